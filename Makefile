@@ -1,0 +1,93 @@
+# One command each; `make help` lists them.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VENV ?= .venv
+PYTHON := $(VENV)/bin/python
+SERVERS := prometheus prometheus-alertmanager prometheus-pushgateway prometheus-node-exporter victoria-metrics redis-server
+
+# Settings of the caller's own pip and Python that would lead an installation out of $(VENV).
+unexport PIP_CONSTRAINT PIP_PREFIX PIP_REQUIRE_HASHES PIP_ROOT PIP_TARGET PIP_USER PYTHONHOME PYTHONPATH
+
+# What `$(VENV)/.installed-NAME` puts into the virtual environment.
+demo := -e ".[fastapi,demo]"
+test := -e ".[fastapi,cli,demo]" --group test
+check := $(test) --group check --group bench
+bench := -e ".[fastapi]" --group bench
+
+.PHONY: help venv servers demo test check check-format check-lint check-types check-imports format bench constraints clean
+
+help: ## List the commands
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
+
+venv: $(VENV)/.installed-check ## Make .venv with everything that tests and checks need
+
+servers: ## Install the real servers that tests run against (Debian, root)
+	@scripts/servers.sh $(SERVERS)
+
+demo: $(VENV)/.installed-demo ## Run the four services, Prometheus and real traffic (KEEP=1 stays up)
+	@$(PYTHON) -m examples.recruiting.demo
+
+test: $(VENV)/.installed-test servers ## Run all tests; ARGS="-k http" goes to pytest
+	@$(PYTHON) -m pytest $(ARGS)
+
+check: check-format check-lint check-types check-imports check-rendered ## Run all gates (formatter, linter, types, ...)
+
+check-format: $(VENV)/.installed-check
+	$(VENV)/bin/ruff format --check --quiet .
+
+check-lint: $(VENV)/.installed-check
+	$(VENV)/bin/ruff check .
+
+check-types: $(VENV)/.installed-check
+	$(VENV)/bin/mypy
+	$(VENV)/bin/pyright --pythonpath $(PYTHON)
+
+check-imports: $(VENV)/.installed-check
+	$(VENV)/bin/lint-imports
+
+check-rendered: $(VENV)/.installed-check
+	@$(PYTHON) -m mlmetrics.cli render --check
+	@$(PYTHON) -m mlmetrics.monitoring.stack.render --check
+
+format: $(VENV)/.installed-check ## Format the code, and mend what the linter can mend
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+render: $(VENV)/.installed-test ## Write prometheus/, grafana/, kubernetes/ and docker-compose.yml from mlmetrics.toml
+	@$(PYTHON) -m mlmetrics.cli render
+	@$(PYTHON) -m mlmetrics.monitoring.stack.render
+
+mutation: $(VENV)/.installed-test servers ## Mutate every rule, and count the mutants that its tests notice
+	@$(PYTHON) -m tests.monitoring.mutation $(ARGS)
+
+alerts: $(VENV)/.installed-test servers ## See every alert fire and resolve on real servers; writes docs/alerts.md
+	@$(PYTHON) -m tests.integration.alert_rehearsal --write
+
+panels: $(VENV)/.installed-test ## Run every query of every panel on the Prometheus at URL=...
+	@$(PYTHON) -m mlmetrics.monitoring.dashboards.probe $(URL)
+
+picture: $(VENV)/.installed-check servers ## Draw the picture of the README from live query results
+	@$(PYTHON) -m tests.dashboards.picture docs/images/main-dashboard.png
+
+bench: $(VENV)/.installed-bench ## Measure, side by side with peers
+	@scripts/servers.sh wrk
+	@$(PYTHON) -m benchmarks $(ARGS)
+
+constraints: ## Resolve all dependencies anew and pin them in constraints.txt
+	@scripts/constraints.sh
+
+clean: ## Remove what the other commands made
+	rm -rf $(VENV) build dist *.egg-info .coverage htmlcov
+	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(PYTHON):
+	@scripts/venv.sh $(VENV)
+
+$(VENV)/.installed-%: pyproject.toml constraints.txt | $(PYTHON)
+	@echo "Installing for 'make $*' into $(VENV)"
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $($*)
+	@touch $@

@@ -1,0 +1,1 @@
+"""Tests of mlmetrics; the folders mirror those of the package."""

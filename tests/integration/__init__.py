@@ -1,0 +1,1 @@
+"""Tests that scrape, alert and push with real servers."""

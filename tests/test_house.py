@@ -1,0 +1,90 @@
+"""The rules of the house that no linter knows: what is exported, imported, long, or told to users."""
+
+import importlib
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+LONGEST_MODULE = 300
+SHOWN = {".ci", ".github", ".gitignore"}
+NOT_OURS = {"__pycache__", "build", "dist", "node_modules"}
+IMPORTED = """
+import json, sys
+import prometheus_client, structlog, wrapt
+before = set(sys.modules)
+import mlmetrics
+print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - before})))
+"""
+REFUSED = {
+    "the plain name, another project's": re.compile(r"pip install (?:-\S+ )*['\"]?mlmetrics(?!-toolkit)\b"),
+    "a path of one machine": re.compile(r"(?<![\w.~])/(?:work/(?:main|shared)|root|home/\w+|tmp/w)/"),
+    "a package registry": re.compile(r"--(?:extra-)?index-url|https?://\S+/simple\b"),
+}
+
+
+def files(folder: Path = ROOT) -> Iterator[Path]:
+    """Yield the files of the repository, without what commands leave behind."""
+    for path in sorted(folder.iterdir()):
+        if path.name in NOT_OURS or (path.name.startswith(".") and path.name not in SHOWN):
+            continue
+        yield from files(path) if path.is_dir() else (path,)
+
+
+def text_of(path: Path) -> str:
+    """Return the text of `path`, empty where it is no text."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        return ""
+
+
+def test_exports() -> None:
+    """Every name that the package exports is there, and the list is sorted and free of doubles."""
+    package = importlib.import_module("mlmetrics")
+    assert sorted(set(package.__all__)) == list(package.__all__)
+    assert not [name for name in package.__all__ if not hasattr(package, name)]
+
+
+def test_imports_nothing_but_its_base_dependencies() -> None:
+    """`import mlmetrics` loads the standard library and the base dependencies, no framework and no SDK."""
+    done = subprocess.run([sys.executable, "-c", IMPORTED], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert {"mlmetrics"} == set(json.loads(done.stdout)) - sys.stdlib_module_names
+
+
+def test_import_contracts() -> None:
+    """Imports between the rooms run one way, as the contracts in pyproject.toml say."""
+    program = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run([program, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_modules_are_short() -> None:
+    """No module of the package has outgrown its room."""
+    lengths = {path: len(text_of(path).splitlines()) for path in (ROOT / "mlmetrics").rglob("*.py")}
+    assert not {str(path): length for path, length in lengths.items() if length > LONGEST_MODULE}
+
+
+def test_modules_say_what_they_own() -> None:
+    """Every module of the package opens with a docstring."""
+    silent = [path for path in (ROOT / "mlmetrics").rglob("*.py") if not text_of(path).startswith('"""')]
+    assert not silent
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_tells_nothing_that_is_wrong_elsewhere(what: str) -> None:
+    """No file names what holds on one machine only, or sends users to another project."""
+    found = {path: REFUSED[what].search(text_of(path)) for path in files()}
+    assert not {str(path.relative_to(ROOT)): match[0] for path, match in found.items() if match}
+
+
+def test_constraints_pin_versions_only() -> None:
+    """Every line of the constraints is an exact version, without an address."""
+    lines = [line for line in text_of(ROOT / "constraints.txt").splitlines() if not line.startswith("#")]
+    assert lines
+    assert not [line for line in lines if not re.fullmatch(r"[\w.-]+==[\w.!+]+", line)]

@@ -1,0 +1,219 @@
+"""What type checkers must say about the public API: read by mypy and pyright, never run.
+
+An ignore here is an expectation: both checkers report those that they do not need, so a
+wrong use that came to be accepted is an error too.
+"""
+
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
+from functools import partial
+from typing import assert_type, overload
+
+from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp
+
+from mlmetrics import (
+    Call,
+    MLMetrics,
+    arg,
+    configure,
+    inference_timer,
+    matching_timer,
+    metrics_app,
+    parsing_timer,
+    track_file_processing,
+    track_inference,
+    track_matching,
+    track_matching_score,
+    track_ml_inference,
+    track_parsing,
+    track_parsing_accuracy,
+)
+
+# Functions of every kind keep their signature.
+
+
+@track_inference(model="gpt-4")
+def function(text: str, *, limit: int = 3) -> list[str]:
+    return [text] * limit
+
+
+@track_inference
+def bare(text: str) -> str:
+    return text
+
+
+@track_parsing(doc_type=arg("kind"), accuracy="confidence", size=len)
+async def coroutine(content: bytes, kind: str) -> float:
+    return float(len(content) + len(kind))
+
+
+@track_inference(model="gpt-4", operation="chat")
+def generator(text: str) -> Generator[str, int, bool]:
+    yield text
+    return True
+
+
+@track_inference(model="gpt-4")
+def iterator(text: str) -> Iterator[str]:
+    yield text
+
+
+@track_inference(model="gpt-4")
+async def async_generator(text: str) -> AsyncGenerator[str, int]:
+    yield text
+
+
+@track_inference(model="gpt-4")
+async def async_iterator(text: str) -> AsyncIterator[str]:
+    yield text
+
+
+@track_matching(matcher="tfidf", score=lambda result: result)
+def matching(left: str, right: str) -> float:
+    return float(left == right)
+
+
+@overload
+def overloaded(value: str) -> str: ...
+@overload
+def overloaded(value: bytes) -> bytes: ...
+@track_inference(model="gpt-4")
+def overloaded(value: str | bytes) -> str | bytes:
+    return value
+
+
+@overload
+def narrow(value: str) -> str: ...
+@overload
+def narrow(value: bytes) -> bytes: ...
+def narrow(value: str | bytes) -> str | bytes:
+    return value
+
+
+narrow_tracked = track_inference(model="gpt-4")(narrow)
+bound_tracked = track_inference(model="gpt-4")(partial(function, limit=1))
+
+
+class Model:
+    """A model whose methods are tracked."""
+
+    @track_inference(model="gpt-4")
+    def method(self, text: str) -> str:
+        """Return `text`."""
+        return text
+
+    @track_inference(model=lambda call: "gpt-4")
+    async def async_method(self, text: str) -> str:
+        """Return `text`."""
+        return text
+
+    @classmethod
+    @track_inference(model="gpt-4")
+    def class_method(cls, text: str) -> str:
+        """Return `text`."""
+        return text
+
+    @staticmethod
+    @track_inference(model="gpt-4")
+    def static_method(text: str) -> str:
+        """Return `text`."""
+        return text
+
+    @track_inference(model="gpt-4")
+    @classmethod
+    def class_method_beneath(cls, text: str) -> str:
+        """Return `text`."""
+        return text
+
+    @track_inference(model="gpt-4")
+    @staticmethod
+    def static_method_beneath(text: str) -> str:
+        """Return `text`."""
+        return text
+
+
+assert_type(function("a", limit=2), list[str])
+assert_type(bare("a"), str)
+assert_type(generator("a"), Generator[str, int, bool])
+assert_type(iterator("a"), Iterator[str])
+assert_type(async_generator("a"), AsyncGenerator[str, int])
+assert_type(async_iterator("a"), AsyncIterator[str])
+assert_type(matching("a", "b"), float)
+assert_type(overloaded("a"), str)
+assert_type(overloaded(b"a"), bytes)
+assert_type(narrow_tracked("a"), str)
+assert_type(narrow_tracked(b"a"), bytes)
+assert_type(bound_tracked("a"), list[str])
+assert_type(Model().method("a"), str)
+assert_type(Model.class_method("a"), str)
+assert_type(Model.static_method("a"), str)
+assert_type(Model.class_method_beneath("a"), str)
+assert_type(Model.static_method_beneath("a"), str)
+
+callback: Callable[[str], str] = bare
+
+
+async def awaited() -> None:
+    assert_type(await coroutine(b"a", kind="pdf"), float)
+    assert_type(await Model().async_method("a"), str)
+
+
+function(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+function("a", 2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+function("a", limits=2)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+narrow_tracked(1)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+Model().method(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+# Declarations: labels are text, a parameter's name, or computed.
+
+track_inference(model=4)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+track_inference(modle="gpt-4")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+arg(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+# Timers are context managers of both kinds, and yield a call.
+
+with inference_timer(model="gpt-4") as call:
+    assert_type(call, Call)
+    assert_type(call.duration, float)
+    call.tokens(input=120, output=48)
+    call.fail("quota")
+    call.fail(4)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    call.tokens(input="many")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+with parsing_timer(doc_type="pdf") as call:
+    call.score(0.93)
+    call.size(2048)
+
+
+async def timed() -> None:
+    async with inference_timer() as call:
+        assert_type(call, Call)
+        call.first_chunk()
+    async with matching_timer(matcher="tfidf") as call:
+        call.score(0.5)
+
+
+# Direct functions take what the first users pass.
+
+track_ml_inference("gpt-4", "mon-service", 0.2, success=True)
+track_parsing_accuracy("document", "pdf", 0.93)
+track_matching_score("tfidf", 0.4)
+track_file_processing("pdf", "mon-service", 2048)
+track_ml_inference("gpt-4", "mon-service")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+track_parsing_accuracy("document", "pdf", "high")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+# A toolkit of one's own has the same functions.
+
+toolkit = MLMetrics(service="matching-service", registry=CollectorRegistry())
+configure(service="matching-service")
+configure(registry="mine")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@toolkit.track_inference(model="gpt-4")
+def of_a_toolkit(text: str) -> str:
+    return text
+
+
+assert_type(of_a_toolkit("a"), str)
+application: ASGIApp = metrics_app()
