@@ -1,0 +1,246 @@
+"""One call, from its beginning to exactly one outcome; the only place that decides which.
+
+Plain wrappers append to the series themselves and come here when something was raised;
+timers and streams hold a `Call`.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from typing import Any
+
+from .. import exemplars, logs
+from ..catalog import TOKEN_TYPES
+from ..recording.labels import UNKNOWN
+from .measures import count, number, observe, ratio
+from .operation import INFERENCE, MATCHING, PARSING, CallSeries, Operation
+
+CANCELLATIONS = (asyncio.CancelledError, GeneratorExit)
+"""What a caller that walked away looks like from inside; everything else raised is a failure."""
+CANCELLED = "cancelled"
+SCORES = {PARSING: "parsing_accuracy_score", MATCHING: "matching_score_distribution"}
+SIZES = "file_processing_size_bytes"
+
+
+def raised(series: CallSeries, error: BaseException, seconds: float) -> None:
+    """End a call that raised."""
+    if isinstance(error, CANCELLATIONS):
+        cancelled(series, seconds)
+    else:
+        failed(series, type(error).__name__, seconds)
+
+
+def cancelled(series: CallSeries, seconds: float) -> None:
+    """End a call whose caller walked away: counted as that, and no latency of the model's."""
+    series.cancelled.append(seconds)
+    if series.full:
+        series.store.fold(series)
+
+
+def failed(series: CallSeries, error_type: object, seconds: float) -> None:
+    """End a call as a failure of this type."""
+    series.failed.append(seconds)
+    try:
+        _tell_failure(series, error_type, seconds)
+    except RecursionError:
+        pass  # the outcome is recorded; to say more of it there is no room on the stack
+    except Exception as error:  # noqa: BLE001 (nothing of ours reaches the user's call)
+        series.store.failed("failure", error)
+
+
+def _tell_failure(series: CallSeries, error_type: object, seconds: float) -> None:
+    store = series.store
+    name = store.admit(f"{series.operation.prefix}_errors_total", "error_type", error_type)
+    store.record(series.counter("errors_total", name), 1)
+    logs.call_failed(store, series.operation.name, named_labels(series), name, seconds)
+    look(series, seconds)
+
+
+def succeeded(series: CallSeries, seconds: float) -> None:
+    """End a call as a success."""
+    series.succeed(seconds)
+    look(series, seconds)
+
+
+def look(series: CallSeries, seconds: float) -> None:
+    """What a call may owe besides the append: a fold, a log line, a trace id."""
+    store = series.store
+    try:
+        if seconds > series.notice_seconds:
+            if seconds > store.slow_seconds:
+                logs.call_slow(store, series.operation.name, named_labels(series), seconds)
+            mark(series, seconds)
+            store.heed_tracing()
+            series.notice_seconds = store.notice_seconds()
+        if series.full:
+            store.fold(series)
+    except Exception as error:  # noqa: BLE001 (nothing of ours reaches the user's call)
+        store.failed("call", error)
+
+
+def mark(series: CallSeries, seconds: float) -> None:
+    """Keep the current trace id for the bucket of this duration."""
+    try:
+        exemplar = exemplars.current(seconds)
+    except Exception as error:  # noqa: BLE001 (a tracer's trouble is not the user's)
+        series.store.failed("exemplar", error)
+        return
+    if exemplar is not None:
+        series.exemplars.append(exemplar)
+
+
+def named_labels(series: CallSeries) -> dict[str, str]:
+    """The labels of a series by name, for log events."""
+    names = ("service", *series.operation.labels)
+    values = (series.store.service if label is None else label for label in series.labels)
+    return dict(zip(names, values, strict=True))
+
+
+class Call:
+    """One run of an operation, as a timer yields it.
+
+    Nothing here raises: what cannot be recorded is counted in
+    `mlmetrics_recording_errors_total{where}` and logged once.
+    """
+
+    __slots__ = ("_first_chunk_seen", "_plain", "_seconds", "_series", "_start", "_verdict")
+
+    def __init__(self, series: CallSeries) -> None:
+        self._series = series
+        # None before it begins, True while nothing has been said of it, False from then on. The
+        # other slots are empty until they are needed: a timer is made for every block.
+        self._plain: bool | None = None
+
+    def begin(self) -> None:
+        """Start the clock."""
+        self._plain = False
+        self._start = self._series.clock()
+        self._series.begin(None)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Stop the clock, and record the one outcome: what the user said, else what was raised."""
+        if self._plain is None or self._ended is not None:
+            return
+        series, verdict = self._series, getattr(self, "_verdict", None)
+        self._seconds = seconds = series.clock() - self._start
+        self._plain = False
+        if verdict == CANCELLED:
+            cancelled(series, seconds)
+        elif verdict is not None:
+            failed(series, verdict, seconds)
+        elif error is not None:
+            raised(series, error, seconds)
+        else:
+            succeeded(series, seconds)
+
+    @property
+    def _ended(self) -> float | None:
+        """Seconds that the call took, once it has ended."""
+        return getattr(self, "_seconds", None)
+
+    @property
+    def duration(self) -> float:
+        """Seconds since the call began; the call's own once it has ended."""
+        if self._ended is not None:
+            return self._ended
+        return 0.0 if self._plain is None else self._series.clock() - self._start
+
+    def fail(self, error_type: str = "error") -> None:
+        """The call is a failure of this type, even if nothing is raised.
+
+        Metrics: `*_total{outcome="failure"}`, `*_errors_total{error_type}`.
+        """
+        self._say(error_type if isinstance(error_type, str) and error_type != CANCELLED else "error")
+
+    def cancel(self) -> None:
+        """The call was given up by whoever asked for it. Metrics: `*_total{outcome="cancelled"}`."""
+        self._say(CANCELLED)
+
+    def _say(self, verdict: str) -> None:
+        if self._plain is not None:
+            self._verdict = verdict
+            self._plain = False
+
+    def tokens(self, **tokens: float) -> None:
+        """Tokens used, by additive type: `input`, `cache_read`, `cache_write`, `output`, `reasoning`.
+
+        Metrics: `ml_inference_tokens_total`.
+        """
+        series = self._series
+        if self._is(INFERENCE, "tokens"):
+            record_tokens(series, tokens)
+
+    def cost(self, usd: float) -> None:
+        """What the call cost, in US dollars. Metrics: `ml_inference_cost_usd_total`."""
+        if self._is(INFERENCE, "cost"):
+            series = self._series
+            count(series.store, "ml_inference_cost_usd_total", series.labels, number(series.store, "cost", usd))
+
+    def score(self, score: float) -> None:
+        """How good the result is, 0 to 1.
+
+        Metrics: `parsing_accuracy_score` of a parsing, `matching_score_distribution` of a matching.
+        """
+        record_score(self._series, score)
+
+    def size(self, size_bytes: float, file_type: str | None = None) -> None:
+        """Bytes of the file that the call works on. Metrics: `file_processing_size_bytes`.
+
+        Args:
+            size_bytes: the size.
+            file_type: the label; by default the `doc_type` of a parsing, else `unknown`.
+        """
+        record_size(self._series, size_bytes, file_type)
+
+    def first_chunk(self) -> None:
+        """The first chunk (token) is there; heard once. Metrics: `ml_inference_first_chunk_seconds`."""
+        if not hasattr(self, "_first_chunk_seen") and self._is(INFERENCE, "first_chunk"):
+            self._first_chunk_seen = True
+            series = self._series
+            observe(series.store, "ml_inference_first_chunk_seconds", series.labels, self.duration)
+
+    def batch(self, items: int) -> None:
+        """How many items the call handles at once. Metrics: `ml_inference_batch_size`."""
+        if self._is(INFERENCE, "batch"):
+            series = self._series
+            observe(series.store, "ml_inference_batch_size", series.labels, number(series.store, "batch", items))
+
+    def queued(self, seconds: float) -> None:
+        """How long the call waited for its model. Metrics: `ml_inference_queue_duration_seconds`."""
+        if self._is(INFERENCE, "queued"):
+            series = self._series
+            waited = number(series.store, "queued", seconds)
+            observe(series.store, "ml_inference_queue_duration_seconds", series.labels, waited)
+
+    def _is(self, operation: Operation, where: str) -> bool:
+        own = self._series.operation
+        if own is not operation:
+            self._series.store.failed(where, f"{own.name} calls have no {where}")
+        return own is operation
+
+
+def record_tokens(series: CallSeries, tokens: Mapping[str, Any]) -> None:
+    """Count tokens by type; None is a type that the answer did not name."""
+    store = series.store
+    for token_type, value in tokens.items():
+        if token_type not in TOKEN_TYPES:
+            store.failed("tokens", f"unknown token type {token_type!r}; there are {', '.join(TOKEN_TYPES)}")
+        elif value is not None:
+            labels = (*series.labels, token_type)
+            count(store, "ml_inference_tokens_total", labels, number(store, "tokens", value))
+
+
+def record_score(series: CallSeries, score: Any) -> None:
+    """Record the quality of a result in the histogram of its operation."""
+    store, name = series.store, SCORES.get(series.operation)
+    if name is None:
+        store.failed("score", f"{series.operation.name} calls have no score")
+    else:
+        observe(store, name, series.labels, ratio(store, "score", score))
+
+
+def record_size(series: CallSeries, size_bytes: Any, file_type: str | None = None) -> None:
+    """Record the size of the file that a call worked on."""
+    store, service, *values = series.store, *series.labels
+    own = values[series.operation.labels.index("doc_type")] if series.operation is PARSING else UNKNOWN
+    label = own if file_type is None else store.admit(SIZES, "file_type", file_type)
+    observe(store, SIZES, (service, label), number(store, "size", size_bytes))

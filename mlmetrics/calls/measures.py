@@ -1,0 +1,40 @@
+"""Numbers as they come from users, made safe: what cannot be recorded is counted, not raised."""
+
+from math import isfinite
+from typing import Any
+
+from ..recording.store import Store
+
+ROUNDING = 1e-9
+"""A cosine of 1.0000000000000002 is a 1: rounding is no mistake of the user's."""
+
+
+def number(store: Store, where: str, value: Any, highest: float = float("inf")) -> float | None:
+    """The value as a finite float in 0..highest, or None, counted under `where`."""
+    try:
+        result = float(value)
+    except Exception as error:  # noqa: BLE001 (any object may come, with any __float__)
+        store.failed(where, f"no number: {type(value).__name__} raised {type(error).__name__}")
+        return None
+    if isinstance(value, str | bytes) or not isfinite(result) or not -ROUNDING <= result <= highest + ROUNDING:
+        limit = f"0..{highest:g}" if isfinite(highest) else "0 or more"
+        store.failed(where, f"expected a finite number, {limit}; got {type(value).__name__} {result}")
+        return None
+    return min(max(result, 0.0), highest)
+
+
+def ratio(store: Store, where: str, value: Any) -> float | None:
+    """The value as a float in 0..1, or None, counted under `where`."""
+    return number(store, where, value, 1.0)
+
+
+def observe(store: Store, name: str, labels: tuple[str | None, ...], value: float | None) -> None:
+    """Record a measured value in a histogram, if there is one."""
+    if value is not None:
+        store.record(store.histogram(name, labels), value)
+
+
+def count(store: Store, name: str, labels: tuple[str | None, ...], value: float | None) -> None:
+    """Add a measured value to a counter, if there is one."""
+    if value is not None:
+        store.record(store.counter(name, labels), value)

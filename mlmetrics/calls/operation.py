@@ -1,0 +1,117 @@
+"""The three operations, and the series that all calls with the same labels share."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ..recording.series import BOUND, HistogramSeries, take
+from ..recording.store import RawLabels, Store
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One kind of work: its name in log events, its metrics' prefix, its labels after `service`.
+
+    `subject` is the label that a declaration may leave out; the function's name stands in.
+    """
+
+    name: str
+    labels: tuple[str, ...]
+    subject: str
+
+    @property
+    def prefix(self) -> str:
+        """What the names of its metrics begin with."""
+        return f"ml_{self.name}"
+
+
+INFERENCE = Operation("inference", ("model", "operation"), "model")
+PARSING = Operation("parsing", ("parser", "doc_type"), "doc_type")
+MATCHING = Operation("matching", ("matcher",), "matcher")
+
+
+class CallSeries:
+    """The calls of one operation with one set of labels, as five lists that only grow.
+
+    Ending a call appends its seconds to the list of its outcome; in progress is what has
+    begun less what has ended. `aside` holds calls that ended without an outcome: a stream
+    that was handed out and has not been iterated yet begins when somebody iterates it.
+    """
+
+    __slots__ = (
+        *("_cells", "aside", "begin", "begun", "cancelled", "clock", "exemplars", "failed", "labels"),
+        *("notice_seconds", "operation", "store", "succeed", "succeeded"),
+    )
+
+    def __init__(self, store: Store, operation: Operation, labels: RawLabels) -> None:
+        self.store = store
+        self.operation = operation
+        self.labels = labels
+        self.clock = store.clock
+        self.begun: list[None] = []
+        self.succeeded: list[float] = []
+        self.failed: list[float] = []
+        self.cancelled: list[float] = []
+        self.aside: list[None] = []
+        self.exemplars: list[Any] = []
+        # Bound once: the hot path calls these two and nothing else.
+        self.begin = self.begun.append
+        self.succeed = self.succeeded.append
+        # Seconds above which a call is looked at; the first one is, to see whether anybody traces.
+        self.notice_seconds = -1.0
+        self._cells: _Cells | None = None
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to fold."""
+        return len(self.begun) > BOUND
+
+    def fold(self) -> None:
+        """Move what was appended into the cells."""
+        cells = self._cells
+        if cells is None:
+            cells = self._cells = _Cells(self)
+        # What has ended is taken before what has begun: in progress is never below the truth.
+        succeeded, failed, cancelled = take(self.succeeded), take(self.failed), take(self.cancelled)
+        ended = len(succeeded) + len(failed) + len(cancelled) + len(take(self.aside))
+        begun = len(take(self.begun))
+        if begun != ended:
+            cells.in_progress.inc(begun - ended)
+        if ended:
+            cells.add(succeeded, failed, cancelled)
+        if self.exemplars:
+            cells.duration.mark(take(self.exemplars))
+        self.notice_seconds = self.store.notice_seconds()
+
+    def counter(self, suffix: str, *more: str) -> Any:
+        """A counter beside the operation's own, such as its tokens by type."""
+        return self.store.counter(f"{self.operation.prefix}_{suffix}", (*self.labels, *more))
+
+    def histogram(self, name: str) -> HistogramSeries:
+        """A histogram with the labels of this series."""
+        return self.store.histogram(name, self.labels)
+
+
+class _Cells:
+    """Where the lists of a `CallSeries` end up."""
+
+    __slots__ = ("cancelled", "duration", "failure", "in_progress", "success")
+
+    def __init__(self, series: CallSeries) -> None:
+        prefix, labels = series.operation.prefix, series.labels
+        cell: Any = series.store.cell
+        self.duration: Any = cell(f"{prefix}_duration_seconds", labels)
+        self.success: Any = cell(f"{prefix}_total", (*labels, "success")).value
+        self.failure: Any = cell(f"{prefix}_total", (*labels, "failure")).value
+        self.cancelled: Any = cell(f"{prefix}_total", (*labels, "cancelled")).value
+        self.in_progress: Any = cell(f"{prefix}_in_progress", labels).value
+
+    def add(self, succeeded: list[float], failed: list[float], cancelled: list[float]) -> None:
+        """Count outcomes; place durations of those that ran to their end."""
+        if finished := succeeded + failed:
+            self.duration.add(finished)
+        if succeeded:
+            self.success.inc(len(succeeded))
+        if failed:
+            self.failure.inc(len(failed))
+        if cancelled:
+            self.cancelled.inc(len(cancelled))

@@ -1,0 +1,130 @@
+"""What a finished call's arguments and result say of it: accuracy, scores, size, tokens."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from ..errors import DeclarationError
+from .call import record_score, record_size, record_tokens
+from .labels import Argument, find_argument, signature_of
+from .operation import CallSeries
+
+Before = Callable[[CallSeries, tuple[Any, ...], dict[str, Any]], None]
+After = Callable[[CallSeries, Any], None]
+Read = str | Callable[[Any], Any]
+
+OPTIONAL = "confidence"
+"""The attribute that is looked for without being asked for; a result without it is no mistake."""
+
+_NOTHING = object()
+
+
+def reader(what: str, read: Read) -> Callable[[Any], Any]:
+    """A function that reads a value from a result: by attribute or key, or as the user says."""
+    if callable(read):
+        return read
+    if not isinstance(read, str) or not read:
+        raise DeclarationError(f"{what}={read!r}: expected an attribute or key by name, or a function of the result")
+    missing = None if read == OPTIONAL else KeyError(f"the result has neither attribute nor key {read!r}")
+
+    def by_name(result: Any) -> Any:
+        value = result.get(read, _NOTHING) if isinstance(result, Mapping) else getattr(result, read, _NOTHING)
+        if value is _NOTHING and missing is not None:
+            raise missing
+        return None if value is _NOTHING else value
+
+    return by_name
+
+
+def after_score(what: str, read: Read) -> After:
+    """Record the score, or each of several, that a result carries; None is no score."""
+    get = reader(what, read)
+
+    def after(series: CallSeries, result: Any) -> None:
+        for score in _each(get(result)):
+            if score is not None:
+                record_score(series, score)
+
+    return _guarded(what, after)
+
+
+def _each(scores: Any) -> Iterable[Any]:
+    """The scores of a result that carries several, else the one."""
+    if isinstance(scores, Iterator):
+        raise TypeError("an iterator of scores would be used up before the caller sees it; give a list of them")
+    # Arrays and tensors of no dimension are numbers, though their classes can be iterated.
+    several = isinstance(scores, Iterable) and not isinstance(scores, str | bytes) and getattr(scores, "ndim", 1) != 0
+    return scores if several else (scores,)
+
+
+def before_size(read: Argument | Callable[[Any], Any], target: Callable[..., Any]) -> Before:
+    """Record the size of the file that a call is given, whatever becomes of the call.
+
+    A function is applied to the first argument (after `self`); `arg("content")` names the
+    argument, which is a number of bytes or has a length.
+    """
+    find = find_argument(read if isinstance(read, Argument) else Argument(_first_parameter(target)), target)
+    measure = _length if isinstance(read, Argument) else read
+    if not callable(measure):
+        raise DeclarationError(f"size={read!r}: expected a function such as len, or arg('parameter')")
+
+    def before(series: CallSeries, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        try:
+            record_size(series, measure(find(args, kwargs)))
+        except Exception as error:  # noqa: BLE001 (the user's code, run on behalf of a measurement)
+            series.store.failed("size", error)
+
+    return before
+
+
+def _length(value: Any) -> Any:
+    return value if isinstance(value, int | float) else len(value)
+
+
+def _first_parameter(target: Callable[..., Any]) -> str:
+    signature = signature_of(target)
+    names = [name for name in (signature.parameters if signature else ()) if name not in ("self", "cls")]
+    if not names:
+        raise DeclarationError(
+            f"size: {target!r} takes no argument to measure; leave size out, or say size=arg('name')"
+        )
+    return names[0]
+
+
+def after_usage(read: Callable[[Any], Mapping[str, Any] | None]) -> After:
+    """Count the tokens that a function reads from the result; None counts as missing."""
+    if not callable(read):
+        raise DeclarationError(f"usage={read!r}: expected a function from the result to tokens by type")
+
+    def after(series: CallSeries, result: Any) -> None:
+        tokens = read(result)
+        if tokens is None:
+            series.store.record(series.counter("usage_missing_total"), 1)
+        else:
+            record_tokens(series, tokens)
+
+    return _guarded("usage", after)
+
+
+def all_of(afters: Iterable[After]) -> After | None:
+    """One function that does them all; None where there are none, so that the hot path skips it."""
+    steps = tuple(afters)
+    if not steps:
+        return None
+
+    def after(series: CallSeries, result: Any) -> None:
+        for step in steps:
+            step(series, result)
+
+    return after
+
+
+def _guarded(where: str, after: After) -> After:
+    """Count what an extractor raises; the user's call goes on."""
+
+    def guarded(series: CallSeries, result: Any) -> None:
+        try:
+            after(series, result)
+        except Exception as error:  # noqa: BLE001 (the user's code, run on behalf of a measurement)
+            series.store.failed(where, error)
+
+    return guarded

@@ -1,0 +1,173 @@
+"""Generators and async generators: first chunk, gaps, and exactly one outcome.
+
+Each is a flat forwarder: what the consumer sends or throws goes to the inner generator as
+it came, `GeneratorExit` included, so that the inner one has cleaned up when `close` or
+`aclose` returns, and what it makes of the exception is what the consumer sees.
+"""
+
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from typing import Any
+
+from ..recording.series import BOUND, HistogramSeries
+from .call import raised, succeeded
+from .operation import INFERENCE, CallSeries
+from .plan import Function, Plan
+
+
+class Run:
+    """A call that outlives its function: begun once, ended once; what is dropped was given up."""
+
+    __slots__ = ("_begun", "_ended", "_series", "_start")
+
+    def __init__(self, series: CallSeries, start: float, *, begun: bool = False) -> None:
+        self._series = series
+        self._start = start
+        self._begun = begun
+        self._ended = False
+
+    def begin(self) -> None:
+        """It is under way."""
+        if not self._begun:
+            self._begun = True
+            self._series.begin(None)
+
+    def end(self, error: BaseException | None = None) -> None:
+        """It is over, or raised; heard once, and only if it was under way."""
+        if not self._begun or self._ended:
+            return
+        seconds = self._series.clock() - self._start
+        self._ended = True
+        if error is None:
+            succeeded(self._series, seconds)
+        else:
+            raised(self._series, error, seconds)
+
+    def leave(self) -> None:
+        """Its consumer walked away."""
+        self.end(GeneratorExit())
+
+    def __del__(self) -> None:
+        if self._begun and not self._ended:
+            self.leave()
+
+
+def chunk_recorders(
+    series: CallSeries, *, stream: bool | None = None
+) -> tuple[Callable[[float], object], HistogramSeries, Callable[[float], object]]:
+    """Where a stream's first chunk and gaps go; only inferences have metrics for them."""
+    if series.operation is not INFERENCE or stream is False:
+        unused = HistogramSeries(lambda: None)
+        return _ignore, unused, _ignore
+    first = series.histogram("ml_inference_first_chunk_seconds")
+    gaps = series.histogram("ml_inference_chunk_interval_seconds")
+    return lambda seconds: series.store.record(first, seconds), gaps, gaps.record
+
+
+def _ignore(_seconds: float) -> None:
+    """Record nothing."""
+
+
+def wrap_generator(function: Function, plan: Plan) -> Function:
+    """A generator function, recorded."""
+    fixed, find, clock, before, stream = plan.series, plan.find, plan.clock, plan.before, plan.stream
+
+    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        series: Any = fixed or find(args, kwargs)  # type: ignore[misc]  # one of the two is there
+        if before is not None:
+            before(series, args, kwargs)
+        record_first, gaps, record_gap = chunk_recorders(series, stream=stream)
+        thrown: list[BaseException] = []
+        closing = False
+        start = clock()
+        run = Run(series, start)
+        try:
+            run.begin()
+            inner = function(*args, **kwargs)
+            send = inner.send
+            item = send(None)
+            last = clock()
+            record_first(last - start)
+            while True:
+                try:
+                    sent = yield item
+                except BaseException as error:  # noqa: BLE001 (handed on below)
+                    thrown.append(error)
+                if thrown:
+                    # Outside of the `except` above: what the inner generator raises was not
+                    # raised "during the handling" of what it has been thrown.
+                    closing = isinstance(thrown[0], GeneratorExit)
+                    item = inner.throw(thrown.pop())
+                else:
+                    item = send(sent)
+                now = clock()
+                record_gap(now - last)
+                last = now
+                if len(gaps.pending) > BOUND:
+                    series.store.fold(gaps)
+        except StopIteration as stop:
+            run.end(GeneratorExit() if closing else None)
+            return stop.value
+        except BaseException as error:
+            run.end(error)
+            raise
+
+    return wrapper
+
+
+def wrap_async_generator(function: Function, plan: Plan) -> Function:
+    """An async generator function, recorded."""
+    fixed, find, clock, before, stream = plan.series, plan.find, plan.clock, plan.before, plan.stream
+
+    async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        series: Any = fixed or find(args, kwargs)  # type: ignore[misc]  # one of the two is there
+        if before is not None:
+            before(series, args, kwargs)
+        record_first, gaps, record_gap = chunk_recorders(series, stream=stream)
+        thrown: list[BaseException] = []
+        closing = False
+        start = clock()
+        run = Run(series, start)
+        try:
+            run.begin()
+            inner = function(*args, **kwargs)
+            send = inner.asend
+            item = await _first(inner)
+            last = clock()
+            record_first(last - start)
+            while True:
+                try:
+                    sent = yield item
+                except BaseException as error:  # noqa: BLE001 (handed on below)
+                    thrown.append(error)
+                if thrown:
+                    closing = isinstance(thrown[0], GeneratorExit)
+                    item = await inner.athrow(thrown.pop())
+                else:
+                    item = await send(sent)
+                now = clock()
+                record_gap(now - last)
+                last = now
+                if len(gaps.pending) > BOUND:
+                    series.store.fold(gaps)
+        except StopAsyncIteration:
+            run.end(GeneratorExit() if closing else None)
+        except BaseException as error:
+            run.end(error)
+            raise
+
+    return wrapper
+
+
+def _first(inner: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
+    """Start an async generator without the event loop hearing of it.
+
+    The loop closes all async generators that it has heard of when it shuts down, and at the
+    same time: it would close the inner one while the outer one is doing that already.
+    """
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(firstiter=None, finalizer=None)
+    try:
+        return inner.asend(None)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)

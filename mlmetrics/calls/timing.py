@@ -1,0 +1,135 @@
+"""The three timers, and the direct functions for what has been measured already, as a toolkit has them."""
+
+from types import FunctionType
+
+from ..errors import DeclarationError
+from .call import SCORES
+from .direct import track_call, track_load, track_score, track_size
+from .labels import Argument
+from .operation import INFERENCE, MATCHING, PARSING, CallSeries, Operation
+from .recorder import Recorder
+from .timers import Timer
+
+DEFAULT = "default"
+
+
+class Timing(Recorder):
+    """Context managers that record a block, and functions that record a number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._by_model: dict[str, CallSeries] = {}
+
+    def inference_timer(self, *, model: str = DEFAULT, operation: str = "", service: str | None = None) -> Timer:
+        """Record a block as an inference: `with` or `async with`; yields the `Call`.
+
+        Args:
+            model: the model; `default` if it is left out.
+            operation: what is asked of the model.
+            service: the service, if it is not the toolkit's.
+
+        Metrics: as `track_inference`, and what the block says to the `Call`.
+
+        Example:
+            >>> from prometheus_client import CollectorRegistry
+            >>> from mlmetrics import MLMetrics
+            >>> metrics = MLMetrics(service="docs", registry=CollectorRegistry())
+            >>> with metrics.inference_timer(model="gpt-4") as call:
+            ...     call.tokens(input=120, output=48)
+        """
+        if service is None and not operation:
+            try:
+                return Timer(self._by_model[model])  # one look-up for a timer that has been here before
+            except Exception:  # noqa: BLE001 (a label that is new, or that cannot be hashed)
+                return Timer(self._timed_model(model))
+        return Timer(self._timed(INFERENCE, service, model, operation))
+
+    def parsing_timer(self, *, doc_type: str = DEFAULT, parser: str = "", service: str | None = None) -> Timer:
+        """Record a block as a parsing. Metrics: as `track_parsing`, and what the block says to the `Call`.
+
+        Args:
+            doc_type: the type of document; `default` if it is left out.
+            parser: which parser it is.
+            service: the service, if it is not the toolkit's.
+        """
+        return Timer(self._timed(PARSING, service, parser, doc_type))
+
+    def matching_timer(self, *, matcher: str = DEFAULT, service: str | None = None) -> Timer:
+        """Record a block as a matching. Metrics: as `track_matching`, and what the block says to the `Call`.
+
+        Args:
+            matcher: the matcher; `default` if it is left out.
+            service: the service, if it is not the toolkit's.
+        """
+        return Timer(self._timed(MATCHING, service, matcher))
+
+    def _timed(self, operation: Operation, service: str | None, *labels: object) -> CallSeries:
+        """The series of a timer."""
+        if any(type(label) in (Argument, FunctionType) for label in labels):
+            raise DeclarationError(
+                f"a timer has no call to take {operation.subject} from; give it a string: "
+                f"{operation.name}_timer({operation.subject}=name)"
+            )
+        return self.calls(operation).series(self.service if service is None else service, labels)
+
+    def _timed_model(self, model: object) -> CallSeries:
+        """The same for a model alone, remembered under its name if it got a series of its own."""
+        series = self._timed(INFERENCE, None, model, "")
+        if type(model) is str and model == series.labels[1]:
+            self._by_model[model] = series
+        return series
+
+    def track_ml_inference(self, model: str, service: str, duration: float, success: bool = True) -> None:  # noqa: FBT001, FBT002 (the first users' signature)
+        """Record one finished inference that you have timed yourself.
+
+        Args:
+            model: the model.
+            service: the service.
+            duration: seconds.
+            success: False for a failure; its error type is `error`.
+
+        Metrics: `ml_inference_total`, `ml_inference_duration_seconds`, `ml_inference_errors_total`.
+        """
+        track_call(self.calls(INFERENCE), service, (model, ""), duration, success)
+
+    def track_parsing_accuracy(self, parser: str, doc_type: str, score: float) -> None:
+        """Record the accuracy of one parsed document, 0 to 1. Metrics: `parsing_accuracy_score`.
+
+        Args:
+            parser: which parser it is.
+            doc_type: the type of document.
+            score: the accuracy (confidence).
+        """
+        track_score(self.calls(PARSING), SCORES[PARSING], self.service, (parser, doc_type), score)
+
+    def track_matching_score(self, matcher: str, score: float) -> None:
+        """Record one score of a matcher, 0 to 1. Metrics: `matching_score_distribution`.
+
+        Args:
+            matcher: the matcher.
+            score: the score.
+        """
+        track_score(self.calls(MATCHING), SCORES[MATCHING], self.service, (matcher,), score)
+
+    def track_file_processing(self, file_type: str, service: str, size_bytes: float) -> None:
+        """Record the size of one file. Metrics: `file_processing_size_bytes`.
+
+        Args:
+            file_type: the type of file, such as `pdf`.
+            service: the service.
+            size_bytes: the size in bytes.
+        """
+        track_size(self.calls(PARSING), service, file_type, size_bytes)
+
+    def track_model_load(self, model: str, duration: float, version: str = "", service: str | None = None) -> None:
+        """Record that a model has been loaded.
+
+        Args:
+            model: the model.
+            duration: seconds that loading took.
+            version: the model's version, if it has one.
+            service: the service, if it is not the toolkit's.
+
+        Metrics: `ml_model_load_duration_seconds`, `ml_model_info`.
+        """
+        track_load(self.store, service or self.service, model, duration, version)

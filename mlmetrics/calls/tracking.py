@@ -1,0 +1,167 @@
+"""The three decorators, as a toolkit has them."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar, overload
+
+from .call import SCORES
+from .decorators import Declaration, decorate
+from .labels import Argument, Label
+from .operation import INFERENCE, MATCHING, PARSING
+from .recorder import Recorder
+from .results import OPTIONAL, Read, after_score, after_usage, all_of
+
+F = TypeVar("F", bound=Callable[..., Any])
+Decorator = Callable[[F], F]
+
+
+class Tracking(Recorder):
+    """Decorators that record every call of what they are applied to."""
+
+    @overload
+    def track_inference(self, function: F, /) -> F: ...
+    @overload
+    def track_inference(
+        self,
+        function: None = None,
+        /,
+        *,
+        model: Label | None = None,
+        operation: Label = "",
+        service: str | None = None,
+        stream: bool | None = None,
+        usage: Callable[[Any], Mapping[str, Any] | None] | None = None,
+    ) -> Callable[[F], F]: ...
+    def track_inference(
+        self,
+        function: Any = None,
+        /,
+        *,
+        model: Label | None = None,
+        operation: Label = "",
+        service: str | None = None,
+        stream: bool | None = None,
+        usage: Callable[[Any], Mapping[str, Any] | None] | None = None,
+    ) -> Any:
+        """Record every call of a function as an inference: duration, one outcome, how many now.
+
+        Works on functions, coroutine functions, generators, async generators, methods, class
+        and static methods, partials and callable objects; each stays what it is. A stream is
+        one call: first chunk and gaps are recorded, and it ends when its consumer ends it.
+
+        Args:
+            model: a name, `arg("parameter")`, or a function of the call; the function's name by default.
+            operation: what is asked of the model, such as `extract`; as `model`.
+            service: the service, if it is not the toolkit's.
+            stream: True if the result is to be iterated, False if it is never a stream though
+                it is an iterator; by default the result tells.
+            usage: a function from the result to tokens by type, such as `{"input": 120, "output": 48}`.
+
+        Raises:
+            DeclarationError: an empty model, `arg` of an unknown parameter, something that cannot be called.
+
+        Metrics: `ml_inference_total`, `ml_inference_duration_seconds`, `ml_inference_in_progress`,
+        `ml_inference_errors_total`; streams also `ml_inference_first_chunk_seconds` and
+        `ml_inference_chunk_interval_seconds`; with `usage`, `ml_inference_tokens_total`.
+
+        Example:
+            >>> from prometheus_client import CollectorRegistry
+            >>> from mlmetrics import MLMetrics
+            >>> metrics = MLMetrics(service="docs", registry=CollectorRegistry())
+            >>> @metrics.track_inference(model="gpt-4")
+            ... def extract(text):
+            ...     return text.split()
+            >>> extract("to be")
+            ['to', 'be']
+        """
+        after = all_of([after_usage(usage)] if usage is not None else [])
+        declaration = Declaration(self.calls(INFERENCE), self.named(service), (model, operation), None, after, stream)
+        return decorate(declaration, function)
+
+    @overload
+    def track_parsing(self, function: F, /) -> F: ...
+    @overload
+    def track_parsing(
+        self,
+        function: None = None,
+        /,
+        *,
+        doc_type: Label | None = None,
+        parser: Label = "",
+        service: str | None = None,
+        accuracy: Read | None = OPTIONAL,
+        size: Argument | Callable[[Any], Any] | None = None,
+    ) -> Callable[[F], F]: ...
+    def track_parsing(
+        self,
+        function: Any = None,
+        /,
+        *,
+        doc_type: Label | None = None,
+        parser: Label = "",
+        service: str | None = None,
+        accuracy: Read | None = OPTIONAL,
+        size: Argument | Callable[[Any], Any] | None = None,
+    ) -> Any:
+        """Record every call of a function as a parsing, with its accuracy and the size of its file.
+
+        Args:
+            doc_type: a name, `arg("parameter")`, or a function of the call; the function's name by default.
+            parser: which parser it is; as `doc_type`.
+            service: the service, if it is not the toolkit's.
+            accuracy: attribute or key of the result, or a function of it, that gives 0 to 1. The
+                default, `confidence`, is used where there is one; None reads nothing.
+            size: a function of the first argument that gives bytes, such as `len`, or
+                `arg("parameter")` for another one. The `file_type` label is the `doc_type`.
+
+        Raises:
+            DeclarationError: as `track_inference`.
+
+        Metrics: `ml_parsing_total`, `ml_parsing_duration_seconds`, `ml_parsing_in_progress`,
+        `ml_parsing_errors_total`, `parsing_accuracy_score`, `file_processing_size_bytes`.
+        """
+        after = all_of([after_score("accuracy", accuracy)] if accuracy is not None else [])
+        histograms = (SCORES[PARSING],) if accuracy is not None else ()
+        declaration = Declaration(
+            self.calls(PARSING), self.named(service), (parser, doc_type), size, after, None, histograms
+        )
+        return decorate(declaration, function)
+
+    @overload
+    def track_matching(self, function: F, /) -> F: ...
+    @overload
+    def track_matching(
+        self,
+        function: None = None,
+        /,
+        *,
+        matcher: Label | None = None,
+        service: str | None = None,
+        score: Read | None = None,
+    ) -> Callable[[F], F]: ...
+    def track_matching(
+        self,
+        function: Any = None,
+        /,
+        *,
+        matcher: Label | None = None,
+        service: str | None = None,
+        score: Read | None = None,
+    ) -> Any:
+        """Record every call of a function as a matching, with the score or scores that it gives.
+
+        Args:
+            matcher: a name, `arg("parameter")`, or a function of the call; the function's name by default.
+            service: the service, if it is not the toolkit's.
+            score: attribute or key of the result, or a function of it, that gives a score in 0..1
+                or several of them.
+
+        Raises:
+            DeclarationError: as `track_inference`.
+
+        Metrics: `ml_matching_total`, `ml_matching_duration_seconds`, `ml_matching_in_progress`,
+        `ml_matching_errors_total`, `matching_score_distribution`.
+        """
+        after = all_of([after_score("score", score)] if score is not None else [])
+        histograms = (SCORES[MATCHING],) if score is not None else ()
+        declaration = Declaration(self.calls(MATCHING), self.named(service), (matcher,), None, after, None, histograms)
+        return decorate(declaration, function)

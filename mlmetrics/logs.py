@@ -1,0 +1,96 @@
+"""Log events whose keys are the labels of the metrics, so that one leads to the other.
+
+Nothing here configures logging: `configure_logging` does, when a program calls it.
+"""
+
+import logging
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, TextIO
+
+import structlog
+
+if TYPE_CHECKING:
+    from .recording.store import Store
+
+NAME = "mlmetrics"
+_structured = structlog.get_logger(NAME)
+# A structlog that nobody has configured prints to standard output, where a program's own
+# results may go. Until then events take the way of every library's: a standard logger.
+_standard = structlog.wrap_logger(
+    logging.getLogger(NAME),
+    processors=[structlog.contextvars.merge_contextvars, structlog.processors.KeyValueRenderer(key_order=["event"])],
+    wrapper_class=structlog.stdlib.BoundLogger,
+)
+
+
+def logger() -> Any:
+    """The logger of mlmetrics: structlog's once the program has configured that, else the standard one."""
+    return _structured if structlog.is_configured() else _standard
+
+
+def call_failed(store: "Store", operation: str, labels: Mapping[str, str], error_type: str, seconds: float) -> None:
+    """`inference.failed` and its like."""
+    emit(store, "warning", f"{operation}.failed", {**labels, "error_type": error_type, "duration_seconds": seconds})
+
+
+def call_slow(store: "Store", operation: str, labels: Mapping[str, str], seconds: float) -> None:
+    """`inference.slow` and its like: the call took longer than `slow_seconds`."""
+    slow = {"duration_seconds": seconds, "slow_seconds": store.slow_seconds}
+    emit(store, "warning", f"{operation}.slow", {**labels, **slow})
+
+
+def emit(store: "Store", level: str, event: str, fields: Mapping[str, object]) -> None:
+    """Log one event; a logger that raises is counted, not passed on to the user's call."""
+    try:
+        getattr(logger(), level)(event, **fields)
+    except Exception as error:  # noqa: BLE001 (processors are the user's code)
+        store.failed("log", error)
+
+
+def configure_logging(level: int | str = logging.INFO, stream: TextIO | None = None) -> None:
+    """Send structlog and standard logging to one stream as JSON lines, for ELK, Loki and their like.
+
+    Each line has `timestamp` (ISO 8601, UTC), `level`, `event`, and what was bound, such as
+    the `request_id` of the request being served.
+
+    Args:
+        level: the lowest level that is written.
+        stream: where to; standard output by default.
+
+    Example:
+        >>> import io
+        >>> lines = io.StringIO()
+        >>> configure_logging(stream=lines)
+        >>> structlog.get_logger().info("model.loaded", model="gpt-4")
+        >>> '"event": "model.loaded"' in lines.getvalue()
+        True
+    """
+    shared: list[structlog.typing.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.dict_tracebacks,
+    ]
+    formatter = structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=shared,
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.JSONRenderer(default=str),
+        ],
+    )
+    handler = logging.StreamHandler(stream or sys.stdout)
+    handler.setFormatter(formatter)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )

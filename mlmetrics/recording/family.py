@@ -1,0 +1,82 @@
+"""One metric with all its cells, and how it is handed to a scrape."""
+
+from collections.abc import Iterator
+
+from prometheus_client.metrics_core import Metric as ClientMetric
+from prometheus_client.samples import Sample
+
+from ..catalog import Metric
+from .cells import Bounds, Cell, HistogramCell, NumberCell
+from .folding import folding
+
+EXPOSED_NAME_SUFFIX = "_total"  # prometheus_client names a counter's family without it
+
+
+class Family:
+    """The cells of one metric by label values, in the order in which they came."""
+
+    def __init__(self, metric: Metric) -> None:
+        self.metric = metric
+        self.bounds = Bounds(metric.buckets)
+        self._cells: dict[tuple[str, ...], Cell] = {}
+
+    @property
+    def empty(self) -> bool:
+        """Whether no series has come yet."""
+        return not self._cells
+
+    def cell(self, labels: tuple[str, ...]) -> Cell:
+        """The cell of these label values, made when first asked for."""
+        cell = self._cells.get(labels)
+        if cell is None:
+            cell = self._cells.setdefault(labels, self._make(labels))
+        return cell
+
+    def _make(self, labels: tuple[str, ...]) -> Cell:
+        if self.metric.kind == "histogram":
+            return HistogramCell(self.metric, labels, self.bounds)
+        return NumberCell(self.metric, labels)
+
+    def cells(self) -> tuple[Cell, ...]:
+        """The cells there are now."""
+        return tuple(self._cells.values())
+
+    def expose(self) -> "ExposedFamily":
+        """The family as prometheus_client's collectors yield it."""
+        return ExposedFamily(self)
+
+
+class ExposedFamily(ClientMetric):
+    """An ordinary metric family, for any exporter; and one that can write itself, for ours.
+
+    `samples` are made only when somebody reads them: our own scrape never does.
+    """
+
+    def __init__(self, family: Family) -> None:
+        metric = family.metric
+        super().__init__(metric.name.removesuffix(EXPOSED_NAME_SUFFIX), metric.help, metric.kind, metric.unit)
+        self._family = family
+
+    @property
+    def samples(self) -> list[Sample]:
+        """Every sample of the family, read under the fold lock."""
+        names = self._family.metric.labels
+        with folding():
+            return [sample for cell in self._family.cells() for sample in cell.samples(names)]
+
+    @samples.setter
+    def samples(self, _: list[Sample]) -> None:
+        """The client's constructor sets an empty list; there is nothing to keep."""
+
+    def write(self, lines: list[str], *, openmetrics: bool) -> None:
+        """Append the family's text, byte for byte what `generate_latest` makes of its samples."""
+        lines.extend(self._head(openmetrics=openmetrics))
+        for cell in self._family.cells():
+            cell.write(lines, exemplars=openmetrics)
+
+    def _head(self, *, openmetrics: bool) -> Iterator[str]:
+        name = self.name if openmetrics else self._family.metric.name
+        yield f"# HELP {name} {self.documentation}\n"
+        yield f"# TYPE {name} {self.type}\n"
+        if openmetrics and self.unit:
+            yield f"# UNIT {name} {self.unit}\n"

@@ -1,0 +1,129 @@
+"""`MLMetrics`: everything that a service records, bound to one registry."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from .calls.timing import Timing
+from .calls.tracking import Tracking
+from .errors import ConfigurationError
+from .http.serving import Serving
+from .recording.collector import store_for
+from .recording.store import Store
+
+
+class MLMetrics(Tracking, Timing, Serving):
+    """One toolkit: decorators, timers, direct functions and HTTP, on one registry.
+
+    The functions of the `mlmetrics` module are those of a default toolkit on
+    prometheus_client's `REGISTRY`. Toolkits on the same registry share their series.
+
+    Args:
+        service: the `service` label of what names no other. By default the service name given
+            to the middleware, else `MLMETRICS_SERVICE`, `OTEL_SERVICE_NAME`, `default`.
+        registry: where the metrics are registered; nothing is, before something is declared.
+        max_label_values: distinct values of a label per metric, beyond which they become `other`.
+        slow_seconds: calls that take longer are logged as `inference.slow` and its like.
+        buckets: upper bounds by histogram name, in place of the catalogue's.
+        clock: seconds as a monotonic float; `time.perf_counter` by default.
+
+    Raises:
+        ConfigurationError: a value that cannot work.
+        RegistrationError: at the first declaration, if the registry has metrics of our names.
+
+    Example:
+        >>> from prometheus_client import CollectorRegistry
+        >>> metrics = MLMetrics(service="docs", registry=CollectorRegistry())
+        >>> with metrics.inference_timer(model="gpt-4") as call:
+        ...     call.tokens(input=120, output=48)
+    """
+
+    def __init__(
+        self,
+        service: str | None = None,
+        registry: CollectorRegistry = REGISTRY,
+        *,
+        max_label_values: int | None = None,
+        slow_seconds: float | None = None,
+        buckets: Mapping[str, Sequence[float]] | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        super().__init__()
+        self.service = service
+        self.registry = registry
+        self._store: Store | None = None
+        self._options: dict[str, Any] = {}
+        check_options(service, {})
+        self.configure(max_label_values=max_label_values, slow_seconds=slow_seconds, buckets=buckets, clock=clock)
+
+    def configure(
+        self,
+        service: str | None = None,
+        registry: CollectorRegistry | None = None,
+        *,
+        max_label_values: int | None = None,
+        slow_seconds: float | None = None,
+        buckets: Mapping[str, Sequence[float]] | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        """Set what is given, keep the rest; at the start of the program, before the first call.
+
+        Args: as those of `MLMetrics`. `service` names the service of everything that names no other,
+        functions that were decorated earlier among them.
+
+        Raises:
+            ConfigurationError: a value that cannot work, or one that comes too late.
+        """
+        given = {"max_label_values": max_label_values, "slow_seconds": slow_seconds, "clock": clock}
+        options = {name: value for name, value in given.items() if value is not None}
+        check_options(service, options)
+        if registry is not None and registry is not self.registry:
+            if self._store is not None:
+                raise ConfigurationError(
+                    "configure(registry=...) came after something was declared on another registry; "
+                    "call it before the first decorator or timer"
+                )
+            self.registry = registry
+        if service is not None:
+            self._options["service"] = service
+        if buckets is not None:
+            Store().set_buckets(buckets)  # refuses what is wrong now, not at the first declaration
+            self._options["buckets"] = buckets
+        self._options.update(options)
+        if self._store is not None:
+            self._apply(self._store)
+
+    @property
+    def store(self) -> Store:
+        """What this toolkit records into; registered when first needed."""
+        if self._store is None:
+            store = store_for(self.registry)
+            self._apply(store)
+            self._store = store
+        return self._store
+
+    def _apply(self, store: Store) -> None:
+        """Hand options to the store, each once."""
+        options, self._options = self._options, {}
+        if "service" in options:
+            store.name_service(options["service"], configured=True)
+        if "buckets" in options:
+            store.set_buckets(options["buckets"])
+        store.limits.max_values = options.get("max_label_values", store.limits.max_values)
+        store.slow_seconds = options.get("slow_seconds", store.slow_seconds)
+        store.clock = options.get("clock", store.clock)
+
+
+def check_options(service: str | None, options: Mapping[str, Any]) -> None:
+    """Refuse configuration values that cannot work, with what would."""
+    if service is not None and (not isinstance(service, str) or not service):
+        raise ConfigurationError(f"service={service!r}: expected a non-empty string")
+    values = options.get("max_label_values", 1)
+    if not isinstance(values, int) or isinstance(values, bool) or values < 1:
+        raise ConfigurationError(f"max_label_values={values!r}: expected a whole number, 1 or more")
+    slow = options.get("slow_seconds", 1.0)
+    if not isinstance(slow, int | float) or isinstance(slow, bool) or not slow > 0:
+        raise ConfigurationError(f"slow_seconds={slow!r}: expected a number of seconds above 0")
+    if not callable(options.get("clock", check_options)):
+        raise ConfigurationError(f"clock={options['clock']!r}: expected a function that returns seconds")

@@ -1,0 +1,1 @@
+"""Calls: what is declared, read, and decided about one run."""

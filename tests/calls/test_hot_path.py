@@ -1,0 +1,193 @@
+"""The hot path by its structure, not by its time: what a recorded call does, and does not do."""
+
+# mypy: allow-untyped-calls
+# A lambda has no types, and is often all that a test has to record.
+
+import asyncio
+import dis
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from types import CodeType
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mlmetrics import MLMetrics, arg
+from mlmetrics.recording import folding, store
+from tests.recorded import outcomes
+
+BUILDS = {"BUILD_MAP", "BUILD_CONST_KEY_MAP", "BUILD_LIST", "BUILD_SET", "MAKE_FUNCTION", "LOAD_BUILD_CLASS"}
+
+
+@pytest.fixture
+def metrics(registry: CollectorRegistry) -> MLMetrics:
+    """Return a toolkit on a registry of its own."""
+    return MLMetrics(service="s", registry=registry)
+
+
+def calls_made(run: Callable[[], object]) -> list[str]:
+    """Return the names of the Python and C functions that are called while something runs."""
+    names: list[str] = []
+
+    def note(frame: Any, event: str, argument: Any) -> None:
+        if event == "call":
+            names.append(frame.f_code.co_name)
+        elif event == "c_call":
+            names.append(argument.__name__)
+
+    sys.setprofile(note)
+    try:
+        run()
+    finally:
+        sys.setprofile(None)
+    return [name for name in names if name not in ("run", "setprofile", "<lambda>")]
+
+
+def timed(metrics: MLMetrics) -> Callable[[], object]:
+    """Return a function that runs a block in a timer."""
+
+    def run() -> None:
+        with metrics.inference_timer(model="m"):
+            pass
+
+    return run
+
+
+def instructions(code: CodeType) -> Iterator[dis.Instruction]:
+    """Yield the instructions of the way on which nothing is raised."""
+    handlers = {entry.target for entry in dis.Bytecode(code).exception_entries}  # type: ignore[attr-defined]  # typeshed has it private
+    first = min(handlers, default=sys.maxsize)
+    for instruction in dis.get_instructions(code):
+        if instruction.offset >= first:
+            return
+        yield instruction
+
+
+def test_plain_function(metrics: MLMetrics) -> None:
+    """A call of a recorded function makes five calls: the clock twice, two appends, the function."""
+
+    def answer() -> int:
+        return 1
+
+    recorded = metrics.track_inference(model="m")(answer)
+    recorded()
+    expected = ["wrapper", "perf_counter", "append", "answer", "perf_counter", "append", "len"]
+    assert expected == calls_made(lambda: recorded())  # noqa: PLW0108 (counted is what is inside)
+
+
+def test_computed_label(metrics: MLMetrics) -> None:
+    """A label that is an argument costs one look-up more, and nothing of the labels' machinery."""
+
+    def answer(model: str) -> str:
+        return model
+
+    recorded = metrics.track_inference(model=arg("model"))(answer)
+    recorded("m")
+    made = calls_made(lambda: recorded("m"))
+    assert ["wrapper", "find", "len"] == made[:3]
+    assert {"wrapper", "find", "len", "perf_counter", "append", "answer"} == set(made)
+
+
+def test_timer(metrics: MLMetrics) -> None:
+    """A block in a timer makes the timer, enters and leaves it: no more Python than that."""
+    run = timed(metrics)
+    run()
+    expected = ["inference_timer", "__init__", "__enter__", "perf_counter", "append", "__exit__", "perf_counter"]
+    assert [*expected, "append", "len"] == calls_made(run)
+
+
+def test_generator_chunk(metrics: MLMetrics) -> None:
+    """A chunk of a recorded generator costs the clock and an append."""
+
+    def numbers() -> Iterator[int]:
+        yield from range(4)
+
+    stream = metrics.track_inference(model="m")(numbers)()
+    next(stream)
+    made = calls_made(lambda: next(stream))
+    assert ["next", "wrapper", "send", "numbers", "perf_counter", "append", "len"] == made
+
+
+@pytest.mark.parametrize("kind", ["function", "argument", "coroutine", "timer enter", "timer exit"])
+def test_builds_nothing(metrics: MLMetrics, kind: str) -> None:
+    """On its way without errors a wrapper builds no dict, list, closure or class, and imports nothing."""
+
+    async def coroutine() -> None:
+        """Do nothing."""
+
+    timer = type(metrics.inference_timer(model="m"))
+    wrapped: dict[str, Any] = {
+        "function": metrics.track_inference(model="m")(lambda: 1),
+        "argument": metrics.track_inference(model=arg("x"))(lambda x: x),
+        "coroutine": metrics.track_inference(model="m")(coroutine),
+        "timer enter": timer.__enter__,
+        "timer exit": timer.__exit__,
+    }
+    way = list(instructions(wrapped[kind].__code__))
+    # `function(*args, **kwargs)` itself merges the keywords into the one dict of every such call.
+    built = [each for each in way if each.opname in BUILDS]
+    forwarded = [each for each in way if each.opname in ("DICT_MERGE", "CALL_FUNCTION_EX")]
+    assert [] == [each.opname for each in built if each.opname != "BUILD_MAP"]
+    assert sum(each.opname == "BUILD_MAP" for each in built) <= sum(each.opname == "DICT_MERGE" for each in forwarded)
+    assert not [each for each in way if each.opname.startswith("IMPORT")]
+
+
+def test_takes_no_lock(metrics: MLMetrics, registry: CollectorRegistry) -> None:
+    """While another thread holds the fold lock and the store's, calls of every kind go on and are not lost."""
+
+    async def coroutine() -> None:
+        """Do nothing."""
+
+    def numbers() -> Iterator[int]:
+        yield from range(3)
+
+    function = metrics.track_inference(model="m")(lambda: None)
+    recorded = metrics.track_inference(model="m")(coroutine)
+    stream = metrics.track_inference(model="m")(numbers)
+    run = timed(metrics)
+    run()
+    held, let_go = threading.Event(), threading.Event()
+
+    def hold() -> None:
+        with folding.folding(), metrics.store.declaring:
+            held.set()
+            let_go.wait()
+
+    def work() -> None:
+        for _ in range(2000):  # beyond the bound at which a call folds
+            function()
+            run()
+            list(stream())
+        asyncio.run(recorded())
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    held.wait()
+    worker = threading.Thread(target=work)
+    worker.start()
+    worker.join(30)
+    stuck = worker.is_alive()
+    let_go.set()
+    holder.join()
+    worker.join()
+    assert not stuck
+    assert {"success": 1 + 3 * 2000 + 1} == outcomes(registry)
+
+
+def test_no_client_metric_is_used(metrics: MLMetrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call looks up no labels and touches no value of prometheus_client before it folds."""
+    recorded = metrics.track_inference(model="m")(lambda: None)
+    recorded()
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("a call touched what only folds touch")
+
+    monkeypatch.setattr(store.Store, "cell", refuse)
+    monkeypatch.setattr(store.Store, "_series", refuse)
+    monkeypatch.setattr(store.Store, "admit", refuse)
+    for _ in range(100):
+        recorded()
+    monkeypatch.undo()
+    assert {"success": 101} == outcomes(metrics.registry)

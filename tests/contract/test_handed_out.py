@@ -1,0 +1,432 @@
+"""Calls that return before they are over: streams, coroutines and futures of all sorts."""
+
+# mypy: allow-untyped-calls
+# A lambda has no types, and is often all that a test has to record.
+
+import asyncio
+import concurrent.futures
+import contextlib
+import gc
+import io
+import itertools
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mlmetrics import MLMetrics
+from tests.conftest import Clock
+from tests.contract.kinds import Pause
+from tests.recorded import errors, in_progress, outcomes, value
+
+DURATION = "ml_inference_duration_seconds_sum"
+
+
+@pytest.fixture
+def metrics(registry: CollectorRegistry, clock: Clock) -> MLMetrics:
+    """Return a toolkit on a registry and a clock of its own."""
+    return MLMetrics(service="s", registry=registry, clock=clock)
+
+
+class Response:
+    """A stream as SDKs return it: iterable only by `iter`, a context manager, with attributes."""
+
+    status = 200
+
+    def __init__(self, *chunks: str) -> None:
+        self.chunks = chunks
+        self.closed = False
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.chunks)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.closed = True
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.closed = True
+
+
+class AsyncResponse:
+    """The same, asynchronous; with a `close` that is a function or a coroutine function."""
+
+    def __init__(self, *chunks: str) -> None:
+        self.chunks = chunks
+        self.closed = False
+
+    async def __aiter__(self) -> AsyncIterator[str]:
+        for chunk in self.chunks:
+            yield chunk
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.closed = True
+
+    def close(self) -> str:
+        """Close the connection."""
+        self.closed = True
+        return "closed"
+
+    async def aclose(self) -> str:
+        """Close the connection."""
+        self.closed = True
+        return "closed"
+
+
+class AwaitedCloseResponse(AsyncResponse):
+    """One whose `close` is a coroutine function, as httpx's and OpenAI's are."""
+
+    async def close(self) -> str:  # type: ignore[override]  # libraries differ in just this
+        """Close the connection."""
+        self.closed = True
+        return "closed"
+
+
+class TestStreams:
+    """Iterators and what can be iterated."""
+
+    def test_not_in_progress_until_iterated(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+        """A stream in somebody's hand is no call in progress; its duration counts from the call."""
+        clock: Any = metrics.store.clock
+        stream = metrics.track_inference(model="m")(lambda: iter("ab"))()
+        clock.advance(5)
+        assert in_progress(registry) == 0
+        next(stream)
+        assert in_progress(registry) == 1
+        clock.advance(2)
+        assert ["b"] == list(stream)
+        assert {"success": 1} == outcomes(registry)
+        assert 7 == value(registry, DURATION)
+        assert 5 == value(registry, "ml_inference_first_chunk_seconds_sum")
+
+    def test_told_to_be_a_stream(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+        """`stream=True` takes what `iter` takes; without it an object that is only iterable is a result."""
+        told = metrics.track_inference(model="told", stream=True)(lambda: Response("a", "b"))()
+        looked = metrics.track_inference(model="looked")(lambda: Response("a"))()
+        assert type(looked) is Response
+        assert 200 == told.status
+        assert ["a", "b"] == list(told)
+        assert not isinstance(told, Iterator)
+        assert {"success": 1} == outcomes(registry, model="told") == outcomes(registry, model="looked")
+
+    def test_told_after_another_learnt_otherwise(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+        """A type that one decorator knows to be plain is a stream to one that was told so, and the reverse."""
+        plain = metrics.track_inference(model="plain")(lambda: Response("a"))
+        told = metrics.track_inference(model="told", stream=True)(lambda: Response("a"))
+        never = metrics.track_inference(model="never", stream=False)(lambda: iter("a"))
+        looking = metrics.track_inference(model="looking")(lambda: iter("a"))
+        for _ in range(2):
+            plain()
+            told()
+            never()
+            looking()
+        assert {"success": 2} == outcomes(registry, model="plain") == outcomes(registry, model="never")
+        assert {} == outcomes(registry, model="told") == outcomes(registry, model="looking")
+
+    @pytest.mark.parametrize("result", [[1], (1,), {1: 2}, "text", None], ids=str)
+    def test_collections_are_results(self, registry: CollectorRegistry, metrics: MLMetrics, result: object) -> None:
+        """A list is all there already: the very object is returned even by what was told to stream."""
+        assert result is metrics.track_inference(model="m", stream=True)(lambda: result)()
+        assert {"success": 1} == outcomes(registry)
+
+    @pytest.mark.parametrize("exhausted", [False, True])
+    def test_left_at_the_end_of_a_block(
+        self, registry: CollectorRegistry, metrics: MLMetrics, *, exhausted: bool
+    ) -> None:
+        """The end of a `with` ends the call: a success if the stream was at its end, else given up."""
+        with metrics.track_inference(model="m", stream=True)(lambda: Response("a", "b"))() as stream:
+            for _ in stream:
+                if not exhausted:
+                    break
+        assert stream.closed
+        assert {"success" if exhausted else "cancelled": 1} == outcomes(registry)
+
+    def test_error_of_the_consumer_is_no_failure(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+        """A consumer that raises in its own `with` has left the stream; the model did not fail."""
+        with (  # noqa: PT012 (all of the block is what raises)
+            pytest.raises(ZeroDivisionError),
+            metrics.track_inference(model="m", stream=True)(lambda: Response("a", "b"))() as stream,
+        ):
+            next(iter(stream))
+            raise ZeroDivisionError
+        assert {"cancelled": 1} == outcomes(registry)
+
+    def test_closed(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+        """`close` reaches the stream, ends the call once, and later iteration adds nothing."""
+        stream = metrics.track_inference(model="m", stream=True)(lambda: Response("a", "b", "c"))()
+        iterator = iter(stream)
+        next(iterator)
+        stream.close()
+        stream.close()
+        assert stream.closed
+        assert ["b", "c"] == list(iterator)
+        assert {"cancelled": 1} == outcomes(registry)
+        assert 0 == value(registry, "ml_inference_chunk_interval_seconds_count")
+
+    def test_files_are_results(self, registry: CollectorRegistry, metrics: MLMetrics, tmp_path: Path) -> None:
+        """A file can be iterated, but is mostly read: the very object is returned, and the call is over."""
+        path = tmp_path / "page.txt"
+        path.write_text("text")
+        opened = metrics.track_inference(model="m")(path.open)
+        made = metrics.track_inference(model="m")(lambda: io.BytesIO(b"bytes"))
+        with opened() as file:
+            assert "text" == file.read()
+        assert type(made()) is io.BytesIO
+        assert {"success": 2} == outcomes(registry)
+
+    def test_tee(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+        """`itertools.tee` takes a recorded stream as it takes any."""
+        first, second = itertools.tee(metrics.track_inference(model="m")(lambda: iter("ab"))())
+        assert ["a", "b"] == list(first) == list(second)
+        assert {"success": 1} == outcomes(registry)
+
+    def test_context_manager_of_a_returned_generator(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+        """`contextlib.contextmanager` works upon a recorded function that returns a generator."""
+        seen: list[str] = []
+
+        def fail() -> None:
+            raise KeyError
+
+        def generator() -> Generator[str, None, None]:
+            with contextlib.suppress(KeyError):
+                yield "value"
+
+        manager = contextlib.contextmanager(metrics.track_inference(model="m")(lambda: generator()))  # noqa: PLW0108 (a plain function)
+        with manager() as got:
+            seen.append(got)
+            fail()
+        assert ["value"] == seen
+        assert {"success": 1} == outcomes(registry)
+
+    @pytest.mark.parametrize("kind", [AsyncResponse, AwaitedCloseResponse])
+    @pytest.mark.parametrize("method", ["close", "aclose"])
+    def test_async_close(
+        self, registry: CollectorRegistry, metrics: MLMetrics, kind: type[AsyncResponse], method: str
+    ) -> None:
+        """`close` and `aclose` of an async stream return what they return, awaited or not."""
+
+        async def main() -> None:
+            stream: Any = metrics.track_inference(model="m", stream=True)(lambda: kind("a", "b"))()
+            await anext(aiter(stream))
+            closed = getattr(stream, method)()
+            assert "closed" == (closed if isinstance(closed, str) else await closed)
+            assert stream.closed
+
+        asyncio.run(main())
+        assert {"cancelled": 1} == outcomes(registry)
+
+    def test_async_block(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+        """`async with` around a stream that is exhausted in it is a success."""
+
+        async def main() -> None:
+            async with metrics.track_inference(model="m", stream=True)(lambda: AsyncResponse("a", "b"))() as stream:
+                assert ["a", "b"] == [chunk async for chunk in stream]
+            assert stream.closed
+
+        asyncio.run(main())
+        assert {"success": 1} == outcomes(registry)
+
+    def test_returned_generator_that_has_begun(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+        """A generator whose first item its function has looked at still cleans up when it is closed."""
+        cleaned = []
+
+        def generator() -> Iterator[int]:
+            try:
+                yield 1
+                yield 2
+            finally:
+                cleaned.append(True)
+
+        def peek() -> Iterator[int]:
+            stream = generator()
+            next(stream)
+            kept.append(stream)
+            return stream
+
+        kept: list[Any] = []
+        stream: Any = metrics.track_inference(model="m")(peek)()
+        stream.close()
+        assert [True] == cleaned
+        assert {} == outcomes(registry)
+
+
+class TestCoroutines:
+    """Coroutines that plain functions return."""
+
+    @pytest.mark.parametrize(
+        "through", [asyncio.ensure_future, asyncio.create_task, lambda made: made, asyncio.shield], ids=str
+    )
+    def test_awaited(self, registry: CollectorRegistry, metrics: MLMetrics, through: Callable[[Any], Any]) -> None:
+        """It can be awaited in every way, and its call ends when it does."""
+
+        async def ask() -> str:
+            await Pause()
+            clock.advance(3)
+            return "answer"
+
+        clock: Any = metrics.store.clock
+        recorded = metrics.track_inference(model="m")(lambda: ask())  # noqa: PLW0108 (a plain function)
+
+        async def main() -> str:
+            answer: str = await through(recorded())
+            return answer
+
+        assert "answer" == asyncio.run(main())
+        assert {"success": 1} == outcomes(registry)
+        assert 3 == value(registry, DURATION)
+
+    def test_run(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+        """`asyncio.run` takes it."""
+
+        async def ask() -> str:
+            return "answer"
+
+        assert "answer" == asyncio.run(metrics.track_inference(model="m")(lambda: ask())())  # noqa: PLW0108 (as above)
+        assert {"success": 1} == outcomes(registry)
+
+    def test_coroutine_that_is_a_context_manager_too(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+        """What can be awaited *or* entered, as aiohttp's requests can, is returned as it is."""
+
+        class Request(Coroutine[Any, Any, str]):
+            def send(self, value: Any) -> Any:
+                raise StopIteration("answer")
+
+            def throw(self, *error: Any) -> Any:
+                raise error[0]
+
+            def close(self) -> None:
+                """Do nothing."""
+
+            def __await__(self) -> Generator[Any, Any, str]:
+                return self
+
+            def __iter__(self) -> Self:
+                return self
+
+            def __next__(self) -> Any:
+                return self.send(None)
+
+            async def __aenter__(self) -> str:
+                return "entered"
+
+            async def __aexit__(
+                self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+            ) -> None:
+                """Do nothing."""
+
+        request = Request()
+        recorded = metrics.track_inference(model="m", stream=False)(lambda: request)
+
+        async def main() -> list[str]:
+            async with recorded() as entered:
+                return [entered, await recorded()]
+
+        assert ["entered", "answer"] == asyncio.run(main())
+        assert {"success": 2} == outcomes(registry)
+
+
+class TestFutures:
+    """Futures that plain functions return: the call ends when they are done."""
+
+    @pytest.mark.parametrize("ending", ["success", "failure", "cancelled"])
+    def test_asyncio(self, registry: CollectorRegistry, metrics: MLMetrics, ending: str) -> None:
+        """The very future is returned; its result, exception or cancellation is the outcome."""
+
+        async def main() -> None:
+            future = asyncio.get_running_loop().create_future()
+            recorded = metrics.track_inference(model="m")(lambda: future)()
+            assert future is recorded
+            assert in_progress(registry) == 1
+            settle(future, ending)
+            await Pause()
+
+        asyncio.run(main())
+        assert {ending: 1} == outcomes(registry)
+        assert in_progress(registry) == 0
+
+    @pytest.mark.parametrize("ending", ["success", "failure", "cancelled"])
+    @pytest.mark.parametrize("early", [False, True])
+    def test_concurrent(self, registry: CollectorRegistry, metrics: MLMetrics, ending: str, *, early: bool) -> None:
+        """The same for the futures of executors, done already or not."""
+        future: concurrent.futures.Future[str] = concurrent.futures.Future()
+        if early:
+            settle(future, ending)
+        assert future is metrics.track_inference(model="m")(lambda: future)()
+        if not early:
+            assert in_progress(registry) == 1
+            settle(future, ending)
+        assert {ending: 1} == outcomes(registry)
+        assert in_progress(registry) == 0
+
+    def test_dropped(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+        """A future that is collected before it is done was given up."""
+        recorded = metrics.track_inference(model="m")(new_future)
+        recorded()
+        gc.collect()
+        assert {"cancelled": 1} == outcomes(registry)
+        assert in_progress(registry) == 0
+
+    def test_done_after_its_loop_is_closed(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+        """A future that is done when its loop is gone can be returned all the same."""
+
+        async def main() -> "asyncio.Future[str]":
+            future = asyncio.get_running_loop().create_future()
+            future.set_result("value")
+            return future
+
+        future = asyncio.run(main())
+        assert future is metrics.track_inference(model="m")(lambda: future)()
+        assert {"success": 1} == outcomes(registry)
+
+    def test_unretrieved_exception_is_still_reported(self, metrics: MLMetrics) -> None:
+        """Asyncio still says that nobody asked for the exception of a recorded future."""
+        complaints: list[str] = []
+
+        async def main() -> None:
+            loop = asyncio.get_running_loop()
+            loop.set_exception_handler(lambda _, context: complaints.append(context["message"]))
+            future = metrics.track_inference(model="m")(loop.create_future)()
+            future.set_exception(KeyError())
+            await Pause()
+            del future
+            gc.collect()
+
+        asyncio.run(main())
+        assert ["Future exception was never retrieved"] == complaints
+
+    def test_result_is_read(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+        """The accuracy of a result that a future brings is recorded."""
+        future: concurrent.futures.Future[dict[str, float]] = concurrent.futures.Future()
+        metrics.track_parsing(doc_type="d")(lambda: future)()
+        future.set_result({"confidence": 0.5})
+        assert 0.5 == value(registry, "parsing_accuracy_score_sum")
+        assert {} == errors(registry)
+
+
+def new_future() -> concurrent.futures.Future[str]:
+    """Return a future that nobody will ever settle."""
+    return concurrent.futures.Future()
+
+
+def settle(future: Any, ending: str) -> None:
+    """Bring a future to its ending."""
+    if ending == "success":
+        future.set_result("value")
+    elif ending == "failure":
+        future.set_exception(KeyError("the future's own"))
+        future.exception()
+    else:
+        future.cancel()

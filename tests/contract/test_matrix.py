@@ -1,0 +1,106 @@
+"""The contract: whatever is called, by whatever, however it ends, it is as before, and one outcome is recorded."""
+
+import asyncio
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mlmetrics import MLMetrics
+from tests.contract.kinds import FLAVOURS, HOLDERS, OUTCOMES, Flavour, Pause, Script
+from tests.recorded import errors, in_progress, outcomes
+
+DECORATORS = {
+    "inference": lambda metrics: metrics.track_inference(model="m"),
+    "parsing": lambda metrics: metrics.track_parsing(doc_type="m"),
+    "matching": lambda metrics: metrics.track_matching(matcher="m"),
+}
+TIMERS = {
+    "inference": lambda metrics: metrics.inference_timer(model="m"),
+    "parsing": lambda metrics: metrics.parsing_timer(doc_type="m"),
+    "matching": lambda metrics: metrics.matching_timer(matcher="m"),
+}
+CELLS = [
+    pytest.param(flavour, holder, ending, id=f"{flavour.name}-{holder.__name__}-{ending}")
+    for flavour in FLAVOURS
+    for holder in HOLDERS
+    for ending in flavour.endings
+]
+
+
+def seen(run: Callable[[], object]) -> tuple[object, BaseException | None, list[str]]:
+    """Return what a caller gets to see: the value, the exception, and the tail of its traceback."""
+    try:
+        return run(), None, []
+    except BaseException as error:  # noqa: BLE001 (that is what is compared)
+        tail = traceback.extract_tb(error.__traceback__)
+        return (
+            None,
+            error,
+            [f"{frame.name}:{frame.lineno}" for frame in tail if "mlmetrics/calls" not in frame.filename],
+        )
+
+
+@pytest.mark.parametrize("operation", DECORATORS)
+@pytest.mark.parametrize(("flavour", "holder", "ending"), CELLS)
+def test_decorator(
+    registry: CollectorRegistry, operation: str, flavour: Flavour, holder: Callable[..., Any], ending: str
+) -> None:
+    """The caller sees the same objects and traceback as undecorated; one outcome is recorded, and nothing is left."""
+    metrics = MLMetrics(service="s", registry=registry)
+    script = Script(ending)
+    before = seen(lambda: flavour.run(holder(lambda target: target, flavour.body), script))
+    recorded = holder(DECORATORS[operation](metrics), flavour.body)
+    after = seen(lambda: flavour.run(recorded, script))
+    assert before[0] == after[0]
+    if ending == "raise":
+        assert script.error is before[1] is after[1]
+    assert type(before[1]) is type(after[1])
+    assert before[2][-1:] == after[2][-1:]
+    assert ({OUTCOMES[ending]: 1} if ending in OUTCOMES else {}) == outcomes(registry, operation)
+    assert in_progress(registry, operation) == 0
+    assert errors(registry) == {}
+
+
+@pytest.mark.parametrize("operation", TIMERS)
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["with", "async with"])
+@pytest.mark.parametrize("ending", OUTCOMES)
+def test_timer(registry: CollectorRegistry, operation: str, ending: str, *, asynchronous: bool) -> None:
+    """A block is one call, with the outcome that its ending has, and raises what it raised."""
+    metrics = MLMetrics(service="s", registry=registry)
+    script = Script(ending)
+
+    async def block() -> object:
+        if asynchronous:
+            async with TIMERS[operation](metrics):
+                await script.wait()
+                return script.finish()
+        with TIMERS[operation](metrics):
+            await script.wait()
+            return script.finish()
+
+    async def cancelled() -> object:
+        task = asyncio.ensure_future(block())
+        await Pause()
+        task.cancel()
+        return await task
+
+    value, error, _ = seen(lambda: through(block, cancelled, ending))
+    assert (script.value if ending == "return" else None) is value
+    assert {"return": None, "raise": script.error}.get(ending, error) is error
+    assert {OUTCOMES[ending]: 1} == outcomes(registry, operation)
+    assert in_progress(registry, operation) == 0
+
+
+def through(block: Callable[[], Any], cancelled: Callable[[], Any], ending: str) -> object:
+    """Run a block to its ending."""
+    if ending in ("return", "raise", "cancel"):
+        return asyncio.run(cancelled() if ending == "cancel" else block())
+    coroutine = block()
+    coroutine.send(None)
+    if ending == "close":
+        coroutine.close()
+    del coroutine
+    return None

@@ -1,0 +1,44 @@
+"""What a registry has recorded, in the words of a test."""
+
+from collections.abc import Iterator
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.samples import Sample
+
+PREFIXES = {"inference": "ml_inference", "parsing": "ml_parsing", "matching": "ml_matching"}
+
+
+def samples(registry: CollectorRegistry, name: str, **labels: str) -> Iterator[Sample]:
+    """Yield the samples of this name that have at least these labels."""
+    for family in registry.collect():
+        for sample in family.samples:
+            if sample.name == name and labels.items() <= sample.labels.items():
+                yield sample
+
+
+def value(registry: CollectorRegistry, name: str, **labels: str) -> float:
+    """Return the sum of the samples of this name that have at least these labels; 0 if there are none."""
+    return sum(sample.value for sample in samples(registry, name, **labels))
+
+
+def label_values(registry: CollectorRegistry, name: str, label: str) -> list[str]:
+    """Return the values that a label has in the samples of this name, in their order, each once."""
+    return list(dict.fromkeys(sample.labels[label] for sample in samples(registry, name)))
+
+
+def outcomes(registry: CollectorRegistry, operation: str = "inference", **labels: str) -> dict[str, float]:
+    """Return how often each outcome was recorded, without those that were not."""
+    counts: dict[str, float] = {}
+    for sample in samples(registry, f"{PREFIXES[operation]}_total", **labels):
+        counts[sample.labels["outcome"]] = counts.get(sample.labels["outcome"], 0.0) + sample.value
+    return {outcome: count for outcome, count in counts.items() if count}
+
+
+def in_progress(registry: CollectorRegistry, operation: str = "inference") -> float:
+    """Return how many calls have begun and not ended."""
+    return value(registry, f"{PREFIXES[operation]}_in_progress")
+
+
+def errors(registry: CollectorRegistry) -> dict[str, float]:
+    """Return the measurements that could not be recorded, by place."""
+    return {sample.labels["where"]: sample.value for sample in samples(registry, "mlmetrics_recording_errors_total")}

@@ -1,0 +1,1 @@
+"""Recording: from appended numbers to what a scrape reads."""
