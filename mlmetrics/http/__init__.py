@@ -1,0 +1,1 @@
+"""Requests: recorded by a middleware; and what has been recorded, served to whoever scrapes."""

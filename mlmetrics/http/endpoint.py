@@ -1,0 +1,70 @@
+"""The metrics as a response, for a route of yours; and as an ASGI application, to mount."""
+
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from ..recording.collector import store_for
+from .answer import METHODS, NOT_ALLOWED, Answer, Scrape, answer_aside, scraping
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+
+async def metrics_endpoint(request: "Request | None" = None, *, registry: CollectorRegistry = REGISTRY) -> "Response":
+    """Answer a scrape in a route of yours, off the event loop.
+
+    Args:
+        request: the request, by which format and encoding are negotiated. `PrometheusMiddleware` knows
+            that of a scrape; without either, the answer is text 0.0.4.
+        registry: what to write.
+    """
+    from starlette.responses import Response  # noqa: PLC0415 (whoever has a route has Starlette; others need it not)
+
+    scope = scraping.get() if request is None else request.scope
+    scrape = Scrape() if scope is None else Scrape.of_scope(scope)
+    answer = await answer_aside(scrape, registry)
+    return Response(answer.body, answer.status, dict(answer.headers))
+
+
+def metrics_app(registry: CollectorRegistry = REGISTRY) -> Any:
+    """An ASGI application that answers with the metrics, to mount or to serve by itself.
+
+    It needs no framework. Mounted at `/metrics`, Starlette sends `/metrics` on to `/metrics/`
+    with a 307; `instrument` adds an exact route instead.
+
+    Raises:
+        RegistrationError: the registry has metrics of our names that are not ours.
+    """
+    store_for(registry)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await live(receive, send)
+        elif scope["type"] == "http":
+            scrape = Scrape.of_scope(scope)
+            answer = await answer_aside(scrape, registry) if scope["method"] in METHODS else NOT_ALLOWED
+            await give(answer, send, head=scope["method"] == "HEAD")
+        else:
+            await receive()
+            await send({"type": "websocket.close", "code": 1000})
+
+    return app
+
+
+async def live(receive: Any, send: Any) -> None:
+    """Take part in a server's start and stop, with nothing to do at either."""
+    while True:
+        message = await receive()
+        await send({"type": f"{message['type']}.complete"})
+        if message["type"] == "lifespan.shutdown":
+            return
+
+
+async def give(answer: Answer, send: Any, *, head: bool) -> None:
+    """Send an answer as ASGI messages."""
+    headers = {**answer.headers, "Content-Length": str(len(answer.body))}
+    raw = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": raw})
+    await send({"type": "http.response.body", "body": b"" if head else answer.body})

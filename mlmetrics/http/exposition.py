@@ -1,0 +1,76 @@
+"""A registry as text: byte for byte what prometheus_client writes, at the price of joining strings.
+
+Our own families write themselves; everybody else's go through the client's functions.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from itertools import groupby
+from time import perf_counter
+from typing import cast
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.metrics_core import Metric
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from prometheus_client.registry import Collector
+
+from ..recording.collector import store_for
+from ..recording.family import ExposedFamily
+from ..recording.folding import folding
+
+END = "# EOF\n"
+
+
+class Collected(Collector):
+    """Families that have been collected, as the client's functions want them."""
+
+    def __init__(self, families: Iterable[Metric]) -> None:
+        self._families = tuple(families)
+
+    def collect(self) -> tuple[Metric, ...]:
+        """The families."""
+        return self._families
+
+
+def render(registry: CollectorRegistry, *, openmetrics: bool = False, names: Collection[str] = ()) -> bytes:
+    """Write what a registry holds, in the text format 0.0.4 or in OpenMetrics 1.0.0.
+
+    Args:
+        registry: what to write; it gets mlmetrics' own metrics if it has none of them yet.
+        openmetrics: which of the two formats.
+        names: only families with samples of these names, if there are any.
+
+    Metrics: `mlmetrics_scrape_duration_seconds` (from the next scrape on), `mlmetrics_scrape_errors_total`.
+    """
+    store = store_for(registry)
+    began = perf_counter()
+    try:
+        text = write(registry.restricted_registry(names) if names else registry, openmetrics=openmetrics)
+    except Exception:
+        store.counter("mlmetrics_scrape_errors_total").record(1)
+        raise
+    store.gauge("mlmetrics_scrape_duration_seconds").record(perf_counter() - began)
+    return text
+
+
+def write(collector: Collector, *, openmetrics: bool) -> bytes:
+    """Write what a collector yields."""
+    families = list(collector.collect())
+    lines: list[str] = []
+    # Collecting has folded; now nobody may fold in the middle of a histogram.
+    with folding():
+        for ours, group in groupby(families, lambda family: isinstance(family, ExposedFamily)):
+            if not ours:
+                lines.append(foreign(group, openmetrics=openmetrics))
+                continue
+            for family in cast("Iterator[ExposedFamily]", group):
+                family.write(lines, openmetrics=openmetrics)
+    if openmetrics:
+        lines.append(END)
+    return "".join(lines).encode("utf-8")
+
+
+def foreign(families: Iterable[Metric], *, openmetrics: bool) -> str:
+    """Other people's families as the client writes them."""
+    collected = Collected(families)
+    text: bytes = generate_openmetrics(collected) if openmetrics else generate_latest(collected)
+    return text.decode("utf-8").removesuffix(END)

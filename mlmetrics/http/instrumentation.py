@@ -1,0 +1,108 @@
+"""Both at once for an application: the middleware, and an exact route for the metrics."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from ..errors import ConfigurationError
+from ..recording.collector import store_for
+from .endpoint import metrics_endpoint
+from .middleware import PrometheusMiddleware, check_service_name
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+
+@dataclass(frozen=True, slots=True)
+class Instrumentation:
+    """What an application was instrumented with."""
+
+    service_name: str | None
+    path: str
+    registry: CollectorRegistry
+    skip_paths: frozenset[str]
+    request_id: bool
+
+
+_instrumented: "WeakKeyDictionary[Any, Instrumentation]" = WeakKeyDictionary()
+
+
+def instrument(
+    app: Any,
+    service_name: str | None = None,
+    path: str = "/metrics",
+    registry: CollectorRegistry = REGISTRY,
+    *,
+    skip_paths: Iterable[str] = (),
+    request_id: bool = True,
+) -> None:
+    """Record an application's requests, and serve the metrics at a path of it. Before it starts.
+
+    Calling it again with the same arguments changes nothing.
+
+    Args:
+        app: a FastAPI or Starlette application.
+        service_name: the `service` label; also the service of everything that names no other.
+        path: where the metrics are served; scrapes themselves are not recorded.
+        registry: where the metrics are registered.
+        skip_paths: further paths that are not recorded, such as health checks.
+        request_id: as `PrometheusMiddleware`.
+
+    Raises:
+        ConfigurationError: not such an application, one that has started, or one that is
+            instrumented with other arguments.
+        RegistrationError: the registry has metrics of our names that are not ours.
+    """
+    given = Instrumentation(service_name, path, registry, frozenset(skip_paths), request_id)
+    check_app(app)
+    if app in _instrumented:
+        if _instrumented[app] != given:
+            raise ConfigurationError(f"the application is instrumented already, with {_instrumented[app]}; got {given}")
+        return
+    check_can_begin(app, service_name, path)
+    store_for(registry)
+    app.add_middleware(
+        PrometheusMiddleware,
+        service_name=service_name,
+        registry=registry,
+        skip_paths=(path, *given.skip_paths),
+        request_id=request_id,
+    )
+    add_route(app, path, registry)
+    _instrumented[app] = given
+
+
+def check_app(app: Any) -> None:
+    """Refuse what is no Starlette application."""
+    if not (hasattr(app, "add_middleware") and hasattr(getattr(app, "router", None), "routes")):
+        raise ConfigurationError(
+            f"instrument(app): expected a FastAPI or Starlette application, got {type(app).__name__}; "
+            "around any other ASGI application, put PrometheusMiddleware(app, ...) and mount metrics_app()"
+        )
+
+
+def check_can_begin(app: Any, service_name: str | None, path: str) -> None:
+    """Refuse an application that has started, a name that is none, and a path that is none."""
+    if service_name is not None:
+        check_service_name(service_name)
+    if not isinstance(path, str) or not path.startswith("/"):
+        raise ConfigurationError(f"path={path!r}: expected a path that begins with '/', such as '/metrics'")
+    if getattr(app, "middleware_stack", None) is not None:
+        raise ConfigurationError(
+            "instrument(app) came after the application had started: call it where the application is made, "
+            "not in a start-up handler"
+        )
+
+
+def add_route(app: Any, path: str, registry: CollectorRegistry) -> None:
+    """Serve the metrics at exactly this path, before any route that would catch all paths."""
+    from starlette.routing import Route  # noqa: PLC0415 (the application is Starlette's)
+
+    async def metrics(request: "Request") -> "Response":
+        return await metrics_endpoint(request, registry=registry)
+
+    app.router.routes.insert(0, Route(path, metrics, include_in_schema=False))

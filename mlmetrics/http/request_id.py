@@ -1,0 +1,73 @@
+"""The id of a request: the caller's where it is well formed, else a new one; and its place in log events.
+
+Binding goes through the very variable that structlog's `merge_contextvars` reads, so
+that every event of the user's own code carries the id, in threads of the pool too.
+"""
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from itertools import count
+from random import SystemRandom
+from typing import Any
+
+from structlog.contextvars import bind_contextvars, reset_contextvars
+
+HEADER = b"x-request-id"
+KEY = "request_id"
+WELL_FORMED = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
+
+FIRST_NUMBER = 10**11  # so that numbers have twelve digits from the first to the 900,000,000,000th request
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+class Made:
+    """New ids: what no other process has, and a number; a fraction of the price of 128 random bits a request."""
+
+    def __init__(self) -> None:
+        process = f"{SystemRandom().getrandbits(80):020x}"
+        # No Python is run for an id: adding and counting are done where `map` is.
+        self.make: Callable[[], str] = map(process.__add__, map(str, count(FIRST_NUMBER))).__next__
+
+
+made = Made()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=made.__init__)  # type: ignore[misc]  # a child is another process
+
+
+def _structlog_variable() -> ContextVar[str]:
+    tokens = bind_contextvars(**{KEY: ""})
+    reset_contextvars(**tokens)
+    return tokens[KEY].var
+
+
+_variable = _structlog_variable()
+
+
+def choose(headers: Headers) -> str:
+    """The id that the caller sent, if it is well formed; else a new one."""
+    for name, value in headers:
+        if name == HEADER and WELL_FORMED.fullmatch(value):
+            return value.decode("ascii")
+    return made.make()
+
+
+def returned(message: dict[str, Any], chosen: str) -> dict[str, Any]:
+    """The start of a response with the id among its headers; the application's own stays.
+
+    The message is copied: an application may send the same one again.
+    """
+    headers = message.get("headers", ())
+    for name, _ in headers:
+        if name == HEADER:
+            return message
+    return {**message, "headers": [*headers, (HEADER, chosen.encode())]}
+
+
+bind = _variable.set
+"""Put an id into the context; returns what `restore` takes."""
+
+restore = _variable.reset
+"""Put back what the context had before; a ValueError if it is another context."""

@@ -1,0 +1,135 @@
+"""What is recorded of requests: lists that only grow, by method and by route, and their folds."""
+
+from typing import Any
+
+from .. import exemplars
+from ..recording.labels import OTHER
+from ..recording.series import take
+from ..recording.store import Store
+
+TOTAL = "fastapi_requests_total"
+DURATION = "fastapi_request_duration_seconds"
+FIRST_BYTE = "fastapi_request_first_byte_seconds"
+IN_PROGRESS = "fastapi_requests_in_progress"
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+UNMATCHED = "unmatched"
+
+Finished = tuple[int, float, float | None]
+"""Status, seconds to the last byte, seconds to the first byte of the body if there was one."""
+
+
+class MethodSeries:
+    """The requests of one method that have begun and ended."""
+
+    __slots__ = ("_labels", "_store", "_value", "begin", "begun", "end", "ended")
+
+    def __init__(self, store: Store, service: str | None, method: str) -> None:
+        self.begun: list[None] = []
+        self.ended: list[None] = []
+        self.begin = self.begun.append
+        self.end = self.ended.append
+        self._store = store
+        self._labels = (service, method)
+        self._value: Any = None
+
+    def fold(self) -> None:
+        """Move what was appended into the gauge."""
+        if self._value is None:
+            cell: Any = self._store.cell(IN_PROGRESS, self._labels)
+            self._value = cell.value
+        # What has ended is taken before what has begun: in progress is never below the truth.
+        ended = len(take(self.ended))
+        begun = len(take(self.begun))
+        if begun != ended:
+            self._value.inc(begun - ended)
+
+
+class RouteSeries:
+    """The finished requests of one method and one route."""
+
+    __slots__ = ("_counts", "_duration", "_first_byte", "exemplars", "finish", "finished", "labels", "requests")
+
+    def __init__(self, requests: "Requests", method: str, route: str) -> None:
+        self.requests = requests
+        self.labels = (requests.service, method, route)
+        self.finished: list[Finished] = []
+        self.finish = self.finished.append
+        self.exemplars: list[Any] = []
+        self._counts: dict[int, Any] = {}
+        self._duration: Any = None
+        self._first_byte: Any = None
+
+    def declare(self, *statuses: int) -> None:
+        """Have these statuses stand at 0 from the next scrape on, so that `rate` sees the first."""
+        self._counts.update({status: None for status in statuses if status not in self._counts})
+
+    def fold(self) -> None:
+        """Move what was appended into counters and buckets."""
+        if self._duration is None:
+            self._open()
+        for status, count in tuple(self._counts.items()):
+            if count is None:
+                self._count(status)
+        if batch := take(self.finished):
+            self._add(batch)
+        if self.exemplars:
+            self._duration.mark(take(self.exemplars))
+        self.requests.traced = self.requests.store.traced
+
+    def _open(self) -> None:
+        cell = self.requests.store.cell
+        self._duration = cell(DURATION, self.labels)
+        self._first_byte = cell(FIRST_BYTE, self.labels)
+
+    def _count(self, status: int) -> Any:
+        cell: Any = self.requests.store.cell(TOTAL, (*self.labels, str(status)))
+        self._counts[status] = cell.value
+        return cell.value
+
+    def _add(self, batch: list[Finished]) -> None:
+        numbers: dict[int, int] = {}
+        for status, _, _ in batch:
+            numbers[status] = numbers.get(status, 0) + 1
+        for status, number in numbers.items():
+            (self._counts.get(status) or self._count(status)).inc(number)
+        self._duration.add([seconds for _, seconds, _ in batch])
+        if first_bytes := [first_byte for _, _, first_byte in batch if first_byte is not None]:
+            self._first_byte.add(first_bytes)
+
+
+class Requests:
+    """All requests that one store records for one service, however many apps there are."""
+
+    def __init__(self, store: Store, service: str | None) -> None:
+        self.store = store
+        self.service = service
+        self.traced = exemplars.tracing()
+        self._methods: dict[str, MethodSeries] = {}
+        self._routes: dict[tuple[str, str], RouteSeries] = {}
+
+    def method(self, name: str) -> MethodSeries:
+        """The series of a method, `OTHER` for one that no standard knows."""
+        name = name if name in METHODS else OTHER.upper()
+        series = self._methods.get(name)
+        if series is None:
+            series = self._methods.setdefault(name, MethodSeries(self.store, self.service, name))
+            self.store.add(series)
+        return series
+
+    def route(self, method: str, template: str) -> RouteSeries:
+        """The series of a method and a route template."""
+        method = method if method in METHODS else OTHER.upper()
+        route = template if template == UNMATCHED else self.store.admit(TOTAL, "route", template)
+        series = self._routes.get((method, route))
+        if series is None:
+            series = self._routes.setdefault((method, route), RouteSeries(self, method, route))
+            self.store.add(series)
+        return series
+
+
+def requests_of(store: Store, service: str | None) -> Requests:
+    """The one `Requests` of a store and a service: apps that are rebuilt go on with its series."""
+    key = f"requests of {service!r}"
+    found: Requests | None = store.operations.get(key)
+    return found or store.operations.setdefault(key, Requests(store, service))

@@ -1,0 +1,149 @@
+"""How what was recorded leaves the process, as a toolkit has it: routes, apps, a server of its own, a push."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import REGISTRY, CollectorRegistry, push_to_gateway
+
+from ..recording.collector import store_for
+from ..recording.store import Store
+from .endpoint import metrics_app, metrics_endpoint
+from .instrumentation import instrument
+from .server import MetricsServer
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+PUSH_TIMEOUT_SECONDS = 30.0
+
+
+def start_metrics_server(port: int, host: str = "127.0.0.1", registry: CollectorRegistry = REGISTRY) -> MetricsServer:
+    """Serve the metrics from a thread of a program without HTTP.
+
+    Args:
+        port: where to listen; 0 picks a free port, which the returned server names.
+        host: the address to listen on; `0.0.0.0` for all.
+        registry: what to write.
+
+    Raises:
+        ConfigurationError: the port is taken, or none.
+        RegistrationError: the registry has metrics of our names that are not ours.
+
+    Example:
+        >>> with start_metrics_server(0, registry=CollectorRegistry()) as server:
+        ...     server.port > 0
+        True
+    """
+    return MetricsServer(port, host, registry)
+
+
+def push_metrics(
+    gateway: str,
+    job: str,
+    *,
+    grouping: Mapping[str, str] | None = None,
+    registry: CollectorRegistry = REGISTRY,
+    timeout: float = PUSH_TIMEOUT_SECONDS,
+) -> None:
+    """Push the metrics to a Pushgateway, in place of what this job pushed before.
+
+    Args:
+        gateway: its address, such as `localhost:9091`.
+        job: the `job` label.
+        grouping: further labels that tell this job's metrics from others.
+        registry: what to push.
+        timeout: seconds to wait for the gateway.
+
+    Raises:
+        OSError: the gateway is not there, or refuses.
+    """
+    push_to_gateway(gateway, job, registry, dict(grouping or {}), timeout)
+
+
+class Serving:
+    """The HTTP methods of a toolkit: the functions above on its registry and for its service."""
+
+    registry: CollectorRegistry
+    service: str | None
+
+    @property
+    def store(self) -> Store:
+        """What the registry records."""
+        return store_for(self.registry)
+
+    def _opened(self) -> CollectorRegistry:
+        """The registry, its store made: what the toolkit was configured with holds from then on."""
+        self.store  # noqa: B018 (it is made when first asked for)
+        return self.registry
+
+    async def metrics_endpoint(self, request: "Request | None" = None) -> "Response":
+        """Answer a scrape in a route of yours, off the event loop.
+
+        Args:
+            request: the request, by which format and encoding are negotiated. `PrometheusMiddleware` knows
+                that of a scrape; without either, the answer is text 0.0.4.
+        """
+        return await metrics_endpoint(request, registry=self._opened())
+
+    def metrics_app(self) -> Any:
+        """An ASGI application that answers with the metrics, to mount or to serve by itself."""
+        return metrics_app(self._opened())
+
+    def instrument(
+        self,
+        app: Any,
+        service_name: str | None = None,
+        path: str = "/metrics",
+        *,
+        skip_paths: Iterable[str] = (),
+        request_id: bool = True,
+    ) -> None:
+        """Record an application's requests, and serve the metrics at a path of it. Before it starts.
+
+        Args:
+            app: a FastAPI or Starlette application.
+            service_name: the `service` label; the toolkit's service by default.
+            path: where the metrics are served; scrapes themselves are not recorded.
+            skip_paths: further paths that are not recorded, such as health checks.
+            request_id: take `X-Request-ID` or make one, bind it in log events, and return it.
+
+        Raises:
+            ConfigurationError: not such an application, one that has started, or one that is
+                instrumented with other arguments.
+        """
+        name = service_name if service_name is not None else self.service
+        instrument(app, name, path, self._opened(), skip_paths=skip_paths, request_id=request_id)
+
+    def start_metrics_server(self, port: int, host: str = "127.0.0.1") -> MetricsServer:
+        """Serve the metrics from a thread of a program without HTTP.
+
+        Args:
+            port: where to listen; 0 picks a free port, which the returned server names.
+            host: the address to listen on; `0.0.0.0` for all.
+
+        Raises:
+            ConfigurationError: the port is taken, or none.
+        """
+        return start_metrics_server(port, host, self._opened())
+
+    def push_metrics(
+        self,
+        gateway: str,
+        job: str,
+        *,
+        grouping: Mapping[str, str] | None = None,
+        timeout: float = PUSH_TIMEOUT_SECONDS,
+    ) -> None:
+        """Push the metrics to a Pushgateway, in place of what this job pushed before.
+
+        Args:
+            gateway: its address, such as `localhost:9091`.
+            job: the `job` label.
+            grouping: further labels that tell this job's metrics from others.
+            timeout: seconds to wait for the gateway.
+
+        Raises:
+            OSError: the gateway is not there, or refuses.
+        """
+        push_metrics(gateway, job, grouping=grouping, registry=self._opened(), timeout=timeout)

@@ -1,0 +1,1 @@
+"""Requests as they are recorded, and metrics as they are served."""

@@ -1,0 +1,183 @@
+"""The id of a request: whose it is, who sees it, and what is left of it afterwards."""
+
+import asyncio
+import os
+import random
+import re
+from typing import Annotated, Any
+
+import pytest
+import structlog
+from fastapi import Depends, FastAPI, Response
+from prometheus_client import CollectorRegistry
+from structlog.contextvars import bound_contextvars, get_contextvars
+from structlog.testing import LogCapture
+
+from mlmetrics.http import request_id
+from mlmetrics.http.middleware import PrometheusMiddleware
+from tests.http.asking import ask, request
+
+HEADER = "X-Request-ID"
+MADE = re.compile(r"[0-9a-f]{32}")
+
+
+@pytest.fixture
+def app(registry: CollectorRegistry) -> FastAPI:
+    """Return an application that answers with what its log events carry."""
+    app = FastAPI()
+    app.add_middleware(PrometheusMiddleware, registry=registry)
+
+    @app.get("/async")
+    async def on_the_loop() -> dict[str, Any]:
+        return get_contextvars()
+
+    @app.get("/sync")
+    def in_the_pool() -> dict[str, Any]:
+        return get_contextvars()
+
+    return app
+
+
+class TestChoosing:
+    """Which id a request gets."""
+
+    @pytest.mark.parametrize("sent", ["a", "abc-1", "A.b_c:d/e+f=g@h", "0" * 128])
+    async def test_a_well_formed_id_is_kept(self, sent: str, app: FastAPI) -> None:
+        """The caller's id is bound and returned, so that one id leads through all services."""
+        answer = await ask(app, "/async", headers={HEADER: sent})
+        assert {"request_id": sent} == answer.json()
+        assert sent == answer.headers[HEADER]
+
+    @pytest.mark.parametrize("sent", ["", " ", "a b", "a\tb", "é", "<script>", 'a"b', "0" * 129, "a,b", "{}"])
+    async def test_any_other_is_replaced(self, sent: str, app: FastAPI) -> None:
+        """What could break a log line or a page is not passed on."""
+        answer = await ask(app, "/async", headers=[(HEADER.encode(), sent.encode())])  # type: ignore[arg-type]  # raw
+        assert MADE.fullmatch(answer.headers[HEADER])
+        assert {"request_id": answer.headers[HEADER]} == answer.json()
+
+    async def test_made_ids_differ(self, app: FastAPI) -> None:
+        """A seed that a program sets for its models does not make ids repeat."""
+        ids = set()
+        for _ in range(100):
+            random.seed(42)
+            ids.add((await ask(app, "/async")).headers[HEADER])
+        assert 100 == len(ids)
+
+    def test_made_ids_differ_after_a_fork(self) -> None:
+        """Workers that are forked from one process do not make the same ids."""
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.write(writing, request_id.choose([]).encode())
+            finally:
+                os._exit(0)
+        os.close(writing)  # so that a child that wrote nothing is read as that
+        os.waitpid(child, 0)
+        theirs = os.read(reading, 64).decode()
+        os.close(reading)
+        assert MADE.fullmatch(theirs)
+        assert theirs != request_id.choose([])
+
+    async def test_it_can_be_left_out(self, registry: CollectorRegistry) -> None:
+        """With `request_id=False` nothing is bound and nothing returned."""
+        app = FastAPI()
+        app.add_middleware(PrometheusMiddleware, registry=registry, request_id=False)
+        app.add_api_route("/", get_contextvars)
+        answer = await ask(app, "/", headers={HEADER: "abc"})
+        assert {} == answer.json()
+        assert HEADER not in answer.headers
+
+
+class TestReturning:
+    """The header of the response."""
+
+    async def test_the_applications_own_header_stays(self, app: FastAPI) -> None:
+        """An application that sets the header itself is not overruled."""
+
+        @app.get("/own")
+        async def own(response: Response) -> None:
+            response.headers[HEADER] = "own"
+
+        assert ["own"] == (await ask(app, "/own")).headers.get_list(HEADER)
+
+    async def test_errors_have_it_too(self, app: FastAPI) -> None:
+        """A client can quote the id of what was refused."""
+        assert "abc" == (await ask(app, "/nowhere", headers={HEADER: "abc"})).headers[HEADER]
+
+    async def test_messages_are_not_changed(self, registry: CollectorRegistry) -> None:
+        """An application may send the same message again: the next client gets its own id."""
+        start = {"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]}
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send(start)
+            await send({"type": "http.response.body"})
+
+        middleware = PrometheusMiddleware(app, registry=registry)
+        ids = set()
+        for _ in range(2):
+            conversation = request()
+            await conversation.with_(middleware)
+            ids.add(dict(conversation.sent[0]["headers"])[b"x-request-id"])
+        assert 2 == len(ids)
+        assert {"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]} == start
+
+
+class TestBinding:
+    """Who sees the id, and for how long."""
+
+    @pytest.mark.parametrize("path", ["/async", "/sync"])
+    async def test_endpoints_of_both_kinds_see_it(self, path: str, app: FastAPI) -> None:
+        """Functions on the event loop and in the thread pool log with it."""
+        assert {"request_id": "abc"} == (await ask(app, path, headers={HEADER: "abc"})).json()
+
+    async def test_dependencies_see_it(self, app: FastAPI) -> None:
+        """What FastAPI runs before the endpoint logs with it too."""
+
+        @app.get("/dependent")
+        async def dependent(seen: Annotated[dict[str, Any], Depends(get_contextvars)]) -> dict[str, Any]:
+            return seen
+
+        assert {"request_id": "abc"} == (await ask(app, "/dependent", headers={HEADER: "abc"})).json()
+
+    async def test_the_users_own_events_carry_it(self, app: FastAPI) -> None:
+        """With structlog's `merge_contextvars`, as `configure_logging` sets it, an event has the id as a key."""
+        captured = LogCapture()
+        before = structlog.get_config()
+        structlog.configure(processors=[structlog.contextvars.merge_contextvars, captured])
+
+        @app.get("/log")
+        async def log() -> None:
+            structlog.get_logger().info("cv.parsed", pages=2)
+
+        try:
+            await ask(app, "/log", headers={HEADER: "abc"})
+        finally:
+            structlog.configure(**before)
+        assert [{"event": "cv.parsed", "pages": 2, "request_id": "abc", "log_level": "info"}] == captured.entries
+
+    async def test_what_was_bound_before_is_back_afterwards(self, app: FastAPI) -> None:
+        """Tests and clients that share the context find it as they left it, after an exception too."""
+
+        @app.get("/raise")
+        async def fail() -> None:
+            raise ZeroDivisionError
+
+        for path in ("/async", "/raise"):
+            with bound_contextvars(request_id="outer"):
+                await ask(app, path)
+                assert {"request_id": "outer"} == get_contextvars()
+            assert {} == get_contextvars()
+
+    async def test_requests_at_the_same_time_have_their_own(self, app: FastAPI) -> None:
+        """Fifty at once do not mix their ids up."""
+        together = asyncio.Barrier(50)
+
+        @app.get("/wait")
+        async def wait() -> dict[str, Any]:
+            await together.wait()
+            return get_contextvars()
+
+        sent = [f"id-{number}" for number in range(50)]
+        answers = await asyncio.gather(*(ask(app, "/wait", headers={HEADER: one}) for one in sent))
+        assert sent == [answer.json()["request_id"] for answer in answers]
