@@ -1,0 +1,1 @@
+"""Four small services of a recruiting product, instrumented with mlmetrics' public API."""

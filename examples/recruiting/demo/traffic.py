@@ -1,0 +1,160 @@
+"""Real traffic on the gateway: good documents, broken ones, wrong pages, and a file that is far too large."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from random import Random
+
+import httpx
+
+from examples.recruiting.addresses import API
+from examples.recruiting.corpus import BROKEN, Document, documents
+from examples.recruiting.knowledge import Kind
+
+WORKERS = 4
+PAUSE_SECONDS = 0.15
+TIMEOUT_SECONDS = 30.0
+FITTING_SHARE = 0.8
+LARGE_BYTES = 20 * 1024 * 1024
+BROKEN_ANSWERS = {
+    "truncated.pdf": 422,
+    "truncated.docx": 422,
+    "encrypted.pdf": 422,
+    "image-only.pdf": 422,
+    "empty.pdf": 422,
+    "word-inside.pdf": 415,
+    "cv.odt": 415,
+}
+Upload = tuple[str, bytes]
+
+
+@dataclass
+class Tally:
+    """What was sent, what came back, and every answer that was not the expected one."""
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    surprises: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def sent(self) -> int:
+        """How many requests were answered, or failed."""
+        return self.statuses.total()
+
+
+class Visitor:
+    """One user of the product, who does one thing after the other."""
+
+    def __init__(self, client: httpx.AsyncClient, tally: Tally, random: Random) -> None:
+        self._client = client
+        self._tally = tally
+        self._random = random
+        self._habits: list[tuple[Callable[[], Awaitable[None]], int]] = [
+            (self.parse_cv, 30),
+            (self.parse_job, 25),
+            (self.match, 25),
+            (self.explain, 10),
+            (self.send_broken, 4),
+            (self.mix_up, 3),
+            (self.lose_the_way, 3),
+        ]
+
+    async def look_at_everything(self) -> None:
+        """Do each thing once, so that even a short visit shows all of them."""
+        for name in BROKEN_ANSWERS:
+            await self.send_broken(name)
+        for visit, _ in self._habits:
+            await visit()
+        await self.send_large()
+
+    async def stay(self, until: float) -> None:
+        """Do things in the usual proportions until the monotonic clock says so."""
+        visits, weights = zip(*self._habits, strict=True)
+        while time.monotonic() < until:
+            await self._random.choices(visits, weights)[0]()
+            await asyncio.sleep(self._random.uniform(0, 2 * PAUSE_SECONDS))
+
+    async def parse_cv(self) -> None:
+        """Send a CV."""
+        await self._post("/cvs", 200, file=upload(self._any("cv")))
+
+    async def parse_job(self) -> None:
+        """Send a job ad."""
+        await self._post("/jobs", 200, file=upload(self._any("job")))
+
+    async def match(self) -> None:
+        """Ask how well a CV fits a job ad."""
+        await self._post("/matches", 200, **self._pair())
+
+    async def explain(self) -> None:
+        """Ask why, and read the stream to its end."""
+        await self._post("/matches/explanation", 200, **self._pair())
+
+    async def send_broken(self, name: str | None = None) -> None:
+        """Send a file that cannot be parsed."""
+        name = name or self._random.choice(sorted(BROKEN_ANSWERS))
+        await self._post("/cvs", BROKEN_ANSWERS[name], file=(name, (BROKEN / name).read_bytes()))
+
+    async def mix_up(self) -> None:
+        """Send a job ad where a CV is expected."""
+        await self._post("/cvs", 422, file=upload(self._any("job")))
+
+    async def lose_the_way(self) -> None:
+        """Ask for a page that does not exist."""
+        await self._note(self._client.get(f"/vacancies/{self._random.randrange(10_000)}"), "/vacancies", 404)
+
+    async def send_large(self) -> None:
+        """Send a file of 20 MB, made on the spot."""
+        await self._post("/cvs", 413, file=("large.pdf", b"%PDF-1.7\n" + bytes(LARGE_BYTES)))
+
+    def _any(self, kind: Kind, **wanted: str) -> Document:
+        found = [each for each in documents() if each.kind == kind]
+        return self._random.choice([each for each in found if all(getattr(each, k) == v for k, v in wanted.items())])
+
+    def _pair(self) -> dict[str, Upload]:
+        """Choose a CV and an ad: mostly of one occupation and language, as people apply."""
+        cv = self._any("cv")
+        fitting = self._random.random() < FITTING_SHARE
+        job = self._any("job", role=cv.role, language=cv.language) if fitting else self._any("job")
+        return {"cv": upload(cv), "job": upload(job)}
+
+    async def _post(self, path: str, expected: int, **files: Upload) -> None:
+        await self._note(self._client.post(path, files=files), path, expected)
+
+    async def _note(self, request: Awaitable[httpx.Response], path: str, expected: int) -> None:
+        try:
+            status = (await request).status_code
+        except httpx.TransportError as error:
+            self._tally.statuses[0] += 1
+            self._tally.surprises[f"{path}: {type(error).__name__}"] += 1
+            return
+        self._tally.statuses[status] += 1
+        if status != expected:
+            self._tally.surprises[f"{path}: {status} instead of {expected}"] += 1
+
+
+def upload(document: Document) -> Upload:
+    """Return a document as httpx sends it."""
+    return document.file, document.content
+
+
+async def drive(seconds: float, watch: Callable[[float, int], None]) -> Tally:
+    """Send traffic for some seconds; `watch` hears how many have passed and may raise to stop it."""
+    tally, start = Tally(), time.monotonic()
+    async with httpx.AsyncClient(base_url=API.url, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
+        guide, *others = (Visitor(client, tally, Random(seed)) for seed in range(WORKERS))
+        visits = (guide.look_at_everything(), *(visitor.stay(start + seconds) for visitor in others))
+        tasks = [asyncio.create_task(visit) for visit in visits]
+        try:
+            while not all(task.done() for task in tasks):
+                watch(time.monotonic() - start, tally.sent)
+                await asyncio.sleep(0.1)
+        finally:
+            for task in tasks:
+                task.cancel()
+            ends = await asyncio.gather(*tasks, return_exceptions=True)
+    for end in ends:
+        if isinstance(end, Exception):
+            raise end
+    return tally
