@@ -1,0 +1,51 @@
+"""autometrics in an environment of its own, because it pins an old prometheus_client.
+
+The environment is made once and kept in the user's cache; what runs in it is
+`autometrics_calls`, beside the floor of that environment.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from .timing import Times
+
+REQUIREMENT = "autometrics==1.0.0"
+ROOT = Path(__file__).parents[1]
+
+
+class Elsewhere(Exception):  # noqa: N818 (it says where the trouble is)
+    """The other environment cannot be made, or what runs in it failed."""
+
+
+def measure_elsewhere(rounds: int) -> Times:
+    """Times of bare, floor and autometrics, measured in that environment."""
+    command = [str(environment()), "-m", "benchmarks.autometrics_calls", str(rounds)]
+    return dict(json.loads(_run(command)))
+
+
+def environment() -> Path:
+    """The Python of the environment, made when it is not there."""
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = caches / "mlmetrics-benchmarks" / f"{REQUIREMENT.replace('==', '-')}-python{version}"
+    python, ready = folder / "bin" / "python", folder / "ready"
+    if not ready.exists():
+        venv.create(folder, clear=True, with_pip=True)
+        _run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", REQUIREMENT])
+        ready.touch()
+    return python
+
+
+def _run(command: list[str]) -> str:
+    # The settings of this interpreter are not those of the other.
+    environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "AUTOMETRICS"))}
+    done = subprocess.run(  # noqa: S603 (our own module, and pip)
+        command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        raise Elsewhere(f"{REQUIREMENT}: {(done.stderr.strip().splitlines() or ['no output'])[-1]}")
+    return done.stdout

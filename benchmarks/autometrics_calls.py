@@ -1,0 +1,33 @@
+"""Runs in the environment of autometrics: its decorator beside the floor there; prints the times as JSON."""
+
+import json
+import sys
+
+from autometrics import autometrics, init
+from prometheus_client import REGISTRY
+
+from .floor import calling, floor_sides, noop
+from .timing import Side, interleave
+
+
+def recorded() -> float:
+    """Calls of `noop` that autometrics has counted."""
+    return sum(
+        sample.value
+        for family in REGISTRY.collect()
+        for sample in family.samples
+        if sample.name == "function_calls_total"
+        and sample.labels["function"] == noop.__qualname__
+        and sample.labels["result"] == "ok"
+    )
+
+
+def main(rounds: int) -> None:
+    """Measure and print."""
+    init(tracker="prometheus", service_name="benchmark")
+    theirs = Side("autometrics", calling(autometrics(noop)), recorded)
+    json.dump(interleave([*floor_sides(), theirs], rounds), sys.stdout)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

@@ -1,0 +1,187 @@
+"""Calls: decorated functions, coroutines, labels from arguments, timers and chunks, against the floor and peers."""
+
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from itertools import repeat
+from typing import Any
+
+from mlmetrics import arg
+
+from .autometrics import Elsewhere, measure_elsewhere
+from .floor import Pending, async_floored, async_noop, awaiting, calling, drive, floor_sides, noop
+from .ours import Toolkit
+from .peers import PEERS, histogram_block
+from .results import Missing, Row, medians
+from .timing import Ratio, Side, added, interleave, ratio
+
+MODEL = "gpt-4"
+
+
+def measure_calls(rounds: int) -> list[Row]:
+    """A decorated function beside the floor and the peers."""
+    toolkit = Toolkit()
+    tracked = calling(toolkit.metrics.track_inference(model=MODEL)(noop), toolkit.fold)
+    ours = Side("ours", tracked, lambda: toolkit.calls(MODEL))
+    times = interleave([*floor_sides(), ours, *(peer() for peer in PEERS)], rounds)
+    cost = {name: added(times, name) for name in times if name != "bare"}
+    rows = [
+        Row("call/floor", ratio(cost["ours"], cost["floor"]), "ns", medians(ours=cost["ours"], floor=cost["floor"]))
+    ]
+    for name in ("histogram_time", "handwritten", "opentelemetry"):
+        sides = medians(**{name: cost[name], "ours": cost["ours"]})
+        rows.append(Row(f"call/{name}", ratio(cost[name], cost["ours"]), "ns", sides))
+    return rows
+
+
+def measure_autometrics(rounds: int) -> list[Row | Missing]:
+    """The same against autometrics, through the floor of the environment that it needs."""
+    try:
+        there = measure_elsewhere(rounds)
+    except Elsewhere as problem:
+        return [Missing("call/autometrics", str(problem))]
+    toolkit = Toolkit()
+    tracked = calling(toolkit.metrics.track_inference(model=MODEL)(noop), toolkit.fold)
+    times = interleave([*floor_sides(), Side("ours", tracked, lambda: toolkit.calls(MODEL))], rounds)
+    here = ratio(added(times, "ours"), added(times, "floor"))
+    theirs = ratio(added(there, "autometrics"), added(there, "floor"))
+    sides = {"autometrics": round(theirs.value, 2), "ours": round(here.value, 2)}
+    spread = Ratio(theirs.value / here.value, theirs.low / here.high, theirs.high / here.low)
+    return [Row("call/autometrics", spread, "floors", sides)]
+
+
+def measure_coroutines(rounds: int) -> list[Row]:
+    """A decorated coroutine function beside the floor written for one."""
+    toolkit, pending = Toolkit(), Pending()
+    tracked = toolkit.metrics.track_inference(model=MODEL)(async_noop)
+    sides = [
+        Side("bare", awaiting(async_noop)),
+        Side("floor", awaiting(async_floored(async_noop, pending), pending.empty), lambda: pending.recorded),
+        Side("ours", awaiting(tracked, toolkit.fold), lambda: toolkit.calls(MODEL)),
+    ]
+    return [_against("coroutine/floor", sides, rounds)]
+
+
+def measure_labels(rounds: int) -> list[Row]:
+    """A label that the call passes beside one that the declaration fixes."""
+    toolkit = Toolkit()
+
+    def ask(number: int, model: str) -> tuple[int, str]:
+        return number, model
+
+    def loop(function: Callable[..., Any]) -> Callable[[int], None]:
+        def run(units: int) -> None:
+            for _ in repeat(None, units):
+                function(1, "named")
+            toolkit.fold()
+
+        return run
+
+    fixed = toolkit.metrics.track_inference(model="fixed")(ask)
+    named = toolkit.metrics.track_inference(model=arg("model"))(ask)
+    sides = [
+        Side("bare", loop(ask)),
+        Side("fixed", loop(fixed), lambda: toolkit.calls("fixed")),
+        Side("named", loop(named), lambda: toolkit.calls("named")),
+    ]
+    return [_against("label/fixed", sides, rounds, "named", "fixed")]
+
+
+def measure_timers(rounds: int) -> list[Row]:
+    """A timer around a block, beside the floor and the client's timer."""
+    toolkit = Toolkit()
+    inference_timer = toolkit.metrics.inference_timer
+
+    def run(units: int) -> None:
+        for _ in repeat(None, units):
+            with inference_timer(model=MODEL):
+                noop(1)
+        toolkit.fold()
+
+    sides = [*floor_sides(), Side("ours", run, lambda: toolkit.calls(MODEL)), histogram_block()]
+    times = interleave(sides, rounds)
+    ours, floor, theirs = (added(times, name) for name in ("ours", "floor", "histogram_time"))
+    return [
+        Row("timer/floor", ratio(ours, floor), "ns", medians(ours=ours, floor=floor)),
+        Row("timer/histogram_time", ratio(theirs, ours), "ns", medians(histogram_time=theirs, ours=ours)),
+    ]
+
+
+def chunks(units: int) -> Generator[int]:
+    """So many chunks."""
+    yield from repeat(1, units)
+
+
+async def async_chunks(units: int) -> AsyncGenerator[int]:
+    """So many chunks, from an async generator."""
+    for chunk in repeat(1, units):
+        yield chunk
+
+
+def measure_chunks(rounds: int) -> list[Row]:
+    """A chunk of a decorated generator, its gap recorded, beside the floor of a call."""
+    toolkit = Toolkit()
+
+    def loop(function: Callable[[int], Generator[int]], finish: Callable[[], object]) -> Callable[[int], None]:
+        def run(units: int) -> None:
+            for _ in function(units):
+                pass
+            finish()
+
+        return run
+
+    tracked = toolkit.metrics.track_inference(model=MODEL)(chunks)
+    sides = [
+        *_renamed(floor_sides()),
+        Side("bare", loop(chunks, lambda: None)),
+        Side("ours", loop(tracked, toolkit.fold), lambda: _chunks_of(toolkit)),
+    ]
+    return [_against_calls("chunk/floor", sides, rounds)]
+
+
+def measure_async_chunks(rounds: int) -> list[Row]:
+    """The same for an async generator."""
+    toolkit = Toolkit()
+
+    def loop(function: Callable[[int], AsyncGenerator[int]], finish: Callable[[], object]) -> Callable[[int], None]:
+        async def consume(units: int) -> None:
+            async for _ in function(units):
+                pass
+
+        def run(units: int) -> None:
+            coroutine: Coroutine[Any, Any, None] = consume(units)
+            drive(coroutine)
+            finish()
+
+        return run
+
+    tracked = toolkit.metrics.track_inference(model=MODEL)(async_chunks)
+    sides = [
+        *_renamed(floor_sides()),
+        Side("bare", loop(async_chunks, lambda: None)),
+        Side("ours", loop(tracked, toolkit.fold), lambda: _chunks_of(toolkit)),
+    ]
+    return [_against_calls("async_chunk/floor", sides, rounds)]
+
+
+def _renamed(sides: tuple[Side, Side]) -> tuple[Side, Side]:
+    """The floor's own bare call, beside which there is the bare stream."""
+    bare, floor = sides
+    return Side("bare call", bare.run), floor
+
+
+def _chunks_of(toolkit: Toolkit) -> float:
+    """Chunks recorded: the first by its own metric, the others by the gap before them."""
+    toolkit.calls(MODEL)
+    gaps = toolkit.value("ml_inference_chunk_interval_seconds_count", model=MODEL)
+    return gaps + toolkit.value("ml_inference_first_chunk_seconds_count", model=MODEL)
+
+
+def _against(name: str, sides: list[Side], rounds: int, above: str = "ours", below: str = "floor") -> Row:
+    times = interleave(sides, rounds)
+    costs = {above: added(times, above), below: added(times, below)}
+    return Row(name, ratio(costs[above], costs[below]), "ns", medians(**costs))
+
+
+def _against_calls(name: str, sides: list[Side], rounds: int) -> Row:
+    times = interleave(sides, rounds)
+    ours, floor = added(times, "ours"), added(times, "floor", "bare call")
+    return Row(name, ratio(ours, floor), "ns", medians(ours=ours, floor=floor))

@@ -1,0 +1,111 @@
+"""The floor: the least that measuring can cost, a closure that reads the clock twice and appends.
+
+Needs the standard library only, as `timing` does.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from itertools import repeat
+from time import perf_counter
+from typing import Any
+
+from .timing import Side
+
+
+class Pending:
+    """The lists that a floor appends to, and how many numbers have gone through them."""
+
+    def __init__(self) -> None:
+        self.numbers: list[float] = []
+        self.begun: list[None] = []
+        self._emptied = 0
+
+    @property
+    def recorded(self) -> int:
+        """Numbers appended so far."""
+        return self._emptied + len(self.numbers)
+
+    def empty(self) -> None:
+        """Forget the numbers, not how many they were."""
+        self._emptied += len(self.numbers)
+        self.numbers.clear()
+        self.begun.clear()
+
+
+def noop(number: int) -> int:
+    """Do nothing."""
+    return number
+
+
+async def async_noop(number: int) -> int:
+    """Do nothing, as a coroutine."""
+    return number
+
+
+def floored(function: Callable[..., Any], pending: Pending) -> Callable[..., Any]:
+    """The function as the floor measures it."""
+    append, clock = pending.numbers.append, perf_counter
+
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        start = clock()
+        result = function(*args, **kwargs)
+        append(clock() - start)
+        return result
+
+    return wrapper
+
+
+def async_floored(function: Callable[..., Awaitable[Any]], pending: Pending) -> Callable[..., Coroutine[Any, Any, Any]]:
+    """The coroutine function as the floor measures it."""
+    append, clock = pending.numbers.append, perf_counter
+
+    async def wrapper(*args: Any, **kwargs: Any) -> Any:
+        start = clock()
+        result = await function(*args, **kwargs)
+        append(clock() - start)
+        return result
+
+    return wrapper
+
+
+def calling(function: Callable[..., Any], finish: Callable[[], object] = lambda: None) -> Callable[[int], None]:
+    """A loop of plain calls; `finish` brings in what has not been folded."""
+
+    def run(units: int) -> None:
+        for _ in repeat(None, units):
+            function(1)
+        finish()
+
+    return run
+
+
+def drive(coroutine: Coroutine[Any, Any, Any]) -> None:
+    """Run a coroutine that never waits, without an event loop to pay for."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    raise RuntimeError("the coroutine waits for something")
+
+
+def awaiting(
+    function: Callable[..., Coroutine[Any, Any, Any]], finish: Callable[[], object] = lambda: None
+) -> Callable[[int], None]:
+    """A loop of awaited calls."""
+
+    async def loop(units: int) -> None:
+        for _ in repeat(None, units):
+            await function(1)
+
+    def run(units: int) -> None:
+        drive(loop(units))
+        finish()
+
+    return run
+
+
+def floor_sides() -> tuple[Side, Side]:
+    """The function by itself, and the floor around it."""
+    pending = Pending()
+    # The floor's list is emptied, as ours is by folding; the floor makes nothing of its numbers.
+    floor = calling(floored(noop, pending), pending.empty)
+    return Side("bare", calling(noop)), Side("floor", floor, lambda: pending.recorded)

@@ -1,0 +1,48 @@
+"""The toolkit under measurement: on a registry of its own, folded to the last number, and asked what it counted."""
+
+from prometheus_client import CollectorRegistry
+
+from mlmetrics import MLMetrics
+from mlmetrics.recording.folding import folding
+
+from .timing import NotTheSameError
+
+SERVICE = "benchmark"
+
+
+class Toolkit:
+    """An `MLMetrics` of its own."""
+
+    def __init__(self, max_label_values: int = 200, slow_seconds: float = 30) -> None:
+        self.registry = CollectorRegistry()
+        self.metrics = MLMetrics(SERVICE, self.registry, max_label_values=max_label_values, slow_seconds=slow_seconds)
+
+    def fold(self) -> None:
+        """Fold what has been appended, as a scrape would: the work belongs to what is measured."""
+        with folding():
+            self.metrics.store.fold_all()
+
+    def value(self, name: str, **labels: str) -> float:
+        """The sum of all samples of this name that have these labels."""
+        return sum(
+            sample.value
+            for family in self.registry.collect()
+            for sample in family.samples
+            if sample.name == name and labels.items() <= sample.labels.items()
+        )
+
+    def calls(self, model: str) -> float:
+        """Calls of a model that succeeded; duration and outcome agree, and nothing else is left over.
+
+        Raises:
+            NotTheSameError: they disagree, or a call failed or is still in progress.
+        """
+        succeeded = self.value("ml_inference_total", model=model, outcome="success")
+        timed = self.value("ml_inference_duration_seconds_count", model=model)
+        running = self.value("ml_inference_in_progress", model=model)
+        all_outcomes = self.value("ml_inference_total", model=model)
+        if not (succeeded == timed == all_outcomes and running == 0):
+            raise NotTheSameError(
+                f"{model}: {succeeded} succeeded, {timed} timed, {all_outcomes} in all, {running} running"
+            )
+        return succeeded

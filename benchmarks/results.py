@@ -1,0 +1,121 @@
+"""The rows of the result: what each promises, what was measured, and whether that is kept."""
+
+import json
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from .timing import Ratio
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a row compares, and the bound that its ratio has to keep; None for a row that only informs."""
+
+    what: str
+    at_most: float | None = None
+    at_least: float | None = None
+
+    @property
+    def text(self) -> str:
+        """The bound as the table shows it."""
+        if self.at_most is not None:
+            return f"≤ {self.at_most:g}"
+        return "" if self.at_least is None else f"≥ {self.at_least:g}"
+
+    def verdict(self, ratio: float) -> str:
+        """Whether a ratio keeps the bound."""
+        if self.at_most is not None:
+            return "met" if ratio <= self.at_most else "missed"
+        if self.at_least is not None:
+            return "met" if ratio >= self.at_least else "missed"
+        return ""
+
+
+TARGETS: Mapping[str, Target] = {
+    "call/floor": Target("`@track_inference`, function: our added cost ÷ the floor's", at_most=1.6),
+    "call/histogram_time": Target("bound `Histogram.time()`, as a decorator ÷ ours", at_least=5),
+    "call/handwritten": Target("hand-written `labels().inc()`, `labels().observe()` ÷ ours", at_least=10),
+    "call/autometrics": Target("autometrics ÷ ours, each in floors of its environment", at_least=10),
+    "call/opentelemetry": Target("OpenTelemetry, one record and one add ÷ ours", at_least=25),
+    "coroutine/floor": Target("`@track_inference`, coroutine: ours ÷ the coroutine floor's", at_most=1.8),
+    "label/fixed": Target('label from `arg("model")` ÷ fixed label', at_most=2),
+    "timer/floor": Target("`with inference_timer(...)` ÷ the floor", at_most=3),
+    "timer/histogram_time": Target("bound `Histogram.time()`, around a block ÷ `inference_timer`"),
+    "chunk/floor": Target("a chunk of a generator ÷ the floor", at_most=0.8),
+    "async_chunk/floor": Target("a chunk of an async generator ÷ the floor", at_most=1.5),
+    "request/cheapest": Target("middleware, a request: the cheapest peer ÷ ours", at_least=8),
+    "request/instrumentator": Target("prometheus-fastapi-instrumentator ÷ ours"),
+    "request/starlette_exporter": Target("starlette_exporter ÷ ours"),
+    "request/base_http": Target("hand-written `BaseHTTPMiddleware` ÷ ours"),
+    "request/opentelemetry": Target("opentelemetry-instrumentation-fastapi ÷ ours"),
+    "scrape/text_idle": Target("text, idle series: `generate_latest` ÷ ours", at_least=10),
+    "scrape/text_changed": Target("text, every series changed: `generate_latest` ÷ ours", at_least=10),
+    "scrape/openmetrics_idle": Target("OpenMetrics, idle series: `generate_latest` ÷ ours", at_least=10),
+    "scrape/openmetrics_changed": Target("OpenMetrics, every series changed: `generate_latest` ÷ ours", at_least=10),
+    "scrape/native": Target("the client's own metrics, text, every series changed ÷ ours"),
+    "scrape_p99/recording": Target("8 threads, p99 of a recording: while scraped ÷ left alone", at_most=2),
+    "threads/throughput": Target("8 threads, one series: our throughput ÷ histogram and counter", at_least=3),
+    "memory/histogram": Target("bytes of a histogram series ÷ prometheus_client's", at_most=1.5),
+    "memory/call": Target("bytes of all series of a call ÷ the same in prometheus_client", at_most=1.5),
+    "import/time": Target("`import mlmetrics` ÷ its three dependencies", at_most=1.2),
+    "served/throughput": Target("FastAPI under `wrk`: instrumented ÷ bare", at_least=0.97),
+    "served/processor": Target("the same, requests a second of the server's processor time: instrumented ÷ bare"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One measured row. `sides` are medians of what was compared, in `unit`."""
+
+    name: str
+    ratio: Ratio
+    unit: str
+    sides: Mapping[str, float]
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A row that could not be measured, and why. `wrong` is a check that failed, not a tool that lacks."""
+
+    name: str
+    why: str
+    wrong: bool = False
+
+
+@dataclass(slots=True)
+class Results:
+    """One run: the machine, the rows, and what is missing."""
+
+    machine: Mapping[str, Any]
+    rows: list[Row] = field(default_factory=list)
+    missing: list[Missing] = field(default_factory=list)
+
+    def save(self, path: Path) -> None:
+        """Write everything as JSON."""
+        rows = [{**asdict(row), "target": TARGETS[row.name].text, "verdict": verdict(row)} for row in self.rows]
+        kept = {"machine": self.machine, "rows": rows, "missing": [asdict(missing) for missing in self.missing]}
+        path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def load(path: Path) -> Results:
+    """Read what `Results.save` has written."""
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    results = Results(kept["machine"], [], [Missing(**missing) for missing in kept["missing"]])
+    for row in kept["rows"]:
+        ratio = Ratio(**row["ratio"])
+        results.rows.append(Row(row["name"], ratio, row["unit"], row["sides"], row["note"]))
+    return results
+
+
+def verdict(row: Row) -> str:
+    """Whether a row keeps its target."""
+    return TARGETS[row.name].verdict(row.ratio.value)
+
+
+def medians(**sides: Sequence[float]) -> dict[str, float]:
+    """The median of each side, rounded to what a reader can use."""
+    return {name: round(statistics.median(values), 1) for name, values in sides.items()}

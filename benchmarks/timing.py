@@ -1,0 +1,122 @@
+"""Interleaved timing: in every round each side runs a slice, so that noise falls on all alike.
+
+The clock is the processor time of the measuring thread: what other processes take is left out.
+
+Needs the standard library only: it also runs in environments that have nothing of ours.
+"""
+
+import gc
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from time import thread_time_ns
+
+PROOF_UNITS = 2500
+"""Units of the check before the timing: more than two folds of ours."""
+LEAST_UNITS, MOST_UNITS = 4, 1 << 20
+SLICE_NS = 4_000_000
+SETTLING_SLICES = 3
+
+Times = Mapping[str, Sequence[float]]
+"""Nanoseconds a unit, by side and round."""
+
+
+class NotTheSameError(Exception):
+    """A side did not record what it was given, so there is nothing to compare."""
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One way to do the same thing.
+
+    `run` does so many units and leaves nothing unfolded; `recorded` says how many units were
+    recorded in all, and is None where nothing is recorded.
+    """
+
+    name: str
+    run: Callable[[int], object]
+    recorded: Callable[[], float] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """A ratio of medians, and the quartiles of the ratios of single rounds."""
+
+    value: float
+    low: float
+    high: float
+
+
+@contextmanager
+def collecting(*, on: bool) -> Iterator[None]:
+    """Garbage collection on or off meanwhile, for all sides alike."""
+    gc.collect()
+    if not on:
+        gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def prove(sides: Sequence[Side], units: int = PROOF_UNITS) -> None:
+    """Run each side, and see that it recorded every unit once.
+
+    Raises:
+        NotTheSameError: a side recorded more or less.
+    """
+    for side in sides:
+        before = side.recorded() if side.recorded else 0.0
+        side.run(units)
+        if side.recorded and side.recorded() - before != units:
+            raise NotTheSameError(f"{side.name} recorded {side.recorded() - before} of {units}")
+
+
+def interleave(sides: Sequence[Side], rounds: int, proof_units: int = PROOF_UNITS, *, collector: bool = False) -> Times:
+    """Nanoseconds a unit of each side in each round; counts are checked before and after.
+
+    `collector` leaves garbage collection on, for sides that make what only it can free.
+    """
+    prove(sides, proof_units)
+    with collecting(on=collector):
+        slices = {side.name: _units_of_a_slice(side) for side in sides}
+        before = {side.name: side.recorded() for side in sides if side.recorded}
+        times: dict[str, list[float]] = {side.name: [] for side in sides}
+        for number in range(rounds):
+            first = number % len(sides)
+            for side in (*sides[first:], *sides[:first]):
+                times[side.name].append(_time_a_slice(side, slices[side.name]))
+    for side in sides:
+        if side.recorded and side.recorded() - before[side.name] != rounds * slices[side.name]:
+            raise NotTheSameError(f"{side.name} lost or doubled some of {rounds * slices[side.name]}")
+    return times
+
+
+def _units_of_a_slice(side: Side) -> int:
+    """As many units as fill a slice, from runs that also warm the side up."""
+    units = LEAST_UNITS
+    while (spent := _time_a_slice(side, units) * units) < SLICE_NS / 4 and units < MOST_UNITS:
+        units *= 2
+    units = min(MOST_UNITS, max(LEAST_UNITS, round(units * SLICE_NS / spent)))
+    for _ in range(SETTLING_SLICES):
+        side.run(units)
+    return units
+
+
+def _time_a_slice(side: Side, units: int) -> float:
+    start = thread_time_ns()
+    side.run(units)
+    return (thread_time_ns() - start) / units
+
+
+def added(times: Times, name: str, bare: str = "bare") -> list[float]:
+    """What a side costs more than doing nothing, round by round."""
+    return [with_it - without for with_it, without in zip(times[name], times[bare], strict=True)]
+
+
+def ratio(above: Sequence[float], below: Sequence[float]) -> Ratio:
+    """How many times `below` goes into `above`."""
+    single = [a / b for a, b in zip(above, below, strict=True) if b > 0]
+    low, _, high = statistics.quantiles(single, n=4) if len(single) > 1 else single * 3
+    return Ratio(statistics.median(above) / statistics.median(below), low, high)
