@@ -1,0 +1,35 @@
+"""What several commands share: the configuration option, and errors told in one line."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from mlmetrics.errors import MLMetricsError
+
+_Result = TypeVar("_Result")
+
+
+class CannotWork(click.ClickException):
+    """An error that is told in one line, with exit code 2."""
+
+    exit_code = 2
+
+
+config_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default="mlmetrics.toml",
+    show_default=True,
+    help="The configuration to read.",
+)
+
+
+def attempt(work: Callable[[], _Result]) -> _Result:
+    """Return what the work returns; an error of ours becomes one line and exit code 2."""
+    try:
+        return work()
+    except MLMetricsError as error:
+        raise CannotWork(str(error)) from error

@@ -1,0 +1,279 @@
+"""Every alert, fired by real misbehaviour and resolved by its end, on real servers.
+
+`python -m tests.integration.alert_rehearsal` starts the recruiting services, Prometheus with the shipped
+rules (windows scaled down), Alertmanager and a webhook receiver; lets them run well, then badly, then well
+again; and prints alert x {fired, resolved, false}. `--write` puts the table into docs/alerts.md.
+"""
+
+import argparse
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from mlmetrics.monitoring.baseline import export_baseline
+from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.loading import parse
+from mlmetrics.monitoring.render import plain_files
+from tests.integration.pressure import SERVICE as PRESSURE_SERVICE
+from tests.integration.pressure import PressureExporter
+from tests.integration.recruiting_traffic import Traffic
+from tests.servers import Alertmanager, Prometheus, UvicornServer, WebhookReceiver, free_port
+
+TIME_SCALE = 1 / 60
+CALLS_A_SECOND = 8.0
+BAD_SECONDS = 75.0
+WELL_SECONDS = BAD_SECONDS
+RECOVERY_SECONDS = 120.0
+DOCUMENT = Path(__file__).parents[2] / "docs" / "alerts.md"
+BEGIN, END = "<!-- rehearsal: begin -->", "<!-- rehearsal: end -->"
+
+MODULES = {
+    "cv-parser-service": "cv_parser",
+    "job-parser-service": "job_parser",
+    "matching-service": "matching",
+    "api": "api",
+}
+FAULTS = {
+    "cv-parser-service": ["slow model", "slow page"],
+    "job-parser-service": ["failing model"],
+    "matching-service": ["shifted scores", "late first chunk", "a model name for each call"],
+    "second matching-service": ["scores are no numbers"],
+}
+# Alert and the label that tells its rules apart -> how it was provoked.
+CAUSES = {
+    "HighAPIResponseTime": "slow model in cv-parser-service",
+    "HighErrorRate": "failing model in job-parser-service, answered by 500",
+    "SlowMLInference": "slow model in cv-parser-service",
+    "HighMLFailureRate": "failing model in job-parser-service",
+    "SlowFirstChunk": "matching-service starts its explanations late",
+    "UsageMissing": "synthetic exporter",
+    "LowParsingAccuracy": "documents cut to their first quarter",
+    "MatchingScoreDrift": "matcher gives an eighth of its scores; against a recorded baseline",
+    "ParsingAccuracyDrift": "documents cut to their first quarter; against a recorded baseline",
+    "ServiceDown": "process of api killed, later started again",
+    "InstanceDown": "one of three processes of matching-service killed, later started again",
+    "SlowScrape": "slow /metrics in cv-parser-service",
+    "HighMemoryUsage process": "synthetic exporter",
+    "HighCPUUsage process": "synthetic exporter",
+    "HighMemoryUsage host": "synthetic exporter",
+    "HighCPUUsage host": "synthetic exporter",
+    "Unpriced": "synthetic exporter",
+    "CostBudget": "synthetic exporter",
+    "RecordingErrors": "matcher gives NaN in the second process of matching-service",
+    "LabelOverflow": "a model name for each call in matching-service",
+    "ErrorBudgetBurn 5m": "failing model in job-parser-service",
+    "ErrorBudgetBurn 30m": "failing model in job-parser-service",
+}
+"""Those of 2h and 6h need hours even when scaled; promtool proves them."""
+
+# Thresholds in seconds are no windows and do not scale; minimum traffic is that of a minute, not of an hour.
+SETTINGS = """
+[alert.HighAPIResponseTime]
+threshold = 0.5
+[alert.SlowMLInference]
+threshold = 0.5
+[alert.SlowFirstChunk]
+threshold = 0.5
+[alert.SlowScrape]
+threshold = 0.25
+[alert.MatchingScoreDrift]
+window = "40m"
+for = "10m"
+minimum = 170
+[alert.ParsingAccuracyDrift]
+window = "40m"
+for = "10m"
+minimum = 224
+[alert.UsageMissing]
+window = "15m"
+[alert.Unpriced]
+window = "15m"
+[alert.CostBudget]
+window = "15m"
+[[objective]]
+name = "job-parsing-success"
+service = "job-parser-service"
+operation = "request"
+target = 0.95
+"""
+
+
+@dataclass
+class Row:
+    """What became of one alert."""
+
+    alert: str
+    fired: bool = False
+    resolved: bool = False
+    false: bool = False
+
+    @property
+    def proven(self) -> bool:
+        """Whether it fired, resolved, and was silent while all was well."""
+        return self.fired and self.resolved and not self.false
+
+
+@dataclass
+class Rehearsal:
+    """The services, how to reach them, and what the webhook has heard."""
+
+    stack: ExitStack
+    services: dict[str, UvicornServer]
+    exporter: PressureExporter
+    traffic: Traffic
+    receiver: WebhookReceiver
+    prometheus: Prometheus
+    downed: list[str] = field(default_factory=lambda: ["api", "third matching-service"])
+
+    def misbehave(self) -> None:
+        """Begin every fault."""
+        for name, faults in FAULTS.items():
+            self._set_faults(name, faults)
+        self.exporter.pressure = self.traffic.torn = True
+        for name in self.downed:
+            self.services[name].process.kill()
+
+    def recover(self) -> None:
+        """End every fault."""
+        for name in FAULTS:
+            self._set_faults(name, [])
+        self.exporter.pressure = self.traffic.torn = False
+        for name in self.downed:
+            restarted = _service(name, self.services[name].port)
+            self.services[name] = self.stack.enter_context(restarted)
+
+    def _set_faults(self, name: str, faults: list[str]) -> None:
+        httpx.put(f"{self.services[name].url}/faults", json=faults, trust_env=False).raise_for_status()
+
+    def heard(self, status: str) -> set[str]:
+        """Return the alerts of which a status was heard."""
+        return {
+            row_name(alert["labels"])
+            for body in list(self.receiver.bodies)
+            for alert in body["alerts"]
+            if alert["status"] == status
+        }
+
+
+def row_name(labels: dict[str, str]) -> str:
+    """Return an alert's name with what tells its rules apart."""
+    return " ".join(filter(None, (labels["alertname"], labels.get("scope", ""), labels.get("short", ""))))
+
+
+def run() -> list[Row]:
+    """Rehearse, and return what became of every alert."""
+    with ExitStack() as stack:
+        rehearsal = _start(stack)
+        rehearsal.prometheus.wait_for("count(up == 1) == 8")
+        time.sleep(WELL_SECONDS)
+        false = rehearsal.heard("firing") - {"Watchdog"}
+        assert "Watchdog" in rehearsal.heard("firing"), "Alertmanager tells nothing, not even the Watchdog"
+        rehearsal.misbehave()
+        _wait_for(rehearsal, "firing", BAD_SECONDS)
+        rehearsal.recover()
+        _wait_for(rehearsal, "resolved", RECOVERY_SECONDS)
+        fired, resolved = rehearsal.heard("firing"), rehearsal.heard("resolved")
+    names = [*CAUSES, *sorted(false - set(CAUSES))]
+    return [Row(name, name in fired, name in resolved, name in false) for name in names]
+
+
+def _wait_for(rehearsal: Rehearsal, status: str, seconds: float) -> None:
+    """Wait until every alert was heard of, at most so long."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline and not set(CAUSES) <= rehearsal.heard(status):
+        time.sleep(0.5)
+
+
+def _start(stack: ExitStack) -> Rehearsal:
+    names = [*MODULES, "second matching-service", "third matching-service"]
+    services = {name: stack.enter_context(_service(name)) for name in names}
+    exporter = stack.enter_context(PressureExporter())
+    traffic = Traffic({name: services[name].url for name in names}, calls_a_second=CALLS_A_SECOND)
+    receiver = stack.enter_context(WebhookReceiver())
+    alertmanager_port = free_port()
+    config = configuration(services, exporter, receiver.url, alertmanager_port)
+    files = plain_files(config)
+    stack.enter_context(Alertmanager(files.pop("alertmanager.yml"), port=alertmanager_port))
+    files |= _baselines(traffic)
+    stack.enter_context(traffic)
+    prometheus = stack.enter_context(Prometheus(files.pop("prometheus.yml"), files))
+    return Rehearsal(stack, services, exporter, traffic, receiver, prometheus)
+
+
+def _service(name: str, port: int | None = None) -> UvicornServer:
+    module = MODULES[re.sub("^(second|third) ", "", name)]
+    env = {"RECRUITING_MODULE": f"examples.recruiting.{module}"}
+    return UvicornServer("tests.integration.misbehaving:app", env=env, port=port, ready_path="/health")
+
+
+def configuration(
+    services: dict[str, UvicornServer], exporter: PressureExporter, webhook: str, alertmanager_port: int
+) -> Config:
+    """Return the configuration that the rehearsal's Prometheus and Alertmanager run on, scaled down."""
+    targets: dict[str, list[str]] = {}
+    for name, service in services.items():
+        targets.setdefault(re.sub("^(second|third) ", "", name), []).append(f"127.0.0.1:{service.port}")
+    targets[PRESSURE_SERVICE] = [f"127.0.0.1:{exporter.ports['service']}"]
+    sections = [f'[[service]]\nname = "{name}"\ntargets = {places}' for name, places in targets.items()]
+    sections += [
+        f'[host]\ntargets = ["127.0.0.1:{exporter.ports["host"]}"]',
+        f'[alertmanager]\ntargets = ["127.0.0.1:{alertmanager_port}"]',
+        f'[notify]\npage = "{webhook}"\nticket = "{webhook}"\nwatchdog = "{webhook}"',
+        SETTINGS,
+    ]
+    return parse("\n".join(sections)).scaled(TIME_SCALE)
+
+
+def _baselines(traffic: Traffic) -> dict[str, str]:
+    """Return rule files of what the services' scores are when all is well, as at training time."""
+    confidences, similarities = traffic.healthy_scores()
+    cv = {"service": "cv-parser-service", "parser": "cv", "doc_type": "txt"}
+    matcher = {"service": "matching-service", "matcher": "tfidf-cosine"}
+    with tempfile.TemporaryDirectory() as folder:
+        accuracy = export_baseline(confidences, f"{folder}/cv.yml", metric="parsing_accuracy_score", labels=cv)
+        matching = export_baseline(similarities, f"{folder}/matching.yml", labels=matcher)
+        return {f"rules/baselines/{path.name}": path.read_text(encoding="utf-8") for path in (accuracy, matching)}
+
+
+def table(rows: Iterable[Row]) -> str:
+    """Return the rows as a Markdown table."""
+    lines = ["| alert | provoked by | fired | resolved | false |", "| --- | --- | --- | --- | --- |"]
+    for row in rows:
+        words = (_word(row.fired), _word(row.resolved), _word(row.false))
+        lines.append(f"| {row.alert} | {CAUSES.get(row.alert, 'nothing')} | {' | '.join(words)} |")
+    return "\n".join(lines)
+
+
+def _word(value: bool) -> str:  # noqa: FBT001 - it is what the cell holds
+    return "yes" if value else "no"
+
+
+def write_table(text: str) -> None:
+    """Put a table between its marks in docs/alerts.md."""
+    document = DOCUMENT.read_text(encoding="utf-8")
+    before, rest = document.split(BEGIN)
+    after = rest.split(END)[1]
+    DOCUMENT.write_text(f"{before}{BEGIN}\n{text}\n{END}{after}", encoding="utf-8")
+
+
+def main() -> int:
+    """Print the table; exit 1 if an alert was not proven."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--write", action="store_true", help="also put the table into docs/alerts.md")
+    arguments = parser.parse_args()
+    rows = run()
+    sys.stdout.write(f"{table(rows)}\n{sum(row.proven for row in rows)} of {len(rows)} proven\n")
+    if arguments.write:
+        write_table(table(rows))
+    return 0 if all(row.proven for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

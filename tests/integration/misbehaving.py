@@ -1,0 +1,84 @@
+"""A service of the recruiting example that can be told to misbehave, for rehearsals of alerts.
+
+`RECRUITING_MODULE` names the service. `PUT /faults` with a JSON list sets its faults; without any
+it is the example's own service. Faults sit in front of its models, so the service's code runs as it is.
+"""
+
+import asyncio
+import importlib
+import itertools
+import json
+import os
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from mlmetrics import track_ml_inference
+
+SLOW_SECONDS = 0.8
+SLOW_PAGE_SECONDS = 0.35
+LATE_SECONDS = 0.8
+
+service: Any = importlib.import_module(os.environ["RECRUITING_MODULE"])
+faults: set[str] = set()
+
+
+class FaultyClassifier:
+    """A classifier that is slow or fails when told to."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def predict(self, text: str) -> Any:
+        """Predict like the model, if at all."""
+        if "slow model" in faults:
+            time.sleep(SLOW_SECONDS)
+        if "failing model" in faults:
+            message = "the model has run out of memory"
+            raise MemoryError(message)
+        return self._model.predict(text)
+
+
+class FaultyMatcher:
+    """A matcher whose scores shift, or are no numbers, and whose explanations come late, when told to."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+
+    def similarity(self, left: str, right: str) -> float:
+        """Score like the model, if at all."""
+        if "scores are no numbers" in faults:
+            return float("nan")
+        score: float = self._model.similarity(left, right)
+        return score / 8 if "shifted scores" in faults else score
+
+    def closest_lines(self, wanted: str, offered: str) -> Iterator[tuple[str, str, float]]:
+        """Compare like the model, after a while."""
+        if "late first chunk" in faults:
+            time.sleep(LATE_SECONDS)
+        yield from self._model.closest_lines(wanted, offered)
+
+
+for _name in ("kinds", "roles", "languages"):
+    if hasattr(service, _name):
+        setattr(service, _name, FaultyClassifier(getattr(service, _name)))
+if hasattr(service, "matcher"):
+    service.matcher = FaultyMatcher(service.matcher)
+
+_numbers = itertools.count()
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Serve the service, with its faults."""
+    if scope["type"] == "http" and scope["path"] == "/faults":
+        body = (await receive())["body"]
+        faults.clear()
+        faults.update(json.loads(body))
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+        return
+    if "slow page" in faults and scope.get("path") == "/metrics":
+        await asyncio.sleep(SLOW_PAGE_SECONDS)
+    if "a model name for each call" in faults and scope["type"] == "http":
+        track_ml_inference(f"model-{next(_numbers)}", "matching-service", 0.01)
+    await service.app(scope, receive, send)

@@ -1,0 +1,126 @@
+"""The configurations that everything rendered is held against: the shipped one and three others."""
+
+from pathlib import Path
+
+from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.loading import load, parse
+
+ROOT = Path(__file__).parents[2]
+
+ONE_SERVICE = """
+[[service]]
+name = "solo"
+targets = ["solo:80"]
+"""
+
+CLUSTERS = """
+[project]
+name = "fleet"
+grouping = ["cluster", "namespace"]
+external_labels = { region = "eu" }
+rule_labels = { team = "ml" }
+runbooks = "https://runbooks.example.org/ml/"
+
+[[service]]
+name = "ranker"
+targets = ["a:80", "b:80"]
+labels = { cluster = "one", namespace = "prod" }
+
+[[service]]
+name = "embedder"
+targets = ["c:80"]
+labels = { cluster = "two", namespace = "prod" }
+
+[host]
+targets = ["a:9100", "b:9100"]
+
+[alertmanager]
+targets = ["alertmanager:9093"]
+
+[notify]
+page = "http://pager.example.org/hook"
+ticket = "http://tickets.example.org/hook"
+
+[kubernetes]
+namespace = "monitoring"
+labels = { release = "prometheus" }
+
+[alert.HighErrorRate]
+share = 0.013
+window = "7m"
+for = "1m"
+minimum = 33
+severity = "warning"
+
+[alert.CostBudget]
+threshold = 12.34
+window = "1d"
+
+[alert.MatchingScoreDrift]
+window = "6h"
+threshold = 0.25
+minimum = 300
+
+[alert.SlowScrape]
+enabled = false
+
+[[objective]]
+name = "ranking: 95 % succeed"
+service = "ranker"
+operation = "inference"
+only = { model = "ranker-v2" }
+target = 0.95
+
+[[objective]]
+name = "almost always"
+service = "embedder"
+operation = "request"
+target = 0.9999
+minimum = 1
+
+[[objective]]
+name = "half the time"
+service = "embedder"
+operation = "inference"
+threshold = 1
+target = 0.5
+"""
+
+AWKWARD = r"""
+[project]
+title = 'Précision: "été" \ №1'
+
+[[service]]
+name = 'prédicteur "été" \ v1.2 (a|b)'
+targets = ["h:80"]
+labels = { owner = "équipe: #1 - 'x'" }
+
+[[service]]
+name = "yes"
+targets = ["h:81"]
+
+[buckets]
+ml_inference_duration_seconds = [0.125, 7, 1000000]
+matching_score_distribution = [0.25, 0.5, 0.75, 1]
+
+[alert.SlowMLInference]
+threshold = 7
+share = 0.3333
+
+[alert.LowParsingAccuracy]
+threshold = 0.95
+share = 0.61
+
+[[objective]]
+name = "l'objectif \"été\" \\ {1}"
+service = 'prédicteur "été" \ v1.2 (a|b)'
+operation = "matching"
+target = 0.987
+"""
+
+CONFIGURATIONS: dict[str, Config] = {
+    "shipped": load(ROOT / "mlmetrics.toml"),
+    "one service": parse(ONE_SERVICE),
+    "clusters": parse(CLUSTERS),
+    "awkward names": parse(AWKWARD),
+}

@@ -1,0 +1,117 @@
+"""Mutate every rendered rule, run the unit tests that stand beside it, and report who survived.
+
+`python -m tests.monitoring.mutation` takes all rules; `--every 20` a sample of them.
+"""
+
+import argparse
+import random
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.monitoring.mutants import mutants, wait_mutants
+
+RULES = Path(__file__).parents[2] / "prometheus" / "rules"
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A rule file with one rule changed, and what was changed."""
+
+    file: str
+    rule: str
+    change: str
+    document: dict[str, Any]
+    proofs: tuple[Path, ...]
+
+
+def all_mutants(rules: Path = RULES) -> Iterator[Mutant]:
+    """Return every mutant of every rule in a folder."""
+    for path in sorted(rules.glob("*.yml")):
+        if not path.name.endswith(".test.yml"):
+            yield from _of_file(path)
+
+
+def _of_file(path: Path) -> Iterator[Mutant]:
+    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    for group_index, group in enumerate(document["groups"]):
+        for index, rule in enumerate(group["rules"]):
+            for change, changed in _of_rule(rule):
+                rules = [*group["rules"][:index], changed, *group["rules"][index + 1 :]]
+                groups = list(document["groups"])
+                groups[group_index] = {**group, "rules": rules}
+                name = rule.get("alert") or f"{rule['record']}{rule.get('labels', '')}"
+                yield Mutant(path.name, name, change, {"groups": groups}, _proofs(path, group, rule))
+
+
+def _of_rule(rule: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    for change, expression in mutants(rule["expr"]):
+        yield change, {**rule, "expr": expression}
+    yield from wait_mutants(rule)
+
+
+def _proofs(path: Path, group: dict[str, Any], rule: dict[str, Any]) -> tuple[Path, ...]:
+    """Return the unit tests that may notice a change in a rule, the likeliest first."""
+    if path.stem == "alerts":
+        return tuple(sorted(path.parent.glob(f"{rule['alert']}*.test.yml")))
+    if path.stem == "drift":
+        return tuple(path.parent.glob(f"drift-{group['name'].split(': ')[1]}.test.yml"))
+    own = f"{path.stem}.{rule.get('labels', {}).get('short', 'ratios')}.test.yml"
+    return (path.parent / own,)
+
+
+def survives(mutant: Mutant) -> bool:
+    """Tell whether all unit tests pass on a mutant."""
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / mutant.file).write_text(yaml.safe_dump(mutant.document), encoding="utf-8")
+        for proof in mutant.proofs:
+            (Path(folder) / proof.name).write_text(proof.read_text(encoding="utf-8"), encoding="utf-8")
+        names = [proof.name for proof in mutant.proofs]
+        run = subprocess.run(
+            ["promtool", "test", "rules", *names],  # noqa: S607 - found on the path, wherever it is installed
+            cwd=folder,
+            capture_output=True,
+            check=False,
+        )
+    return run.returncode == 0
+
+
+def survivors(chosen: Iterable[Mutant], workers: int = 2) -> tuple[list[Mutant], Counter[str]]:
+    """Return the mutants that no unit test noticed, and how many were tried by file."""
+    chosen = list(chosen)
+    with ThreadPoolExecutor(workers) as pool:
+        alive = [mutant for mutant, lives in zip(chosen, pool.map(survives, chosen), strict=True) if lives]
+    return alive, Counter(mutant.file for mutant in chosen)
+
+
+def sample(every: int, seed: int = 4) -> list[Mutant]:
+    """Return one mutant in `every`, drawn the same way each time."""
+    everything = list(all_mutants())
+    return random.Random(seed).sample(everything, max(1, len(everything) // every))  # noqa: S311 - no secret
+
+
+def main() -> int:
+    """Print the score; exit 1 if a mutant survived."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--every", type=int, default=1, help="take one mutant in so many")
+    alive, tried = survivors(sample(parser.parse_args().every))
+    for mutant in alive:
+        sys.stdout.write(f"survived: {mutant.file} {mutant.rule}: {mutant.change}\n")
+    for file, count in sorted(tried.items()):
+        lost = sum(mutant.file == file for mutant in alive)
+        sys.stdout.write(f"{file:45} {count - lost:5} of {count:5} noticed\n")
+    total = tried.total()
+    sys.stdout.write(f"{'score':45} {total - len(alive):5} of {total:5} = {1 - len(alive) / total:.1%}\n")
+    return 1 if alive else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,128 @@
+"""`mlmetrics.toml`: its defaults, and what it refuses in which words."""
+
+from pathlib import Path
+
+import pytest
+
+from mlmetrics.errors import ConfigurationError
+from mlmetrics.monitoring.loading import load, parse
+from mlmetrics.monitoring.settings import DEFAULTS
+from tests.monitoring.configurations import CONFIGURATIONS, ONE_SERVICE
+
+OBJECTIVE = '[[objective]]\nname = "o"\nservice = "solo"\noperation = "request"\n'
+
+REFUSED = {
+    "no service": ("", "service is missing: expected at least one [[service]]"),
+    "not TOML": ("[project", "not TOML"),
+    "unknown section": ("colour = 1\n" + ONE_SERVICE, "colour = 1: expected one of the keys"),
+    "unknown key": (ONE_SERVICE + "[host]\ntargts = []", "host.targts = []: expected one of the keys targets; did you"),
+    "unknown alert": (ONE_SERVICE + "[alert.SlowMLInferenc]\n", "did you mean 'SlowMLInference'?"),
+    "key of another alert": (ONE_SERVICE + "[alert.ServiceDown]\nthreshold = 1", "alert.ServiceDown.threshold = 1"),
+    "threshold beyond the buckets": (
+        ONE_SERVICE + "[alert.SlowMLInference]\nthreshold = 301",
+        "it lies beyond the last bucket (300) of ml_inference_duration_seconds",
+    ),
+    "threshold between buckets": (ONE_SERVICE + "[alert.SlowMLInference]\nthreshold = 31", "it is no bucket bound"),
+    "accuracy that nobody can have": (ONE_SERVICE + "[alert.LowParsingAccuracy]\nthreshold = 1", "a bound below 1"),
+    "share of 100 %": (ONE_SERVICE + "[alert.HighErrorRate]\nshare = 5", "a part between 0 and 1"),
+    "share in words": (ONE_SERVICE + '[alert.HighErrorRate]\nshare = "5%"', "alert.HighErrorRate.share = '5%'"),
+    "window without a unit": (ONE_SERVICE + "[alert.HighErrorRate]\nwindow = 5", 'such as "30s"'),
+    "window of nothing": (ONE_SERVICE + '[alert.HighErrorRate]\nwindow = "0s"', "whole seconds, more than 0"),
+    "window of milliseconds": (ONE_SERVICE + '[alert.HighErrorRate]\nwindow = "500ms"', "whole seconds"),
+    "unknown severity": (ONE_SERVICE + '[alert.HighErrorRate]\nseverity = "bad"', "one of critical, warning"),
+    "not a switch": (ONE_SERVICE + '[alert.HighErrorRate]\nenabled = "no"', "expected true or false"),
+    "too few scores for drift": (ONE_SERVICE + "[alert.MatchingScoreDrift]\nminimum = 50", "expected at least 170"),
+    "drift of nothing": (ONE_SERVICE + "[alert.MatchingScoreDrift]\nthreshold = 0", "a PSI above 0"),
+    "objective of 100 %": (ONE_SERVICE + OBJECTIVE + "target = 1.0", "1 leaves no budget to burn"),
+    "objective of 0 %": (ONE_SERVICE + OBJECTIVE + "target = 0", "0 promises nothing"),
+    "objective without a target": (ONE_SERVICE + OBJECTIVE, "objective[0].target is missing"),
+    "objective of a stranger": (ONE_SERVICE + OBJECTIVE.replace("solo", "duo") + "target = 0.9", "one of solo"),
+    "objective of an unknown label": (
+        ONE_SERVICE + OBJECTIVE + 'target = 0.9\nonly = { model = "m" }',
+        "labels of fastapi_request_duration_seconds (method, route)",
+    ),
+    "objective between buckets": (ONE_SERVICE + OBJECTIVE + "target = 0.9\nthreshold = 0.3", "it is no bucket bound"),
+    "two objectives of one name": (
+        ONE_SERVICE + 2 * (OBJECTIVE + "target = 0.9\n"),
+        "objective.name = 'o' stands 2 times",
+    ),
+    "two services of one name": (2 * ONE_SERVICE, "service.name = 'solo' stands 2 times"),
+    "a name with a line break": ('[[service]]\nname = "a\\nb"\ntargets = ["h:1"]', "printable characters"),
+    "a name that is a template": ('[[service]]\nname = "{{ a }}"\ntargets = ["h:1"]', "without '{{'"),
+    "an empty name": ('[[service]]\nname = ""\ntargets = ["h:1"]', "service[0].name = ''"),
+    "a name of the monitoring": ('[[service]]\nname = "node"\ntargets = ["h:1"]', "jobs of the monitoring itself"),
+    "a target with a path": ('[[service]]\nname = "a"\ntargets = ["http://h:1/m"]', "form host:port"),
+    "no target": ('[[service]]\nname = "a"\ntargets = []', "a list of at least 1 different texts"),
+    "a label of the rules": (
+        '[[service]]\nname = "a"\ntargets = ["h:1"]\nlabels = { service = "b" }',
+        "other label names than service",
+    ),
+    "a bad label name": (
+        '[[service]]\nname = "a"\ntargets = ["h:1"]\nlabels = { "a-b" = "c" }',
+        "'a-b' = 'c' is not",
+    ),
+    "grouping by no label": ('[project]\ngrouping = ["a b"]\n' + ONE_SERVICE, "label names that targets carry"),
+    "buckets of a counter": (ONE_SERVICE + "[buckets]\nml_inference_total = [1, 2]", "the name of a histogram"),
+    "buckets out of order": (
+        ONE_SERVICE + "[buckets]\nml_inference_duration_seconds = [2, 1]",
+        "ascending bounds, each once",
+    ),
+    "score buckets that end early": (
+        ONE_SERVICE + "[buckets]\nmatching_score_distribution = [0.1, 0.5]",
+        "bounds up to 1, where scores end",
+    ),
+    "an alert's threshold left out of the buckets": (
+        ONE_SERVICE + "[buckets]\nml_inference_duration_seconds = [1, 2]",
+        "alert.SlowMLInference.threshold is missing: expected one of 1, 2",
+    ),
+}
+
+
+class TestParse:
+    """`parse` returns a configuration, or says what is wrong with it."""
+
+    def test_one_service_is_enough(self) -> None:
+        """Everything but the services has a default."""
+        config = parse(ONE_SERVICE)
+        assert DEFAULTS == dict(config.alerts)
+        assert ("solo",) == tuple(service.name for service in config.services)
+
+    def test_shipped_configuration_names_the_four_services(self) -> None:
+        """The configuration at the top of the repository is that of the first users."""
+        names = {service.name: service.targets for service in CONFIGURATIONS["shipped"].services}
+        assert {
+            "cv-parser-service": ("127.0.0.1:5051",),
+            "job-parser-service": ("127.0.0.1:5055",),
+            "matching-service": ("127.0.0.1:5052",),
+            "api": ("127.0.0.1:5050",),
+        } == names
+
+    @pytest.mark.parametrize("case", REFUSED)
+    def test_mistakes_are_named(self, case: str) -> None:
+        """An error names the key, the value, and what would be right."""
+        text, words = REFUSED[case]
+        with pytest.raises(ConfigurationError) as caught:
+            parse(text)
+        assert words in str(caught.value)
+
+    @pytest.mark.parametrize("scale", [0, -1, 1.5, float("nan")])
+    def test_time_scale_has_limits(self, scale: float) -> None:
+        """Time runs at most as fast as it does, and forward."""
+        with pytest.raises(ConfigurationError, match="more than 0 and at most 1"):
+            CONFIGURATIONS["shipped"].scaled(scale)
+
+
+class TestLoad:
+    """`load` reads a file."""
+
+    def test_missing_file(self, tmp_path: Path) -> None:
+        """A file that is not there is named."""
+        with pytest.raises(ConfigurationError, match=r"nowhere\.toml: cannot be read"):
+            load(tmp_path / "nowhere.toml")
+
+    def test_mistake_names_the_file(self, tmp_path: Path) -> None:
+        """A mistake in a file names the file before the key."""
+        path = tmp_path / "mlmetrics.toml"
+        path.write_text("x = 1\n" + ONE_SERVICE)
+        with pytest.raises(ConfigurationError, match=r"mlmetrics\.toml: x = 1"):
+            load(path)

@@ -1,0 +1,61 @@
+"""Runbooks: a page an alert, with the same five sections, and queries and settings that work."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlmetrics.monitoring.loading import parse
+from mlmetrics.monitoring.settings import DEFAULTS
+from tests.monitoring.configurations import ROOT
+from tests.monitoring.tools import PROMTOOL, run_tool
+
+FOLDER = ROOT / "docs" / "runbooks"
+PAGES = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md") if path.stem != "README"}
+SECTIONS = [
+    "What it means",
+    "First three queries",
+    "Likely causes",
+    "How to silence it",
+    "How to change its threshold",
+]
+SERVICES = '[[service]]\nname = "api"\ntargets = ["h:1"]\n'
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """Return the code blocks of a language."""
+    found = re.findall(rf"^( *)```{language}\n(.*?)^ *```", page, re.MULTILINE | re.DOTALL)
+    return ["\n".join(line.removeprefix(indent) for line in text.splitlines()) for indent, text in found]
+
+
+class TestRunbooks:
+    """The pages in docs/runbooks."""
+
+    def test_one_page_an_alert(self) -> None:
+        """Every alert has its page, and every page its alert."""
+        assert {*DEFAULTS, "ErrorBudgetBurn"} == set(PAGES)
+
+    @pytest.mark.parametrize("name", PAGES)
+    def test_sections(self, name: str) -> None:
+        """The sections are the same on every page, and none is empty."""
+        assert SECTIONS == re.findall(r"^## (.+)$", PAGES[name], re.MULTILINE)
+        assert all(len(section.strip()) > 20 for section in re.split(r"^## .+$", PAGES[name], flags=re.MULTILINE)[1:])
+
+    @pytest.mark.parametrize("name", PAGES)
+    def test_queries_parse(self, name: str, tmp_path: Path) -> None:
+        """The three queries are PromQL."""
+        queries = blocks(PAGES[name], "promql")
+        assert 3 == len(queries)
+        rules = [{"record": f"q:{index}", "expr": query} for index, query in enumerate(queries)]
+        (tmp_path / "q.yml").write_text(yaml.safe_dump({"groups": [{"name": "queries", "rules": rules}]}))
+        code, output = run_tool(PROMTOOL, "check", "rules", "q.yml", folder=tmp_path)
+        assert code == 0, output
+
+    @pytest.mark.parametrize("name", PAGES)
+    def test_settings_load(self, name: str) -> None:
+        """What the page says to write into mlmetrics.toml is accepted."""
+        settings = blocks(PAGES[name], "toml")
+        assert 2 == len(settings)
+        for text in settings:
+            parse(SERVICES + text)
