@@ -1,0 +1,1 @@
+"""The servers around the services: what Grafana finds at start, containers, and a cluster's resources."""

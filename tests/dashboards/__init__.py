@@ -1,0 +1,1 @@
+"""Dashboards: their rules, and their queries on a real Prometheus."""

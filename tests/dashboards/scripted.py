@@ -1,0 +1,88 @@
+"""A service whose every request does what its number says, so that panels can be checked by hand.
+
+Of 20 numbers in a row 2 answer 500 and 2 take 0.3 s; 4 inferences fail and 2 take 7 s.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI, Response
+
+from mlmetrics import (
+    configure,
+    inference_timer,
+    instrument,
+    parsing_timer,
+    track_file_processing,
+    track_inference,
+    track_matching,
+    track_ml_inference,
+    track_model_load,
+    track_parsing_accuracy,
+)
+
+NAME = "scripted-service"
+MODEL = "scripted-model"
+TALKER = "scripted-talker"
+CYCLE = 20
+ACCURACIES = (0.55, 0.72, 0.93, 0.97)
+FAST_SECONDS, SLOW_SECONDS = 0.3, 7.0
+SLEEP_SECONDS = 0.3
+
+configure(service=NAME, max_label_values=4)
+app = FastAPI()
+instrument(app, service_name=NAME)
+track_model_load(MODEL, 1.5, version="2026-01")
+
+
+@track_inference(model=TALKER)
+async def talk() -> AsyncIterator[str]:
+    """Say two words."""
+    for word in ("so", "be it"):
+        await asyncio.sleep(0.002)
+        yield word
+
+
+@track_matching(matcher="scripted", score=float)
+def match(number: int) -> float:
+    """Score a number by its place in the cycle."""
+    return number / CYCLE
+
+
+def infer(number: int) -> None:
+    """Record one inference of the known model."""
+    seconds = SLOW_SECONDS if number % 10 == 5 else FAST_SECONDS
+    track_ml_inference(MODEL, NAME, seconds, success=number % 5 != 0)
+
+
+def bill() -> None:
+    """Record what a call of the talker cost."""
+    with inference_timer(model=TALKER) as call:
+        call.tokens(input=120, output=48)
+        call.cost(0.002)
+        call.batch(8)
+        call.queued(0.02)
+
+
+def parse(number: int) -> None:
+    """Record a document, the fourth of each cycle being a failure, and one score that is no number."""
+    track_parsing_accuracy("scripted", "pdf", ACCURACIES[number % 4])
+    track_file_processing(f"type-{number % 6}", NAME, 2048)
+    with parsing_timer(doc_type="pdf", parser="scripted") as call:
+        if number == 4:
+            call.fail("Torn")
+            call.score(float("nan"))
+
+
+@app.get("/tasks/{number}")
+async def work(number: int) -> Response:
+    """Do what the number says."""
+    infer(number)
+    bill()
+    parse(number)
+    match(number)
+    async for _ in talk():
+        pass
+    if number % 10 == 7:
+        await asyncio.sleep(SLEEP_SECONDS)
+    return Response(status_code=500 if number % 10 == 3 else 200)

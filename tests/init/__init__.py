@@ -1,0 +1,1 @@
+"""`mlmetrics init` on projects that are not ours."""

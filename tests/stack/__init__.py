@@ -1,0 +1,1 @@
+"""Containers and manifests, against the schemas of their formats."""
