@@ -40,7 +40,6 @@ class Timer(Call):
             # `end` for the common case, written out.
             series = self._series
             self._seconds = seconds = series.clock() - self._start
-            self._plain = False
             series.succeed(seconds)
             if seconds > series.notice_seconds or len(series.begun) > BOUND:
                 look(series, seconds)

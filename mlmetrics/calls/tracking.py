@@ -11,7 +11,6 @@ from .recorder import Recorder
 from .results import OPTIONAL, Read, after_score, after_usage, all_of
 
 F = TypeVar("F", bound=Callable[..., Any])
-Decorator = Callable[[F], F]
 
 
 class Tracking(Recorder):
