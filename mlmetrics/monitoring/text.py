@@ -4,7 +4,7 @@ from typing import Any
 
 import yaml
 
-HEADER = "# Rendered by `mlmetrics render` from mlmetrics.toml; change that and render again.\n"
+HEADER = "# Rendered by mlmetrics from mlmetrics.toml; change that and render again.\n"
 
 
 class _Dumper(yaml.SafeDumper):
