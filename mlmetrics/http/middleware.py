@@ -79,7 +79,11 @@ class PrometheusMiddleware:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a request; WebSockets and the lifespan pass untouched."""
-        if scope["type"] != "http" or (exchange := self._begin(scope, receive, send)) is None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        exchange = self._begin(scope, receive, send)
+        if exchange is None:
             try:
                 await self.app(scope, receive, send)
             finally:

@@ -129,9 +129,9 @@ class Busy(list[int]):
         return copied
 
 
-@given(st.lists(st.integers(), min_size=1))
+@given(st.lists(st.integers()))
 def test_take(numbers: list[int]) -> None:
     """What is taken is what was there; what comes meanwhile stays for the next time."""
     pending = Busy(numbers)
     assert numbers == take(pending)
-    assert [-1] == list(pending)
+    assert ([-1] if numbers else []) == list(pending)  # an empty list is not copied, so nothing comes meanwhile
