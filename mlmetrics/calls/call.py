@@ -5,7 +5,7 @@ timers and streams hold a `Call`.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from .. import exemplars, logs
@@ -19,14 +19,21 @@ CANCELLATIONS = (asyncio.CancelledError, GeneratorExit)
 CANCELLED = "cancelled"
 SCORES = {PARSING: "parsing_accuracy_score", MATCHING: "matching_score_distribution"}
 SIZES = "file_processing_size_bytes"
+name_of_type: Callable[[type], str] = type.__dict__["__name__"].__get__
+"""The name that a class was given, whatever its metaclass says."""
 
 
 def raised(series: CallSeries, error: BaseException, seconds: float) -> None:
-    """End a call that raised."""
-    if isinstance(error, CANCELLATIONS):
+    """End a call that raised.
+
+    Only the type of the error is looked at, and not by way of its own attributes: it may have a
+    `__class__` or a metaclass that raises.
+    """
+    kind = type(error)
+    if issubclass(kind, CANCELLATIONS):
         cancelled(series, seconds)
     else:
-        failed(series, type(error).__name__, seconds)
+        failed(series, name_of_type(kind), seconds)
 
 
 def cancelled(series: CallSeries, seconds: float) -> None:

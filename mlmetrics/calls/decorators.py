@@ -1,8 +1,11 @@
 """Decorators: from a declaration and any callable to the recorded callable.
 
-Functions become closures (`wrappers`); class and static methods are unwrapped and wrapped
+Functions get wrappers (`wrappers`); class and static methods are unwrapped and wrapped
 again around the recorded function; partials and callable objects become a proxy that is
-its original in everything but the call.
+its original in everything but the call, and descriptors one whose bound results are recorded.
+
+What a target is, its type says: `isinstance` believes what an object says of itself, and a
+wrapt decorator says that it is the function beneath it.
 """
 
 import copy
@@ -14,16 +17,21 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DeclarationError
-from .labels import Argument, Calls, Find, SeriesFinder, find_argument, find_computed, fixed_label
+from .exact import function_of
+from .labels import Argument, Calls, Computed, FindArgument, SeriesFinder, fixed_label
 from .plan import Function, Plan
 from .proxies import Proxy
-from .results import After, before_size
+from .results import After, Size
 from .wrappers import wrap
 
 FUNCTIONS = (types.FunctionType, types.MethodDescriptorType)
-"""What a closure can stand for: functions that bind to an instance when a class holds them."""
+"""What a wrapper can stand for: functions that bind to an instance when a class holds them."""
 CALLED_AS_THEY_ARE = (types.BuiltinFunctionType, types.MethodType, functools.partial)
 """What is called without a `__call__` in between, and does not bind."""
+INDIRECT = (functools.partial, functools.partialmethod, functools.singledispatchmethod)
+"""What has no name of its own, but that of its `func`."""
+COMPUTED_ATTRIBUTES = (property, functools.cached_property)
+"""Descriptors whose bound result is a value, not something to call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,42 +53,54 @@ class Declaration:
 
     def decorate(self, target: Any) -> Any:
         """The recorded target, of the same kind."""
-        if isinstance(target, classmethod | staticmethod):
-            return type(target)(self.decorate(target.__func__))
-        if isinstance(target, type) or not callable(target):
+        kind = type(target)
+        if issubclass(kind, classmethod | staticmethod):
+            return kind(self.decorate(target.__func__))
+        binds = hasattr(kind, "__get__") and not issubclass(kind, COMPUTED_ATTRIBUTES)
+        if isinstance(target, type) or not (callable(target) or binds):
             raise DeclarationError(
                 f"cannot decorate {target!r}: expected a function, method, partial or callable object"
                 + ("; decorate the method that does the work instead" if isinstance(target, type) else "")
             )
-        if isinstance(target, FUNCTIONS):
+        if kind in FUNCTIONS:
             return wrap(target, self.plan(target, target))
-        return proxy(target, self)
+        if issubclass(kind, CALLED_AS_THEY_ARE):
+            return CallableProxy(target, target, self)
+        return (BindingProxy if binds else CallableProxy)(target, getattr(target, "__call__", None), self)
 
-    def plan(self, target: Any, called: Function) -> Plan:
-        """Bind labels and readers to one function; `called` is what it runs."""
-        finds = tuple(
-            self._find(name, label, target)
+    def plan(self, target: Any, called: Function, *, named: Any = None, described: Any = None) -> Plan:
+        """Bind labels and readers to one target; `called` is what it runs.
+
+        They read the arguments of the function that runs in the end, whose wrapper has them.
+        `named` has the name and `described` the signature, if the target has not.
+        """
+        function = function_of(called)
+        first = target if described is None else described
+        if described is None:
+            described = function if type(function) is types.FunctionType else target
+        labels = tuple(
+            self._label(name, label, target if named is None else named, described)
             for name, label in zip(self.calls.operation.labels, self.labels, strict=True)
         )
-        fixed = all(isinstance(find, str) for find in finds)
-        series = self.calls.series(self.service, finds) if fixed else None
+        fixed = all(isinstance(label, str) for label in labels)
+        series = self.calls.series(self.service, labels) if fixed else None
         if series is not None:
             for name in self.histograms:
                 series.histogram(name)
-            if self.stream is not False and is_stream(called) and self.calls.operation.name == "inference":
+            if self.stream is not False and is_stream(described) and self.calls.operation.name == "inference":
                 series.histogram("ml_inference_first_chunk_seconds")
                 series.histogram("ml_inference_chunk_interval_seconds")
-        before = None if self.size is None else before_size(self.size, target)
-        find = None if fixed else SeriesFinder(self.calls, self.service, finds).find()
+        before = None if self.size is None else Size(self.size, first, described)
+        find = None if fixed else SeriesFinder(self.calls, self.service, labels)
         return Plan(series, find, self.calls.store.clock, before, self.after, self.stream)
 
-    def _find(self, name: str, label: Any, target: Function) -> str | Find:
+    def _label(self, name: str, label: Any, named: Any, described: Function) -> str | FindArgument | Computed:
         if isinstance(label, Argument):
-            return find_argument(label, target)
+            return FindArgument.of(label, described)
         if label is None:
-            return name_of(target)
+            return name_of(named)
         if callable(label):
-            return find_computed(self.calls.store, name, label, target)
+            return Computed(name, label, described)
         return fixed_label(name, label, empty=name != self.calls.operation.subject)
 
 
@@ -95,19 +115,11 @@ def is_stream(target: Function) -> bool:
 
 
 def name_of(target: Any) -> str:
-    """The name of a function, of a partial's function, or of an object's class."""
-    while isinstance(target, functools.partial):
+    """The name of a function, of that in a partial or another descriptor, or of an object's class."""
+    while isinstance(target, INDIRECT):
         target = target.func
     name = getattr(target, "__name__", None)
     return name if isinstance(name, str) and name else type(target).__name__
-
-
-def proxy(target: Any, declaration: Declaration) -> Any:
-    """A bound method, builtin, partial or callable object whose calls are recorded."""
-    if isinstance(target, CALLED_AS_THEY_ARE):
-        return CallableProxy(target, target, declaration)
-    kind = BindingProxy if hasattr(type(target), "__get__") else CallableProxy
-    return kind(target, target.__call__, declaration)
 
 
 class CallableProxy(Proxy):
@@ -116,10 +128,10 @@ class CallableProxy(Proxy):
     Its copies are recorded too; pickled it is the original, recorded where it is loaded by name.
     """
 
-    def __init__(self, target: Any, called: Function, declaration: Declaration) -> None:
+    def __init__(self, target: Any, called: Function | None, declaration: Declaration, plan: Plan | None = None) -> None:
         super().__init__(target)
         self._self_declaration = declaration
-        self._self_recorded = wrap(called, declaration.plan(target, called))
+        self._self_recorded = None if called is None else wrap(called, plan or declaration.plan(target, called))
 
     # A property, so that `inspect.iscoroutinefunction(proxy.__call__)` is as true as before:
     # FastAPI asks exactly that of a dependency.
@@ -137,7 +149,50 @@ class CallableProxy(Proxy):
 
 
 class BindingProxy(CallableProxy):
-    """The same for an object that binds to an instance, as `functools.cache` makes."""
+    """The same for a descriptor, whose own `__get__` says what is called for an instance or a class.
+
+    What it gives is recorded: `functools.cache`, `functools.partialmethod`, a wrapt decorator.
+    """
+
+    def __init__(self, target: Any, called: Function | None, declaration: Declaration) -> None:
+        super().__init__(target, called, declaration)
+        # By whether there is an instance: the argument that it takes is none of the bound result's.
+        self._self_plans: dict[bool, Plan] = {}
+        inner = getattr(target, "func", None) if called is None else None
+        function = getattr(inner, "__func__", inner)
+        if type(function) is types.FunctionType:
+            declaration.plan(target, function)  # refuses what is wrong now, not when it is bound
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        if hasattr(type(self.__wrapped__), "__set_name__"):
+            self.__wrapped__.__set_name__(owner, name)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        return self if instance is None else types.MethodType(self, instance)
+        target: Any = self.__wrapped__
+        bound = type(target).__get__(target, instance, owner)
+        if bound is target:
+            return self
+        if type(bound) is types.MethodType and bound.__func__ is target:
+            return types.MethodType(self, bound.__self__)
+        return self._self_record(bound, instance, owner) if callable(bound) else bound
+
+    def _self_record(self, bound: Any, instance: Any, owner: type | None) -> Any:
+        """What the descriptor gave, recorded; planned once, though it gives another object each time."""
+        declaration: Declaration = self._self_declaration
+        try:
+            called = bound if issubclass(type(bound), (*FUNCTIONS, *CALLED_AS_THEY_ARE)) else bound.__call__
+            plan = self._self_plans.get(instance is None)
+            if plan is None:
+                plan = self._self_plan(bound, called, instance, owner)
+                self._self_plans[instance is None] = plan
+            return CallableProxy(bound, called, declaration, plan)
+        except Exception as error:  # noqa: BLE001 (whatever the user's descriptor gives, the program gets)
+            declaration.calls.store.failed("decorator", error)
+            return bound
+
+    def _self_plan(self, bound: Any, called: Function, instance: Any, owner: type | None) -> Plan:
+        target: Any = self.__wrapped__
+        # What this one gives has the signature of the unbound function.
+        described = target.func.__get__(instance, owner) if isinstance(target, functools.singledispatchmethod) else None
+        named = target if isinstance(target, INDIRECT) or hasattr(target, "__name__") else bound
+        return self._self_declaration.plan(bound, called, named=named, described=described)

@@ -1,93 +1,193 @@
-"""The wrapper of a plain function, with the very parameters of the function.
+"""Wrappers with the very parameters and globals of the function that they stand for.
 
-Passing on `*args, **kwargs` costs a tuple, a dictionary and a copy of it at every call, which is
-as much as both clock readings. So the wrapper is written out for the function's own parameters
-and compiled, once for each list of parameters, as `dataclasses` write `__init__`.
-
-A signal handler may raise between any two steps. So all that can be interrupted stands
-inside of the `try`, up to the one append that ends the call: it is the first thing after.
+A wrapper is a template, written out for how many parameters of each kind a function takes and
+compiled once for all functions that take as many. What names the function's own parameters is
+put in afterwards, so that a parameter may have any name. Everything else that a wrapper refers
+to is in a cell of its closure: its globals are the function's, which is where annotations that
+are strings are looked up, and a call looks up nothing.
 """
 
+import functools
 import inspect
 import types
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Mapping
+from dataclasses import dataclass
+from textwrap import indent
 from typing import Any
 
-from ..recording.series import BOUND
-from .call import look, raised
-from .plan import Function
-
-GENERAL = ("*args, **kwargs", "*args, **kwargs")
-TEMPLATE = """
-def bind(_function, _series, _begin, _begun, _succeed, _clock, _plain, _adopt):
-    def wrapper({parameters}):
-        _start = _clock()
-        try:
-            _begin(None)
-            _result = _function({arguments})
-            _seconds = _clock() - _start
-            if _type(_result) not in _plain and (_adopted := _adopt(_series, _start, _result)) is not None:
-                return _adopted
-        except _BaseException as _error:
-            try:
-                _raised(_series, _error, _clock() - _start)
-            except _RecursionError:  # no room on the stack for one call more
-                _series.failed.append(_clock() - _start)
-            raise
-        _succeed(_seconds)
-        if _seconds > _series.notice_seconds or _len(_begun) > _BOUND:
-            _look(_series, _seconds)
-        return _result
-    return wrapper
-"""
-# Under names that no parameter can hide; `parameters` sees to that.
-NAMES = {
-    "_BOUND": BOUND,
-    "_BaseException": BaseException,
-    "_RecursionError": RecursionError,
-    "_len": len,
-    "_look": look,
-    "_raised": raised,
-    "_type": type,
-}
+from .labels import FindArgument
+from .plan import Function, Plan
 
 
-def wrapper_of(function: Function) -> Callable[..., Function]:
-    """What binds a wrapper to the function, its series and its clock."""
-    parameters, arguments = parameters_of(function)
-    bind = compiled(parameters, arguments)
+@dataclass(frozen=True, slots=True)
+class Parameters:
+    """How many parameters of each kind a function has, and how a template writes them down."""
 
-    def bound(*bindings: Any) -> Function:
-        wrapper = bind(function, *bindings)
-        if (parameters, arguments) != GENERAL:
-            wrapper.__defaults__ = function.__defaults__
-        return wrapper
+    positional_only: int
+    positional: int  # the positional-only ones among them
+    keyword_only: int
+    gathers: bool
+    gathers_keywords: bool
 
-    return bound
+    @property
+    def _by_position(self) -> list[str]:
+        return [f"p{place}" for place in range(self.positional)]
+
+    @property
+    def _by_keyword(self) -> list[str]:
+        return [f"k{place}" for place in range(self.keyword_only)]
+
+    @property
+    def names(self) -> list[str]:
+        """What the template calls them, in the order of a function's own names."""
+        gathering = ["args"] * self.gathers + ["kwargs"] * self.gathers_keywords
+        return [*self._by_position, *self._by_keyword, *gathering]
+
+    @property
+    def declared(self) -> str:
+        """As between the parentheses of `def`."""
+        parts = self._by_position
+        if self.positional_only:
+            parts.insert(self.positional_only, "/")
+        if self.gathers:
+            parts.append("*args")
+        elif self.keyword_only:
+            parts.append("*")
+        return ", ".join([*parts, *self._by_keyword, *["**kwargs"] * self.gathers_keywords])
+
+    @property
+    def passed(self) -> str:
+        """As between the parentheses of a call that passes them on."""
+        parts = [*self._by_position, *["*args"] * self.gathers, *(f"{name}={name}" for name in self._by_keyword)]
+        return ", ".join([*parts, *["**kwargs"] * self.gathers_keywords])
+
+    @property
+    def gathered(self) -> str:
+        """As a tuple of the positional ones and a dictionary of the others."""
+        positional = "".join(f"{part}, " for part in [*self._by_position, *["*args"] * self.gathers])
+        keywords = [f"'{name}': {name}" for name in self._by_keyword] + ["**kwargs"] * self.gathers_keywords
+        return f"({positional}), {{{', '.join(keywords)}}}"
 
 
-def parameters_of(function: Function) -> tuple[str, str]:
-    """How to declare the function's parameters, and how to pass them on."""
-    if not isinstance(function, types.FunctionType):
-        return GENERAL
+GENERAL = Parameters(0, 0, 0, gathers=True, gathers_keywords=True)
+"""What can be called with anything: builtins, and objects whose call is not a Python function."""
+
+
+def parameters_of(function: Function) -> tuple[Parameters, tuple[str, ...]]:
+    """The parameters of a function, and their names."""
+    if type(function) is not types.FunctionType:
+        return GENERAL, ("args", "kwargs")
     code = function.__code__
-    names = code.co_varnames[: code.co_argcount]
-    gathers = code.co_flags & (inspect.CO_VARARGS | inspect.CO_VARKEYWORDS) or code.co_kwonlyargcount
-    if gathers or any(name.startswith("_") or not name.isidentifier() for name in names):
-        return GENERAL
-    declared = [*names]
-    if code.co_posonlyargcount:
-        declared.insert(code.co_posonlyargcount, "/")
-    return ", ".join(declared), ", ".join(names)
+    parameters = Parameters(
+        code.co_posonlyargcount,
+        code.co_argcount,
+        code.co_kwonlyargcount,
+        bool(code.co_flags & inspect.CO_VARARGS),
+        bool(code.co_flags & inspect.CO_VARKEYWORDS),
+    )
+    return parameters, code.co_varnames[: len(parameters.names)]
 
 
-@cache
-def compiled(parameters: str, arguments: str) -> Callable[..., Function]:
-    """The template with these parameters."""
-    namespace: dict[str, Any] = dict(NAMES)
-    source = TEMPLATE.format(parameters=parameters, arguments=arguments)
-    code = compile(source, f"<mlmetrics wrapper of ({parameters})>", "exec")  # what a traceback shows
-    exec(code, namespace)  # noqa: S102 (the template, with names that Python took for parameters)
-    bind: Callable[..., Function] = namespace["bind"]
-    return bind
+def function_of(called: Function) -> Function:
+    """The function that a bound method or a partial runs in the end; what has none is called itself."""
+    inner: Any = called
+    while type(inner) in (types.MethodType, functools.partial):
+        inner = inner.__func__ if type(inner) is types.MethodType else inner.func
+    return inner if type(inner) is types.FunctionType else called
+
+
+def write(template: str, function: Function, plan: Plan, cells: Mapping[str, Any]) -> types.FunctionType:
+    """The wrapper that a template makes of a function; `cells` is what the template refers to."""
+    parameters, names = parameters_of(function)
+    bound = {**cells, "function": function, "clock": plan.clock, "after": plan.after}
+    text = template.format(
+        declared=parameters.declared, passed=parameters.passed, prepare=_prepare(plan, function, parameters, names, bound)
+    )
+    code = _named(compiled(text, tuple(bound)), len(parameters.names), names, parameters.names)
+    code = code.replace(
+        co_flags=code.co_flags | code_flags(function) & inspect.CO_ITERABLE_COROUTINE,
+        co_filename=f"<mlmetrics wrapper of {getattr(function, '__qualname__', 'a callable')}>",  # what a traceback shows
+    )
+    closure = tuple(types.CellType(bound[name.removeprefix(OWN)]) for name in code.co_freevars)
+    own: types.FunctionType | None = function if type(function) is types.FunctionType else None
+    wrapper = types.FunctionType(code, {} if own is None else own.__globals__, "wrapper", None, closure)
+    if own is not None:
+        # The same objects: a dictionary of defaults that is changed later is changed for both.
+        wrapper.__defaults__, wrapper.__kwdefaults__ = own.__defaults__, own.__kwdefaults__
+    return wrapper
+
+
+def code_flags(function: Function) -> int:
+    """What the code of a function is: a coroutine, a generator; 0 where there is no code."""
+    return function.__code__.co_flags if type(function) is types.FunctionType else 0
+
+
+def _prepare(
+    plan: Plan, function: Function, parameters: Parameters, names: tuple[str, ...], bound: dict[str, Any]
+) -> str:
+    """The lines that find the series and measure an argument before the call begins."""
+
+    def read(argument: FindArgument, cell: str) -> str:
+        if own_parameter(function, argument.name):
+            return parameters.names[names.index(argument.name)]
+        bound[cell] = argument
+        return f"{cell}({parameters.gathered})"
+
+    lines = []
+    if plan.series is not None:
+        bound |= {"series": plan.series}
+    elif (finder := plan.find) is not None and finder.argument is not None:
+        bound["find"] = finder.by_value
+        lines.append(f"series = find({read(finder.argument, 'labelling')})")
+    elif finder is not None:
+        bound["find"] = finder.by_call
+        lines.append(f"series = find({parameters.gathered})")
+    if plan.before is not None:
+        bound["before"] = plan.before.record
+        lines.append(f"before(series, {read(plan.before.argument, 'measured')})")
+    return "\n    ".join(lines) or "pass"
+
+
+def own_parameter(function: Function, name: str) -> bool:
+    """Whether the wrapper has this parameter itself: it may be in `**kwargs`, or of a function further in."""
+    if type(function) is not types.FunctionType or hasattr(function, "__wrapped__"):
+        return False
+    code = function.__code__
+    return name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+
+
+OWN = "."
+"""Begins the names that are the wrapper's own, so that they are never those of a parameter."""
+
+
+def _named(code: types.CodeType, count: int, names: tuple[str, ...], placeholders: list[str]) -> types.CodeType:
+    """The code with the function's own names in place of the template's.
+
+    Code refers to its variables by place: only debuggers read their names. What is passed by keyword
+    has its name among the constants as well.
+    """
+    by_placeholder = dict(zip(placeholders, names, strict=True))
+
+    def renamed(constant: Any) -> Any:
+        if type(constant) is tuple:
+            return tuple(renamed(each) for each in constant)
+        return by_placeholder.get(constant, constant) if type(constant) is str else constant
+
+    return code.replace(
+        co_varnames=(*names, *(OWN + name for name in code.co_varnames[count:])),
+        co_freevars=tuple(OWN + name for name in code.co_freevars),
+        co_consts=tuple(renamed(constant) for constant in code.co_consts),
+    )
+
+
+@functools.cache
+def compiled(text: str, cells: tuple[str, ...]) -> types.CodeType:
+    """The code of the wrapper in a template that is written out."""
+    source = f"def bind({', '.join(cells)}):\n{indent(text, '    ')}"
+    module = compile(source, "<mlmetrics wrapper>", "exec", dont_inherit=True)
+    return _inner(_inner(module))
+
+
+def _inner(code: types.CodeType) -> types.CodeType:
+    """The code of the one function that is defined in this code."""
+    return next(constant for constant in code.co_consts if type(constant) is types.CodeType)

@@ -4,14 +4,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 from ..errors import DeclarationError
 from ..recording.labels import UNKNOWN, clean
 from ..recording.store import Store
 from .operation import CallSeries, Operation
-
-Find = Callable[[tuple[Any, ...], dict[str, Any]], Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +47,9 @@ class BoundCall:
     """What a computed label gets to see: `label = lambda call: call.arguments["model"]`.
 
     Attributes:
-        args: the positional arguments, `self` among them for a method.
-        kwargs: the keyword arguments.
+        args: what the parameters before `*` got, defaults included, `self` among them for a method; as
+            `inspect.BoundArguments` has it.
+        kwargs: what the others got.
     """
 
     def __init__(self, signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -104,111 +103,131 @@ def signature_of(target: Callable[..., Any]) -> inspect.Signature | None:
         return None
 
 
+def check_reader(what: str, read: Callable[[Any], Any], read_from: str) -> None:
+    """Refuse a function that cannot be called with the one thing that it is to read from.
+
+    Raises:
+        DeclarationError: it takes none, or more.
+    """
+    signature = signature_of(read)
+    try:
+        if signature is not None:
+            signature.bind(None)
+    except TypeError as error:
+        raise DeclarationError(
+            f"{what}={read!r:.100}: expected a function of one argument, {read_from}; this one takes {signature}"
+        ) from error
+
+
+@dataclass(frozen=True, slots=True)
 class FindArgument:
-    """Fetches a parameter from args and kwargs; the hot path reads where it stands, and fetches it itself."""
+    """Where a parameter's value is among the arguments of a call.
 
-    __slots__ = ("default", "index", "name")
+    A wrapper that has the parameter itself reads it by its name; the others ask this. `place` is
+    None for what is passed by keyword only, `by_keyword` is false for what is passed by position only.
+    """
 
-    def __init__(self, name: str, index: int, default: Any) -> None:
-        self.name = name
-        self.index = index
-        self.default = default
+    name: str
+    place: int | None
+    by_keyword: bool
+    default: Any
+
+    @classmethod
+    def of(cls, argument: Argument, described: Callable[..., Any], *, missing: Any = UNKNOWN) -> Self:
+        """What finds the parameter in calls of what is described; `missing` is its value in a call without it.
+
+        Raises:
+            DeclarationError: there is no such parameter.
+        """
+        name, signature = argument.name, signature_of(described)
+        parameters = list(signature.parameters.values()) if signature else []
+        found = next((parameter for parameter in parameters if parameter.name == name), None)
+        if found is None:
+            if signature is not None and all(p.kind is not inspect.Parameter.VAR_KEYWORD for p in parameters):
+                has = ", ".join(parameter.name for parameter in parameters) or "none"
+                raise DeclarationError(f"arg({name!r}): {described!r} has no such parameter; it has {has}")
+            return cls(name, None, by_keyword=True, default=missing)
+        if found.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
+            raise DeclarationError(
+                f"arg({name!r}): {name!r} gathers several values in {described!r}; name a single parameter"
+            )
+        return cls(
+            name,
+            None if found.kind is inspect.Parameter.KEYWORD_ONLY else parameters.index(found),
+            by_keyword=found.kind is not inspect.Parameter.POSITIONAL_ONLY,
+            default=missing if found.default is inspect.Parameter.empty else found.default,
+        )
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The value of the parameter in this call."""
-        if self.name in kwargs:
+        if self.by_keyword and self.name in kwargs:
             return kwargs[self.name]
-        return args[self.index] if len(args) > self.index else self.default
+        return args[self.place] if self.place is not None and len(args) > self.place else self.default
 
 
-def find_argument(argument: Argument, target: Callable[..., Any]) -> FindArgument:
-    """What fetches a parameter from args and kwargs.
+class Computed:
+    """Computes a label from the call; what the function raises is counted, and the label `unknown`."""
 
-    Raises:
-        DeclarationError: the target has no such parameter.
-    """
-    name, signature = argument.name, signature_of(target)
-    parameters = list(signature.parameters.values()) if signature else []
-    found = next((parameter for parameter in parameters if parameter.name == name), None)
-    takes_any = signature is None or any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)
-    if found is None and not takes_any:
-        has = ", ".join(parameter.name for parameter in parameters) or "none"
-        raise DeclarationError(f"arg({name!r}): {target!r} has no such parameter; it has {has}")
-    if found is not None and found.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
-        raise DeclarationError(f"arg({name!r}): {name!r} gathers several values in {target!r}; name a single parameter")
-    by_position = found is not None and found.kind is not inspect.Parameter.KEYWORD_ONLY
-    index = parameters.index(found) if found is not None and by_position else len(parameters) + 1_000_000
-    default = UNKNOWN if found is None or found.default is inspect.Parameter.empty else found.default
+    def __init__(self, label: str, compute: Callable[[BoundCall], object], described: Callable[..., Any]) -> None:
+        check_reader(label, compute, "the call (`lambda call: call.arguments[...]`)")
+        self._label = label
+        self._compute = compute
+        self._signature = signature_of(described)
 
-    return FindArgument(name, index, default)
-
-
-def find_computed(store: Store, label: str, compute: Callable[[BoundCall], object], target: Callable[..., Any]) -> Find:
-    """A function that computes a label from the call; what it raises is counted, and the label `unknown`."""
-    signature = signature_of(target)
-
-    def find(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def value(self, store: Store, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """The label of this call."""
         try:
-            return compute(BoundCall(signature, args, kwargs))
+            return self._compute(BoundCall(self._signature, args, kwargs))
         except Exception as error:  # noqa: BLE001 (the user's code, run on behalf of a measurement)
-            store.failed(f"label.{label}", error)
+            store.failed(f"label.{self._label}", error)
             return UNKNOWN
-
-    return find
 
 
 class SeriesFinder:
-    """The series of calls whose labels are known only when they happen."""
+    """The series of calls whose labels are known only when they happen.
 
-    def __init__(self, calls: "Calls", service: str | None, finds: tuple[str | Find, ...]) -> None:
+    `argument` is the parameter that decides alone, if that is so: it is then found `by_value`.
+    """
+
+    def __init__(self, calls: "Calls", service: str | None, labels: tuple[str | FindArgument | Computed, ...]) -> None:
         self._calls = calls
         self._service = service
-        self._finds = finds
-        self._varying = [place for place, find in enumerate(finds) if not isinstance(find, str)]
+        self._labels = labels
+        varying = [place for place, label in enumerate(labels) if not isinstance(label, str)]
+        self._varying = varying[0] if len(varying) == 1 else None
+        alone = None if self._varying is None else labels[self._varying]
+        self.argument = alone if isinstance(alone, FindArgument) else None
         self._by_value: dict[Any, CallSeries] = {}
 
-    def find(self) -> Callable[[tuple[Any, ...], dict[str, Any]], CallSeries]:
-        """The function that the hot path calls: one look-up by value when one label varies."""
-        if len(self._varying) != 1:
-            return self._slowly
-        known, learn = self._by_value, self._learn
-        find_value: Any = self._finds[self._varying[0]]
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Elsewhere it begins anew: the series that it knows are those of this process."""
+        return SeriesFinder, (self._calls, self._service, self._labels)
 
-        if isinstance(find_value, FindArgument):
-            return self._by_argument(find_value)
+    def by_value(self, value: Any) -> CallSeries:
+        """The series of a call whose one varying label has this value: one look-up."""
+        try:
+            # Only text is ever a key here, so 1 and True cannot meet "1".
+            return self._by_value[value]
+        except Exception:  # noqa: BLE001 (a new value, an unhashable one, a hostile __eq__)
+            return self._learn(value)
 
-        def find(args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallSeries:
-            value = find_value(args, kwargs)
-            try:
-                # Only text is ever a key here, so 1 and True cannot meet "1".
-                return known[value]
-            except Exception:  # noqa: BLE001 (a new value, an unhashable one, a hostile __eq__)
-                return learn(value)
-
-        return find
-
-    def _by_argument(self, argument: FindArgument) -> Callable[[tuple[Any, ...], dict[str, Any]], CallSeries]:
-        """The same for a parameter, without a call to fetch it."""
-        name, index, default = argument.name, argument.index, argument.default
-        known, learn = self._by_value, self._learn
-
-        def find(args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallSeries:
-            value = kwargs[name] if name in kwargs else args[index] if len(args) > index else default
-            try:
-                return known[value]
-            except Exception:  # noqa: BLE001 (as above)
-                return learn(value)
-
-        return find
-
-    def _slowly(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallSeries:
-        values = tuple(find if isinstance(find, str) else find(args, kwargs) for find in self._finds)
+    def by_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallSeries:
+        """The series of a call with these arguments."""
+        values = tuple(self._value(label, args, kwargs) for label in self._labels)
+        if self._varying is not None:
+            return self.by_value(values[self._varying])
         return self._calls.series(self._service, values)
 
+    def _value(self, label: str | FindArgument | Computed, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if isinstance(label, str):
+            return label
+        return label(args, kwargs) if isinstance(label, FindArgument) else label.value(self._calls.store, args, kwargs)
+
     def _learn(self, value: object) -> CallSeries:
-        values = tuple(find if isinstance(find, str) else value for find in self._finds)
+        varying: Any = self._varying
+        values = tuple(value if place == varying else label for place, label in enumerate(self._labels))
         series = self._calls.series(self._service, values)
-        if type(value) is str and value == series.labels[1 + self._varying[0]]:
+        if type(value) is str and value == series.labels[1 + varying]:
             self._by_value[value] = series
         return series
 

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from .labels import SeriesFinder
 from .operation import CallSeries
-from .results import After, Before
+from .results import After, Size
 
 Function = Callable[..., Any]
 
@@ -20,8 +21,8 @@ class Plan:
     """
 
     series: CallSeries | None
-    find: Callable[[tuple[Any, ...], dict[str, Any]], CallSeries] | None
+    find: SeriesFinder | None
     clock: Callable[[], float]
-    before: Before | None = None
+    before: Size | None = None
     after: After | None = None
     stream: bool | None = None

@@ -1,14 +1,14 @@
 """What a finished call's arguments and result say of it: accuracy, scores, size, tokens."""
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import DeclarationError
 from .call import record_score, record_size, record_tokens
-from .labels import Argument, find_argument, signature_of
+from .labels import Argument, FindArgument, check_reader, signature_of
 from .operation import CallSeries
 
-Before = Callable[[CallSeries, tuple[Any, ...], dict[str, Any]], None]
 After = Callable[[CallSeries, Any], None]
 Read = str | Callable[[Any], Any]
 
@@ -18,9 +18,17 @@ OPTIONAL = "confidence"
 _NOTHING = object()
 
 
+class NoResult:
+    """Stands, itself, for the result of a stream that ended before its end, or had no chunk.
+
+    The result of a stream is what its generator returns, else its last chunk.
+    """
+
+
 def reader(what: str, read: Read) -> Callable[[Any], Any]:
     """A function that reads a value from a result: by attribute or key, or as the user says."""
     if callable(read):
+        check_reader(what, read, "the result")
         return read
     if not isinstance(read, str) or not read:
         raise DeclarationError(f"{what}={read!r}: expected an attribute or key by name, or a function of the result")
@@ -40,7 +48,7 @@ def after_score(what: str, read: Read) -> After:
     get = reader(what, read)
 
     def after(series: CallSeries, result: Any) -> None:
-        for score in _each(get(result)):
+        for score in () if result is NoResult else _each(get(result)):
             if score is not None:
                 record_score(series, score)
 
@@ -56,24 +64,31 @@ def _each(scores: Any) -> Iterable[Any]:
     return scores if several else (scores,)
 
 
-def before_size(read: Argument | Callable[[Any], Any], target: Callable[..., Any]) -> Before:
-    """Record the size of the file that a call is given, whatever becomes of the call.
+class Size:
+    """Records the size of the file that a call is given, whatever becomes of the call.
 
     A function is applied to the first argument (after `self`); `arg("content")` names the
     argument, which is a number of bytes or has a length.
     """
-    find = find_argument(read if isinstance(read, Argument) else Argument(_first_parameter(target)), target)
-    measure = _length if isinstance(read, Argument) else read
-    if not callable(measure):
-        raise DeclarationError(f"size={read!r}: expected a function such as len, or arg('parameter')")
 
-    def before(series: CallSeries, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    def __init__(self, read: Argument | Callable[[Any], Any], target: Callable[..., Any], described: Any) -> None:
+        measure: Any = _length if isinstance(read, Argument) else read
+        if not callable(measure):
+            raise DeclarationError(f"size={read!r}: expected a function such as len, or arg('parameter')")
+        check_reader("size", measure, "the argument")
+        argument = read if isinstance(read, Argument) else Argument(_first_parameter(target))
+        self._measure = measure
+        self.argument = FindArgument.of(argument, described, missing=inspect.Parameter.empty)
+
+    def record(self, series: CallSeries, value: Any) -> None:
+        """Record the size of the argument in this call, which may have none."""
         try:
-            record_size(series, measure(find(args, kwargs)))
+            if value is inspect.Parameter.empty:
+                series.store.failed("size", f"the call has no argument {self.argument.name!r}")
+            else:
+                record_size(series, self._measure(value))
         except Exception as error:  # noqa: BLE001 (the user's code, run on behalf of a measurement)
             series.store.failed("size", error)
-
-    return before
 
 
 def _length(value: Any) -> Any:
@@ -91,12 +106,13 @@ def _first_parameter(target: Callable[..., Any]) -> str:
 
 
 def after_usage(read: Callable[[Any], Mapping[str, Any] | None]) -> After:
-    """Count the tokens that a function reads from the result; None counts as missing."""
+    """Count the tokens that a function reads from the result; None, or no result, counts as missing."""
     if not callable(read):
         raise DeclarationError(f"usage={read!r}: expected a function from the result to tokens by type")
+    check_reader("usage", read, "the result")
 
     def after(series: CallSeries, result: Any) -> None:
-        tokens = read(result)
+        tokens = None if result is NoResult else read(result)
         if tokens is None:
             series.store.record(series.counter("usage_missing_total"), 1)
         else:

@@ -6,13 +6,15 @@ it came, `GeneratorExit` included, so that the inner one has cleaned up when `cl
 """
 
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
 from ..recording.series import BOUND, HistogramSeries
 from .call import raised, succeeded
+from .exact import write
 from .operation import INFERENCE, CallSeries
 from .plan import Function, Plan
+from .results import NoResult
 
 
 class Run:
@@ -53,7 +55,8 @@ class Run:
 
 
 def chunk_recorders(
-    series: CallSeries, *, stream: bool | None = None
+    series: CallSeries,
+    stream: bool | None = None,  # noqa: FBT001 (a template passes what the user said)
 ) -> tuple[Callable[[float], object], HistogramSeries, Callable[[float], object]]:
     """Where a stream's first chunk and gaps go; only inferences have metrics for them."""
     if series.operation is not INFERENCE or stream is False:
@@ -68,97 +71,6 @@ def _ignore(_seconds: float) -> None:
     """Record nothing."""
 
 
-def wrap_generator(function: Function, plan: Plan) -> Function:
-    """A generator function, recorded."""
-    fixed, find, clock, before, stream = plan.series, plan.find, plan.clock, plan.before, plan.stream
-
-    def wrapper(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        series: Any = fixed or find(args, kwargs)  # type: ignore[misc]  # one of the two is there
-        if before is not None:
-            before(series, args, kwargs)
-        record_first, gaps, record_gap = chunk_recorders(series, stream=stream)
-        thrown: list[BaseException] = []
-        closing = False
-        start = clock()
-        run = Run(series, start)
-        try:
-            run.begin()
-            inner = function(*args, **kwargs)
-            send = inner.send
-            item = send(None)
-            last = clock()
-            record_first(last - start)
-            while True:
-                try:
-                    sent = yield item
-                except BaseException as error:  # noqa: BLE001 (handed on below)
-                    thrown.append(error)
-                if thrown:
-                    # Outside of the `except` above: what the inner generator raises was not
-                    # raised "during the handling" of what it has been thrown.
-                    closing = isinstance(thrown[0], GeneratorExit)
-                    item = inner.throw(thrown.pop())
-                else:
-                    item = send(sent)
-                now = clock()
-                record_gap(now - last)
-                last = now
-                if len(gaps.pending) > BOUND:
-                    series.store.fold(gaps)
-        except StopIteration as stop:
-            run.end(GeneratorExit() if closing else None)
-            return stop.value
-        except BaseException as error:
-            run.end(error)
-            raise
-
-    return wrapper
-
-
-def wrap_async_generator(function: Function, plan: Plan) -> Function:
-    """An async generator function, recorded."""
-    fixed, find, clock, before, stream = plan.series, plan.find, plan.clock, plan.before, plan.stream
-
-    async def wrapper(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        series: Any = fixed or find(args, kwargs)  # type: ignore[misc]  # one of the two is there
-        if before is not None:
-            before(series, args, kwargs)
-        record_first, gaps, record_gap = chunk_recorders(series, stream=stream)
-        thrown: list[BaseException] = []
-        closing = False
-        start = clock()
-        run = Run(series, start)
-        try:
-            run.begin()
-            inner = function(*args, **kwargs)
-            send = inner.asend
-            item = await _first(inner)
-            last = clock()
-            record_first(last - start)
-            while True:
-                try:
-                    sent = yield item
-                except BaseException as error:  # noqa: BLE001 (handed on below)
-                    thrown.append(error)
-                if thrown:
-                    closing = isinstance(thrown[0], GeneratorExit)
-                    item = await inner.athrow(thrown.pop())
-                else:
-                    item = await send(sent)
-                now = clock()
-                record_gap(now - last)
-                last = now
-                if len(gaps.pending) > BOUND:
-                    series.store.fold(gaps)
-        except StopAsyncIteration:
-            run.end(GeneratorExit() if closing else None)
-        except BaseException as error:
-            run.end(error)
-            raise
-
-    return wrapper
-
-
 def _first(inner: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
     """Start an async generator without the event loop hearing of it.
 
@@ -171,3 +83,111 @@ def _first(inner: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
         return inner.asend(None)
     finally:
         sys.set_asyncgen_hooks(*hooks)
+
+
+GENERATOR = """
+def wrapper({{declared}}):
+    {{prepare}}
+    record_first, gaps, record_gap = recorders(series, {stream})
+    thrown = []
+    closing = False
+    item = NoResult
+    start = clock()
+    run = Run(series, start)
+    try:
+        run.begin()
+        inner = function({{passed}})
+        send = inner.send
+        item = send(None)
+        last = clock()
+        record_first(last - start)
+        while True:
+            try:
+                sent = yield item
+            except BaseException as error:  # handed on below
+                thrown.append(error)
+            if thrown:
+                # Outside of the `except` above: what the inner generator raises was not
+                # raised "during the handling" of what it has been thrown.
+                closing = isinstance(thrown[0], GeneratorExit)
+                item = inner.throw(thrown.pop())
+            else:
+                item = send(sent)
+            now = clock()
+            record_gap(now - last)
+            last = now
+            if len(gaps.pending) > {bound}:
+                series.store.fold(gaps)
+    except StopIteration as stop:
+        run.end(GeneratorExit() if closing else None)
+        {ended}
+        return stop.value
+    except BaseException as error:
+        run.end(error)
+        {left}
+        raise
+"""
+
+ASYNC_GENERATOR = """
+async def wrapper({{declared}}):
+    {{prepare}}
+    record_first, gaps, record_gap = recorders(series, {stream})
+    thrown = []
+    closing = False
+    item = NoResult
+    start = clock()
+    run = Run(series, start)
+    try:
+        run.begin()
+        inner = function({{passed}})
+        send = inner.asend
+        item = await first(inner)
+        last = clock()
+        record_first(last - start)
+        while True:
+            try:
+                sent = yield item
+            except BaseException as error:  # handed on below
+                thrown.append(error)
+            if thrown:
+                closing = isinstance(thrown[0], GeneratorExit)
+                item = await inner.athrow(thrown.pop())
+            else:
+                item = await send(sent)
+            now = clock()
+            record_gap(now - last)
+            last = now
+            if len(gaps.pending) > {bound}:
+                series.store.fold(gaps)
+    except StopAsyncIteration:
+        run.end(GeneratorExit() if closing else None)
+        {ended}
+    except BaseException as error:
+        run.end(error)
+        {left}
+        raise
+"""
+CELLS: dict[str, Any] = {
+    **{each.__name__: each for each in (BaseException, GeneratorExit, StopAsyncIteration, StopIteration)},
+    **{each.__name__: each for each in (NoResult, Run, isinstance, len)},
+    "recorders": chunk_recorders,
+}
+
+
+def wrap_generator(function: Function, plan: Plan) -> Function:
+    """A generator function, recorded; its result is what it returns, else its last chunk."""
+    result = "NoResult if closing else item if stop.value is None else stop.value"
+    return write(_filled(GENERATOR, plan, result), function, plan, CELLS)
+
+
+def wrap_async_generator(function: Function, plan: Plan) -> Function:
+    """An async generator function, recorded; its result is its last chunk."""
+    result = "NoResult if closing else item"
+    return write(_filled(ASYNC_GENERATOR, plan, result), function, plan, {**CELLS, "first": _first})
+
+
+def _filled(template: str, plan: Plan, result: str) -> str:
+    """The template with what the plan decides."""
+    reads = plan.after is not None
+    ended, left = f"after(series, {result})" if reads else "pass", "after(series, NoResult)" if reads else "pass"
+    return template.format(stream=plan.stream, bound=BOUND, ended=ended, left=left)

@@ -1,9 +1,8 @@
-"""The four wrappers of a function: plain, coroutine, generator, async generator.
+"""The wrappers of functions and coroutine functions, and which wrapper a callable gets.
 
-Each appends when it begins and when it ends, and leaves every decision to `call`. They
-are plain closures because a closure is the cheapest call Python has; what they refer to
-is bound when the function is decorated, so that a call looks nothing up, takes no lock
-and allocates nothing but its two numbers.
+Each appends when it begins and when it ends, and leaves every decision to `call`. What they
+refer to is bound when the function is decorated, so that a call looks nothing up, takes no
+lock and allocates nothing but its two numbers.
 
 A signal handler may raise between any two steps. So all that can be interrupted stands
 inside of the `try`, up to the one append that ends the call: it is the first thing after.
@@ -17,96 +16,78 @@ from typing import Any
 from ..recording.series import BOUND
 from .adoption import Adoption
 from .call import look, raised
-from .exact import wrapper_of
-from .operation import CallSeries
+from .exact import code_flags, function_of, write
 from .plan import Function, Plan
 from .streams import wrap_async_generator, wrap_generator
 
+TEMPLATE = """
+{kind} wrapper({{declared}}):
+    {{prepare}}
+    start = clock()
+    try:
+        {of}begin(None)
+        result = {wait} function({{passed}})
+        seconds = clock() - start
+        if type(result) not in plain and (adopted := adopt(series, start, result)) is not None:
+            return adopted
+    except BaseException as error:
+        try:
+            raised(series, error, clock() - start)
+        except RecursionError:  # no room on the stack for one call more
+            series.failed.append(clock() - start)
+        raise
+    {of}succeed(seconds)
+    if seconds > series.notice_seconds or len({of}begun) > {bound}:
+        look(series, seconds)
+    {after}
+    return result
+"""
+CELLS = {
+    "BaseException": BaseException,
+    "RecursionError": RecursionError,
+    "len": len,
+    "look": look,
+    "raised": raised,
+    "type": type,
+}
 
-def wrap(function: Function, plan: Plan) -> Function:
-    """The function, recorded; of the same kind, name, signature and laziness."""
-    if inspect.isasyncgenfunction(function):
+
+def wrap(called: Function, plan: Plan) -> Function:
+    """What is called, recorded; of the same kind, name, signature and laziness.
+
+    A bound method or a partial becomes one of a recorded function, so that arguments that
+    do not fit are refused by the call itself.
+    """
+    function = function_of(called)
+    flags = code_flags(function)
+    if flags & inspect.CO_ASYNC_GENERATOR:
         wrapper = wrap_async_generator(function, plan)
-    elif inspect.isgeneratorfunction(function):
+    elif flags & inspect.CO_GENERATOR:
         wrapper = wrap_generator(function, plan)
-        if getattr(getattr(function, "__code__", None), "co_flags", 0) & inspect.CO_ITERABLE_COROUTINE:
-            wrapper = types.coroutine(wrapper)
-    elif inspect.iscoroutinefunction(function):
-        wrapper = _wrap_coroutine(function, plan)
     else:
-        wrapper = _wrap_function(function, plan)
-    return functools.wraps(function)(wrapper)
+        wrapper = _wrap_function(function, plan, waits=bool(flags & inspect.CO_COROUTINE))
+    return _bound_as(called, function, functools.wraps(function)(wrapper))
 
 
-def _wrap_simply(function: Function, plan: Plan, series: CallSeries) -> Function:
-    """The most common case: everything it needs is a cell of the closure, its parameters the function's own."""
-    adoption = Adoption(plan)
-    bind = wrapper_of(function)
-    return bind(series, series.begin, series.begun, series.succeed, plan.clock, adoption.plain, adoption.adopt)
+def _bound_as(called: Any, function: Function, wrapper: Function) -> Function:
+    """The wrapper of a function, bound as the function is in what is called."""
+    if called is function:
+        return wrapper
+    if type(called) is types.MethodType:
+        return types.MethodType(_bound_as(called.__func__, function, wrapper), called.__self__)
+    return functools.partial(_bound_as(called.func, function, wrapper), *called.args, **called.keywords)
 
 
-def _wrap_function(function: Function, plan: Plan) -> Function:
-    if plan.series is not None and plan.before is None and plan.after is None:
-        return _wrap_simply(function, plan, plan.series)
-    fixed, find, clock, before, after = plan.series, plan.find, plan.clock, plan.before, plan.after
-    adoption = Adoption(plan)
-    plain, adopt = adoption.plain, adoption.adopt
-
-    def wrapper(*args: Any, **kwargs: Any) -> Any:
-        series: Any = fixed or find(args, kwargs)  # type: ignore[misc]  # one of the two is there
-        if before is not None:
-            before(series, args, kwargs)
-        start = clock()
-        try:
-            series.begin(None)
-            # Merging an empty dictionary costs as much as a clock reading.
-            result = function(*args, **kwargs) if kwargs else function(*args)
-            seconds = clock() - start
-            if type(result) not in plain and (adopted := adopt(series, start, result)) is not None:
-                return adopted
-        except BaseException as error:
-            try:
-                raised(series, error, clock() - start)
-            except RecursionError:
-                series.failed.append(clock() - start)
-            raise
-        series.succeed(seconds)
-        if seconds > series.notice_seconds or len(series.begun) > BOUND:
-            look(series, seconds)
-        if after is not None:
-            after(series, result)
-        return result
-
-    return wrapper
-
-
-def _wrap_coroutine(function: Function, plan: Plan) -> Function:
-    fixed, find, clock, before, after = plan.series, plan.find, plan.clock, plan.before, plan.after
-    adoption = Adoption(plan)
-    plain, adopt = adoption.plain, adoption.adopt
-
-    async def wrapper(*args: Any, **kwargs: Any) -> Any:
-        series: Any = fixed or find(args, kwargs)  # type: ignore[misc]  # one of the two is there
-        if before is not None:
-            before(series, args, kwargs)
-        start = clock()
-        try:
-            series.begin(None)
-            result = await function(*args, **kwargs)
-            seconds = clock() - start
-            if type(result) not in plain and (adopted := adopt(series, start, result)) is not None:
-                return adopted
-        except BaseException as error:
-            try:
-                raised(series, error, clock() - start)
-            except RecursionError:
-                series.failed.append(clock() - start)
-            raise
-        series.succeed(seconds)
-        if seconds > series.notice_seconds or len(series.begun) > BOUND:
-            look(series, seconds)
-        if after is not None:
-            after(series, result)
-        return result
-
-    return wrapper
+def _wrap_function(function: Function, plan: Plan, *, waits: bool) -> Function:
+    adoption, cells, series = Adoption(plan), dict(CELLS), plan.series
+    cells |= {"plain": adoption.plain, "adopt": adoption.adopt}
+    if series is not None:
+        cells |= {"begin": series.begin, "begun": series.begun, "succeed": series.succeed}
+    template = TEMPLATE.format(
+        kind="async def" if waits else "def",
+        wait="await" if waits else "",
+        of="" if series is not None else "series.",
+        bound=BOUND,
+        after="pass" if plan.after is None else "after(series, result)",
+    )
+    return write(template, function, plan, cells)
