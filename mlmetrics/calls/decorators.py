@@ -128,7 +128,9 @@ class CallableProxy(Proxy):
     Its copies are recorded too; pickled it is the original, recorded where it is loaded by name.
     """
 
-    def __init__(self, target: Any, called: Function | None, declaration: Declaration, plan: Plan | None = None) -> None:
+    def __init__(
+        self, target: Any, called: Function | None, declaration: Declaration, plan: Plan | None = None
+    ) -> None:
         super().__init__(target)
         self._self_declaration = declaration
         self._self_recorded = None if called is None else wrap(called, plan or declaration.plan(target, called))

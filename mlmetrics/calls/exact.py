@@ -101,12 +101,14 @@ def write(template: str, function: Function, plan: Plan, cells: Mapping[str, Any
     parameters, names = parameters_of(function)
     bound = {**cells, "function": function, "clock": plan.clock, "after": plan.after}
     text = template.format(
-        declared=parameters.declared, passed=parameters.passed, prepare=_prepare(plan, function, parameters, names, bound)
+        declared=parameters.declared,
+        passed=parameters.passed,
+        prepare=_prepare(plan, function, parameters, names, bound),
     )
     code = _named(compiled(text, tuple(bound)), len(parameters.names), names, parameters.names)
     code = code.replace(
         co_flags=code.co_flags | code_flags(function) & inspect.CO_ITERABLE_COROUTINE,
-        co_filename=f"<mlmetrics wrapper of {getattr(function, '__qualname__', 'a callable')}>",  # what a traceback shows
+        co_filename=f"<mlmetrics wrapper of {getattr(function, '__qualname__', 'a callable')}>",
     )
     closure = tuple(types.CellType(bound[name.removeprefix(OWN)]) for name in code.co_freevars)
     own: types.FunctionType | None = function if type(function) is types.FunctionType else None
@@ -145,7 +147,7 @@ def _prepare(
     if plan.before is not None:
         bound["before"] = plan.before.record
         lines.append(f"before(series, {read(plan.before.argument, 'measured')})")
-    return "\n    ".join(lines) or "pass"
+    return "\n    ".join(lines)
 
 
 def own_parameter(function: Function, name: str) -> bool:

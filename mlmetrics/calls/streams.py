@@ -189,5 +189,5 @@ def wrap_async_generator(function: Function, plan: Plan) -> Function:
 def _filled(template: str, plan: Plan, result: str) -> str:
     """The template with what the plan decides."""
     reads = plan.after is not None
-    ended, left = f"after(series, {result})" if reads else "pass", "after(series, NoResult)" if reads else "pass"
+    ended, left = f"after(series, {result})" if reads else "", "after(series, NoResult)" if reads else ""
     return template.format(stream=plan.stream, bound=BOUND, ended=ended, left=left)

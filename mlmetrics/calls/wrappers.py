@@ -28,28 +28,32 @@ TEMPLATE = """
         {of}begin(None)
         result = {wait} function({{passed}})
         seconds = clock() - start
-        if type(result) not in plain and (adopted := adopt(series, start, result)) is not None:
+        if type(result) not in plain and (adopted := rarely.adopt(series, start, result)) is not None:
             return adopted
-    except BaseException as error:
+    except rarely.BaseException as error:
         try:
-            raised(series, error, clock() - start)
-        except RecursionError:  # no room on the stack for one call more
+            rarely.raised(series, error, clock() - start)
+        except rarely.RecursionError:  # no room on the stack for one call more
             series.failed.append(clock() - start)
         raise
     {of}succeed(seconds)
-    if seconds > series.notice_seconds or len({of}begun) > {bound}:
-        look(series, seconds)
+    if seconds > series.notice_seconds or len(series.begun) > {bound}:
+        rarely.look(series, seconds)
     {after}
     return result
 """
-CELLS = {
-    "BaseException": BaseException,
-    "RecursionError": RecursionError,
-    "len": len,
-    "look": look,
-    "raised": raised,
-    "type": type,
-}
+
+
+class Rarely:
+    """What few calls need: behind one cell, since each cell that a wrapper has costs every call."""
+
+    BaseException = BaseException
+    RecursionError = RecursionError
+    look = staticmethod(look)
+    raised = staticmethod(raised)
+
+    def __init__(self, adoption: Adoption) -> None:
+        self.adopt = adoption.adopt
 
 
 def wrap(called: Function, plan: Plan) -> Function:
@@ -79,15 +83,15 @@ def _bound_as(called: Any, function: Function, wrapper: Function) -> Function:
 
 
 def _wrap_function(function: Function, plan: Plan, *, waits: bool) -> Function:
-    adoption, cells, series = Adoption(plan), dict(CELLS), plan.series
-    cells |= {"plain": adoption.plain, "adopt": adoption.adopt}
+    adoption, series = Adoption(plan), plan.series
+    cells: dict[str, Any] = {"len": len, "plain": adoption.plain, "rarely": Rarely(adoption), "type": type}
     if series is not None:
-        cells |= {"begin": series.begin, "begun": series.begun, "succeed": series.succeed}
+        cells |= {"begin": series.begin, "succeed": series.succeed}
     template = TEMPLATE.format(
         kind="async def" if waits else "def",
         wait="await" if waits else "",
         of="" if series is not None else "series.",
         bound=BOUND,
-        after="pass" if plan.after is None else "after(series, result)",
+        after="" if plan.after is None else "after(series, result)",
     )
     return write(template, function, plan, cells)
