@@ -9,7 +9,7 @@ from .calls.timing import Timing
 from .calls.tracking import Tracking
 from .errors import ConfigurationError
 from .http.serving import Serving
-from .recording.collector import store_for
+from .recording.collector import registry_of, store_for
 from .recording.store import Store
 
 
@@ -56,6 +56,10 @@ class MLMetrics(Tracking, Timing, Serving):
         self._options: dict[str, Any] = {}
         check_options(service, {})
         self.configure(max_label_values=max_label_values, slow_seconds=slow_seconds, buckets=buckets, clock=clock)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """In another process it is a toolkit on what stands for its registry there."""
+        return _toolkit_here, (self.service, self.store)
 
     def configure(
         self,
@@ -113,6 +117,12 @@ class MLMetrics(Tracking, Timing, Serving):
         store.limits.max_values = options.get("max_label_values", store.limits.max_values)
         store.slow_seconds = options.get("slow_seconds", store.slow_seconds)
         store.clock = options.get("clock", store.clock)
+
+
+def _toolkit_here(service: str | None, store: Store) -> MLMetrics:
+    """The toolkit of a store of this process."""
+    registry = registry_of(store)
+    return MLMetrics(service) if registry is None else MLMetrics(service, registry)
 
 
 def check_options(service: str | None, options: Mapping[str, Any]) -> None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DeclarationError
+from . import elsewhere  # noqa: F401 (says how all of this is pickled)
 from .exact import function_of
 from .labels import Argument, Calls, Computed, FindArgument, SeriesFinder, fixed_label
 from .plan import Function, Plan

@@ -1,7 +1,7 @@
 """The three operations, and the series that all calls with the same labels share."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from ..recording.series import BOUND, HistogramSeries, take
 from ..recording.store import RawLabels, Store
@@ -29,6 +29,23 @@ PARSING = Operation("parsing", ("parser", "doc_type"), "doc_type")
 MATCHING = Operation("matching", ("matcher",), "matcher")
 
 
+T = TypeVar("T")
+
+
+class Appended(list[T]):
+    """A list that a wrapper appends to; sent to another process it is the list of the series there."""
+
+    __slots__ = ("_name", "_series")
+
+    def __init__(self, series: "CallSeries", name: str) -> None:
+        super().__init__()
+        self._series = series
+        self._name = name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return getattr, (self._series, self._name)
+
+
 class CallSeries:
     """The calls of one operation with one set of labels, as five lists that only grow.
 
@@ -47,8 +64,8 @@ class CallSeries:
         self.operation = operation
         self.labels = labels
         self.clock = store.clock
-        self.begun: list[None] = []
-        self.succeeded: list[float] = []
+        self.begun: Appended[None] = Appended(self, "begun")
+        self.succeeded: Appended[float] = Appended(self, "succeeded")
         self.failed: list[float] = []
         self.cancelled: list[float] = []
         self.aside: list[None] = []

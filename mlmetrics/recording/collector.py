@@ -67,6 +67,16 @@ def store_for(registry: CollectorRegistry) -> Store:
         return store
 
 
+def store_of(registry: CollectorRegistry) -> Store | None:
+    """The store of a registry, if it has one already."""
+    return _stores.get(registry)
+
+
+def registry_of(store: Store) -> CollectorRegistry | None:
+    """The registry that a store belongs to, while there is one."""
+    return next((registry for registry, known in tuple(_stores.items()) if known is store), None)
+
+
 def _register(store: Store, registry: CollectorRegistry) -> None:
     try:
         registry.register(StoreCollector(store))

@@ -1,0 +1,114 @@
+"""What a recorded function refers to when it is sent to another process.
+
+joblib and cloudpickle send a function of `__main__` by value, with all that its wrapper refers
+to. Numbers do not travel: a series becomes the series of the same labels in the store over
+there, and each process exposes what it has recorded itself. The default registry's store
+becomes that of the default registry. Any other is known by a token: a process that meets it
+for the first time makes a registry for it, which a toolkit that travels along has too.
+"""
+
+import copyreg
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+from uuid import uuid4
+from weakref import WeakKeyDictionary, WeakValueDictionary
+
+from prometheus_client import REGISTRY, CollectorRegistry
+
+from ..catalog import METRICS
+from ..recording.collector import registry_of, store_for, store_of
+from ..recording.store import RawLabels, Store
+from .labels import Calls, calls_of
+from .operation import INFERENCE, MATCHING, PARSING, CallSeries, Operation
+
+_tokens: "WeakKeyDictionary[Store, str]" = WeakKeyDictionary()
+_registries: "WeakValueDictionary[str, CollectorRegistry]" = WeakValueDictionary()
+_made: list[CollectorRegistry] = []
+"""Registries that were made for a token: nobody else may hold them."""
+OPERATIONS = {operation.name: operation for operation in (INFERENCE, PARSING, MATCHING)}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a store was configured to; heard by one that is new where it arrives."""
+
+    service: str | None
+    max_label_values: int
+    slow_seconds: float
+    clock: Callable[[], float]
+    buckets: Mapping[str, Sequence[float]]
+
+    @classmethod
+    def of(cls, store: Store) -> Self:
+        """Those of a store."""
+        histograms = [metric for metric in METRICS if metric.kind == "histogram"]
+        uppers = {metric: store.families[metric.name].bounds.uppers for metric in histograms}
+        buckets = {metric.name: uppers[metric] for metric in histograms if uppers[metric] != metric.buckets}
+        service = store.configured_service or store.middleware_service
+        return cls(service, store.limits.max_values, store.slow_seconds, store.clock, buckets)
+
+    def apply(self, store: Store) -> None:
+        """Configure a store so."""
+        if self.service is not None:
+            store.name_service(self.service, configured=True)
+        store.limits.max_values = self.max_label_values
+        store.slow_seconds = self.slow_seconds
+        store.clock = self.clock
+        store.set_buckets(self.buckets)
+
+
+def send_store(store: Store) -> tuple[Any, ...]:
+    """How a store is pickled: as the one that stands for it where it arrives."""
+    registry = registry_of(store)
+    token = None
+    if registry is not REGISTRY and registry is not None:
+        token = _tokens.setdefault(store, uuid4().hex)
+        _registries[token] = registry
+    return store_here, (token, Settings.of(store))
+
+
+def store_here(token: str | None, settings: Settings) -> Store:
+    """The store in this process that stands for that of another."""
+    registry = REGISTRY if token is None else _registry_here(token)
+    known = store_of(registry)
+    store = known or store_for(registry)
+    if token is not None:
+        _tokens[store] = token  # sent on, it is still the same
+    if known is None:
+        settings.apply(store)
+    return store
+
+
+def _registry_here(token: str) -> CollectorRegistry:
+    registry = _registries.get(token)
+    if registry is None:
+        registry = _registries[token] = CollectorRegistry()
+        _made.append(registry)
+    return registry
+
+
+def operation_here(name: str) -> Operation:
+    """The operation of this name."""
+    return OPERATIONS[name]
+
+
+def calls_here(store: Store, operation: str) -> Calls:
+    """The calls of an operation in a store of this process."""
+    return calls_of(store, OPERATIONS[operation])
+
+
+def series_here(calls: Calls, labels: RawLabels) -> CallSeries:
+    """The series of these labels in this process."""
+    return calls.series(labels[0], labels[1:])
+
+
+def send_series(series: CallSeries) -> tuple[Any, ...]:
+    """How a series is pickled: by its labels."""
+    return series_here, (calls_of(series.store, series.operation), series.labels)
+
+
+copyreg.pickle(Store, send_store)
+copyreg.pickle(Operation, lambda operation: (operation_here, (operation.name,)))
+copyreg.pickle(Calls, lambda calls: (calls_here, (calls.store, calls.operation.name)))
+copyreg.pickle(CallSeries, send_series)
