@@ -97,8 +97,7 @@ def wrapper({{declared}}):
     try:
         run.begin()
         inner = function({{passed}})
-        send = inner.send
-        item = send(None)
+        item = next(inner)
         last = clock()
         record_first(last - start)
         while True:
@@ -111,8 +110,10 @@ def wrapper({{declared}}):
                 # raised "during the handling" of what it has been thrown.
                 closing = isinstance(thrown[0], GeneratorExit)
                 item = inner.throw(thrown.pop())
+            elif sent is None:
+                item = next(inner)  # `send` would take one level more of the stack
             else:
-                item = send(sent)
+                item = inner.send(sent)
             now = clock()
             record_gap(now - last)
             last = now
@@ -169,7 +170,7 @@ async def wrapper({{declared}}):
 """
 CELLS: dict[str, Any] = {
     **{each.__name__: each for each in (BaseException, GeneratorExit, StopAsyncIteration, StopIteration)},
-    **{each.__name__: each for each in (NoResult, Run, isinstance, len)},
+    **{each.__name__: each for each in (NoResult, Run, isinstance, len, next)},
     "recorders": chunk_recorders,
 }
 

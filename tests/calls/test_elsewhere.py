@@ -1,0 +1,163 @@
+"""Recorded functions of `__main__` in other processes: they run, and are counted there."""
+
+import copy
+import pickle
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mlmetrics import MLMetrics
+from tests.recorded import outcomes
+
+ROOT = Path(__file__).parents[2]
+
+PROGRAM = """
+import asyncio, subprocess, sys
+import cloudpickle, joblib
+from prometheus_client import CollectorRegistry
+from mlmetrics import MLMetrics, arg, configure, inference_timer, track_inference, track_matching, track_parsing
+
+configure(service="batch", buckets={{"ml_inference_duration_seconds": [1.0, 2.0]}})
+own = MLMetrics(service="own", registry=CollectorRegistry())
+
+class Result(dict):
+    "A result of a class of `__main__`, whose type a wrapper remembers."
+
+@track_inference(model="function", usage=lambda result: {{"output": 2}})
+def function(number, *, factor=2):
+    return Result(product=number * factor)
+
+@track_inference(model=arg("model"))
+def labelled(number, model="default"):
+    return number
+
+@track_inference(model=lambda call: "computed " + call.arguments["number"])
+def computed(number):
+    return number
+
+@track_inference(model="stream", stream=True)
+def streaming():
+    return map(int, "12")
+
+@track_inference(model="coroutine")
+async def coroutine(number):
+    return number
+
+@track_inference(model="generator")
+def generator(number):
+    yield from range(number)
+
+@track_inference(model="async generator")
+async def async_generator(number):
+    for each in range(number):
+        yield each
+
+@own.track_inference(model="own")
+def owned(number):
+    return number
+
+class Parser:
+    @track_parsing(doc_type="pdf", size=len)
+    def parse(self, content):
+        return {{"confidence": 0.5}}
+
+    @track_matching(matcher="class method", score=lambda result: result)
+    @classmethod
+    def match(cls):
+        return 0.25
+
+    @track_matching(matcher="static method")
+    @staticmethod
+    def compare():
+        return 0.25
+
+async def drain(stream):
+    return [each async for each in stream]
+
+def read(registry):
+    wanted = ("ml_inference_total", "ml_parsing_total", "ml_matching_total", "ml_inference_tokens_total",
+              "ml_inference_first_chunk_seconds_count", "parsing_accuracy_score_sum", "file_processing_size_bytes_sum",
+              "ml_inference_in_progress", "mlmetrics_recording_errors_total")
+    counted = {{}}
+    for family in registry.collect():
+        for sample in family.samples:
+            if sample.name in wanted and sample.value:
+                labels = [text for text in sample.labels.values() if text]
+                counted[" ".join([sample.name, *labels])] = sample.value
+    return counted
+
+def bounds(registry):
+    return [sample.labels["le"] for family in registry.collect() for sample in family.samples
+            if sample.name == "ml_inference_duration_seconds_bucket" and sample.labels["model"] == "function"]
+
+def work(task):
+    function(1, factor=3), labelled(1, "argument"), labelled(1), computed("label"), owned(1)
+    list(streaming()), list(generator(2)), asyncio.run(coroutine(1)), asyncio.run(drain(async_generator(2)))
+    Parser().parse(b"abc"), Parser.match(), Parser.compare()
+    with inference_timer(model="timer"):
+        pass
+    from prometheus_client import REGISTRY
+    return read(REGISTRY), bounds(REGISTRY), read(own.registry)
+
+def expected(times):
+    inferences = ["function", "argument", "default", "computed label", "stream", "generator", "coroutine",
+                  "async generator", "timer"]
+    counted = {{f"ml_inference_total batch {{model}} success": times for model in inferences}}
+    counted |= {{f"ml_inference_first_chunk_seconds_count batch {{model}}": times
+                for model in ("stream", "generator", "async generator")}}
+    counted |= {{f"ml_matching_total batch {{matcher}} success": times for matcher in ("class method", "static method")}}
+    counted |= {{"ml_inference_tokens_total batch function output": 2 * times, "ml_parsing_total batch pdf success": times,
+                "parsing_accuracy_score_sum batch pdf": 0.5 * times, "file_processing_size_bytes_sum batch pdf": 3 * times}}
+    return counted, ["1.0", "2.0", "+Inf"], {{"ml_inference_total own own success": times}}
+
+for _ in range(3):
+    function(1), labelled(1, "argument"), owned(1)  # numbers of this process, which do not travel
+{run}
+"""
+JOBLIB = """
+seen = joblib.Parallel(2, backend="loky")(joblib.delayed(work)(task) for task in range(4))
+assert all(got in [expected(times) for times in range(1, 5)] for got in seen), seen
+assert [{"product": 2}] * 3 == joblib.Parallel(2)(joblib.delayed(function)(1) for _ in range(3))
+"""
+CLOUDPICKLE = """
+child = "import pickle, sys; work = pickle.loads(sys.stdin.buffer.read()); sys.stdout.write(repr([work(1), work(2)]))"
+done = subprocess.run([sys.executable, "-c", child], input=cloudpickle.dumps(work), capture_output=True, check=True)
+assert [expected(1), expected(2)] == eval(done.stdout), done.stdout
+"""
+BACK = """
+from prometheus_client import REGISTRY
+returned, copied = cloudpickle.loads(cloudpickle.dumps((function, owned)))
+returned(1), copied(1)
+assert 4 == read(REGISTRY)["ml_inference_total batch function success"]
+assert 4 == read(own.registry)["ml_inference_total own own success"]
+"""
+
+
+@pytest.mark.parametrize("run", [JOBLIB, CLOUDPICKLE, BACK], ids=["joblib", "cloudpickle", "and back"])
+def test_functions_of_main(run: str, tmp_path: Path) -> None:
+    """Functions of every kind run in another process, and it has counted them in registries of its own."""
+    program = tmp_path / "program.py"
+    program.write_text(textwrap.dedent(PROGRAM).format(run=run))
+    done = subprocess.run(
+        [sys.executable, program],
+        cwd=ROOT,
+        env={"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])  # noqa: S301 (bytes of our own)
+def test_copies_of_a_toolkit_record_into_its_registry(copied: object, registry: CollectorRegistry) -> None:
+    """A toolkit that is copied or pickled, by itself or as part of something, stays on its registry."""
+    assert callable(copied)
+    metrics = copied(MLMetrics(service="s", registry=registry))
+    metrics.track_inference(model="m")(copied)(3)
+    assert registry is metrics.registry
+    assert {"success": 1} == outcomes(registry, service="s")
