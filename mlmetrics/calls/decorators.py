@@ -67,7 +67,8 @@ class Declaration:
             return wrap(target, self.plan(target, target))
         if issubclass(kind, CALLED_AS_THEY_ARE):
             return CallableProxy(target, target, self)
-        return (BindingProxy if binds else CallableProxy)(target, getattr(target, "__call__", None), self)
+        called = target.__call__ if callable(target) else None
+        return (BindingProxy if binds else CallableProxy)(target, called, self)
 
     def plan(self, target: Any, called: Function, *, named: Any = None, described: Any = None) -> Plan:
         """Bind labels and readers to one target; `called` is what it runs.
@@ -134,7 +135,7 @@ class CallableProxy(Proxy):
     ) -> None:
         super().__init__(target)
         self._self_declaration = declaration
-        self._self_recorded = None if called is None else wrap(called, plan or declaration.plan(target, called))
+        self._self_recorded: Any = None if called is None else wrap(called, plan or declaration.plan(target, called))
 
     # A property, so that `inspect.iscoroutinefunction(proxy.__call__)` is as true as before:
     # FastAPI asks exactly that of a dependency.

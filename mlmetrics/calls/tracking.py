@@ -46,6 +46,9 @@ class Tracking(Recorder):
         Works on functions, coroutine functions, generators, async generators, methods, class
         and static methods, partials and callable objects; each stays what it is. A stream is
         one call: first chunk and gaps are recorded, and it ends when its consumer ends it.
+        Arguments that do not fit raise at the call as ever, and are no call. Each call is one frame
+        more: recursion gets half as deep (at least 45 %), and `warnings.warn(..., stacklevel=2)`
+        needs a 3. Sent to another process by joblib or cloudpickle, a function records there.
 
         Args:
             model: a name, `arg("parameter")`, or a function of the call; the function's name by default.
@@ -53,7 +56,10 @@ class Tracking(Recorder):
             service: the service, if it is not the toolkit's.
             stream: True if the result is to be iterated, False if it is never a stream though
                 it is an iterator; by default the result tells.
-            usage: a function from the result to tokens by type, such as `{"input": 120, "output": 48}`.
+            usage: a function from the result to tokens by type, such as `{"input": 120, "output": 48}`;
+                None is counted in `ml_inference_usage_missing_total`. The result of a stream is what
+                its generator returns, else its last chunk; one that ended early has none, and its
+                usage is counted as missing.
 
         Raises:
             DeclarationError: an empty model, `arg` of an unknown parameter, something that cannot be called.
@@ -108,7 +114,8 @@ class Tracking(Recorder):
             parser: which parser it is; as `doc_type`.
             service: the service, if it is not the toolkit's.
             accuracy: attribute or key of the result, or a function of it, that gives 0 to 1. The
-                default, `confidence`, is used where there is one; None reads nothing.
+                default, `confidence`, is used where there is one; None reads nothing. The result of
+                a stream is what its generator returns, else its last chunk, once it is exhausted.
             size: a function of the first argument that gives bytes, such as `len`, or
                 `arg("parameter")` for another one. The `file_type` label is the `doc_type`.
 
@@ -152,7 +159,7 @@ class Tracking(Recorder):
             matcher: a name, `arg("parameter")`, or a function of the call; the function's name by default.
             service: the service, if it is not the toolkit's.
             score: attribute or key of the result, or a function of it, that gives a score in 0..1
-                or several of them.
+                or several of them. The result of a stream is as for `track_parsing`.
 
         Raises:
             DeclarationError: as `track_inference`.

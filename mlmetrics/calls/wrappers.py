@@ -6,6 +6,9 @@ lock and allocates nothing but its two numbers.
 
 A signal handler may raise between any two steps. So all that can be interrupted stands
 inside of the `try`, up to the one append that ends the call: it is the first thing after.
+
+Two things are not as before, because a wrapper is a frame of its own: recursion gets half as
+deep, and what a function says of its caller (`warnings.warn(..., stacklevel=2)`) is one level off.
 """
 
 import functools

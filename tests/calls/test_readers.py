@@ -3,7 +3,9 @@
 # mypy: allow-untyped-calls
 # A lambda has no types, and is often all that a test has to record.
 
-from collections.abc import Callable, Iterator
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -310,3 +312,89 @@ def test_wrong_readers(metrics: MLMetrics, declare: Callable[[Any], Any], messag
     """A reader that cannot work is refused when it is declared, with what would."""
     with pytest.raises(DeclarationError, match=message):
         declare(metrics)
+
+
+class TestStreams:
+    """What readers read of a generator: what it returns, else its last chunk."""
+
+    def drained(self, metrics: MLMetrics, kind: str, chunks: list[Any], returned: Any = None) -> Any:
+        """Return a started stream of a parsing and an inference with readers, of a kind."""
+
+        def generator() -> Generator[Any, None, Any]:
+            yield from chunks
+            return returned
+
+        async def async_generator() -> AsyncIterator[Any]:
+            for chunk in chunks:
+                yield chunk
+
+        body: Any = generator if kind == "generator" else async_generator
+        usage = metrics.track_inference(model="m", usage=lambda result: result["usage"])
+        accuracy = metrics.track_parsing(doc_type="d")
+        score = metrics.track_matching(matcher="m", score=lambda result: result["confidence"])
+        return usage(accuracy(score(body)))()
+
+    def drain(self, stream: Any) -> list[Any]:
+        """Return all chunks."""
+
+        async def chunks() -> list[Any]:
+            return [chunk async for chunk in stream]
+
+        return asyncio.run(chunks()) if hasattr(stream, "__anext__") else list(stream)
+
+    @pytest.mark.parametrize("kind", ["generator", "async generator"])
+    def test_last_chunk(self, registry: CollectorRegistry, metrics: MLMetrics, kind: str) -> None:
+        """The last chunk has the usage, as those of SDKs have."""
+        chunks = [{"text": "a"}, {"usage": {"output": 7}, "confidence": 0.5}]
+        assert chunks == self.drain(self.drained(metrics, kind, chunks))
+        assert 7 == value(registry, "ml_inference_tokens_total", token_type="output")  # noqa: S106 (tokens of text)
+        assert 0.5 == value(registry, f"{ACCURACY}_sum")
+        assert 0.5 == value(registry, f"{SCORES}_sum")
+        assert 0 == value(registry, "ml_inference_usage_missing_total")
+        assert {} == errors(registry)
+
+    def test_return_value(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+        """What a generator returns goes before its last chunk."""
+        returned = {"usage": {"output": 3}, "confidence": 0.25}
+        self.drain(self.drained(metrics, "generator", ["a", "b"], returned))
+        assert 3 == value(registry, "ml_inference_tokens_total")
+        assert 0.25 == value(registry, f"{ACCURACY}_sum")
+        assert 0.25 == value(registry, f"{SCORES}_sum")
+        assert {} == errors(registry)
+
+    @pytest.mark.parametrize("kind", ["generator", "async generator"])
+    def test_no_chunk(self, registry: CollectorRegistry, metrics: MLMetrics, kind: str) -> None:
+        """A stream without a chunk has no score, and its usage is missing."""
+        assert [] == self.drain(self.drained(metrics, kind, []))
+        assert 1 == value(registry, "ml_inference_usage_missing_total")
+        assert 0 == value(registry, f"{ACCURACY}_count")
+        assert 0 == value(registry, f"{SCORES}_count")
+        assert {} == errors(registry)
+
+    @pytest.mark.parametrize("ending", ["close", "drop", "throw"])
+    @pytest.mark.parametrize("kind", ["generator", "async generator"])
+    def test_left_early(self, registry: CollectorRegistry, metrics: MLMetrics, kind: str, ending: str) -> None:
+        """So it is of one that is left or fails: what was used is not known, and that is counted."""
+        stream = self.drained(metrics, kind, [{"confidence": 0.5}, "b"])
+
+        with contextlib.suppress(KeyError):
+            if kind == "async generator":
+                asyncio.run(self.leave(stream, ending))
+            else:
+                next(stream)
+                {"throw": lambda: stream.throw(KeyError()), "close": stream.close, "drop": int}[ending]()
+        stream = None
+        assert 1 == value(registry, "ml_inference_usage_missing_total")
+        assert 0 == value(registry, "ml_inference_tokens_total")
+        assert 0 == value(registry, f"{ACCURACY}_count")
+        assert 0 == value(registry, f"{SCORES}_count")
+        assert {"failure" if ending == "throw" else "cancelled": 1} == outcomes(registry)
+        assert {} == errors(registry)
+
+    async def leave(self, stream: Any, ending: str) -> None:
+        """Leave an async generator after its first chunk."""
+        await anext(stream)
+        if ending == "throw":
+            await stream.athrow(KeyError())
+        elif ending == "close":
+            await stream.aclose()

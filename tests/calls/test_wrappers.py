@@ -12,13 +12,13 @@ import inspect
 import sys
 import types
 import typing
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator  # noqa: TC003 (looked up)
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry  # noqa: TC002 (beside what is looked up)
 
-from mlmetrics import DeclarationError, MLMetrics, arg
+from mlmetrics import BoundCall, DeclarationError, MLMetrics, arg
 from tests.recorded import errors, in_progress, label_values, outcomes, value
 
 
@@ -89,7 +89,7 @@ class TestLooks:
         assert Item is typing.get_type_hints(recorded)["item"]
 
     def test_parameters(self, metrics: MLMetrics, kind: str, declared: str) -> None:
-        """Names, kinds and defaults of the parameters are the function's, the very objects, without `__wrapped__` too."""
+        """Names, kinds and defaults of the parameters are the function's, the very objects."""
         original = KINDS[kind]
         recorded: Any = DECORATORS[declared](metrics)(original)
         assert inspect.getfullargspec(original) == inspect.getfullargspec(recorded)
@@ -242,7 +242,7 @@ class TestArguments:
     def test_positional_only_beneath_a_wrapper(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
         """So it is where another decorator stands between."""
         inner = made("def f(x, /, **kw): return kw")
-        outer: Any = lambda *args, **kwargs: inner(*args, **kwargs)  # noqa: E731 (a function to dress up)
+        outer: Any = made("def f(*args, **kwargs): return inner(*args, **kwargs)", inner=inner)
         outer.__wrapped__ = inner
         metrics.track_inference(model=arg("x"))(outer)("own", x="other")
         assert ["own"] == label_values(registry, "ml_inference_total", "model")
@@ -269,7 +269,12 @@ class TestArguments:
     def test_what_a_computed_label_sees(self, metrics: MLMetrics) -> None:
         """`args` and `kwargs` are those of `inspect.BoundArguments`, and can be passed on."""
         seen = []
-        recorded = metrics.track_inference(model=lambda call: seen.append(call) or "m")(lambda a, b=2, *c, d=4, **e: 0)
+
+        def see(call: BoundCall) -> str:
+            seen.append(call)
+            return "m"
+
+        recorded = metrics.track_inference(model=see)(lambda a, b=2, *c, d=4, **e: 0)
         recorded(1, d=3, f=5)
         recorded(b=1, a=0)
         recorded(1, 2, 3)
@@ -373,32 +378,32 @@ class TestDepth:
 
         def function(number: int = 0) -> None:
             entered.append(None)
-            made[kind](number)
+            bodies[kind](number)
 
         def gathering(*args: object, **kwargs: object) -> None:
             entered.append(None)
-            made[kind](*args, **kwargs)
+            bodies[kind](*args, **kwargs)
 
         async def coroutine(number: int = 0) -> None:
             entered.append(None)
-            await made[kind](number)
+            await bodies[kind](number)
 
         def generator(number: int = 0) -> Iterator[int]:
             entered.append(None)
-            yield from made[kind](number)
+            yield from bodies[kind](number)
 
         async def async_generator(number: int = 0) -> AsyncIterator[int]:
             entered.append(None)
-            async for each in made[kind](number):
+            async for each in bodies[kind](number):
                 yield each
 
-        bodies = (function, gathering, coroutine, generator, async_generator)
-        made: dict[str, Any] = {body.__name__.replace("_", " "): decorate(body) for body in bodies}
+        each = (function, gathering, coroutine, generator, async_generator)
+        bodies: dict[str, Any] = {body.__name__.replace("_", " "): decorate(body) for body in each}
         begin: dict[str, Callable[[Any], object]] = {
             "coroutine": lambda call: call.send(None),
             "generator": next,
             "async generator": lambda call: call.asend(None).send(None),
         }
         with pytest.raises(RecursionError):
-            begin.get(kind, lambda result: result)(made[kind]())
+            begin.get(kind, lambda result: result)(bodies[kind]())
         return len(entered)

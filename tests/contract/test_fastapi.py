@@ -121,14 +121,19 @@ def metrics(registry: CollectorRegistry) -> MLMetrics:
 
 @pytest.mark.parametrize("route", ROUTES, ids=name)
 def test_route(registry: CollectorRegistry, metrics: MLMetrics, route: Callable[..., Any]) -> None:
-    """Body and query parameters of a recorded route are read as before, and a call is recorded."""
+    """Body and query parameters of a recorded route are read as those of the bare one, and a call is recorded."""
     app = FastAPI()
-    app.post("/ask")(metrics.track_inference(model="m")(route))
+    app.post("/bare")(route)
+    app.post("/recorded")(metrics.track_inference(model="m")(route))
     with TestClient(app) as client:
-        answer = client.post("/ask", params={"limit": 5}, json={"text": "hello"})
-        assert {"text": "hello", "limit": 5} == answer.json()
-        assert 422 == client.post("/ask", json={}).status_code
-    assert {"success": 1} == outcomes(registry)
+        bare, recorded = (
+            client.post(path, params={"limit": 5}, json={"text": "hello"}) for path in ("/bare", "/recorded")
+        )
+        assert (bare.status_code, bare.json()) == (recorded.status_code, recorded.json())
+        assert 422 == client.post("/recorded", json={}).status_code
+    if route in (function, coroutine):  # FastAPI before 0.128 does not find what the strings of an object's call name
+        assert {"text": "hello", "limit": 5} == recorded.json()
+    assert ({"success": 1} if bare.is_success else {}) == outcomes(registry)
 
 
 @pytest.mark.parametrize("dependency", DEPENDENCIES, ids=name)
