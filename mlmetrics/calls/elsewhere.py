@@ -8,10 +8,10 @@ for the first time makes a registry for it, which a toolkit that travels along h
 """
 
 import copyreg
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
-from uuid import uuid4
 from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -63,7 +63,7 @@ def send_store(store: Store) -> tuple[Any, ...]:
     registry = registry_of(store)
     token = None
     if registry is not REGISTRY and registry is not None:
-        token = _tokens.setdefault(store, uuid4().hex)
+        token = _tokens.setdefault(store, os.urandom(16).hex())
         _registries[token] = registry
     return store_here, (token, Settings.of(store))
 
