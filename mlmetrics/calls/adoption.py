@@ -19,26 +19,11 @@ from .proxies import Proxy
 from .streams import Run
 
 BUILTIN_TYPES = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict, set})
-
-
-class PlainTypes(set[type]):
-    """Types that every process learns by itself: sent to another one, they are those that it knows."""
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return plain_types, (self is PLAIN_TYPES,)
-
-
-PLAIN_TYPES = PlainTypes(BUILTIN_TYPES)
+PLAIN_TYPES: set[type] = set(BUILTIN_TYPES)
 """Types of results that are known to be no stream: one look-up instead of many."""
 
 MOST_PLAIN_TYPES = 4096
 """A program that makes classes without end must not grow the set without end."""
-
-
-def plain_types(shared: bool) -> PlainTypes:  # noqa: FBT001 (pickled by position)
-    """The types that all wrappers share, or a set of one's own."""
-    return PLAIN_TYPES if shared else PlainTypes(BUILTIN_TYPES)
-
 
 FUTURES = (asyncio.Future, concurrent.futures.Future)
 
@@ -51,7 +36,11 @@ class Adoption:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         # What is plain to one that looks may be a stream to one that was told.
-        self.plain = PLAIN_TYPES if plan.stream is None else PlainTypes(BUILTIN_TYPES)
+        self.plain = PLAIN_TYPES if plan.stream is None else set(BUILTIN_TYPES)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Sent to another process, it looks at the types there for itself."""
+        return Adoption, (self._plan,)
 
     def adopt(self, series: CallSeries, start: float, result: Any) -> Any:
         """What to return in place of the result if the call goes on; None if it is over."""

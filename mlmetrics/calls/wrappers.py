@@ -31,24 +31,26 @@ TEMPLATE = """
         {of}begin(None)
         result = {wait} function({{passed}})
         seconds = clock() - start
-        if type(result) not in plain and (adopted := rarely.adopt(series, start, result)) is not None:
+        if type(result) not in ending.plain and (adopted := ending.adopt(series, start, result)) is not None:
             return adopted
-    except rarely.BaseException as error:
+    except ending.BaseException as error:
         try:
-            rarely.raised(series, error, clock() - start)
-        except rarely.RecursionError:  # no room on the stack for one call more
+            ending.raised(series, error, clock() - start)
+        except ending.RecursionError:  # no room on the stack for one call more
             series.failed.append(clock() - start)
         raise
     {of}succeed(seconds)
     if seconds > series.notice_seconds or len(series.begun) > {bound}:
-        rarely.look(series, seconds)
+        ending.look(series, seconds)
     {after}
     return result
 """
 
 
-class Rarely:
-    """What few calls need: behind one cell, since each cell that a wrapper has costs every call."""
+class Ending:
+    """What a wrapper needs when a call ends: behind one cell, since each cell costs every call."""
+
+    __slots__ = ("_adoption", "adopt", "plain")
 
     BaseException = BaseException
     RecursionError = RecursionError
@@ -56,7 +58,12 @@ class Rarely:
     raised = staticmethod(raised)
 
     def __init__(self, adoption: Adoption) -> None:
+        self._adoption = adoption
         self.adopt = adoption.adopt
+        self.plain = adoption.plain
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Ending, (self._adoption,)
 
 
 def wrap(called: Function, plan: Plan) -> Function:
@@ -86,8 +93,8 @@ def _bound_as(called: Any, function: Function, wrapper: Function) -> Function:
 
 
 def _wrap_function(function: Function, plan: Plan, *, waits: bool) -> Function:
-    adoption, series = Adoption(plan), plan.series
-    cells: dict[str, Any] = {"len": len, "plain": adoption.plain, "rarely": Rarely(adoption), "type": type}
+    series = plan.series
+    cells: dict[str, Any] = {"ending": Ending(Adoption(plan)), "len": len, "type": type}
     if series is not None:
         cells |= {"begin": series.begin, "succeed": series.succeed}
     template = TEMPLATE.format(
