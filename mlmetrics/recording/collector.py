@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric as ClientMetric
 from prometheus_client.registry import Collector
 
+from .. import logs
 from ..errors import RegistrationError
 from ..version import __version__
 from . import limits
@@ -25,6 +26,8 @@ _registering = threading.RLock()
 
 class StoreCollector(Collector):
     """Folds a store and yields what it has, whenever the registry is collected."""
+
+    of_mlmetrics = True  # what a second import of this module knows the collectors of the first by
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -67,7 +70,21 @@ def store_for(registry: CollectorRegistry) -> Store:
         return store
 
 
+def _take_over(registry: CollectorRegistry) -> None:
+    """Unregister the collector of an earlier import, after somebody emptied `sys.modules` and imported again.
+
+    Counters start at 0 then, as after a restart. Functions that were decorated by the earlier
+    import go on, and record what nobody reads any more: each import has locks of its own.
+    """
+    # There is no public way to ask who has a name.
+    held = getattr(registry, "_names_to_collectors", {}).get("mlmetrics_build_info")
+    if getattr(held, "of_mlmetrics", False):
+        logs.logger().warning("collector.replaced", why="mlmetrics was imported again")
+        registry.unregister(held)
+
+
 def _register(store: Store, registry: CollectorRegistry) -> None:
+    _take_over(registry)
     try:
         registry.register(StoreCollector(store))
     except ValueError as error:
