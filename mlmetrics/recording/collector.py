@@ -6,6 +6,7 @@ exporter work as ever.
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry
@@ -77,7 +78,7 @@ def _take_over(registry: CollectorRegistry) -> None:
     import go on, and record what nobody reads any more: each import has locks of its own.
     """
     # There is no public way to ask who has a name.
-    held = getattr(registry, "_names_to_collectors", {}).get("mlmetrics_build_info")
+    held: Any = getattr(registry, "_names_to_collectors", {}).get("mlmetrics_build_info")
     if getattr(held, "of_mlmetrics", False):
         logs.logger().warning("collector.replaced", why="mlmetrics was imported again")
         registry.unregister(held)

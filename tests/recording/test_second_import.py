@@ -66,4 +66,3 @@ def test_second_import(script: str, expected: list[str]) -> None:
     """The last import has the registry, from 0; what was written by hand is refused by each import alike."""
     done = subprocess.run([sys.executable, "-c", AGAIN + script], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (0, expected) == (done.returncode, done.stdout.split()), done.stderr
-
