@@ -17,7 +17,7 @@ test := -e ".[fastapi,cli,demo]" --group test
 check := $(test) --group check --group bench
 bench := -e ".[fastapi]" --group bench
 
-.PHONY: help venv servers demo test check check-format check-lint check-types check-imports format bench constraints clean
+.PHONY: help venv servers demo test versions check check-format check-lint check-types check-imports format bench constraints clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -32,6 +32,9 @@ demo: $(VENV)/.installed-demo ## Run the four services, Prometheus and real traf
 
 test: $(VENV)/.installed-test servers ## Run all tests; ARGS="-k http" goes to pytest
 	@$(PYTHON) -m pytest $(ARGS)
+
+versions: ## Run the tests on the lowest and the newest dependencies and on each Python (SHORT=1: as CI does)
+	@SHORT=$(SHORT) scripts/versions.sh $(ARGS)
 
 check: check-format check-lint check-types check-imports check-rendered ## Run all gates (formatter, linter, types, ...)
 
@@ -80,7 +83,7 @@ constraints: ## Resolve all dependencies anew and pin them in constraints.txt
 	@scripts/constraints.sh
 
 clean: ## Remove what the other commands made
-	rm -rf $(VENV) build dist *.egg-info .coverage htmlcov
+	rm -rf $(VENV) .venv-3.* build dist *.egg-info .coverage htmlcov
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

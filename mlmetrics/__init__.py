@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from .calls.call import Call
 from .calls.labels import BoundCall, arg
-from .errors import ConfigurationError, DeclarationError, MLMetricsError, RegistrationError
+from .errors import ConfigurationError, DeclarationError, MissingExtraError, MLMetricsError, RegistrationError
 from .http.middleware import PrometheusMiddleware
 from .toolkit import MLMetrics
 from .version import __version__
@@ -39,6 +39,7 @@ __all__ = [
     "DeclarationError",
     "MLMetrics",
     "MLMetricsError",
+    "MissingExtraError",
     "PrometheusMiddleware",
     "RegistrationError",
     "__version__",

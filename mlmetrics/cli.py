@@ -2,17 +2,18 @@
 
 import sys
 
+from mlmetrics.version import __version__, install_command
+
 try:
     import click
     import grafana_foundation_sdk  # noqa: F401 - as below
     import yaml  # noqa: F401 - looked for here, so that its absence is told in one line
 except ImportError:
-    sys.exit("mlmetrics: the command line needs an extra; run: pip install 'mlmetrics-toolkit[cli]'")
+    sys.exit(f"mlmetrics: the command line needs the extra `cli`: {install_command('cli')}")
 
 from mlmetrics.commands.check import check
 from mlmetrics.commands.init import init
 from mlmetrics.commands.render import render
-from mlmetrics.version import __version__
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})

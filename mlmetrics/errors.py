@@ -1,4 +1,4 @@
-"""The one small tree of errors that mlmetrics raises, all of them at declaration time."""
+"""The one small tree of errors that mlmetrics raises, none of them while a call is recorded."""
 
 
 class MLMetricsError(Exception):
@@ -11,6 +11,10 @@ class DeclarationError(MLMetricsError, ValueError):
 
 class ConfigurationError(MLMetricsError, ValueError):
     """`configure`, `MLMetrics` or a configuration file got a value that cannot work."""
+
+
+class MissingExtraError(MLMetricsError, ImportError):
+    """What was called needs an extra of the package that is not installed."""
 
 
 class RegistrationError(MLMetricsError, ValueError):

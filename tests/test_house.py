@@ -23,6 +23,9 @@ print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - b
 """
 REFUSED = {
     "the plain name, another project's": re.compile(r"pip install (?:-\S+ )*['\"]?mlmetrics(?!-toolkit)\b"),
+    "a release that no registry has": re.compile(
+        r"pip install (?:-\S+ )*['\"]?mlmetrics-toolkit\b(?!(?:\[[\w,]*\])? @ file:)"
+    ),
     "a path of one machine": re.compile(r"(?<![\w.~])/(?:work|root|home/\w+|tmp/w)/"),
     "a package registry": re.compile(
         r"\b(?:py(?:pi|thonhosted)|(?:registry\.)?npm(?:js)|deb\.(?:debian))\.(?:org|com)\b|--(?:extra-)?index-url|/simpl[e]/"

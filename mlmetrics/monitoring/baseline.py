@@ -5,12 +5,13 @@ from math import isfinite
 from pathlib import Path
 
 from mlmetrics.catalog import BY_NAME
-from mlmetrics.errors import ConfigurationError
+from mlmetrics.errors import ConfigurationError, MissingExtraError
 from mlmetrics.monitoring.drift import record_name
 from mlmetrics.monitoring.promql import bound
 from mlmetrics.monitoring.reading import is_plain
 from mlmetrics.monitoring.rules import Group, Record
 from mlmetrics.monitoring.settings import DRIFT_HISTOGRAMS
+from mlmetrics.version import install_command
 
 
 def export_baseline(
@@ -35,6 +36,7 @@ def export_baseline(
 
     Raises:
         ConfigurationError: A score, the metric, a label or the path cannot work; nothing is written.
+        MissingExtraError: PyYAML is missing, which comes with the extra `cli`.
 
     >>> import tempfile
     >>> folder = tempfile.mkdtemp()
@@ -42,8 +44,11 @@ def export_baseline(
     >>> export_baseline([0.2, 0.4, 0.9], f"{folder}/tfidf.yml", labels=labels).name
     'tfidf.yml'
     """
-    from mlmetrics.monitoring.text import yaml_text  # noqa: PLC0415 - PyYAML comes with the extra `cli` only
-
+    try:
+        from mlmetrics.monitoring.text import yaml_text  # noqa: PLC0415 - PyYAML comes with the extra `cli` only
+    except ImportError as error:
+        message = f"export_baseline needs PyYAML, which the extra `cli` brings: {install_command('cli')}"
+        raise MissingExtraError(message) from error
     found = _scores(scores)
     _require_labels(metric, labels)
     group = _group(found, metric, labels, tuple(buckets or BY_NAME[metric].buckets))

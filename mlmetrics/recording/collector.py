@@ -6,12 +6,14 @@ exporter work as ever.
 
 import threading
 from collections.abc import Iterator
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric as ClientMetric
 from prometheus_client.registry import Collector
 
+from .. import logs
 from ..errors import RegistrationError
 from ..version import __version__
 from . import limits
@@ -25,6 +27,8 @@ _registering = threading.RLock()
 
 class StoreCollector(Collector):
     """Folds a store and yields what it has, whenever the registry is collected."""
+
+    of_mlmetrics = True  # what a second import of this module knows the collectors of the first by
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -77,7 +81,21 @@ def registry_of(store: Store) -> CollectorRegistry | None:
     return next((registry for registry, known in tuple(_stores.items()) if known is store), None)
 
 
+def _take_over(registry: CollectorRegistry) -> None:
+    """Unregister the collector of an earlier import, after somebody emptied `sys.modules` and imported again.
+
+    Counters start at 0 then, as after a restart. Functions that were decorated by the earlier
+    import go on, and record what nobody reads any more: each import has locks of its own.
+    """
+    # There is no public way to ask who has a name.
+    held: Any = getattr(registry, "_names_to_collectors", {}).get("mlmetrics_build_info")
+    if getattr(held, "of_mlmetrics", False):
+        logs.logger().warning("collector.replaced", why="mlmetrics was imported again")
+        registry.unregister(held)
+
+
 def _register(store: Store, registry: CollectorRegistry) -> None:
+    _take_over(registry)
     try:
         registry.register(StoreCollector(store))
     except ValueError as error:

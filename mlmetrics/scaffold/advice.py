@@ -5,8 +5,7 @@ from collections.abc import Sequence
 from mlmetrics.monitoring.config import Config
 from mlmetrics.scaffold.project import FOLDER
 from mlmetrics.scaffold.proposal import Proposal
-
-INSTALL = "pip install 'mlmetrics-toolkit[fastapi]'"
+from mlmetrics.version import install_command
 
 
 def lines_for(service: Proposal) -> list[str]:
@@ -29,7 +28,7 @@ def place_of(service: Proposal) -> str:
 
 def told(services: Sequence[Proposal], config: Config) -> str:
     """Return what is printed at the end."""
-    parts = [f"Add to the code ({INSTALL}):"]
+    parts = [f"Add to the code ({install_command('fastapi')}):"]
     for service in services:
         if service.app and service.app.instrumented:
             parts.append(f"\n  {service.name}: {service.app.path} is instrumented already")

@@ -1,5 +1,6 @@
 """The built wheel, installed into an environment of its own, away from the sources."""
 
+import re
 import subprocess
 import sys
 import venv
@@ -18,6 +19,14 @@ for name in mlmetrics.__all__:
 print(importlib.metadata.metadata("mlmetrics-toolkit")["Name"])
 print(importlib.resources.files("mlmetrics").joinpath("py.typed").is_file())
 """
+RECORD = """
+import mlmetrics, prometheus_client
+labels = {"service": "default", "model": "m", "operation": "", "outcome": "success"}
+stream = mlmetrics.track_inference(model="m")(lambda: map(str, [1, 2]))()
+assert ["1", "2"] == list(stream)
+print(prometheus_client.REGISTRY.get_sample_value("ml_inference_total", labels))
+"""
+COMMAND = re.compile(r"pip install '([^']+)'")
 
 
 def run(*command: str | Path, cwd: Path) -> str:
@@ -30,7 +39,8 @@ def run(*command: str | Path, cwd: Path) -> str:
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Build the wheel from the source distribution, as a release does."""
-    folder = tmp_path_factory.mktemp("dist")
+    folder = tmp_path_factory.mktemp("checkout") / "dist"
+    folder.mkdir()
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", folder, ROOT, cwd=folder)
     (built,) = folder.glob("*.whl")
     return built
@@ -39,12 +49,21 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def python(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Install the wheel with its base dependencies only, and return the interpreter that has it."""
-    folder = tmp_path_factory.mktemp("installed")
-    venv.create(folder / "venv", with_pip=True)
-    python = folder / "venv" / "bin" / "python"
-    options = ("--quiet", "--disable-pip-version-check", "--constraint", ROOT / "constraints.txt")
-    run(python, "-m", "pip", "install", *options, wheel, cwd=folder)
+    python = environment(tmp_path_factory.mktemp("installed"))
+    install(python, wheel, constraints=ROOT / "constraints.txt")
     return python
+
+
+def environment(folder: Path) -> Path:
+    """Make an environment in a folder, and return its interpreter."""
+    venv.create(folder / "venv", with_pip=True)
+    return folder / "venv" / "bin" / "python"
+
+
+def install(python: Path, what: str | Path, *, constraints: Path, cwd: Path = ROOT) -> None:
+    """Install with pip, at the versions that a file says."""
+    options = ("--quiet", "--disable-pip-version-check", "--constraint", constraints)
+    run(python, "-m", "pip", "install", *options, what, cwd=cwd)
 
 
 class TestWheel:
@@ -74,3 +93,52 @@ class TestWheel:
         assert "" == run(python, "-c", code, cwd=python.parent).strip()
         installed = run(python, "-m", "pip", "list", "--format", "freeze", cwd=python.parent).lower()
         assert not [name for name in ("fastapi", "pydantic", "starlette") if f"{name}==" in installed]
+
+
+class TestWithoutTheExtra:
+    """What needs the extra `cli` says so where it is missing, and how it is installed."""
+
+    def told_by_export_baseline(self, python: Path) -> str:
+        """Return the error of `export_baseline`, which is one of ours and an ImportError."""
+        arguments = "[0.5], 'baseline.yml', labels={'service': 's', 'matcher': 'm'}"
+        code = f"import mlmetrics\ntry: mlmetrics.export_baseline({arguments})\n"
+        code += "except mlmetrics.MissingExtraError as error: print(isinstance(error, ImportError), error)"
+        return run(python, "-c", code, cwd=python.parent)
+
+    def told_by_the_command_line(self, python: Path) -> str:
+        """Return the complaint of `mlmetrics`."""
+        program = python.with_name("mlmetrics")
+        done = subprocess.run([program, "init"], cwd=python.parent, capture_output=True, text=True, check=False)
+        assert (1, "") == (done.returncode, done.stdout)
+        assert 1 == len(done.stderr.splitlines())
+        return done.stderr
+
+    def test_is_told(self, python: Path) -> None:
+        """Both tell the same commands, and nothing was written."""
+        baseline, command_line = self.told_by_export_baseline(python), self.told_by_the_command_line(python)
+        assert baseline.startswith("True export_baseline needs PyYAML")
+        assert COMMAND.findall(baseline) == COMMAND.findall(command_line) != []
+        assert not python.with_name("baseline.yml").exists()
+
+    def test_works_as_told(self, python: Path, wheel: Path, tmp_path: Path) -> None:
+        """Each command that is told brings the extra, in a checkout and beside a built wheel."""
+        checkout, built = COMMAND.findall(self.told_by_the_command_line(python))
+        fresh = environment(tmp_path)
+        for what, folder in ((checkout, ROOT), (built, wheel.parents[1])):
+            install(fresh, what, constraints=ROOT / "constraints.txt", cwd=folder)
+            assert "up to date" in run(fresh.with_name("mlmetrics"), "render", "--check", cwd=ROOT)
+            run(fresh, "-m", "pip", "uninstall", "--quiet", "--yes", "mlmetrics-toolkit", "pyyaml", cwd=tmp_path)
+
+
+class TestLowestVersions:
+    """The wheel with the oldest dependencies that it declares."""
+
+    def test_records(self, wheel: Path, tmp_path: Path) -> None:
+        """It is imported, and records, with the lowest version of each base dependency."""
+        lowest = tmp_path / "lowest.txt"
+        lowest.write_text(run(sys.executable, ROOT / "scripts" / "lowest.py", cwd=ROOT))
+        python = environment(tmp_path)
+        install(python, wheel, constraints=lowest)
+        assert "1.0" == run(python, "-c", RECORD, cwd=tmp_path).strip()
+        installed = run(python, "-m", "pip", "list", "--format", "freeze", cwd=tmp_path)
+        assert "wrapt==2.0.0" in installed.splitlines()

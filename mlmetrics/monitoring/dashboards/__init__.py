@@ -1,1 +1,1 @@
-"""Grafana dashboards as code, one module each; needs the extra `dashboards`."""
+"""Grafana dashboards as code, one module each; needs the extra `cli`."""

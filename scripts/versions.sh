@@ -1,0 +1,76 @@
+#!/usr/bin/env bash
+# Runs the tests with the lowest version of every dependency that pyproject.toml allows and with the newest, and on
+# each Python; each in a virtual environment of its own, .venv-PYTHON-VERSIONS. The arguments go to pytest.
+#
+# SHORT=1 is what CI runs: the runtime's tests, with the lowest versions and with those of constraints.txt, on the
+# oldest and the newest Python. A Python that is missing is passed over with a word, and fails where CI is set.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+
+if [ -n "${SHORT:-}" ]; then
+  runs=("3.11 lowest" "3.13 pinned")
+  what=(-e ".[fastapi,cli]" --group runtime)
+  left_out=(init monitoring stack dashboards examples test_house.py test_servers.py)
+else
+  runs=("3.11 lowest" "3.11 newest" "3.12 newest" "3.13 newest")
+  what=(-e ".[fastapi,cli,demo]" --group test)
+  left_out=()
+fi
+# Not of the runtime, or slow, or the same on every version: `make test` runs them.
+left_out+=(benchmarks integration packaging typing monitoring/test_mutation.py)
+
+constraints=$(mktemp)
+trap 'rm -f "$constraints"' EXIT
+
+# Prints the interpreter of Python $1: by its name, or among those that pyenv has installed.
+find_python() {
+  local candidate
+  for candidate in "python$1" "${PYENV_ROOT:-$HOME/.pyenv}/versions/$1".*/bin/python; do
+    # `ensurepip` is what a plain Debian python3 lacks until python3-venv is there.
+    if "$candidate" -c "import ensurepip, venv" 2>/dev/null; then
+      echo "$candidate"
+      return
+    fi
+  done
+  return 1
+}
+
+# Puts the package and what its tests need into the folder $2, for the interpreter $1, with the versions $3.
+install() {
+  local pip=("$2/bin/python" -m pip --quiet --disable-pip-version-check install)
+  if [ ! -x "$2/bin/python" ]; then
+    "$1" -m venv "$2"
+    "${pip[@]}" --upgrade --constraint constraints.txt pip
+  fi
+  case $3 in
+    lowest)
+      "$2/bin/python" scripts/lowest.py >"$constraints"
+      "${pip[@]}" --constraint "$constraints" "${what[@]}"
+      ;;
+    pinned) "${pip[@]}" --constraint constraints.txt "${what[@]}" ;;
+    newest) "${pip[@]}" --upgrade --upgrade-strategy eager "${what[@]}" ;;
+  esac
+}
+
+failed=()
+for run in "${runs[@]}"; do
+  read -r version kind <<<"$run"
+  if ! python=$(find_python "$version"); then
+    echo "Python $version ($kind versions): not found, or without venv; tried python$version and pyenv" >&2
+    [ -z "${CI:-}" ] || failed+=("$run: no Python $version")
+    continue
+  fi
+  folder=.venv-$version-$kind
+  echo "Python $version with the $kind versions, in $folder"
+  if ! install "$python" "$folder" "$kind"; then
+    failed+=("$run: cannot be installed")
+  elif ! "$folder/bin/python" -m pytest -q tests "${left_out[@]/#/--ignore=tests/}" "$@"; then
+    failed+=("$run")
+  fi
+done
+
+if [ "${#failed[@]}" -gt 0 ]; then
+  printf 'Failed: %s\n' "${failed[@]}" >&2
+  exit 1
+fi
