@@ -47,6 +47,7 @@ class Store:
         self._service: str | None = None
         self._foldables: list[Foldable] = []
         self._by_labels: dict[tuple[str, RawLabels], Any] = {}
+        self._admitted: dict[tuple[str, RawLabels, tuple[object, ...]], RawLabels] = {}
         self._failed_places: set[str] = set()
         self.renew_lock()
         self._forked = folding.Forked(self.fold_all, self.renew_lock)
@@ -170,7 +171,7 @@ class Store:
         return (None,) if service is None else self.admit(metric, (), (service,))
 
     def admit(
-        self, metric: str, base: RawLabels, values: Sequence[object], optional: Collection[str] = ()
+        self, metric: str, base: RawLabels, values: tuple[object, ...], optional: Collection[str] = ()
     ) -> RawLabels:
         """Base labels and the values that a call adds, as they may be recorded: cleaned, and `other` beyond a limit.
 
@@ -178,6 +179,12 @@ class Store:
         value where a label has had its number of values, and all of it where the metric has had
         its number of series; an empty text stays what it is where the label is optional.
         """
+        try:
+            return self._admitted[metric, base, values]
+        except Exception:  # noqa: BLE001 (new, unhashable or hostile values)
+            return self._admit(metric, base, values, optional)
+
+    def _admit(self, metric: str, base: RawLabels, values: tuple[object, ...], optional: Collection[str]) -> RawLabels:
         names = self.families[metric].metric.labels[: len(base) + len(values)]
         added = names[len(base) :]
         found = [
@@ -195,6 +202,8 @@ class Store:
         problems = {name: problem for name, (_, problem) in zip(added, found, strict=True) if problem is not None}
         if over or problems:
             self._tell_replaced(metric, dict(zip(names, labels, strict=True)), over, problems)
+        elif all(type(value) is str for value in values):  # so that 1 and True cannot meet "1"
+            self._admitted[metric, base, values] = labels
         return labels
 
     def heed_overflow(self, metric: str, labels: Iterable[str]) -> None:
