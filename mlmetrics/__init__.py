@@ -6,6 +6,7 @@ from .calls.call import Call
 from .calls.labels import BoundCall, arg
 from .errors import ConfigurationError, DeclarationError, MissingExtraError, MLMetricsError, RegistrationError
 from .http.middleware import PrometheusMiddleware
+from .recording.collector import follow
 from .toolkit import MLMetrics
 from .version import __version__
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from .monitoring.baseline import export_baseline
 
 _default = MLMetrics()
+follow(lambda: _default.store)  # what names no registry, such as PrometheusMiddleware, goes with the functions below
 
 configure = _default.configure
 inference_timer = _default.inference_timer

@@ -25,6 +25,13 @@ BATCH_BUCKETS = tuple(2.0**power for power in range(11))
 
 OUTCOMES = ("success", "failure", "cancelled")
 TOKEN_TYPES = ("input", "cache_read", "cache_write", "output", "reasoning")
+RECORDING_PLACES = (
+    *("accuracy", "batch", "call", "clock", "cost", "decorator", "duration", "exemplar", "failure", "first_chunk"),
+    *("label.doc_type", "label.error_type", "label.file_type", "label.matcher", "label.model", "label.operation"),
+    *("label.parser", "label.route", "label.service", "label.status", "label.version"),
+    *("fold", "log", "queued", "request", "result", "score", "size", "success", "tokens", "usage"),
+)
+"""Every value of `where` in `mlmetrics_recording_errors_total`; each stands at 0 before its first mistake."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +192,7 @@ METRICS: tuple[Metric, ...] = (
     Metric(
         "mlmetrics_label_overflow_total",
         "counter",
-        "Recordings whose label value went to 'other' because the label had reached its limit.",
+        "Recordings whose label value went to 'other' because the label, or the metric, had reached its limit.",
         ("metric", "label"),
     ),
     Metric("mlmetrics_scrape_duration_seconds", "gauge", "Time that the previous scrape took to write.", (), "seconds"),

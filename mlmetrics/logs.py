@@ -1,6 +1,7 @@
 """Log events whose keys are the labels of the metrics, so that one leads to the other.
 
-Nothing here configures logging: `configure_logging` does, when a program calls it.
+Nothing here configures logging: `configure_logging` does, when a program calls it. As long
+as a program configures neither structlog nor logging, events are written nowhere.
 """
 
 import logging
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from .recording.store import Store
 
 NAME = "mlmetrics"
+# Without a handler anywhere, the standard library writes warnings to standard error. Whether
+# and where events are written is the program's to say.
+logging.getLogger(NAME).addHandler(logging.NullHandler())
 _structured = structlog.get_logger(NAME)
 # A structlog that nobody has configured prints to standard output, where a program's own
 # results may go. Until then events take the way of every library's: a standard logger.

@@ -9,7 +9,8 @@ from .calls.timing import Timing
 from .calls.tracking import Tracking
 from .errors import ConfigurationError
 from .http.serving import Serving
-from .recording.collector import registry_of, store_for
+from .recording.collector import holds, registry_of, store_for
+from .recording.labels import declared_problem, shown
 from .recording.store import Store
 
 
@@ -22,11 +23,16 @@ class MLMetrics(Tracking, Timing, Serving):
     Args:
         service: the `service` label of what names no other. By default the service name given
             to the middleware, else `MLMETRICS_SERVICE`, `OTEL_SERVICE_NAME`, `default`.
-        registry: where the metrics are registered; nothing is, before something is declared.
+        registry: where the metrics are registered; nothing is, before something is declared. One that
+            is cleared, as test suites do, has them again from the next declaration or scrape on; what
+            was recorded before and meanwhile is kept.
         max_label_values: distinct values of a label per metric, beyond which they become `other`.
+        max_series: distinct combinations of labels per metric, beyond which the labels that a call
+            brings become `other`. Outcomes, token types and buckets of a combination are not counted.
         slow_seconds: calls that take longer are logged as `inference.slow` and its like.
         buckets: upper bounds by histogram name, in place of the catalogue's.
-        clock: seconds as a monotonic float; `time.perf_counter` by default.
+        clock: seconds as a monotonic float; `time.perf_counter` by default. From its first failure
+            on (it raises, or gives no finite number) it is `perf_counter` too; the failure is counted.
 
     Raises:
         ConfigurationError: a value that cannot work.
@@ -45,6 +51,7 @@ class MLMetrics(Tracking, Timing, Serving):
         registry: CollectorRegistry = REGISTRY,
         *,
         max_label_values: int | None = None,
+        max_series: int | None = None,
         slow_seconds: float | None = None,
         buckets: Mapping[str, Sequence[float]] | None = None,
         clock: Callable[[], float] | None = None,
@@ -55,7 +62,13 @@ class MLMetrics(Tracking, Timing, Serving):
         self._store: Store | None = None
         self._options: dict[str, Any] = {}
         check_options(service, {})
-        self.configure(max_label_values=max_label_values, slow_seconds=slow_seconds, buckets=buckets, clock=clock)
+        self.configure(
+            max_label_values=max_label_values,
+            max_series=max_series,
+            slow_seconds=slow_seconds,
+            buckets=buckets,
+            clock=clock,
+        )
 
     def __reduce__(self) -> tuple[Any, ...]:
         """In another process it is a toolkit on what stands for its registry there."""
@@ -67,6 +80,7 @@ class MLMetrics(Tracking, Timing, Serving):
         registry: CollectorRegistry | None = None,
         *,
         max_label_values: int | None = None,
+        max_series: int | None = None,
         slow_seconds: float | None = None,
         buckets: Mapping[str, Sequence[float]] | None = None,
         clock: Callable[[], float] | None = None,
@@ -79,14 +93,19 @@ class MLMetrics(Tracking, Timing, Serving):
         Raises:
             ConfigurationError: a value that cannot work, or one that comes too late.
         """
-        given = {"max_label_values": max_label_values, "slow_seconds": slow_seconds, "clock": clock}
+        given = {
+            "max_label_values": max_label_values,
+            "max_series": max_series,
+            "slow_seconds": slow_seconds,
+            "clock": clock,
+        }
         options = {name: value for name, value in given.items() if value is not None}
         check_options(service, options)
         if registry is not None and registry is not self.registry:
             if self._store is not None:
                 raise ConfigurationError(
                     "configure(registry=...) came after something was declared on another registry; "
-                    "call it before the first decorator or timer"
+                    "call it before the first decorator or timer, and before an application with our middleware starts"
                 )
             self.registry = registry
         if service is not None:
@@ -100,23 +119,27 @@ class MLMetrics(Tracking, Timing, Serving):
 
     @property
     def store(self) -> Store:
-        """What this toolkit records into; registered when first needed."""
-        if self._store is None:
+        """What this toolkit records into; registered when first needed, and again if the registry was cleared."""
+        store = self._store
+        if store is None or not holds(self.registry, store):
             store = store_for(self.registry)
             self._apply(store)
             self._store = store
-        return self._store
+        return store
 
     def _apply(self, store: Store) -> None:
-        """Hand options to the store, each once."""
-        options, self._options = self._options, {}
-        if "service" in options:
-            store.name_service(options["service"], configured=True)
+        """Hand options to the store, each once; first those that it may refuse, and would each time."""
+        options = self._options
         if "buckets" in options:
             store.set_buckets(options["buckets"])
+        if "clock" in options:
+            store.set_clock(options["clock"])
+        if "service" in options:
+            store.name_service(options["service"], configured=True)
         store.limits.max_values = options.get("max_label_values", store.limits.max_values)
+        store.limits.max_series = options.get("max_series", store.limits.max_series)
         store.slow_seconds = options.get("slow_seconds", store.slow_seconds)
-        store.clock = options.get("clock", store.clock)
+        self._options = {}
 
 
 def _toolkit_here(service: str | None, store: Store) -> MLMetrics:
@@ -127,11 +150,13 @@ def _toolkit_here(service: str | None, store: Store) -> MLMetrics:
 
 def check_options(service: str | None, options: Mapping[str, Any]) -> None:
     """Refuse configuration values that cannot work, with what would."""
-    if service is not None and (not isinstance(service, str) or not service):
-        raise ConfigurationError(f"service={service!r}: expected a non-empty string")
-    values = options.get("max_label_values", 1)
-    if not isinstance(values, int) or isinstance(values, bool) or values < 1:
-        raise ConfigurationError(f"max_label_values={values!r}: expected a whole number, 1 or more")
+    problem = None if service is None else declared_problem(service)
+    if problem is not None:
+        raise ConfigurationError(f"service={shown(service)}: expected a non-empty string; this one is {problem}")
+    for name in ("max_label_values", "max_series"):
+        most = options.get(name, 1)
+        if not isinstance(most, int) or isinstance(most, bool) or most < 1:
+            raise ConfigurationError(f"{name}={most!r}: expected a whole number, 1 or more")
     slow = options.get("slow_seconds", 1.0)
     if not isinstance(slow, int | float) or isinstance(slow, bool) or not slow > 0:
         raise ConfigurationError(f"slow_seconds={slow!r}: expected a number of seconds above 0")

@@ -40,5 +40,6 @@ def in_progress(registry: CollectorRegistry, operation: str = "inference") -> fl
 
 
 def errors(registry: CollectorRegistry) -> dict[str, float]:
-    """Return the measurements that could not be recorded, by place."""
-    return {sample.labels["where"]: sample.value for sample in samples(registry, "mlmetrics_recording_errors_total")}
+    """Return the measurements that could not be recorded, by place, without the places where all could."""
+    found = samples(registry, "mlmetrics_recording_errors_total")
+    return {sample.labels["where"]: sample.value for sample in found if sample.value}

@@ -211,18 +211,37 @@ class TestConfigureLogging:
         assert ["loud"] == [event["event"] for event in events(second)]
 
 
-def test_without_configuration_standard_output_is_left_alone() -> None:
-    """A program that configured nothing gets warnings where every library's go: to standard error."""
-    script = """
+FAILING = """
+import logging
 from prometheus_client import CollectorRegistry
 from mlmetrics import MLMetrics
+{configure}
 with MLMetrics(service="s", registry=CollectorRegistry()).inference_timer(model="m") as call:
     call.fail("quota")
 print("result")
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+
+
+def run_failing(configure: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a program with one failed call, after it has configured logging, or not."""
+    script = FAILING.format(configure=configure)
+    return subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+
+
+def test_without_configuration_nothing_is_written() -> None:
+    """A program that configured no logging gets no line of ours, on neither of its streams."""
+    done = run_failing()
+    assert ("result\n", "") == (done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(
+    "configure", ["logging.basicConfig()", 'logging.getLogger("mlmetrics").addHandler(logging.StreamHandler())']
+)
+def test_a_program_that_configured_logging_gets_the_events(configure: str) -> None:
+    """A handler on the root or on `mlmetrics` gets them, once each."""
+    done = run_failing(configure)
     assert "result\n" == done.stdout
-    assert "event='inference.failed' service='s' model='m' operation='' error_type='quota'" in done.stderr
+    assert 1 == done.stderr.count("event='inference.failed' service='s' model='m' operation='' error_type='quota'")
 
 
 def test_without_configuration_standard_logging_is_obeyed(metrics: MLMetrics, caplog: pytest.LogCaptureFixture) -> None:

@@ -205,6 +205,74 @@ class TestRegistries:
             metrics.configure(registry=other)
 
 
+DEFAULT_REGISTRY = """
+import asyncio
+from prometheus_client import REGISTRY, CollectorRegistry
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+import mlmetrics
+from tests.recorded import value
+
+app, own = Starlette(), CollectorRegistry()
+REQUESTS, CALLS = "fastapi_requests_total", "ml_inference_total"
+{steps}
+"""
+
+
+class TestTheDefaultRegistry:
+    """Where the names of the package record, each in a program of its own: a program has one default toolkit."""
+
+    def run(self, steps: str) -> None:
+        """Run a program."""
+        script = DEFAULT_REGISTRY.format(steps=steps)
+        done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (0, "") == (done.returncode, done.stderr)
+
+    def test_the_middleware_follows_the_functions(self) -> None:
+        """`configure(registry=...)` holds for the class too, and calls and requests are in one registry."""
+        self.run("""
+mlmetrics.configure(registry=own)
+app.add_middleware(mlmetrics.PrometheusMiddleware, service_name="s")
+TestClient(app).get("/missing")
+mlmetrics.track_inference(model="m")(len)("ab")
+assert (1, 1) == (value(own, REQUESTS), value(own, CALLS)), list(own.collect())
+assert (0, 0) == (value(REGISTRY, REQUESTS), value(REGISTRY, CALLS))
+answer = asyncio.run(mlmetrics.metrics_endpoint())
+assert REQUESTS in answer.body.decode()
+assert REQUESTS in TestClient(mlmetrics.metrics_app()).get("/").text
+""")
+
+    def test_the_options_of_the_functions_hold_for_the_middleware(self) -> None:
+        """So do the other options that came before it."""
+        self.run("""
+mlmetrics.configure(service="configured", slow_seconds=3)
+middleware = mlmetrics.PrometheusMiddleware(app)
+assert (3, "configured") == (middleware.store.slow_seconds, middleware.store.service)
+""")
+
+    def test_a_registry_that_comes_after_the_middleware(self) -> None:
+        """It is refused, as after a decorator; a registry that the middleware was given is nobody else's."""
+        self.run("""
+mlmetrics.PrometheusMiddleware(app, registry=CollectorRegistry())
+mlmetrics.configure(registry=own)
+mlmetrics.PrometheusMiddleware(app)
+try:
+    mlmetrics.configure(registry=REGISTRY)
+except mlmetrics.ConfigurationError as error:
+    assert "came after something was declared on another registry" in str(error), error
+else:
+    raise AssertionError("it was not refused")
+""")
+
+    def test_without_configuration(self) -> None:
+        """It is prometheus_client's own, for the class as for the functions."""
+        self.run("""
+app.add_middleware(mlmetrics.PrometheusMiddleware)
+TestClient(app).get("/missing")
+assert 1 == value(REGISTRY, REQUESTS)
+""")
+
+
 class TestBuckets:
     """`buckets=`."""
 
@@ -259,6 +327,7 @@ class TestBuckets:
         ({"service": 3}, r"service=3: expected a non-empty string"),
         ({"max_label_values": 0}, r"max_label_values=0: expected a whole number, 1 or more"),
         ({"max_label_values": True}, r"max_label_values=True: expected a whole number"),
+        ({"service": "\ud800"}, r"service='\\ud800': expected a non-empty string; this one is unpaired surrogates"),
         ({"max_label_values": 2.5}, r"max_label_values=2\.5: expected a whole number"),
         ({"slow_seconds": 0}, r"slow_seconds=0: expected a number of seconds above 0"),
         ({"slow_seconds": float("nan")}, r"slow_seconds=nan: expected a number of seconds above 0"),

@@ -56,8 +56,10 @@ def failed(series: CallSeries, error_type: object, seconds: float) -> None:
 
 def _tell_failure(series: CallSeries, error_type: object, seconds: float) -> None:
     store = series.store
-    name = store.admit(f"{series.operation.prefix}_errors_total", "error_type", error_type)
-    store.record(series.counter("errors_total", name), 1)
+    metric = f"{series.operation.prefix}_errors_total"
+    labels = store.admit(metric, series.labels, (error_type,))
+    store.record(store.counter(metric, labels), 1)
+    name = str(labels[-1])
     logs.call_failed(store, series.operation.name, named_labels(series), name, seconds)
     look(series, seconds)
 
@@ -249,5 +251,5 @@ def record_size(series: CallSeries, size_bytes: Any, file_type: str | None = Non
     """Record the size of the file that a call worked on."""
     store, service, *values = series.store, *series.labels
     own = values[series.operation.labels.index("doc_type")] if series.operation is PARSING else UNKNOWN
-    label = own if file_type is None else store.admit(SIZES, "file_type", file_type)
-    observe(store, SIZES, (service, label), number(store, "size", size_bytes))
+    labels = (service, own) if file_type is None else store.admit(SIZES, (service,), (file_type,))
+    observe(store, SIZES, labels, number(store, "size", size_bytes))

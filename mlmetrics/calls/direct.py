@@ -4,7 +4,7 @@ from typing import Any
 
 from ..recording.store import Store
 from .call import SIZES, failed, succeeded
-from .labels import Calls, is_empty
+from .labels import Calls
 from .measures import number, observe, ratio
 
 
@@ -37,24 +37,22 @@ def _truth(store: Store, success: object) -> bool:
 def track_score(calls: Calls, name: str, service: str | None, values: tuple[object, ...], score: Any) -> None:
     """Record a score for labels given one by one."""
     store = calls.store
-    names = calls.operation.labels
-    labels = tuple(store.admit(name, label, value) for label, value in zip(names, values, strict=True))
-    observe(store, name, (service, *labels), ratio(store, "score", score))
+    labels = store.admit(name, store.admit_service(name, service), values)
+    observe(store, name, labels, ratio(store, "score", score))
 
 
 def track_size(calls: Calls, service: str | None, file_type: object, size_bytes: Any) -> None:
     """Record the size of a file."""
     store = calls.store
-    named = None if service is None else store.admit(SIZES, "service", service)
-    label = store.admit(SIZES, "file_type", file_type)
-    observe(store, SIZES, (named, label), number(store, "size", size_bytes))
+    labels = store.admit(SIZES, store.admit_service(SIZES, service), (file_type,))
+    observe(store, SIZES, labels, number(store, "size", size_bytes))
 
 
 def track_load(store: Store, service: str | None, model: object, duration: Any, version: object) -> None:
     """Record that a model has been loaded."""
-    name = store.admit("ml_model_info", "model", model)
-    named = "" if is_empty(version) else store.admit("ml_model_info", "version", version)
-    store.record(store.gauge("ml_model_info", (service, name, named)), 1)
+    info = "ml_model_info"
+    labels = store.admit(info, store.admit_service(info, service), (model, version), ("version",))
+    store.record(store.gauge(info, labels), 1)
     seconds = number(store, "duration", duration)
     if seconds is not None:
-        store.record(store.gauge("ml_model_load_duration_seconds", (service, name)), seconds)
+        store.record(store.gauge("ml_model_load_duration_seconds", labels[:-1]), seconds)

@@ -35,6 +35,7 @@ class Settings:
 
     service: str | None
     max_label_values: int
+    max_series: int
     slow_seconds: float
     clock: Callable[[], float]
     buckets: Mapping[str, Sequence[float]]
@@ -46,15 +47,17 @@ class Settings:
         uppers = {metric: store.families[metric.name].bounds.uppers for metric in histograms}
         buckets = {metric.name: uppers[metric] for metric in histograms if uppers[metric] != metric.buckets}
         service = store.configured_service or store.middleware_service
-        return cls(service, store.limits.max_values, store.slow_seconds, store.clock, buckets)
+        limits = store.limits
+        return cls(service, limits.max_values, limits.max_series, store.slow_seconds, store.given_clock, buckets)
 
     def apply(self, store: Store) -> None:
         """Configure a store so."""
         if self.service is not None:
             store.name_service(self.service, configured=True)
         store.limits.max_values = self.max_label_values
+        store.limits.max_series = self.max_series
         store.slow_seconds = self.slow_seconds
-        store.clock = self.clock
+        store.set_clock(self.clock)
         store.set_buckets(self.buckets)
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from ..errors import DeclarationError
-from ..recording.labels import UNKNOWN, clean
+from ..recording.labels import UNKNOWN, declared_problem, is_empty, shown
 from ..recording.store import Store
 from .operation import CallSeries, Operation
 
@@ -72,27 +72,26 @@ Label = str | Argument | Callable[[BoundCall], object]
 
 def fixed_label(name: str, value: object, *, empty: bool) -> str:
     """A label value that the declaration fixes, checked."""
-    if empty and value == "":
+    if empty and is_empty(value):
         return ""
-    text, problem = clean(value)
-    if problem is not None or not isinstance(value, str):
+    problem = declared_problem(value)
+    if problem is not None:
         raise DeclarationError(
-            f"{name}={value!r:.100}: expected a non-empty string, arg('parameter') or a function of the call"
-            + (f"; this one is {problem}" if value and isinstance(value, str) else "")
+            f"{name}={shown(value)}: expected a non-empty string, arg('parameter') or a function of the call; "
+            f"this one is {problem}"
         )
-    return text
+    return str.__str__(value)
 
 
-def is_empty(value: object) -> bool:
-    """Whether a value is the empty text, which says that a label is not used; asked of objects that may raise."""
-    return type(value) is str and not value
-
-
-def service_label(value: object) -> str | None:
-    """The service that a declaration names, checked; None where it names none."""
-    if value is not None and not (isinstance(value, str) and value):
-        raise DeclarationError(f"service={value!r:.100}: expected a non-empty string, or nothing for the toolkit's own")
-    return None if value is None else fixed_label("service", value, empty=False)
+def service_label(value: object) -> str:
+    """The service that a declaration names, checked."""
+    problem = declared_problem(value)
+    if problem is not None:
+        raise DeclarationError(
+            f"service={shown(value)}: expected a non-empty string, or nothing for the toolkit's own; "
+            f"this one is {problem}"
+        )
+    return str.__str__(value)
 
 
 def signature_of(target: Callable[..., Any]) -> inspect.Signature | None:
@@ -249,11 +248,8 @@ class Calls:
 
     def _admit(self, service: object, values: tuple[object, ...]) -> CallSeries:
         store, metric = self.store, f"{self.operation.prefix}_total"
-        admitted = tuple(
-            "" if label != self.operation.subject and is_empty(value) else store.admit(metric, label, value)
-            for label, value in zip(self.operation.labels, values, strict=True)
-        )
-        labels = (None if service is None else store.admit(metric, "service", service), *admitted)
+        optional = [label for label in self.operation.labels if label != self.operation.subject]
+        labels = store.admit(metric, store.admit_service(metric, service), values, optional)
         series = self.known.get(labels)
         if series is None:
             series = self._declare(labels)

@@ -10,9 +10,6 @@ class Recorder:
 
     service: str | None
 
-    def __init__(self) -> None:
-        self._calls: dict[str, Calls] = {}
-
     @property
     def store(self) -> Store:
         """What is recorded into."""
@@ -20,10 +17,7 @@ class Recorder:
 
     def calls(self, operation: Operation) -> Calls:
         """The series of one operation."""
-        calls = self._calls.get(operation.name)
-        if calls is None:
-            calls = self._calls[operation.name] = calls_of(self.store, operation)
-        return calls
+        return calls_of(self.store, operation)  # asks the store each time: it sees to a registry that was cleared
 
     def named(self, service: object) -> str | None:
         """The service of a declaration that names this one, or none."""

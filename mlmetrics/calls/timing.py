@@ -3,6 +3,7 @@
 from types import FunctionType
 
 from ..errors import DeclarationError
+from ..recording.labels import is_empty
 from .call import SCORES
 from .direct import track_call, track_load, track_score, track_size
 from .labels import Argument
@@ -11,6 +12,7 @@ from .recorder import Recorder
 from .timers import Timer
 
 DEFAULT = "default"
+NO_OPERATION = ""
 
 
 class Timing(Recorder):
@@ -20,7 +22,9 @@ class Timing(Recorder):
         super().__init__()
         self._by_model: dict[str, CallSeries] = {}
 
-    def inference_timer(self, *, model: str = DEFAULT, operation: str = "", service: str | None = None) -> Timer:
+    def inference_timer(
+        self, *, model: str = DEFAULT, operation: str = NO_OPERATION, service: str | None = None
+    ) -> Timer:
         """Record a block as an inference: `with` or `async with`; yields the `Call`.
 
         Args:
@@ -37,7 +41,8 @@ class Timing(Recorder):
             >>> with metrics.inference_timer(model="gpt-4") as call:
             ...     call.tokens(input=120, output=48)
         """
-        if service is None and not operation:
+        # By identity: what is given may raise when it is asked anything. Another empty text takes the longer way.
+        if service is None and operation is NO_OPERATION:
             try:
                 return Timer(self._by_model[model])  # one look-up for a timer that has been here before
             except Exception:  # noqa: BLE001 (a label that is new, or that cannot be hashed)
@@ -132,4 +137,5 @@ class Timing(Recorder):
 
         Metrics: `ml_model_load_duration_seconds`, `ml_model_info`.
         """
-        track_load(self.store, service or self.service, model, duration, version)
+        named = self.service if service is None or is_empty(service) else service
+        track_load(self.store, named, model, duration, version)

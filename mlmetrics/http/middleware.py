@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client import CollectorRegistry
 
 from ..errors import ConfigurationError
-from ..recording.collector import store_for
+from ..recording.collector import default_store, store_for
+from ..recording.labels import declared_problem, shown
 from .answer import scraping
 from .exchange import FAILED, REDIRECTS, Exchange
 from .routes import Routes, path_within, routes_of
@@ -35,7 +36,7 @@ class PrometheusMiddleware:
     Args:
         app: the application.
         service_name: the `service` label; also the service of everything that names no other.
-        registry: where the metrics are registered.
+        registry: where the metrics are registered; that of the default toolkit if it is left out.
         skip_paths: paths that are passed through unrecorded. Scrapes are: they would dilute error rates.
         request_id: take `X-Request-ID` or make one, bind it as `request_id` in log events, and return it.
 
@@ -60,14 +61,14 @@ class PrometheusMiddleware:
         self,
         app: Any,
         service_name: str | None = None,
-        registry: CollectorRegistry = REGISTRY,
+        registry: CollectorRegistry | None = None,
         *,
         skip_paths: Iterable[str] = ("/metrics",),
         request_id: bool = True,
     ) -> None:
         self.app = app
         self.request_id = request_id
-        self.store = store = store_for(registry)
+        self.store = store = default_store() if registry is None else store_for(registry)
         if service_name is not None:
             check_service_name(service_name)
             store.name_service(service_name, configured=False)
@@ -162,5 +163,9 @@ class PrometheusMiddleware:
 
 def check_service_name(name: object) -> None:
     """Refuse a service name that is none."""
-    if not isinstance(name, str) or not name:
-        raise ConfigurationError(f"service_name={name!r}: expected a non-empty string, such as 'cv-parser-service'")
+    problem = declared_problem(name)
+    if problem is not None:
+        raise ConfigurationError(
+            f"service_name={shown(name)}: expected a non-empty string, such as 'cv-parser-service'; "
+            f"this one is {problem}"
+        )

@@ -3,7 +3,7 @@
 from typing import Any
 
 from .. import exemplars
-from ..recording.labels import OTHER
+from ..recording.labels import COMBINATION, OTHER
 from ..recording.series import take
 from ..recording.store import Store
 
@@ -14,6 +14,8 @@ IN_PROGRESS = "fastapi_requests_in_progress"
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 UNMATCHED = "unmatched"
+STATUSES = range(100, 600)
+"""What HTTP allows; an application may send any number."""
 
 Finished = tuple[int, float, float | None]
 """Status, seconds to the last byte, seconds to the first byte of the body if there was one."""
@@ -56,21 +58,23 @@ class RouteSeries:
         self.finished: list[Finished] = []
         self.finish = self.finished.append
         self.exemplars: list[Any] = []
-        self._counts: dict[int, Any] = {}
+        self._counts: dict[str, Any] = {}
+        requests.store.heed_overflow(TOTAL, ("status", COMBINATION))
         self._duration: Any = None
         self._first_byte: Any = None
 
     def declare(self, *statuses: int) -> None:
         """Have these statuses stand at 0 from the next scrape on, so that `rate` sees the first."""
-        self._counts.update({status: None for status in statuses if status not in self._counts})
+        names = [str(status) if status in STATUSES else OTHER for status in statuses]
+        self._counts.update({name: None for name in names if name not in self._counts})
 
     def fold(self) -> None:
         """Move what was appended into counters and buckets."""
         if self._duration is None:
             self._open()
-        for status, count in tuple(self._counts.items()):
+        for name, count in tuple(self._counts.items()):
             if count is None:
-                self._count(status)
+                self._count(name)
         if batch := take(self.finished):
             self._add(batch)
         if self.exemplars:
@@ -82,17 +86,34 @@ class RouteSeries:
         self._duration = cell(DURATION, self.labels)
         self._first_byte = cell(FIRST_BYTE, self.labels)
 
-    def _count(self, status: int) -> Any:
-        cell: Any = self.requests.store.cell(TOTAL, (*self.labels, str(status)))
-        self._counts[status] = cell.value
+    def _count(self, name: str) -> Any:
+        cell: Any = self.requests.store.cell(TOTAL, (*self.labels, name))
+        self._counts[name] = cell.value
         return cell.value
+
+    def _named(self, status: int) -> str:
+        """The status as a label; `other` where HTTP has none such, and where there have been too many."""
+        name, store = str(status), self.requests.store
+        if name in self._counts:
+            return name
+        if status not in STATUSES:
+            names = ("service", "method", "route")
+            series = {name: label or store.service for name, label in zip(names, self.labels, strict=True)}
+            problem = f"{name[:20]} is no status of HTTP, whose are 100 to 599"
+            store.failed("label.status", problem, {"metric": TOTAL, **series, "status": OTHER})
+            return OTHER
+        return str(store.admit(TOTAL, self.labels, (name,))[-1])
 
     def _add(self, batch: list[Finished]) -> None:
         numbers: dict[int, int] = {}
         for status, _, _ in batch:
             numbers[status] = numbers.get(status, 0) + 1
+        by_name: dict[str, int] = {}  # several statuses may go to `other`
         for status, number in numbers.items():
-            (self._counts.get(status) or self._count(status)).inc(number)
+            name = self._named(status)
+            by_name[name] = by_name.get(name, 0) + number
+        for name, number in by_name.items():
+            (self._counts.get(name) or self._count(name)).inc(number)
         self._duration.add([seconds for _, seconds, _ in batch])
         if first_bytes := [first_byte for _, _, first_byte in batch if first_byte is not None]:
             self._first_byte.add(first_bytes)
@@ -120,7 +141,9 @@ class Requests:
     def route(self, method: str, template: str) -> RouteSeries:
         """The series of a method and a route template."""
         method = method if method in METHODS else OTHER.upper()
-        route = template if template == UNMATCHED else self.store.admit(TOTAL, "route", template)
+        route = template
+        if template != UNMATCHED:
+            route = str(self.store.admit(TOTAL, (self.service, method), (template,))[-1])
         series = self._routes.get((method, route))
         if series is None:
             series = self._routes.setdefault((method, route), RouteSeries(self, method, route))
@@ -130,6 +153,7 @@ class Requests:
 
 def requests_of(store: Store, service: str | None) -> Requests:
     """The one `Requests` of a store and a service: apps that are rebuilt go on with its series."""
+    (service,) = store.admit_service(TOTAL, service)
     key = f"requests of {service!r}"
     found: Requests | None = store.operations.get(key)
     return found or store.operations.setdefault(key, Requests(store, service))

@@ -145,14 +145,18 @@ def _buckets(table: Table) -> dict[str, tuple[float, ...]]:
         bounds = table.raw(name, [])
         if metric is None or metric.kind != "histogram":
             table.refuse(name, f"the name of a histogram: {', '.join(m for m in BY_NAME if BY_NAME[m].buckets)}")
-        if not isinstance(bounds, list) or len(bounds) < 2 or not all(isinstance(b, int | float) for b in bounds):  # noqa: PLR2004 - one bound has no neighbour
-            table.refuse(name, "at least two bounds, as numbers")
+        if not isinstance(bounds, list) or len(bounds) < 2 or not all(_is_bound(b) for b in bounds):  # noqa: PLR2004 - one bound has no neighbour
+            table.refuse(name, "at least two bounds, as finite numbers (+Inf is added)")
         if sorted(set(bounds)) != bounds:
             table.refuse(name, "ascending bounds, each once")
         if name in DRIFT_HISTOGRAMS.values() and bounds[-1] != 1:
             table.refuse(name, "bounds up to 1, where scores end")
         found[name] = tuple(float(b) for b in bounds)
     return found
+
+
+def _is_bound(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _LARGE
 
 
 def _alerts(table: Table, buckets: Mapping[str, tuple[float, ...]]) -> dict[str, Settings]:

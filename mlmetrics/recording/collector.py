@@ -5,21 +5,22 @@ exporter work as ever.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.metrics_core import Metric as ClientMetric
 from prometheus_client.registry import Collector
 
 from .. import logs
+from ..catalog import RECORDING_PLACES
 from ..errors import RegistrationError
 from ..version import __version__
 from . import limits
 from .family import ExposedFamily
 from .folding import folding
-from .store import Store
+from .store import ERRORS, Store
 
 _stores: "WeakKeyDictionary[CollectorRegistry, Store]" = WeakKeyDictionary()
 _registering = threading.RLock()
@@ -57,7 +58,10 @@ def observe_process(store: Store) -> None:
 
 
 def store_for(registry: CollectorRegistry) -> Store:
-    """The store of a registry, registered with it when first asked for.
+    """The store of a registry, registered with it when first asked for, and again when the registry was cleared.
+
+    A registry that has been cleared, as test suites do, gets the same store back: nothing
+    that was recorded before or meanwhile is lost.
 
     Raises:
         RegistrationError: the registry already has a metric of one of our names.
@@ -67,7 +71,10 @@ def store_for(registry: CollectorRegistry) -> Store:
         if store is None:
             store = Store()
             _register(store, registry)
+            declare_own(store)
             _stores[registry] = store
+        elif not holds(registry, store):
+            _register(store, registry)
         return store
 
 
@@ -94,15 +101,50 @@ def _take_over(registry: CollectorRegistry) -> None:
         registry.unregister(held)
 
 
+def holds(registry: CollectorRegistry, store: Store) -> bool:
+    """Whether the registry still has what it got of us; nobody is told when it is cleared."""
+    # There is no public way to ask. A client that keeps its collectors under another name is taken to have kept ours.
+    held = getattr(registry, "_collector_to_names", None)
+    return held is None or store.collector in held
+
+
 def _register(store: Store, registry: CollectorRegistry) -> None:
     _take_over(registry)
+    collector = StoreCollector(store)
     try:
-        registry.register(StoreCollector(store))
+        registry.register(collector)
     except ValueError as error:
         raise RegistrationError(
             f"the registry already holds metrics under names of mlmetrics: {error}. "
             "Remove the hand-written metrics of these names, or give mlmetrics a registry "
             "of its own: MLMetrics(registry=CollectorRegistry())"
         ) from error
+    store.collector = collector
+
+
+def declare_own(store: Store) -> None:
+    """Have what we say of ourselves stand at 0 from the first scrape, so that `increase` sees the first mistake."""
     store.counter("mlmetrics_scrape_errors_total")
     store.gauge("mlmetrics_scrape_duration_seconds")
+    for place in RECORDING_PLACES:
+        store.counter(ERRORS, (place,))
+
+
+class _Default:
+    """Where what names no registry goes: prometheus_client's own, or what the default toolkit is configured with."""
+
+    def __init__(self) -> None:
+        self.find: Callable[[], Store] = lambda: store_for(REGISTRY)
+
+
+_default = _Default()
+
+
+def default_store() -> Store:
+    """The store of what names no registry."""
+    return _default.find()
+
+
+def follow(find: Callable[[], Store]) -> None:
+    """Have what names no registry record where a toolkit does."""
+    _default.find = find

@@ -5,7 +5,7 @@ There is one store per `CollectorRegistry`, however many toolkits, apps or reloa
 
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 from time import perf_counter
@@ -16,14 +16,17 @@ from ..catalog import METRICS
 from ..errors import ConfigurationError
 from . import folding
 from .cells import Cell
+from .clock import guarded
 from .family import Family
-from .labels import OTHER, UNKNOWN, Limits, clean
+from .labels import COMBINATION, OTHER, Limits, clean, cleaned, is_empty
 from .series import BOUND, CounterSeries, Foldable, GaugeSeries, HistogramSeries
 
 RawLabels = tuple[str | None, ...]
 """Label values whose first may be None: the service, where it is not known yet."""
 
 DEFAULT_SLOW_SECONDS = 30.0
+ERRORS = "mlmetrics_recording_errors_total"
+OVERFLOW = "mlmetrics_label_overflow_total"
 S = TypeVar("S", CounterSeries, GaugeSeries, HistogramSeries)
 
 
@@ -38,10 +41,13 @@ class Store:
         self.slow_seconds = DEFAULT_SLOW_SECONDS
         self.traced = False
         self.clock: Callable[[], float] = perf_counter
+        self.collector: Any = None  # what the registry holds for us
+        self.given_clock: Callable[[], float] = perf_counter
         self.operations: dict[str, Any] = {}  # what the calls room keeps, one each for its operations
         self._service: str | None = None
         self._foldables: list[Foldable] = []
         self._by_labels: dict[tuple[str, RawLabels], Any] = {}
+        self._admitted: dict[tuple[str, RawLabels, tuple[object, ...]], RawLabels] = {}
         self._failed_places: set[str] = set()
         self.renew_lock()
         self._forked = folding.Forked(self.fold_all, self.renew_lock)
@@ -61,8 +67,15 @@ class Store:
         """
         if self._service is not None:
             return self._service
-        named = self.configured_service or self.middleware_service
-        return named or os.environ.get("MLMETRICS_SERVICE") or os.environ.get("OTEL_SERVICE_NAME") or "default"
+        return self.configured_service or self.middleware_service or self._service_of_environment()
+
+    def _service_of_environment(self) -> str:
+        given = os.environ.get("MLMETRICS_SERVICE") or os.environ.get("OTEL_SERVICE_NAME") or "default"
+        name, problem = clean(given)
+        if problem is not None and given not in self._failed_places:  # it is asked for again and again
+            self._failed_places.add(given)
+            self.failed("label.service", f"{problem}, in MLMETRICS_SERVICE or OTEL_SERVICE_NAME", {"service": name})
+        return name
 
     def name_service(self, name: str, *, configured: bool) -> None:
         """Name the service; the first middleware and the last `configure` are heard."""
@@ -140,29 +153,89 @@ class Store:
         except Exception as error:  # noqa: BLE001 (a full disk must not reach the user's call)
             self.failed("fold", error)
 
-    def failed(self, where: str, problem: object) -> None:
-        """Count a measurement that could not be recorded; log the first of each place."""
+    def failed(self, where: str, problem: object, series: Mapping[str, str] | None = None) -> None:
+        """Count a measurement that could not be recorded; log the first of each place, with its series if it has one.
+
+        `where` is one of the catalogue's `RECORDING_PLACES`, which stand at 0 before their first mistake.
+        """
         try:
-            self.record(self.counter("mlmetrics_recording_errors_total", (where,)), 1)
+            self.record(self.counter(ERRORS, (where,)), 1)
             if where not in self._failed_places:
                 self._failed_places.add(where)
-                logs.logger().warning("recording.failed", where=where, problem=str(problem))
+                logs.logger().warning("recording.failed", where=where, problem=str(problem), **(series or {}))
         except Exception:  # noqa: BLE001, S110 (a logger or a text that raises: the count above says it)
             pass
 
-    def admit(self, metric: str, label: str, value: object) -> str:
-        """A label value as it may be recorded: cleaned, and `other` beyond the limit."""
+    def admit_service(self, metric: str, service: object) -> RawLabels:
+        """The service as the first label of a series of this metric; None stays, for the one that is read late."""
+        return (None,) if service is None else self.admit(metric, (), (service,))
+
+    def admit(
+        self, metric: str, base: RawLabels, values: tuple[object, ...], optional: Collection[str] = ()
+    ) -> RawLabels:
+        """Base labels and the values that a call adds, as they may be recorded: cleaned, and `other` beyond a limit.
+
+        `base` has been admitted before, and is bounded. What is added goes to `other` value by
+        value where a label has had its number of values, and all of it where the metric has had
+        its number of series; an empty text stays what it is where the label is optional.
+        """
         try:
-            text, problem = clean(value)
-        except Exception as error:  # noqa: BLE001 (a value may raise whatever it is asked)
-            text, problem = UNKNOWN, f"a label value that raised {type(error).__name__}"
-        if problem is not None:
-            self.failed(f"label.{label}", problem)
+            return self._admitted[metric, base, values]
+        except Exception:  # noqa: BLE001 (new, unhashable or hostile values)
+            return self._admit(metric, base, values, optional)
+
+    def _admit(self, metric: str, base: RawLabels, values: tuple[object, ...], optional: Collection[str]) -> RawLabels:
+        names = self.families[metric].metric.labels[: len(base) + len(values)]
+        added = names[len(base) :]
+        found = [
+            ("", None) if name in optional and is_empty(value) else cleaned(value)
+            for name, value in zip(added, values, strict=True)
+        ]
+        texts = {name: text for name, (text, _) in zip(added, found, strict=True)}
+        self.heed_overflow(metric, (*added, COMBINATION) if len(names) > 1 else added)
         with self.declaring:
-            if self.limits.admit(metric, label, text):
-                return text
-        self.record(self.counter("mlmetrics_label_overflow_total", (metric, label)), 1)
-        return OTHER
+            over = [name for name, text in texts.items() if text and not self.limits.admit(metric, name, text)]
+            labels = (*base, *(OTHER if name in over else text for name, text in texts.items()))
+            others = (*base, *(text and OTHER for text in texts.values()))
+            if labels != others and not self.limits.admit_together(metric, names, labels):
+                over, labels = [*over, COMBINATION], others
+        problems = {name: problem for name, (_, problem) in zip(added, found, strict=True) if problem is not None}
+        if over or problems:
+            self._tell_replaced(metric, dict(zip(names, labels, strict=True)), over, problems)
+        elif all(type(value) is str for value in values):  # so that 1 and True cannot meet "1"
+            self._admitted[metric, base, values] = labels
+        return labels
+
+    def heed_overflow(self, metric: str, labels: Iterable[str]) -> None:
+        """Have the overflow of these labels stand at 0, long before there are too many values."""
+        for label in labels:
+            self.counter(OVERFLOW, (metric, label))
+
+    def _tell_replaced(
+        self, metric: str, labels: Mapping[str, str | None], over: Sequence[str], problems: Mapping[str, str]
+    ) -> None:
+        """Count what was cut or replaced; log the first of each place with the series that it went to."""
+        series = {"metric": metric, **{name: self.service if text is None else text for name, text in labels.items()}}
+        for name, problem in problems.items():
+            self.failed(f"label.{name}", problem, series)
+        for name in over:
+            self.record(self.counter(OVERFLOW, (metric, name)), 1)
+            place = f"{name} of {metric}"
+            if place not in self._failed_places:
+                self._failed_places.add(place)
+                logs.emit(self, "warning", "label.overflow", {"label": name, **series})
+
+    def set_clock(self, clock: Callable[[], float]) -> None:
+        """Take the time from this clock; before anything is declared, because that keeps the clock it finds."""
+        if clock is self.given_clock:
+            return
+        if self.operations:
+            raise ConfigurationError(
+                "clock=... came after something was declared on this registry, whose durations are of another clock; "
+                "set it before the first decorator, timer or middleware"
+            )
+        self.given_clock = clock
+        self.clock = clock if clock is perf_counter else guarded(clock, self.failed)
 
     def set_buckets(self, buckets: Mapping[str, Sequence[float]]) -> None:
         """Replace default buckets; before the first sample of the metric."""

@@ -98,9 +98,10 @@ class AwaitedCloseResponse(AsyncResponse):
 class TestStreams:
     """Iterators and what can be iterated."""
 
-    def test_not_in_progress_until_iterated(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+    def test_not_in_progress_until_iterated(
+        self, registry: CollectorRegistry, metrics: MLMetrics, clock: Clock
+    ) -> None:
         """A stream in somebody's hand is no call in progress; its duration counts from the call."""
-        clock: Any = metrics.store.clock
         stream = metrics.track_inference(model="m")(lambda: iter("ab"))()
         clock.advance(5)
         assert in_progress(registry) == 0
@@ -269,7 +270,9 @@ class TestCoroutines:
     @pytest.mark.parametrize(
         "through", [asyncio.ensure_future, asyncio.create_task, lambda made: made, asyncio.shield], ids=str
     )
-    def test_awaited(self, registry: CollectorRegistry, metrics: MLMetrics, through: Callable[[Any], Any]) -> None:
+    def test_awaited(
+        self, registry: CollectorRegistry, metrics: MLMetrics, clock: Clock, through: Callable[[Any], Any]
+    ) -> None:
         """It can be awaited in every way, and its call ends when it does."""
 
         async def ask() -> str:
@@ -277,7 +280,6 @@ class TestCoroutines:
             clock.advance(3)
             return "answer"
 
-        clock: Any = metrics.store.clock
         recorded = metrics.track_inference(model="m")(lambda: ask())  # noqa: PLW0108 (a plain function)
 
         async def main() -> str:

@@ -81,10 +81,10 @@ def in_progress(registry: CollectorRegistry) -> float:
 
 
 def unrecorded(registry: CollectorRegistry) -> dict[str, float]:
-    """What could not be recorded, by place."""
+    """What could not be recorded, by place, without the places where all could."""
     store_for(registry)
     return {
         labels["where"]: number
         for name, labels, number in samples(registry)
-        if name == "mlmetrics_recording_errors_total"
+        if name == "mlmetrics_recording_errors_total" and number
     }

@@ -67,6 +67,26 @@ REFUSED = {
         ONE_SERVICE + "[buckets]\nml_inference_duration_seconds = [2, 1]",
         "ascending bounds, each once",
     ),
+    "infinite buckets": (
+        ONE_SERVICE + "[buckets]\nfastapi_request_first_byte_seconds = [1, 2, inf]",
+        "buckets.fastapi_request_first_byte_seconds = [1, 2, inf]: expected at least two bounds, as finite numbers",
+    ),
+    "buckets that are no numbers": (
+        ONE_SERVICE + "[buckets]\nfastapi_request_first_byte_seconds = [1, nan]",
+        "expected at least two bounds, as finite numbers",
+    ),
+    "buckets that are switches": (
+        ONE_SERVICE + "[buckets]\nfastapi_request_first_byte_seconds = [false, true]",
+        "expected at least two bounds, as finite numbers",
+    ),
+    "no buckets": (
+        ONE_SERVICE + "[buckets]\nfastapi_request_first_byte_seconds = []",
+        "expected at least two bounds, as finite numbers",
+    ),
+    "a bucket twice": (
+        ONE_SERVICE + "[buckets]\nfastapi_request_first_byte_seconds = [1, 1]",
+        "ascending bounds, each once",
+    ),
     "score buckets that end early": (
         ONE_SERVICE + "[buckets]\nmatching_score_distribution = [0.1, 0.5]",
         "bounds up to 1, where scores end",
