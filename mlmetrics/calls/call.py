@@ -6,7 +6,7 @@ timers and streams hold a `Call`.
 
 import asyncio
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import exemplars, logs
 from ..catalog import TOKEN_TYPES
@@ -103,6 +103,7 @@ class Call:
     """
 
     __slots__ = ("_first_chunk_seen", "_plain", "_seconds", "_series", "_start", "_verdict")
+    droppable: ClassVar[type["Call"]]
 
     def __init__(self, series: CallSeries) -> None:
         self._series = series
@@ -111,10 +112,16 @@ class Call:
         self._plain: bool | None = None
 
     def begin(self) -> None:
-        """Start the clock."""
-        self._plain = False
-        self._start = self._series.clock()
-        self._series.begin(None)
+        """Start the clock, if it does not run or has run already."""
+        if self._plain is None:
+            self._plain = False
+            self._start = self._series.clock()
+            self._series.begin(self)
+
+    def let_go(self) -> None:
+        """The series keeps it no longer: if it is dropped before it ends, it says so itself."""
+        if self._ended is None and not isinstance(self, Droppable):
+            self.__class__ = self.droppable
 
     def end(self, error: BaseException | None = None) -> None:
         """Stop the clock, and record the one outcome: what the user said, else what was raised."""
@@ -216,6 +223,24 @@ class Call:
         if own is not operation:
             self._series.store.failed(where, f"{own.name} calls have no {where}")
         return own is operation
+
+
+class Droppable:
+    """What a call is besides once its series has let it go; a finalizer for each would cost each."""
+
+    __slots__ = ()
+
+    def __del__(self: Any) -> None:
+        self.end(GeneratorExit())
+
+
+class _DroppableCall(Droppable, Call):
+    """A call that its series has let go."""
+
+    __slots__ = ()
+
+
+Call.droppable = _DroppableCall
 
 
 def record_tokens(series: CallSeries, tokens: Mapping[str, Any]) -> None:

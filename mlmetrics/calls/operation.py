@@ -1,7 +1,7 @@
 """The three operations, and the series that all calls with the same labels share."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from ..recording.series import BOUND, HistogramSeries, take
 from ..recording.store import RawLabels, Store
@@ -29,11 +29,19 @@ PARSING = Operation("parsing", ("parser", "doc_type"), "doc_type")
 MATCHING = Operation("matching", ("matcher",), "matcher")
 
 
+class Open(Protocol):
+    """A call that may be dropped before it ends, as a timer may be that nobody leaves."""
+
+    def let_go(self) -> None:
+        """The series keeps it no longer: if it is dropped before it ends, it says so itself."""
+
+
 class CallSeries:
     """The calls of one operation with one set of labels, as five lists that only grow.
 
     Ending a call appends its seconds to the list of its outcome; in progress is what has
-    begun less what has ended. `aside` holds calls that ended without an outcome: a stream
+    begun less what has ended. A timer's call stands in `begun` itself, until a fold lets it go: so
+    nothing needs to be watched that ends before. `aside` holds calls that ended without an outcome: a stream
     that was handed out and has not been iterated yet begins when somebody iterates it.
     """
 
@@ -47,7 +55,7 @@ class CallSeries:
         self.operation = operation
         self.labels = labels
         self.clock = store.clock
-        self.begun: list[None] = []
+        self.begun: list[Open | None] = []
         self.succeeded: list[float] = []
         self.failed: list[float] = []
         self.cancelled: list[float] = []
@@ -70,6 +78,7 @@ class CallSeries:
         cells = self._cells
         if cells is None:
             cells = self._cells = _Cells(self)
+        self._let_go()
         # What has ended is taken before what has begun: in progress is never below the truth.
         succeeded, failed, cancelled = take(self.succeeded), take(self.failed), take(self.cancelled)
         ended = len(succeeded) + len(failed) + len(cancelled) + len(take(self.aside))
@@ -81,6 +90,16 @@ class CallSeries:
         if self.exemplars:
             cells.duration.mark(take(self.exemplars))
         self.notice_seconds = self.store.notice_seconds()
+
+    def _let_go(self) -> None:
+        """Let go of open calls before anything is taken: one that was dropped ends by that."""
+        begun = self.begun
+        if begun.count(None) == len(begun):
+            return
+        for index, call in enumerate(begun):
+            if call is not None:
+                begun[index] = None
+                call.let_go()
 
     def counter(self, suffix: str, *more: str) -> Any:
         """A counter beside the operation's own, such as its tokens by type."""

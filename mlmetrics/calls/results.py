@@ -18,6 +18,13 @@ OPTIONAL = "confidence"
 _NOTHING = object()
 
 
+class NoResult:
+    """Stands, itself, for the result of a stream that ended before its end, or had no chunk.
+
+    The result of a stream is what its generator returns, else its last chunk.
+    """
+
+
 def reader(what: str, read: Read) -> Callable[[Any], Any]:
     """A function that reads a value from a result: by attribute or key, or as the user says."""
     if callable(read):
@@ -40,7 +47,7 @@ def after_score(what: str, read: Read) -> After:
     get = reader(what, read)
 
     def after(series: CallSeries, result: Any) -> None:
-        for score in _each(get(result)):
+        for score in () if result is NoResult else _each(get(result)):
             if score is not None:
                 record_score(series, score)
 
@@ -91,12 +98,12 @@ def _first_parameter(target: Callable[..., Any]) -> str:
 
 
 def after_usage(read: Callable[[Any], Mapping[str, Any] | None]) -> After:
-    """Count the tokens that a function reads from the result; None counts as missing."""
+    """Count the tokens that a function reads from the result; None, or no result, counts as missing."""
     if not callable(read):
         raise DeclarationError(f"usage={read!r}: expected a function from the result to tokens by type")
 
     def after(series: CallSeries, result: Any) -> None:
-        tokens = read(result)
+        tokens = None if result is NoResult else read(result)
         if tokens is None:
             series.store.record(series.counter("usage_missing_total"), 1)
         else:
