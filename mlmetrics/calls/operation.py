@@ -1,7 +1,7 @@
 """The three operations, and the series that all calls with the same labels share."""
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from ..recording.series import BOUND, HistogramSeries, take
 from ..recording.store import RawLabels, Store
@@ -29,8 +29,14 @@ PARSING = Operation("parsing", ("parser", "doc_type"), "doc_type")
 MATCHING = Operation("matching", ("matcher",), "matcher")
 
 
+ENDED: Final = 0
+"""The state of a call that has its outcome; false, as all but one are."""
+
+
 class Open(Protocol):
     """A call that may be dropped before it ends, as a timer may be that nobody leaves."""
+
+    state: int | None
 
     def let_go(self) -> None:
         """The series keeps it no longer: if it is dropped before it ends, it says so itself."""
@@ -92,13 +98,12 @@ class CallSeries:
         self.notice_seconds = self.store.notice_seconds()
 
     def _let_go(self) -> None:
-        """Let go of open calls before anything is taken: one that was dropped ends by that."""
-        begun = self.begun
-        if begun.count(None) == len(begun):
-            return
-        for index, call in enumerate(begun):
-            if call is not None:
-                begun[index] = None
+        """Let go of calls before anything is taken: one that was dropped ends by that."""
+        count = len(self.begun)
+        if self.begun.count(None) != count:
+            held = self.begun[:count]
+            self.begun[:count] = [None] * count
+            for call in [call for call in filter(None, held) if call.state is not ENDED]:
                 call.let_go()
 
     def counter(self, suffix: str, *more: str) -> Any:

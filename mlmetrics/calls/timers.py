@@ -17,6 +17,7 @@ from types import CodeType, FrameType, TracebackType
 
 from ..recording.series import BOUND
 from .call import Call, Droppable, look
+from .operation import ENDED
 
 _PASSED_ON = frozenset({__name__, contextlib.__name__})
 """Modules that enter and leave for somebody else: `async with` through here, and exit stacks."""
@@ -49,9 +50,9 @@ class Timer(Call):
     def __enter__(self) -> Call:
         # Nothing is called between test and set, so no other thread comes between (CPython
         # switches threads at calls and backward jumps only).
-        if self._plain is not None:
+        if self.state is not None:
             return self._enter_again()
-        self._plain = True
+        self.state = True
         series = self._series
         self._start = series.clock()
         series.begin(self)
@@ -60,12 +61,12 @@ class Timer(Call):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is None and self._plain:
+        if error is None and self.state:
             # `end` for the common case, written out.
             series = self._series
             self._seconds = seconds = series.clock() - self._start
             series.succeed(seconds)
-            self._plain = False
+            self.state = ENDED
             if seconds > series.notice_seconds or len(series.begun) > BOUND:
                 look(series, seconds)
         else:
@@ -82,7 +83,8 @@ class Timer(Call):
     def _enter_again(self) -> Call:
         entry = _Entry(Call(self._series), next(_stack()), _runner())
         with self._series.store.declaring:
-            self._plain = False  # from now on the exit asks whose it is
+            if self.state is not ENDED:
+                self.state = False  # from now on the exit asks whose it is
             if not hasattr(self, "_entries"):
                 self._entries: list[_Entry] = []
             self._entries.append(entry)
@@ -103,7 +105,7 @@ class Timer(Call):
             newest = self._entries[::-1]
             here = (each for each in newest if each.place == stack[0])
             mine = (each for each in newest if each.runner == runner and each.is_left_elsewhere(stack))
-            anybodys = iter(newest if self._ended is not None else ())
+            anybodys = iter(newest if self.state is ENDED else ())
             entry = next(itertools.chain(here, mine, anybodys), None)
             if entry is None:
                 return self

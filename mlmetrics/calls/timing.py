@@ -11,6 +11,7 @@ from .recorder import Recorder
 from .timers import Timer
 
 DEFAULT = "default"
+_new = object.__new__
 
 
 class Timing(Recorder):
@@ -39,7 +40,11 @@ class Timing(Recorder):
         """
         if service is None and not operation:
             try:
-                return Timer(self._by_model[model])  # one look-up for a timer that has been here before
+                # One look-up for a timer that has been here before, and `Timer(...)` written out.
+                timer = _new(Timer)
+                timer._series = self._by_model[model]  # noqa: SLF001 (as above)
+                timer.state = None
+                return timer  # noqa: TRY300 (a block is left sooner than an `else` is reached)
             except Exception:  # noqa: BLE001 (a label that is new, or that cannot be hashed)
                 return Timer(self._timed_model(model))
         return Timer(self._timed(INFERENCE, service, model, operation))
