@@ -5,6 +5,7 @@ timers and streams hold a `Call`.
 """
 
 import asyncio
+import sys
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -15,7 +16,7 @@ from .measures import count, number, observe, ratio
 from .operation import ENDED, INFERENCE, MATCHING, PARSING, CallSeries, Operation
 
 CANCELLATIONS = (asyncio.CancelledError, GeneratorExit)
-"""What a caller that walked away looks like from inside; everything else raised is a failure."""
+"""What a caller that walked away looks like from inside, trio's `Cancelled` besides; all else raised is a failure."""
 CANCELLED = "cancelled"
 SCORES = {PARSING: "parsing_accuracy_score", MATCHING: "matching_score_distribution"}
 SIZES = "file_processing_size_bytes"
@@ -23,10 +24,19 @@ SIZES = "file_processing_size_bytes"
 
 def raised(series: CallSeries, error: BaseException, seconds: float) -> None:
     """End a call that raised."""
-    if isinstance(error, CANCELLATIONS):
+    if is_cancellation(error):
         cancelled(series, seconds)
     else:
         failed(series, type(error).__name__, seconds)
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Whether this says that somebody walked away; of a group, whether all in it does."""
+    kind = type(error)
+    if issubclass(kind, BaseExceptionGroup):
+        return all(is_cancellation(each) for each in error.exceptions)  # type: ignore[attr-defined]  # a group has them
+    trio = sys.modules.get("trio")
+    return issubclass(kind, CANCELLATIONS) or (trio is not None and issubclass(kind, trio.Cancelled))
 
 
 def cancelled(series: CallSeries, seconds: float) -> None:
