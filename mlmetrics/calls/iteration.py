@@ -15,7 +15,7 @@ from .standins import StandIn, class_for, special
 
 def _step(standin: StandIn, step: Callable[..., Any], *args: Any) -> Any:
     """Take a step of a stream."""
-    progress: StreamProgress = standin._self_run
+    progress: StreamProgress = standin.mlmetrics_run
     alone = progress.step(standin)
     try:
         item = step(*args)
@@ -34,7 +34,7 @@ def _step(standin: StandIn, step: Callable[..., Any], *args: Any) -> Any:
 
 async def _astep(standin: StandIn, step: Callable[..., Any], *args: Any) -> Any:
     """Take a step of an async stream."""
-    progress: StreamProgress = standin._self_run
+    progress: StreamProgress = standin.mlmetrics_run
     alone = progress.step(standin)
     try:
         item = await step(*args)
@@ -53,7 +53,7 @@ async def _astep(standin: StandIn, step: Callable[..., Any], *args: Any) -> Any:
 
 def _advance(standin: StandIn, step: Callable[..., Any], *args: Any) -> Any:
     """Take a step of a coroutine."""
-    progress: Progress = standin._self_run
+    progress: Progress = standin.mlmetrics_run
     alone = progress.step(standin)
     try:
         return step(*args)
@@ -77,7 +77,7 @@ def _leave(standin: StandIn, leave: Callable[..., Any], *args: Any) -> Any:
     try:
         return leave(*args)
     finally:
-        standin._self_run.leave()
+        standin.mlmetrics_run.leave()
 
 
 async def _aleave(standin: StandIn, leave: Callable[..., Any], *args: Any) -> Any:
@@ -85,45 +85,45 @@ async def _aleave(standin: StandIn, leave: Callable[..., Any], *args: Any) -> An
     try:
         return await leave(*args)
     finally:
-        standin._self_run.leave()
+        standin.mlmetrics_run.leave()
 
 
 def _throw(standin: StandIn, throw: Callable[..., Any], *error: Any) -> Any:
     """Throw into a generator; one that has not begun does not begin by that."""
-    return (_step if standin._self_run.begun else _leave)(standin, throw, *error)
+    return (_step if standin.mlmetrics_run.begun else _leave)(standin, throw, *error)
 
 
 async def _athrow(standin: StandIn, throw: Callable[..., Any], *error: Any) -> Any:
     """Throw into an async generator."""
-    return await (_astep if standin._self_run.begun else _aleave)(standin, throw, *error)
+    return await (_astep if standin.mlmetrics_run.begun else _aleave)(standin, throw, *error)
 
 
 def _throw_into_coroutine(standin: StandIn, throw: Callable[..., Any], *error: Any) -> Any:
     """Throw into a coroutine."""
-    return (_advance if standin._self_run.begun else _leave)(standin, throw, *error)
+    return (_advance if standin.mlmetrics_run.begun else _leave)(standin, throw, *error)
 
 
 class Left(StandIn):
     """What may be left before its end: by `close`, or at the end of a `with`."""
 
     __slots__ = ()
-    _self_heard: Mapping[str, Any] = {"close": _leave, "aclose": _aleave}
+    mlmetrics_heard: Mapping[str, Any] = {"close": _leave, "aclose": _aleave}
 
     def __enter__(self) -> Any:
-        return _entered(self, special(self._self_original, "__enter__")())
+        return _entered(self, special(self.mlmetrics_original, "__enter__")())
 
     def __exit__(self, *raised: object) -> Any:
-        return _leave(self, special(self._self_original, "__exit__"), *raised)
+        return _leave(self, special(self.mlmetrics_original, "__exit__"), *raised)
 
     async def __aenter__(self) -> Any:
-        return _entered(self, await special(self._self_original, "__aenter__")())
+        return _entered(self, await special(self.mlmetrics_original, "__aenter__")())
 
     async def __aexit__(self, *raised: object) -> Any:
-        return await _aleave(self, special(self._self_original, "__aexit__"), *raised)
+        return await _aleave(self, special(self.mlmetrics_original, "__aexit__"), *raised)
 
 
 def _entered(standin: StandIn, entered: object) -> object:
-    return standin if entered is standin._self_original else entered
+    return standin if entered is standin.mlmetrics_original else entered
 
 
 class Iteration(Left):
@@ -132,20 +132,20 @@ class Iteration(Left):
     __slots__ = ()
 
     def __iter__(self) -> Any:
-        iterator = iter(self._self_original)
-        if iterator is self._self_original:
+        iterator = iter(self.mlmetrics_original)
+        if iterator is self.mlmetrics_original:
             return self
-        return class_for(type(iterator), (Iteration,))(iterator, self._self_run)
+        return class_for(type(iterator), (Iteration,))(iterator, self.mlmetrics_run)
 
     def __next__(self) -> Any:
-        return _step(self, next, self._self_original)
+        return _step(self, next, self.mlmetrics_original)
 
 
 class GeneratorIteration(Iteration):
     """A generator: `send` and `throw` are steps of it too."""
 
     __slots__ = ()
-    _self_heard: Mapping[str, Any] = {"send": _step, "throw": _throw}
+    mlmetrics_heard: Mapping[str, Any] = {"send": _step, "throw": _throw}
 
 
 class AsyncIteration(Left):
@@ -154,20 +154,20 @@ class AsyncIteration(Left):
     __slots__ = ()
 
     def __aiter__(self) -> Any:
-        iterator = aiter(self._self_original)
-        if iterator is self._self_original:
+        iterator = aiter(self.mlmetrics_original)
+        if iterator is self.mlmetrics_original:
             return self
-        return class_for(type(iterator), (AsyncIteration,))(iterator, self._self_run)
+        return class_for(type(iterator), (AsyncIteration,))(iterator, self.mlmetrics_run)
 
     def __anext__(self) -> Any:
-        return _astep(self, anext, self._self_original)
+        return _astep(self, anext, self.mlmetrics_original)
 
 
 class AsyncGeneratorIteration(AsyncIteration):
     """An async generator: `asend` and `athrow` are steps of it too."""
 
     __slots__ = ()
-    _self_heard: Mapping[str, Any] = {"asend": _astep, "athrow": _athrow}
+    mlmetrics_heard: Mapping[str, Any] = {"asend": _astep, "athrow": _athrow}
 
 
 class Awaiting(Left):
@@ -177,15 +177,15 @@ class Awaiting(Left):
 
     def __await__(self) -> Generator[Any, Any, Any]:
         # Only of coroutines; Python says the same of a bare one.
-        if getattr(self._self_original, "cr_await", None) is not None:
+        if getattr(self.mlmetrics_original, "cr_await", None) is not None:
             raise RuntimeError("coroutine is being awaited already")
-        return drive(self._self_run, self, self._self_original)
+        return drive(self.mlmetrics_run, self, self.mlmetrics_original)
 
     async def __aenter__(self) -> Any:
-        progress: Progress = self._self_run
+        progress: Progress = self.mlmetrics_run
         alone = progress.step(self)
         try:
-            entered = await special(self._self_original, "__aenter__")()
+            entered = await special(self.mlmetrics_original, "__aenter__")()
         except BaseException as error:
             progress.fail(error, self, alone=alone)
             raise
@@ -199,7 +199,7 @@ class CoroutineSteps(Awaiting):
     """A coroutine, which event loops drive by `send` and `throw`."""
 
     __slots__ = ()
-    _self_heard: Mapping[str, Any] = {"send": _advance, "throw": _throw_into_coroutine}
+    mlmetrics_heard: Mapping[str, Any] = {"send": _advance, "throw": _throw_into_coroutine}
 
 
 def drive(progress: Progress, consumer: object, awaitable: Any) -> Generator[Any, Any, Any]:

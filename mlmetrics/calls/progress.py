@@ -7,7 +7,6 @@ closed or dropped. Neither is in progress before it is begun.
 """
 
 import weakref
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from ..recording.series import BOUND
@@ -30,7 +29,7 @@ class Progress(Run):
         self._adoption = adoption
         self._after = adoption.after
         self._busy = False
-        self._consumer: Callable[[], object] | None = None
+        self._consumer: weakref.ref[Any] | None = None
         # What the call takes if nobody uses what it returned; None if nothing has run then.
         self._unused_seconds = series.clock() - start if ran else None
 

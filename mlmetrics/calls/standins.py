@@ -26,57 +26,60 @@ ATTRIBUTES = (property, types.GetSetDescriptorType, types.MemberDescriptorType)
 
 
 class StandIn:
-    """The original, for everything that its own class does not record."""
+    """The original, for everything that its own class does not record.
 
-    __slots__ = ("__weakref__", "_self_original", "_self_run")
-    _self_heard: Mapping[str, Any] = {}
+    Its own names are such that no original has them: everything else is asked of the original.
+    """
+
+    __slots__ = ("__weakref__", "mlmetrics_original", "mlmetrics_run")
+    mlmetrics_heard: Mapping[str, Any] = {}
 
     def __init__(self, original: Any, run: Any) -> None:
-        object.__setattr__(self, "_self_original", original)
-        object.__setattr__(self, "_self_run", run)
+        object.__setattr__(self, "mlmetrics_original", original)
+        object.__setattr__(self, "mlmetrics_run", run)
 
-    @property
+    @property  # type: ignore[misc]  # nobody sets it
     def __class__(self) -> Any:
         """The original's, so that `isinstance` is as before."""
-        return self._self_original.__class__
+        return self.mlmetrics_original.__class__
 
     def __getattr__(self, name: str) -> Any:
-        value = getattr(self._self_original, name)
-        heard = self._self_heard.get(name)
+        value = getattr(self.mlmetrics_original, name)
+        heard = self.mlmetrics_heard.get(name)
         return value if heard is None else partial(heard, self, value)
 
     def __setattr__(self, name: str, value: Any) -> None:
-        setattr(self._self_original, name, value)
+        setattr(self.mlmetrics_original, name, value)
 
     def __delattr__(self, name: str) -> None:
-        delattr(self._self_original, name)
+        delattr(self.mlmetrics_original, name)
 
     def __dir__(self) -> Iterable[str]:
-        return dir(self._self_original)
+        return dir(self.mlmetrics_original)
 
     def __eq__(self, other: object) -> Any:
-        return self._self_original == other
+        return self.mlmetrics_original == other
 
     def __ne__(self, other: object) -> Any:
-        return self._self_original != other
+        return self.mlmetrics_original != other
 
     def __hash__(self) -> int:
-        return hash(self._self_original)
+        return hash(self.mlmetrics_original)
 
     def __repr__(self) -> str:
-        return repr(self._self_original)
+        return repr(self.mlmetrics_original)
 
     def __str__(self) -> str:
-        return str(self._self_original)
+        return str(self.mlmetrics_original)
 
     def __format__(self, spec: str) -> str:
-        return format(self._self_original, spec)
+        return format(self.mlmetrics_original, spec)
 
     def __reduce__(self) -> Any:
-        return self._self_original.__reduce__()
+        return self.mlmetrics_original.__reduce__()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
-        return self._self_original.__reduce_ex__(protocol)
+        return self.mlmetrics_original.__reduce_ex__(protocol)
 
 
 class _Special:
@@ -88,7 +91,7 @@ class _Special:
         self._name = name
 
     def __get__(self, standin: StandIn | None, owner: type | None = None) -> Any:
-        return self if standin is None else special(standin._self_original, self._name)  # noqa: SLF001 (one room)
+        return self if standin is None else special(standin.mlmetrics_original, self._name)
 
     def __call__(self, standin: StandIn, *args: Any, **kwargs: Any) -> Any:
         return self.__get__(standin)(*args, **kwargs)
@@ -135,9 +138,9 @@ def _new_class(kind: type, parts: tuple[type[StandIn], ...]) -> type[StandIn]:
     heard: dict[str, Any] = {}
     for part in parts:
         for base in reversed(part.__mro__[: part.__mro__.index(StandIn)]):
-            heard |= vars(base).get("_self_heard", {})
+            heard |= vars(base).get("mlmetrics_heard", {})
             namespace |= {name: each for name, each in vars(base).items() if namespace.get(name) is not None}
-    if kind.__hash__ is None:
+    if find(kind, "__hash__") is None:
         namespace["__hash__"] = None
-    namespace |= {"__slots__": (), "_self_heard": heard, "__module__": kind.__module__, "__doc__": kind.__doc__}
+    namespace |= {"__slots__": (), "mlmetrics_heard": heard, "__module__": kind.__module__, "__doc__": kind.__doc__}
     return type(kind.__name__, (StandIn,), namespace)

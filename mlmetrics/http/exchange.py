@@ -118,7 +118,7 @@ class Exchange:
         if self._left or self._refused(error):
             return CLIENT_LEFT
         complete = self._seconds is not None and self.status is not None
-        if is_cancellation(error):
+        if error is not None and is_cancellation(error):
             return self.status if complete and self.status is not None else CLIENT_LEFT
         return FAILED
 

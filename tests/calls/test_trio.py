@@ -78,7 +78,9 @@ async def on_anyio(metrics: MLMetrics) -> None:
 
 
 @pytest.mark.parametrize("run", [function, nursery, returned_coroutine, stream, returned_stream, timer, on_anyio])
-def test_cancelled(registry: CollectorRegistry, metrics: MLMetrics, run: Callable[[MLMetrics], Awaitable[None]]) -> None:
+def test_cancelled(
+    registry: CollectorRegistry, metrics: MLMetrics, run: Callable[[MLMetrics], Awaitable[None]]
+) -> None:
     """A cancelled scope is a cancelled call, and its cancellation reaches trio."""
 
     async def main() -> None:
