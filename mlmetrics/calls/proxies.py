@@ -1,8 +1,13 @@
 """Objects that are their original in everything but the one thing that is recorded."""
 
-from typing import Any, Never, cast
+from typing import TYPE_CHECKING, Any, Never, cast
 
 import wrapt
+
+if TYPE_CHECKING:
+    _Original = wrapt.BaseObjectProxy[Any]
+else:
+    _Original = wrapt.BaseObjectProxy  # the class itself takes no type argument before wrapt 2.2
 
 
 class _Hidden:
@@ -15,7 +20,7 @@ class _Hidden:
         raise AttributeError
 
 
-class Proxy(wrapt.BaseObjectProxy[Any]):
+class Proxy(_Original):
     """The original, for everything that a subclass does not say; its copies are the original's."""
 
     # No annotations in this class: they would be seen as those of the original.
