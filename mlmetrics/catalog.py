@@ -26,10 +26,11 @@ BATCH_BUCKETS = tuple(2.0**power for power in range(11))
 OUTCOMES = ("success", "failure", "cancelled")
 TOKEN_TYPES = ("input", "cache_read", "cache_write", "output", "reasoning")
 RECORDING_PLACES = (
-    *("accuracy", "batch", "call", "clock", "cost", "decorator", "duration", "exemplar", "failure", "first_chunk"),
+    *("accuracy", "batch", "call", "clock", "cost", "decorator", "duration", "exemplar", "failure"),
+    *("first_chunk", "fold"),
     *("label.doc_type", "label.error_type", "label.file_type", "label.matcher", "label.model", "label.operation"),
     *("label.parser", "label.route", "label.service", "label.status", "label.version"),
-    *("fold", "log", "queued", "request", "result", "score", "size", "success", "tokens", "usage"),
+    *("log", "queued", "request", "result", "score", "size", "success", "tokens", "usage"),
 )
 """Every value of `where` in `mlmetrics_recording_errors_total`; each stands at 0 before its first mistake."""
 

@@ -1,21 +1,30 @@
-"""Calls that return before they are over: streams, coroutines, futures.
+"""Calls that return before they are over: streams, coroutines, awaitables, futures.
 
-A function may hand out something that goes on instead of a result. The call then ends
-when that ends.
+A function may hand out something that goes on instead of a result. The call then ends when that
+ends. What does is told by its type alone, so that a lazy object is not evaluated by being returned.
 """
 
 import asyncio
 import concurrent.futures
 import inspect
-import io
-from collections.abc import Coroutine, Generator
+import types
+from collections.abc import AsyncGenerator, Coroutine, Generator
 from typing import Any
 
-from .call import raised, succeeded
-from .iteration import AsyncSource, AsyncStream, Progress, Source, Stream
+from .iteration import (
+    AsyncGeneratorIteration,
+    AsyncIteration,
+    Awaiting,
+    CoroutineSteps,
+    GeneratorIteration,
+    Iteration,
+    drive,
+)
 from .operation import CallSeries
 from .plan import Plan
-from .proxies import Proxy
+from .progress import Progress, StreamProgress
+from .results import After
+from .standins import StandIn, class_for, find
 from .streams import Run
 
 BUILTIN_TYPES = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict, set})
@@ -26,6 +35,11 @@ MOST_PLAIN_TYPES = 4096
 """A program that makes classes without end must not grow the set without end."""
 
 FUTURES = (asyncio.Future, concurrent.futures.Future)
+LAZY_BUILTINS = (map, filter, zip)
+NOT_RUN = (Generator, AsyncGenerator, Coroutine)
+"""What has not run before somebody starts it."""
+PREFIXES = {types.GeneratorType: "gi", types.CoroutineType: "cr", types.AsyncGeneratorType: "ag"}
+C_METHODS = (types.WrapperDescriptorType, types.MethodDescriptorType, types.BuiltinFunctionType, type(None))
 
 
 class Adoption:
@@ -42,6 +56,11 @@ class Adoption:
         """Sent to another process, it looks at the types there for itself."""
         return Adoption, (self._plan,)
 
+    @property
+    def after(self) -> After | None:
+        """What reads the result of a call."""
+        return self._plan.after
+
     def adopt(self, series: CallSeries, start: float, result: Any) -> Any:
         """What to return in place of the result if the call goes on; None if it is over."""
         try:
@@ -52,15 +71,9 @@ class Adoption:
 
     def _adopt(self, series: CallSeries, start: float, result: Any) -> Any:
         kind = type(result)
-        if isinstance(result, FUTURES):
+        if issubclass(kind, FUTURES):
             return self._await_future(series, start, result)
-        if kind.__module__ == "unittest.mock":
-            return None  # would say that it is a stream, and a test asks for the very mock it gave
-        # A coroutine that is a context manager too (aiohttp's requests) is used as either.
-        if isinstance(result, Coroutine) and not hasattr(kind, "__aenter__"):
-            adopted: Any = Awaited(result, self._drive(series, start, result))
-        else:
-            adopted = None if self._plan.stream is False else self._stream(series, start, result)
+        adopted = self._stand_in(series, start, result)
         if adopted is not None:
             series.aside.append(None)
             if series.full:
@@ -69,83 +82,97 @@ class Adoption:
             self.plain.add(kind)
         return adopted
 
-    def _stream(self, series: CallSeries, start: float, result: Any) -> Any:
-        """The stream that stands for the result, if it is one; told to be one, `iter()` decides."""
-        kind, told = type(result), self._plan.stream is True
-        if hasattr(kind, "__anext__"):
-            return AsyncStream(result, Progress(series, start))
-        if hasattr(kind, "__next__") and (told or not isinstance(result, io.IOBase)):  # files are read as well
-            return Stream(result, Progress(series, start))
-        if told and hasattr(kind, "__aiter__"):
-            return AsyncSource(result, Progress(series, start))
-        if told and hasattr(kind, "__iter__"):
-            return Source(result, Progress(series, start))
-        return None
-
-    def _drive(self, series: CallSeries, start: float, coroutine: Coroutine[Any, Any, Any]) -> Generator[Any, Any, Any]:
-        """Await what a plain function returned: the call ends with it."""
-        series.begin(None)
-        try:
-            result = yield from coroutine.__await__()
-        except BaseException as error:
-            raised(series, error, series.clock() - start)
-            raise
-        if type(result) not in self.plain and (adopted := self.adopt(series, start, result)) is not None:
-            return adopted
-        self._succeeded(series, start, result)
-        return result
-
-    def _succeeded(self, series: CallSeries, start: float, result: Any) -> None:
-        succeeded(series, series.clock() - start)
-        if self._plan.after is not None:
-            self._plan.after(series, result)
+    def _stand_in(self, series: CallSeries, start: float, result: Any) -> Any:
+        """What stands for a result that goes on; None for one that does not."""
+        kind = type(result)
+        if kind.__module__ == "unittest.mock":
+            return None  # would say that it is a stream, and a test asks for the very mock it gave
+        if kind is types.GeneratorType and result.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE:
+            return _drive_generator(Progress(series, start, self, ran=False), result)
+        parts = parts_of(kind, self._plan.stream)
+        if not parts:
+            return None
+        made = class_for(kind, parts)
+        progress = StreamProgress if any(issubclass(part, STREAMS) for part in parts) else Progress
+        return made(result, progress(series, start, self, ran=not issubclass(kind, NOT_RUN) or under_way(result)))
 
     def _await_future(self, series: CallSeries, start: float, future: Any) -> Any:
         """End the call when the future is done; its own callbacks tell. One that is dropped was given up."""
         run = Run(series, start, begun=True)
-        after = self._plan.after
 
         def done(future: Any) -> None:
-            if future.cancelled():
+            try:
+                self._end(run, series, future)
+            except Exception as error:  # noqa: BLE001 (a subclass may raise whatever it is asked)
                 run.leave()
-                return
-            # Not `exception()`: that would mark it as retrieved, and asyncio's own warning would be lost.
-            run.end(future._exception)  # noqa: SLF001 (there is no public way to look and leave no trace)
-            if after is not None and future._exception is None:  # noqa: SLF001 (as above)
-                after(series, future.result())
+                series.store.failed("result", error)
 
-        if future.done():
-            done(future)
-        else:
-            future.add_done_callback(done)
+        try:
+            if future.done():
+                done(future)
+            else:
+                future.add_done_callback(done)
+        except Exception:
+            if run.disown():
+                raise
         return future
 
+    def _end(self, run: Run, series: CallSeries, future: Any) -> None:
+        if future.cancelled():
+            run.leave()
+            return
+        # Not `exception()`: that would mark it as retrieved, and asyncio's own warning would be lost.
+        error = future._exception  # noqa: SLF001 (there is no public way to look and leave no trace)
+        run.end(error)
+        if self.after is not None and error is None:
+            self.after(series, future.result())
 
-class Awaited(Proxy):
-    """A coroutine that is its original in everything, and is awaited by way of a driver.
 
-    Not a coroutine around a coroutine: closed or dropped before it has begun, that would
-    leave an inner one of which Python says that it was never awaited.
+STREAMS = (Iteration, AsyncIteration)
+
+
+def parts_of(kind: type, told: bool | None) -> tuple[type[StandIn], ...]:  # noqa: FBT001 (as the user said it)
+    """What is recorded of a result of this type; nothing of one that is handed back as it is.
+
+    Of what is written in C, only what is known to go on: cursors and files are used in other ways
+    than by iterating, and what asks for their exact type would refuse a stand-in. `told` is what
+    the user said of `stream`: then `iter()` decides.
     """
+    parts: list[type[StandIn]] = []
+    if issubclass(kind, Coroutine):
+        parts.append(CoroutineSteps)
+    elif in_python(kind, "__await__"):
+        parts.append(Awaiting)
+    if told is not False:
+        if issubclass(kind, Generator):
+            parts.append(GeneratorIteration)
+        elif issubclass(kind, LAZY_BUILTINS) or in_python(kind, "__next__"):
+            parts.append(Iteration)
+        if issubclass(kind, AsyncGenerator):
+            parts.append(AsyncGeneratorIteration)
+        elif in_python(kind, "__anext__"):
+            parts.append(AsyncIteration)
+    if told and not any(issubclass(part, STREAMS) for part in parts):
+        asynchronous, synchronous = find(kind, "__aiter__"), find(kind, "__iter__")
+        parts += [AsyncIteration] if asynchronous is not None else [Iteration] if synchronous is not None else []
+    return tuple(parts)
 
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], driver: Generator[Any, Any, Any]) -> None:
-        super().__init__(coroutine)
-        self._self_driver = driver
 
-    def __await__(self) -> Generator[Any, Any, Any]:
-        driver: Generator[Any, Any, Any] = self._self_driver
-        return driver
+def in_python(kind: type, method: str) -> bool:
+    """Whether objects of this type have this special method, written in Python."""
+    return not isinstance(find(kind, method), C_METHODS)
 
-    def send(self, value: Any) -> Any:
-        """As the coroutine's."""
-        return self._self_driver.send(value)
 
-    def throw(self, *error: Any) -> Any:
-        """As the coroutine's."""
-        begun = inspect.getgeneratorstate(self._self_driver) != inspect.GEN_CREATED
-        return (self._self_driver if begun else self.__wrapped__).throw(*error)
+def under_way(result: Any) -> bool:
+    """Whether the function has begun the generator or coroutine that it returned."""
+    prefix = PREFIXES.get(type(result))
+    if prefix is None:
+        return False
+    # Python 3.11 does not say of an async generator whether it is suspended.
+    return getattr(result, f"{prefix}_suspended", False) or getattr(result, f"{prefix}_frame") is None
 
-    def close(self) -> None:
-        """As the coroutine's."""
-        self._self_driver.close()
-        self.__wrapped__.close()
+
+@types.coroutine
+def _drive_generator(progress: Progress, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """A generator that runs as a coroutine, in place of one that does: of the very same type, as Python asks."""
+    return (yield from drive(progress, generator, generator))

@@ -5,17 +5,18 @@ timers and streams hold a `Call`.
 """
 
 import asyncio
+import sys
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 from .. import exemplars, logs
 from ..catalog import TOKEN_TYPES
 from ..recording.labels import UNKNOWN
 from .measures import count, number, observe, ratio
-from .operation import INFERENCE, MATCHING, PARSING, CallSeries, Operation
+from .operation import ENDED, INFERENCE, MATCHING, PARSING, CallSeries, Operation
 
 CANCELLATIONS = (asyncio.CancelledError, GeneratorExit)
-"""What a caller that walked away looks like from inside; everything else raised is a failure."""
+"""What a caller that walked away looks like from inside, trio's `Cancelled` besides; all else raised is a failure."""
 CANCELLED = "cancelled"
 SCORES = {PARSING: "parsing_accuracy_score", MATCHING: "matching_score_distribution"}
 SIZES = "file_processing_size_bytes"
@@ -29,11 +30,19 @@ def raised(series: CallSeries, error: BaseException, seconds: float) -> None:
     Only the type of the error is looked at, and not by way of its own attributes: it may have a
     `__class__` or a metaclass that raises.
     """
-    kind = type(error)
-    if issubclass(kind, CANCELLATIONS):
+    if is_cancellation(error):
         cancelled(series, seconds)
     else:
-        failed(series, name_of_type(kind), seconds)
+        failed(series, name_of_type(type(error)), seconds)
+
+
+def is_cancellation(error: BaseException) -> bool:
+    """Whether this says that somebody walked away; of a group, whether all in it does."""
+    kind = type(error)
+    if issubclass(kind, BaseExceptionGroup):
+        return all(is_cancellation(each) for each in error.exceptions)  # type: ignore[attr-defined]  # a group has them
+    trio = sys.modules.get("trio")
+    return issubclass(kind, CANCELLATIONS) or (trio is not None and issubclass(kind, trio.Cancelled))
 
 
 def cancelled(series: CallSeries, seconds: float) -> None:
@@ -111,27 +120,34 @@ class Call:
     `mlmetrics_recording_errors_total{where}` and logged once.
     """
 
-    __slots__ = ("_first_chunk_seen", "_plain", "_seconds", "_series", "_start", "_verdict")
+    __slots__ = ("_first_chunk_seen", "_seconds", "_series", "_start", "_verdict", "state")
+    droppable: ClassVar[type["Call"]]
 
     def __init__(self, series: CallSeries) -> None:
         self._series = series
-        # None before it begins, True while nothing has been said of it, False from then on. The
-        # other slots are empty until they are needed: a timer is made for every block.
-        self._plain: bool | None = None
+        # None before it begins, True while nothing has been said of it, False from then on, `ENDED`.
+        # The other slots are empty until they are needed: a timer is made for every block.
+        self.state: int | None = None
 
     def begin(self) -> None:
-        """Start the clock."""
-        self._plain = False
-        self._start = self._series.clock()
-        self._series.begin(None)
+        """Start the clock, if it does not run or has run already."""
+        if self.state is None:
+            self.state = False
+            self._start = self._series.clock()
+            self._series.begin(self)
+
+    def let_go(self) -> None:
+        """The series keeps it no longer: if it is dropped before it ends, it says so itself."""
+        if not isinstance(self, Droppable):
+            self.__class__ = self.droppable
 
     def end(self, error: BaseException | None = None) -> None:
         """Stop the clock, and record the one outcome: what the user said, else what was raised."""
-        if self._plain is None or self._ended is not None:
+        if self.state is None or self.state is ENDED:
             return
         series, verdict = self._series, getattr(self, "_verdict", None)
         self._seconds = seconds = series.clock() - self._start
-        self._plain = False
+        self.state = ENDED
         if verdict == CANCELLED:
             cancelled(series, seconds)
         elif verdict is not None:
@@ -142,16 +158,11 @@ class Call:
             succeeded(series, seconds)
 
     @property
-    def _ended(self) -> float | None:
-        """Seconds that the call took, once it has ended."""
-        return getattr(self, "_seconds", None)
-
-    @property
     def duration(self) -> float:
         """Seconds since the call began; the call's own once it has ended."""
-        if self._ended is not None:
-            return self._ended
-        return 0.0 if self._plain is None else self._series.clock() - self._start
+        if self.state is ENDED:
+            return self._seconds
+        return 0.0 if self.state is None else self._series.clock() - self._start
 
     def fail(self, error_type: str = "error") -> None:
         """The call is a failure of this type, even if nothing is raised.
@@ -165,9 +176,9 @@ class Call:
         self._say(CANCELLED)
 
     def _say(self, verdict: str) -> None:
-        if self._plain is not None:
+        if self.state is not None and self.state is not ENDED:
             self._verdict = verdict
-            self._plain = False
+            self.state = False
 
     def tokens(self, **tokens: float) -> None:
         """Tokens used, by additive type: `input`, `cache_read`, `cache_write`, `output`, `reasoning`.
@@ -225,6 +236,24 @@ class Call:
         if own is not operation:
             self._series.store.failed(where, f"{own.name} calls have no {where}")
         return own is operation
+
+
+class Droppable:
+    """What a call is besides once its series has let it go; a finalizer for each would cost each."""
+
+    __slots__ = ()
+
+    def __del__(self: Any) -> None:
+        self.end(GeneratorExit())
+
+
+class _DroppableCall(Droppable, Call):
+    """A call that its series has let go."""
+
+    __slots__ = ()
+
+
+Call.droppable = _DroppableCall
 
 
 def record_tokens(series: CallSeries, tokens: Mapping[str, Any]) -> None:

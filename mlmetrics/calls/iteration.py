@@ -1,186 +1,216 @@
-"""Streams that a function hands out: iterators and async iterators whose consumer ends the call.
+"""Stand-ins for what a function hands out and its consumer ends: iterators, async iterators, awaitables.
 
-While nobody has begun to iterate it, a stream is no call in progress, and if nobody ever
-does, it was none: the same rule as for a generator function, whose body has not run either.
+The classes here are parts: each has the methods that are recorded where an original has them.
+What a step means for the call is decided in `progress`.
 """
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
-from functools import partial
+import types
+from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
-from ..recording.series import BOUND
-from .operation import CallSeries
-from .proxies import Proxy
-from .streams import Run, chunk_recorders
+from .progress import Progress, StreamProgress
+from .standins import StandIn, class_for, special
 
 
-class Progress(Run):
-    """Where one handed-out stream is: not begun, under way, or ended with one outcome."""
-
-    __slots__ = ("_gap", "_gaps", "_last", "_record_first")
-
-    def __init__(self, series: CallSeries, start: float) -> None:
-        super().__init__(series, start)
-        self._last: float | None = None
-        self._record_first, self._gaps, self._gap = chunk_recorders(series)
-
-    def chunk(self) -> None:
-        """A chunk has come."""
-        if self._ended:
-            return
-        now = self._series.clock()
-        if self._last is None:
-            self._record_first(now - self._start)
-        else:
-            self._gap(now - self._last)
-            if len(self._gaps.pending) > BOUND:
-                self._series.store.fold(self._gaps)
-        self._last = now
+def _step(standin: StandIn, step: Callable[..., Any], *args: Any) -> Any:
+    """Take a step of a stream."""
+    progress: StreamProgress = standin.mlmetrics_run
+    alone = progress.step(standin)
+    try:
+        item = step(*args)
+    except StopIteration as stop:
+        progress.exhausted(args, stop.value)
+        raise
+    except BaseException as error:
+        progress.fail(error, standin, alone=alone)
+        raise
+    finally:
+        if alone:
+            progress.rest()
+    progress.chunk(item)
+    return item
 
 
-class Source(Proxy):
-    """What can be iterated, and may be left before its end: by `close`, or at the end of a `with`."""
+async def _astep(standin: StandIn, step: Callable[..., Any], *args: Any) -> Any:
+    """Take a step of an async stream."""
+    progress: StreamProgress = standin.mlmetrics_run
+    alone = progress.step(standin)
+    try:
+        item = await step(*args)
+    except StopAsyncIteration:
+        progress.exhausted(args)
+        raise
+    except BaseException as error:
+        progress.fail(error, standin, alone=alone)
+        raise
+    finally:
+        if alone:
+            progress.rest()
+    progress.chunk(item)
+    return item
 
-    _self_heard = frozenset({"close"})
 
-    def __init__(self, stream: Any, progress: Progress) -> None:
-        super().__init__(stream)
-        self._self_progress = progress
+def _advance(standin: StandIn, step: Callable[..., Any], *args: Any) -> Any:
+    """Take a step of a coroutine."""
+    progress: Progress = standin.mlmetrics_run
+    alone = progress.step(standin)
+    try:
+        return step(*args)
+    except StopIteration as stop:
+        result = progress.finished(stop.value)
+        if result is stop.value:
+            raise
+    except BaseException as error:
+        progress.fail(error, standin, alone=alone)
+        raise
+    finally:
+        if alone:
+            progress.rest()
+    raise StopIteration(result)
 
-    def __iter__(self) -> Iterator[Any]:
-        return Stream(iter(self.__wrapped__), self._self_progress)
+
+def _leave(standin: StandIn, leave: Callable[..., Any], *args: Any) -> Any:
+    """Close it, or leave its block. `close` is a coroutine function in some async libraries, a function in others."""
+    if inspect.iscoroutinefunction(leave):
+        return _aleave(standin, leave, *args)
+    try:
+        return leave(*args)
+    finally:
+        standin.mlmetrics_run.leave()
+
+
+async def _aleave(standin: StandIn, leave: Callable[..., Any], *args: Any) -> Any:
+    """The same, asynchronously."""
+    try:
+        return await leave(*args)
+    finally:
+        standin.mlmetrics_run.leave()
+
+
+def _throw(standin: StandIn, throw: Callable[..., Any], *error: Any) -> Any:
+    """Throw into a generator; one that has not begun does not begin by that."""
+    return (_step if standin.mlmetrics_run.begun else _leave)(standin, throw, *error)
+
+
+async def _athrow(standin: StandIn, throw: Callable[..., Any], *error: Any) -> Any:
+    """Throw into an async generator."""
+    return await (_astep if standin.mlmetrics_run.begun else _aleave)(standin, throw, *error)
+
+
+def _throw_into_coroutine(standin: StandIn, throw: Callable[..., Any], *error: Any) -> Any:
+    """Throw into a coroutine."""
+    return (_advance if standin.mlmetrics_run.begun else _leave)(standin, throw, *error)
+
+
+class Left(StandIn):
+    """What may be left before its end: by `close`, or at the end of a `with`."""
+
+    __slots__ = ()
+    mlmetrics_heard: Mapping[str, Any] = {"close": _leave, "aclose": _aleave}
 
     def __enter__(self) -> Any:
-        entered = self.__wrapped__.__enter__()
-        return self if entered is self.__wrapped__ else entered
+        return _entered(self, special(self.mlmetrics_original, "__enter__")())
 
     def __exit__(self, *raised: object) -> Any:
-        try:
-            return self.__wrapped__.__exit__(*raised)
-        finally:
-            self._self_progress.leave()
-
-    def __getattr__(self, name: str) -> Any:
-        value = super().__getattr__(name)
-        return partial(getattr(self, f"_self_{name}"), value) if name in self._self_heard else value
-
-    def _self_close(self, close: Callable[..., Any], *args: Any) -> Any:
-        try:
-            return close(*args)
-        finally:
-            self._self_progress.leave()
-
-
-class Stream(Source):
-    """An iterator, a generator among them."""
-
-    _self_heard = frozenset({"close", "send", "throw"})
-
-    def __iter__(self) -> Iterator[Any]:
-        return self
-
-    def __next__(self) -> Any:
-        return self._self_send(self.__wrapped__.__next__)
-
-    def _self_send(self, send: Callable[..., Any], *args: Any) -> Any:
-        self._self_progress.begin()
-        return self._self_step(send, args)
-
-    def _self_throw(self, throw: Callable[..., Any], *error: Any) -> Any:
-        return self._self_step(throw, error)
-
-    def _self_step(self, step: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        progress: Progress = self._self_progress
-        try:
-            item = step(*args)
-        except StopIteration:
-            progress.end(exit_of(args))
-            raise
-        except BaseException as error:
-            progress.end(error)
-            raise
-        progress.chunk()
-        return item
-
-
-class AsyncSource(Proxy):
-    """What can be iterated asynchronously, and may be left before its end."""
-
-    _self_heard = frozenset({"aclose", "close"})
-
-    def __init__(self, stream: Any, progress: Progress) -> None:
-        super().__init__(stream)
-        self._self_progress = progress
-
-    def __aiter__(self) -> AsyncIterator[Any]:
-        return AsyncStream(aiter(self.__wrapped__), self._self_progress)
+        return _leave(self, special(self.mlmetrics_original, "__exit__"), *raised)
 
     async def __aenter__(self) -> Any:
-        entered = await self.__wrapped__.__aenter__()
-        return self if entered is self.__wrapped__ else entered
+        return _entered(self, await special(self.mlmetrics_original, "__aenter__")())
 
     async def __aexit__(self, *raised: object) -> Any:
+        return await _aleave(self, special(self.mlmetrics_original, "__aexit__"), *raised)
+
+
+def _entered(standin: StandIn, entered: object) -> object:
+    return standin if entered is standin.mlmetrics_original else entered
+
+
+class Iteration(Left):
+    """An iterable, or an iterator."""
+
+    __slots__ = ()
+
+    def __iter__(self) -> Any:
+        iterator = iter(self.mlmetrics_original)
+        if iterator is self.mlmetrics_original:
+            return self
+        return class_for(type(iterator), (Iteration,))(iterator, self.mlmetrics_run)
+
+    def __next__(self) -> Any:
+        return _step(self, next, self.mlmetrics_original)
+
+
+class GeneratorIteration(Iteration):
+    """A generator: `send` and `throw` are steps of it too."""
+
+    __slots__ = ()
+    mlmetrics_heard: Mapping[str, Any] = {"send": _step, "throw": _throw}
+
+
+class AsyncIteration(Left):
+    """An async iterable, or an async iterator."""
+
+    __slots__ = ()
+
+    def __aiter__(self) -> Any:
+        iterator = aiter(self.mlmetrics_original)
+        if iterator is self.mlmetrics_original:
+            return self
+        return class_for(type(iterator), (AsyncIteration,))(iterator, self.mlmetrics_run)
+
+    def __anext__(self) -> Any:
+        return _astep(self, anext, self.mlmetrics_original)
+
+
+class AsyncGeneratorIteration(AsyncIteration):
+    """An async generator: `asend` and `athrow` are steps of it too."""
+
+    __slots__ = ()
+    mlmetrics_heard: Mapping[str, Any] = {"asend": _astep, "athrow": _athrow}
+
+
+class Awaiting(Left):
+    """What can be awaited; where that can also be entered, as aiohttp's requests can, entering is awaiting."""
+
+    __slots__ = ()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        # Only of coroutines; Python says the same of a bare one.
+        if getattr(self.mlmetrics_original, "cr_await", None) is not None:
+            raise RuntimeError("coroutine is being awaited already")
+        return drive(self.mlmetrics_run, self, self.mlmetrics_original)
+
+    async def __aenter__(self) -> Any:
+        progress: Progress = self.mlmetrics_run
+        alone = progress.step(self)
         try:
-            return await self.__wrapped__.__aexit__(*raised)
-        finally:
-            self._self_progress.leave()
-
-    def __getattr__(self, name: str) -> Any:
-        value = super().__getattr__(name)
-        return partial(getattr(self, f"_self_{name}"), value) if name in self._self_heard else value
-
-    async def _self_aclose(self, aclose: Callable[..., Any], *args: Any) -> Any:
-        try:
-            return await aclose(*args)
-        finally:
-            self._self_progress.leave()
-
-    def _self_close(self, close: Callable[..., Any], *args: Any) -> Any:
-        """`close` of an async stream is a coroutine function in some libraries, a function in others."""
-        if inspect.iscoroutinefunction(close):
-            return self._self_aclose(close, *args)
-        try:
-            return close(*args)
-        finally:
-            self._self_progress.leave()
-
-
-class AsyncStream(AsyncSource):
-    """An async iterator, an async generator among them."""
-
-    _self_heard = frozenset({"aclose", "asend", "athrow", "close"})
-
-    def __aiter__(self) -> AsyncIterator[Any]:
-        return self
-
-    async def __anext__(self) -> Any:
-        return await self._self_asend(self.__wrapped__.__anext__)
-
-    async def _self_asend(self, asend: Callable[..., Any], *args: Any) -> Any:
-        self._self_progress.begin()
-        return await self._self_step(asend, args)
-
-    async def _self_athrow(self, athrow: Callable[..., Any], *error: Any) -> Any:
-        return await self._self_step(athrow, error)
-
-    async def _self_step(self, step: Callable[..., Any], args: tuple[Any, ...]) -> Any:
-        progress: Progress = self._self_progress
-        try:
-            item = await step(*args)
-        except StopAsyncIteration:
-            progress.end(exit_of(args))
-            raise
+            entered = await special(self.mlmetrics_original, "__aenter__")()
         except BaseException as error:
-            progress.end(error)
+            progress.fail(error, self, alone=alone)
             raise
-        progress.chunk()
-        return item
+        finally:
+            if alone:
+                progress.rest()
+        return progress.finished(_entered(self, entered))
 
 
-def exit_of(thrown: tuple[Any, ...]) -> GeneratorExit | None:
-    """The `GeneratorExit` among what was thrown: a stream that ends upon it was not exhausted."""
-    for each in thrown:
-        if isinstance(each, GeneratorExit) or each is GeneratorExit:
-            return GeneratorExit()
-    return None
+class CoroutineSteps(Awaiting):
+    """A coroutine, which event loops drive by `send` and `throw`."""
+
+    __slots__ = ()
+    mlmetrics_heard: Mapping[str, Any] = {"send": _advance, "throw": _throw_into_coroutine}
+
+
+def drive(progress: Progress, consumer: object, awaitable: Any) -> Generator[Any, Any, Any]:
+    """Await what a function returned, or run the generator that it returned as a coroutine."""
+    alone = progress.step(consumer)
+    try:
+        result = yield from (awaitable if type(awaitable) is types.GeneratorType else special(awaitable, "__await__")())
+    except BaseException as error:
+        progress.fail(error, consumer, alone=alone)
+        raise
+    finally:
+        if alone:
+            progress.rest()
+    return progress.finished(result)

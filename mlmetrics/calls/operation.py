@@ -1,7 +1,7 @@
 """The three operations, and the series that all calls with the same labels share."""
 
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from ..recording.series import BOUND, HistogramSeries, take
 from ..recording.store import RawLabels, Store
@@ -46,11 +46,25 @@ class Appended(list[T]):
         return getattr, (self._series, self._name)
 
 
+ENDED: Final = 0
+"""The state of a call that has its outcome; false, as all but one are."""
+
+
+class Open(Protocol):
+    """A call that may be dropped before it ends, as a timer may be that nobody leaves."""
+
+    state: int | None
+
+    def let_go(self) -> None:
+        """The series keeps it no longer: if it is dropped before it ends, it says so itself."""
+
+
 class CallSeries:
     """The calls of one operation with one set of labels, as five lists that only grow.
 
     Ending a call appends its seconds to the list of its outcome; in progress is what has
-    begun less what has ended. `aside` holds calls that ended without an outcome: a stream
+    begun less what has ended. A timer's call stands in `begun` itself, until a fold lets it go: so
+    nothing needs to be watched that ends before. `aside` holds calls that ended without an outcome: a stream
     that was handed out and has not been iterated yet begins when somebody iterates it.
     """
 
@@ -64,7 +78,7 @@ class CallSeries:
         self.operation = operation
         self.labels = labels
         self.clock = store.clock
-        self.begun: Appended[None] = Appended(self, "begun")
+        self.begun: Appended[Open | None] = Appended(self, "begun")
         self.succeeded: Appended[float] = Appended(self, "succeeded")
         self.failed: list[float] = []
         self.cancelled: list[float] = []
@@ -87,6 +101,7 @@ class CallSeries:
         cells = self._cells
         if cells is None:
             cells = self._cells = _Cells(self)
+        self._let_go()
         # What has ended is taken before what has begun: in progress is never below the truth.
         succeeded, failed, cancelled = take(self.succeeded), take(self.failed), take(self.cancelled)
         ended = len(succeeded) + len(failed) + len(cancelled) + len(take(self.aside))
@@ -98,6 +113,15 @@ class CallSeries:
         if self.exemplars:
             cells.duration.mark(take(self.exemplars))
         self.notice_seconds = self.store.notice_seconds()
+
+    def _let_go(self) -> None:
+        """Let go of calls before anything is taken: one that was dropped ends by that."""
+        count = len(self.begun)
+        if self.begun.count(None) != count:
+            held = self.begun[:count]
+            self.begun[:count] = [None] * count
+            for call in [call for call in filter(None, held) if call.state is not ENDED]:
+                call.let_go()
 
     def counter(self, suffix: str, *more: str) -> Any:
         """A counter beside the operation's own, such as its tokens by type."""

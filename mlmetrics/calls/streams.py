@@ -45,6 +45,11 @@ class Run:
         else:
             raised(self._series, error, seconds)
 
+    def disown(self) -> bool:
+        """Record nothing of it from now on; False if it has been recorded."""
+        recorded, self._ended = self._ended, True
+        return not recorded
+
     def leave(self) -> None:
         """Its consumer walked away."""
         self.end(GeneratorExit())

@@ -1,46 +1,72 @@
-"""Timers: `with` and `async with` around a block, reusable in threads and tasks.
+"""Timers: `with` and `async with` around a block, reusable in threads, tasks and generators.
 
 A timer is its own call the first time it is entered, which is all that
-`with inference_timer(...)` ever needs; when it is entered again, each run gets a `Call`
-of its own, found again at the exit by thread and task.
+`with inference_timer(...)` ever needs; when it is entered again, each run gets a `Call` of its own.
+`with` hands its exit nothing by which to tell whose it is, so that is found by the frame which entered.
 """
 
 import asyncio
+import contextlib
+import inspect
+import itertools
+import sys
 import threading
-from types import TracebackType
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import CodeType, FrameType, TracebackType
 
 from ..recording.series import BOUND
-from .call import Call, look
+from .call import Call, Droppable, look
+from .operation import ENDED
 
-_Runner = tuple[int, object]
-_FIRST: _Runner = (0, None)
-"""Stands for whoever entered the timer first: nobody asked who it was."""
+_PASSED_ON = frozenset({__name__, contextlib.__name__})
+"""Modules that enter and leave for somebody else: `async with` through here, and exit stacks."""
+_STAYS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+"""Code whose frames outlive what calls them."""
+
+
+_Place = tuple[int, CodeType]
+"""A frame, and its code: the number alone is given again when a frame is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """One entry of a timer after the first: its call, and who entered."""
+
+    call: Call
+    place: _Place
+    runner: tuple[int, object]
+
+    def is_left_elsewhere(self, stack: list[_Place]) -> bool:
+        """Whether the frame that entered is gone: something else then leaves in its place."""
+        return not self.place[1].co_flags & _STAYS and self.place not in stack
 
 
 class Timer(Call):
     """A block of code as a call; yields the `Call` to say more of it."""
 
-    __slots__ = ("_open",)
+    __slots__ = ("_entries",)
 
     def __enter__(self) -> Call:
         # Nothing is called between test and set, so no other thread comes between (CPython
         # switches threads at calls and backward jumps only).
-        if self._plain is not None:
+        if self.state is not None:
             return self._enter_again()
-        self._plain = True
+        self.state = True
         series = self._series
         self._start = series.clock()
-        series.begin(None)
+        series.begin(self)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is None and self._plain:
+        if error is None and self.state:
             # `end` for the common case, written out.
             series = self._series
             self._seconds = seconds = series.clock() - self._start
             series.succeed(seconds)
+            self.state = ENDED
             if seconds > series.notice_seconds or len(series.begun) > BOUND:
                 look(series, seconds)
         else:
@@ -55,33 +81,57 @@ class Timer(Call):
         self.__exit__(kind, error, traceback)
 
     def _enter_again(self) -> Call:
-        call = Call(self._series)
+        entry = _Entry(Call(self._series), next(_stack()), _runner())
         with self._series.store.declaring:
-            self._plain = False  # from now on the exit asks whose it is
-            if not hasattr(self, "_open"):
-                self._open: dict[_Runner, list[Call]] = {_FIRST: [self]}
-            self._open.setdefault(_runner(), []).append(call)
-        call.begin()
-        return call
+            if self.state is not ENDED:
+                self.state = False  # from now on the exit asks whose it is
+            if not hasattr(self, "_entries"):
+                self._entries: list[_Entry] = []
+            self._entries.append(entry)
+        entry.call.begin()
+        return entry.call
 
     def _leave(self) -> Call:
-        """The newest open call of this thread and task; else the first one; else any.
+        """The call whose block ends here.
 
-        A block may be left in another thread than it was entered in, as a generator may be.
+        The newest that this frame entered; else the newest of this thread and task whose own frame
+        is gone, as that of a context manager which enters a timer within itself; else the first,
+        of which nobody asked who it was; else any.
         """
+        if not hasattr(self, "_entries"):
+            return self
+        stack, runner = list(_stack()), _runner()
         with self._series.store.declaring:
-            calls = getattr(self, "_open", {})
-            for runner in (_runner(), _FIRST, *calls):
-                while mine := calls.get(runner):
-                    call: Call = mine.pop()
-                    if not mine:
-                        del calls[runner]
-                    if call._ended is None:  # noqa: SLF001 (a timer is a call)
-                        return call
-        return self
+            newest = self._entries[::-1]
+            here = (each for each in newest if each.place == stack[0])
+            mine = (each for each in newest if each.runner == runner and each.is_left_elsewhere(stack))
+            anybodys = iter(newest if self.state is ENDED else ())
+            entry = next(itertools.chain(here, mine, anybodys), None)
+            if entry is None:
+                return self
+            self._entries.remove(entry)
+            return entry.call
 
 
-def _runner() -> _Runner:
+class _DroppableTimer(Droppable, Timer):
+    """A timer that its series has let go."""
+
+    __slots__ = ()
+
+
+Timer.droppable = _DroppableTimer
+
+
+def _stack() -> Iterator[_Place]:
+    """Where the timer is entered or left, and where that was called, the innermost first."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 (there is no public way that is as cheap)
+    while frame is not None:
+        if frame.f_globals.get("__name__") not in _PASSED_ON or frame.f_back is None:
+            yield id(frame), frame.f_code
+        frame = frame.f_back
+
+
+def _runner() -> tuple[int, object]:
     """Who runs: the thread, and the task where there is one."""
     try:
         task = asyncio.current_task()

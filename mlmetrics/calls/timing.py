@@ -13,6 +13,7 @@ from .timers import Timer
 
 DEFAULT = "default"
 NO_OPERATION = ""
+_new = object.__new__
 
 
 class Timing(Recorder):
@@ -44,7 +45,11 @@ class Timing(Recorder):
         # By identity: what is given may raise when it is asked anything. Another empty text takes the longer way.
         if service is None and operation is NO_OPERATION:
             try:
-                return Timer(self._by_model[model])  # one look-up for a timer that has been here before
+                # One look-up for a timer that has been here before, and `Timer(...)` written out.
+                timer = _new(Timer)
+                timer._series = self._by_model[model]  # noqa: SLF001 (as above)
+                timer.state = None
+                return timer  # noqa: TRY300 (a block is left sooner than an `else` is reached)
             except Exception:  # noqa: BLE001 (a label that is new, or that cannot be hashed)
                 return Timer(self._timed_model(model))
         return Timer(self._timed(INFERENCE, service, model, operation))

@@ -3,8 +3,10 @@
 import asyncio
 import gzip
 import os
+import sys
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
@@ -92,4 +94,25 @@ if hasattr(os, "register_at_fork"):
 
 async def answer_aside(scrape: Scrape, registry: CollectorRegistry) -> Answer:
     """Answer without blocking the event loop, on which the health checks wait as well."""
-    return await asyncio.get_running_loop().run_in_executor(_writers.pool, scrape.answer, registry)
+    trio = running_trio()
+    if trio is None:
+        return await asyncio.get_running_loop().run_in_executor(_writers.pool, scrape.answer, registry)
+    written, loop = trio.Event(), trio.lowlevel.current_trio_token()
+
+    def tell(_: object) -> None:
+        with suppress(trio.RunFinishedError):
+            loop.run_sync_soon(written.set)
+
+    answer = _writers.pool.submit(scrape.answer, registry)
+    answer.add_done_callback(tell)
+    await written.wait()
+    return answer.result()
+
+
+def running_trio() -> Any:
+    """Trio, if we are called from a task of its event loop; None on asyncio's."""
+    trio = sys.modules.get("trio")
+    try:
+        return trio if trio is not None and trio.lowlevel.current_task() else None
+    except RuntimeError:
+        return None

@@ -5,12 +5,12 @@ raises into the request: what cannot be recorded is counted. `send` and `end` ar
 out rather than divided, because every request pays for each call they make.
 """
 
-import asyncio
 from collections.abc import Awaitable
 from traceback import walk_tb
 from typing import TYPE_CHECKING, Any
 
 from .. import exemplars, logs
+from ..calls.call import is_cancellation
 from ..recording.series import BOUND
 from .request_id import KEY, bind, choose, restore, returned
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 CLIENT_LEFT = 499
 FAILED = 500
 REDIRECTS = range(300, 400)
-CANCELLATIONS = (asyncio.CancelledError, GeneratorExit)
 CLIENT_DISCONNECT = "ClientDisconnect"
 """What Starlette raises, in place of the server's error too, when its client has left."""
 GONE = frozenset({"BrokenResourceError", "ClosedResourceError"})
@@ -119,7 +118,7 @@ class Exchange:
         if self._left or self._refused(error):
             return CLIENT_LEFT
         complete = self._seconds is not None and self.status is not None
-        if isinstance(error, CANCELLATIONS):
+        if error is not None and is_cancellation(error):
             return self.status if complete and self.status is not None else CLIENT_LEFT
         return FAILED
 

@@ -170,7 +170,7 @@ def generator():
 
 @track
 def iterator():
-    return iter([1, 2])
+    return map(int, "12")
 
 @track
 def future():

@@ -257,6 +257,13 @@ class Flavour:
     body: Callable[..., Any]
     run: Callable[[Callable[..., Any], Script], object]
     endings: tuple[str, ...]
+    never: str | None = None
+    """The outcome if nobody begins it; None if it has not run then."""
+
+    def outcomes(self, ending: str) -> dict[str, float]:
+        """What is recorded of one call with this ending."""
+        outcome = self.never if ending == "never" else OUTCOMES[ending]
+        return {} if outcome is None else {outcome: 1}
 
     @property
     def name(self) -> str:
@@ -269,13 +276,13 @@ FLAVOURS = (
     Flavour(coroutine, run_coroutine, STREAM),
     Flavour(generator, run_iterator, STREAM),
     Flavour(async_generator, run_async_iterator, STREAM),
-    Flavour(iterator, run_iterator, STREAM),
-    Flavour(async_iterator, run_async_iterator, STREAM),
+    Flavour(iterator, run_iterator, STREAM, never="success"),
+    Flavour(async_iterator, run_async_iterator, STREAM, never="success"),
     Flavour(returned_generator, run_iterator, STREAM),
     Flavour(returned_async_generator, run_async_iterator, STREAM),
     Flavour(returned_coroutine, run_coroutine, STREAM),
-    Flavour(awaited_iterator, run_awaited_iterator, STREAM),
-    Flavour(awaited_async_iterator, run_awaited_async_iterator, STREAM),
+    Flavour(awaited_iterator, run_awaited_iterator, STREAM, never="success"),
+    Flavour(awaited_async_iterator, run_awaited_async_iterator, STREAM, never="success"),
 )
 
 

@@ -59,7 +59,7 @@ def test_decorator(
         assert script.error is before[1] is after[1]
     assert type(before[1]) is type(after[1])
     assert before[2][-1:] == after[2][-1:]
-    assert ({OUTCOMES[ending]: 1} if ending in OUTCOMES else {}) == outcomes(registry, operation)
+    assert flavour.outcomes(ending) == outcomes(registry, operation)
     assert in_progress(registry, operation) == 0
     assert errors(registry) == {}
 

@@ -217,3 +217,137 @@ def test_said_outcomes(registry: CollectorRegistry, metrics: MLMetrics) -> None:
     assert {"cancelled": 1, "failure": 2} == outcomes(registry)
     assert 1 == value(registry, "ml_inference_errors_total", error_type="quota")
     assert 1 == value(registry, "ml_inference_errors_total", error_type="error")
+
+
+def test_interleaved_generators(registry: CollectorRegistry, metrics: MLMetrics, clock: Clock) -> None:
+    """Generators that share a timer and end in the order in which they began have outcomes of their own."""
+    timer = metrics.inference_timer(model="m")
+    calls: list[Call] = []
+
+    def stream() -> Iterator[int]:
+        with timer as call:
+            calls.append(call)
+            yield 1
+            call.fail("quota")
+
+    streams = [stream() for _ in range(3)]
+    for each in streams:
+        next(each)
+        clock.advance(1)
+    for each in streams:
+        list(each)
+    assert [3, 2, 1] == [call.duration for call in calls]
+    assert {"failure": 3} == outcomes(registry)
+
+
+def test_shared_by_context_managers(registry: CollectorRegistry, metrics: MLMetrics) -> None:
+    """Tasks that enter one timer within a context manager of their own still have a call each."""
+    timer = metrics.inference_timer(model="m")
+
+    class Manager:
+        def __enter__(self) -> Call:
+            return timer.__enter__()
+
+        def __exit__(self, *raised: object) -> None:
+            timer.__exit__(*raised)  # type: ignore[arg-type]  # as `with` passes them
+
+    async def run() -> None:
+        with Manager() as call:
+            await Pause()
+            call.fail("quota")
+
+    async def main() -> None:
+        with timer:
+            await asyncio.gather(run(), run(), run())
+
+    asyncio.run(main())
+    assert {"success": 1, "failure": 3} == outcomes(registry)
+    assert in_progress(registry) == 0
+
+
+def test_exit_stacks_in_generators(registry: CollectorRegistry, metrics: MLMetrics) -> None:
+    """A timer that exit stacks of several generators enter ends with the stack that entered it."""
+    timer = metrics.inference_timer(model="m")
+
+    def stream() -> Iterator[int]:
+        with ExitStack() as stack:
+            call = stack.enter_context(timer)
+            yield 1
+            call.fail("quota")
+
+    streams = [stream() for _ in range(3)]
+    for each in streams:
+        next(each)
+    for each in streams:
+        list(each)
+    assert {"failure": 3} == outcomes(registry)
+
+
+@pytest.mark.parametrize("error", [None, KeyError()])
+def test_second_exit(registry: CollectorRegistry, metrics: MLMetrics, error: BaseException | None) -> None:
+    """A block that is left twice is one call."""
+    for timer in (metrics.inference_timer(model="m"), metrics.inference_timer(model="m", operation="o")):
+        with timer:
+            pass
+        timer.__exit__(None if error is None else type(error), error, None)
+        timer.__exit__(None, None, None)
+        timer.end(error)
+    assert {"success": 2} == outcomes(registry)
+    assert in_progress(registry) == 0
+
+
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("folded", [False, True])
+def test_entered_and_dropped(registry: CollectorRegistry, metrics: MLMetrics, *, again: bool, folded: bool) -> None:
+    """A timer that is entered and dropped was given up; so was one that is entered again and dropped."""
+    timer = metrics.inference_timer(model="m")
+    if again:
+        with timer:
+            pass
+    timer.__enter__()
+    if folded:
+        assert in_progress(registry) == 1
+    del timer
+    assert in_progress(registry) == 0
+    assert {"cancelled": 1} | ({"success": 1} if again else {}) == outcomes(registry)
+
+
+def test_open_across_folds(registry: CollectorRegistry, metrics: MLMetrics, clock: Clock) -> None:
+    """A block that is open while somebody scrapes is in progress, and ends once with its own duration."""
+    timer = metrics.inference_timer(model="m")
+    with timer as outer:
+        clock.advance(1)
+        with timer as inner:
+            assert in_progress(registry) == 2
+            clock.advance(2)
+        assert in_progress(registry) == 1
+    del timer, inner, outer
+    assert {"success": 2} == outcomes(registry)
+    assert 5 == value(registry, f"{DURATION}_sum")
+    assert in_progress(registry) == 0
+
+
+def test_begin_inside_a_block(registry: CollectorRegistry, metrics: MLMetrics, clock: Clock) -> None:
+    """A call that has begun does not begin again, nor does one that has ended."""
+    with metrics.inference_timer(model="m") as call:
+        clock.advance(2)
+        call.begin()
+        call.begin()
+    call.begin()
+    assert 2 == call.duration
+    assert {"success": 1} == outcomes(registry)
+    assert in_progress(registry) == 0
+
+
+def test_begun_and_ended_by_hand(registry: CollectorRegistry, metrics: MLMetrics, clock: Clock) -> None:
+    """`begin` and `end` are a block without `with`: heard once each."""
+    call = metrics.inference_timer(model="m")
+    call.begin()
+    clock.advance(1)
+    call.begin()
+    clock.advance(1)
+    call.end(KeyError())
+    call.end()
+    assert {"failure": 1} == outcomes(registry)
+    assert 2 == value(registry, f"{DURATION}_sum")
+    assert in_progress(registry) == 0

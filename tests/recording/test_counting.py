@@ -94,7 +94,7 @@ def test_threads_that_declare_at_once(registry: CollectorRegistry, metrics: MLMe
 def test_pending_numbers_do_not_pile_up(registry: CollectorRegistry, metrics: MLMetrics) -> None:
     """Without any scrape, what is kept of calls, streams, mistakes and overflows stays within its bound."""
     metrics.configure(max_label_values=1)
-    streams = metrics.track_inference(model="m")(lambda: iter("ab"))
+    streams = metrics.track_inference(model="m")(lambda: map(str, "ab"))
     labelled = metrics.track_inference(model=arg("model"))(lambda model: model)
     for number in range(3 * BOUND):
         list(streams())
