@@ -59,7 +59,7 @@ def level_beneath(app: Any) -> Level | None:
         seen.add(id(one))
         if routes_in(one) is not None:
             own = attribute(one, "user_middleware", ())
-            return Level(one, changeable or any(is_foreign(getattr(each, "cls", None)) for each in own))
+            return Level(router_of(one), changeable or any(is_foreign(getattr(each, "cls", None)) for each in own))
         changeable = changeable or is_foreign(type(one))
         todo += [(each, changeable) for each in reversed(tuple(held_by(one)))]
     return None
@@ -75,8 +75,13 @@ def routes_in(one: Any) -> Sequence[Any] | None:
     routes = attribute(one, "routes")
     if not isinstance(routes, list | tuple):
         return None
-    known = isinstance(attribute(one, "router", one), routing.Router)
+    known = isinstance(router_of(one), routing.Router)
     return routes if known or any(isinstance(route, routing.BaseRoute) for route in routes) else None
+
+
+def router_of(one: Any) -> Any:
+    """The router of an application, by which it is known; of anything else, itself."""
+    return attribute(one, "router", one)
 
 
 def held_by(one: Any) -> Iterator[Any]:
@@ -110,10 +115,9 @@ def is_foreign(kind: Any) -> bool:
 
 def note(level: Level) -> None:
     """Have the router of a level note the scopes that it gets, where these may be copies."""
-    router = getattr(level.owner, "router", level.owner)
-    inner = getattr(router, "middleware_stack", None)
+    inner = getattr(level.owner, "middleware_stack", None)
     if level.changeable and inner is not None and not isinstance(inner, Noting):
-        router.middleware_stack = Noting(inner)
+        level.owner.middleware_stack = Noting(inner)
 
 
 def is_scrape(endpoint: Any) -> bool:
