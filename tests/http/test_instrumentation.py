@@ -1,7 +1,6 @@
 """What `instrument` is around: everything in the application, whenever it was added."""
 
 import copy
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -13,14 +12,11 @@ from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
-
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.http.instrumentation import instrument
 from mlmetrics.http.middleware import PrometheusMiddleware
 from mlmetrics.recording.collector import store_for
 from tests.http.asking import ask, counted, in_progress, request, unrecorded, value
-
-Send = Callable[[Any], Awaitable[None]]
 
 
 class Guard:

@@ -180,7 +180,7 @@ class TestCounting:
         assert 1 == value(registry, "fastapi_requests_total", service="named-later")
 
     async def test_routes_that_come_later_have_a_limit(self, registry: CollectorRegistry) -> None:
-        """Beyond `max_label_values`, routes that are added while requests are served go to `other`, and that is counted."""
+        """Beyond `max_label_values`, routes that are added after the first request go to `other`, and are counted."""
         store_for(registry).limits.max_values = 1
         app = FastAPI(openapi_url=None)
         app.add_middleware(PrometheusMiddleware, service_name="mon-service", registry=registry)
@@ -491,7 +491,9 @@ class TestFailing:
             await recorded(app, registry)(conversation.scope, conversation.receive, refuse)
         assert {("GET", "unmatched", "499"): 1} == counted(registry)
 
-    async def test_an_error_after_the_response_leaves_the_status(self, app: FastAPI, registry: CollectorRegistry) -> None:
+    async def test_an_error_after_the_response_leaves_the_status(
+        self, app: FastAPI, registry: CollectorRegistry
+    ) -> None:
         """The client has had its answer in full; what a background task raises is not its request."""
 
         @app.get("/mail", status_code=202)

@@ -128,11 +128,10 @@ class TestReturning:
 class TestIterators:
     """Headers that can be read once only."""
 
-    @pytest.mark.parametrize("own", [True, False])
-    async def test_of_a_response(self, own: bool, registry: CollectorRegistry) -> None:
+    @pytest.mark.parametrize("own", [[(b"x-request-id", b"own")], []])
+    async def test_of_a_response(self, own: list[tuple[bytes, bytes]], registry: CollectorRegistry) -> None:
         """An application may give its headers as a generator: all of them arrive, and the id once."""
-        given = [(b"content-type", b"text/plain"), (b"x-request-id", b"own"), (b"set-cookie", b"a=b")]
-        given = [header for header in given if own or header[0] != b"x-request-id"]
+        given = [(b"content-type", b"text/plain"), *own, (b"set-cookie", b"a=b")]
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await send({"type": "http.response.start", "status": 200, "headers": (header for header in given)})

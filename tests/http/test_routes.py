@@ -257,7 +257,14 @@ class TestMounted:
             "GET unmatched 404",
             "GET unmatched 404",
         ] == await recorded(
-            app, registry, "/deep/er/items/1", "/twice/er/items/1", "/twice/er/cv/1", "/one/route/1", "/deep/er/x", "/deep/x"
+            app,
+            registry,
+            "/deep/er/items/1",
+            "/twice/er/items/1",
+            "/twice/er/cv/1",
+            "/one/route/1",
+            "/deep/er/x",
+            "/deep/x",
         )
 
     @pytest.mark.parametrize("kind", WRAPPERS)
