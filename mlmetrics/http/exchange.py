@@ -9,11 +9,12 @@ import asyncio
 import sys
 from collections.abc import Awaitable
 from traceback import walk_tb
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from .. import exemplars, logs
 from ..recording.series import BOUND
-from .request_id import KEY, bind, choose, headers_of, restore, returned
+from .request_id import KEY, bind, choose, kept, restore, returned
 
 if TYPE_CHECKING:
     from .middleware import Method, PrometheusMiddleware
@@ -61,7 +62,8 @@ class Exchange:
         self._left = False
         self.id = self.status = self._first_byte = self._seconds = self._exemplar = None
         if middleware.request_id:
-            self.id = chosen = choose(headers_of(scope))
+            headers = scope["headers"]
+            self.id = chosen = choose(headers if type(headers) is list else kept(scope))
             self._token = bind(chosen)
         self._begun = middleware.clock()
 
@@ -113,7 +115,11 @@ class Exchange:
         try:
             scope[RECORDED_BY] = None
             seconds, status = self._seconds, self.status
-            if error is not None or self._left or seconds is None or status is None or self._gone():
+            receive = self._receive
+            # An application that never asks is not told; uvicorn's `receive` is the method of an object that knows.
+            if type(receive) is MethodType and getattr(receive.__self__, "disconnected", None) is True:
+                self._left = True
+            if error is not None or self._left or seconds is None or status is None:
                 status = self._verdict(error)
                 seconds = self.middleware.clock() - self._begun if seconds is None else seconds
             series = method.routes.get(id(self.scope.get("endpoint"))) or self.middleware.series(self)
@@ -133,16 +139,9 @@ class Exchange:
                 # A request that the garbage collector closes ends in a context that never had the id.
                 pass
 
-    def _gone(self) -> bool:
-        """Whether the client left before the response was complete, where the server says so unasked.
-
-        An application that never calls `receive` is not told. Uvicorn's `receive` is a method of an object that knows.
-        """
-        return getattr(getattr(self._receive, "__self__", None), "disconnected", None) is True
-
     def _verdict(self, error: BaseException | None) -> int:
         """The status that counts where the response did not simply run to its end."""
-        if self._left or self._gone() or self._refused(error):
+        if self._left or self._refused(error):
             return CLIENT_LEFT
         if self._seconds is not None and self.status is not None:
             return self.status  # what came after the response is not the client's

@@ -1,6 +1,6 @@
 """Both at once for an application: the middleware, and an exact route for the metrics."""
 
-from collections.abc import Coroutine, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -100,12 +100,6 @@ def put_around(app: Any, given: Instrumentation) -> None:
 
     build = app.build_middleware_stack
 
-    class Outermost(ServerErrorMiddleware):
-        """In the form of what is outermost without us, which tracers take apart for their own place in it."""
-
-        def __call__(self, scope: Any, receive: Any, send: Any) -> Coroutine[Any, Any, None]:
-            return self.app(scope, receive, send)  # type: ignore[return-value]  # it is a coroutine function's
-
     def build_middleware_stack() -> Any:
         recorded = PrometheusMiddleware(
             build(),
@@ -114,6 +108,12 @@ def put_around(app: Any, given: Instrumentation) -> None:
             skip_paths=(given.path, *given.skip_paths),
             request_id=given.request_id,
         )
+
+        class Outermost(ServerErrorMiddleware):
+            """In the form of what is outermost without us, which tracers take apart for their own place in it."""
+
+            __call__ = recorded.__call__  # bound already, so that a request pays for no further call
+
         return Outermost(recorded)
 
     app.build_middleware_stack = build_middleware_stack

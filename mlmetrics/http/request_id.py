@@ -46,10 +46,10 @@ def _structlog_variable() -> ContextVar[str]:
 _variable = _structlog_variable()
 
 
-def headers_of(scope: Any) -> Headers:
-    """The headers of a request, to be read here and by the application: an iterator is made a list of."""
+def kept(scope: Any) -> Headers:
+    """The headers of a request, for the application to read as well: an iterator is made a list."""
     headers: Headers = scope["headers"]
-    if type(headers) is not list and hasattr(headers, "__next__"):
+    if hasattr(headers, "__next__"):
         scope["headers"] = headers = list(headers)
     return headers
 
