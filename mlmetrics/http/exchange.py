@@ -5,14 +5,16 @@ raises into the request: what cannot be recorded is counted. `send` and `end` ar
 out rather than divided, because every request pays for each call they make.
 """
 
+import sys
 from collections.abc import Awaitable
 from traceback import walk_tb
+from types import MethodType
 from typing import TYPE_CHECKING, Any
 
 from .. import exemplars, logs
 from ..calls.call import is_cancellation
 from ..recording.series import BOUND
-from .request_id import KEY, bind, choose, restore, returned
+from .request_id import KEY, bind, choose, kept, restore, returned
 
 if TYPE_CHECKING:
     from .middleware import Method, PrometheusMiddleware
@@ -21,17 +23,20 @@ if TYPE_CHECKING:
 CLIENT_LEFT = 499
 FAILED = 500
 REDIRECTS = range(300, 400)
-CLIENT_DISCONNECT = "ClientDisconnect"
+CLIENT_DISCONNECT = ("starlette.requests", "ClientDisconnect")
 """What Starlette raises, in place of the server's error too, when its client has left."""
-GONE = frozenset({"BrokenResourceError", "ClosedResourceError"})
+GONE = (("anyio", "BrokenResourceError"), ("anyio", "ClosedResourceError"))
 """What anyio's streams raise when nobody listens any more: middleware around us sends through them."""
+RECORDED_BY = "mlmetrics.recorded_by"
+"""Where a scope, and each copy of it, says who records its request, so that it is counted once."""
 BODIES = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
 
 
 class Exchange:
     """The state of one request; the middleware itself has none.
 
-    `status` is what the application sent, `seconds` stands once the last byte has gone.
+    `status` is what the application sent, `seconds` stands once the last byte has gone;
+    `scope` is the one that the router got, and None when the request is over.
     """
 
     __slots__ = (
@@ -56,9 +61,22 @@ class Exchange:
         self._left = False
         self.id = self.status = self._first_byte = self._seconds = self._exemplar = None
         if middleware.request_id:
-            self.id = chosen = choose(scope["headers"])
+            headers = scope["headers"]
+            self.id = chosen = choose(headers if type(headers) is list else kept(scope))
             self._token = bind(chosen)
         self._begun = middleware.clock()
+
+    def move(self, scope: Any) -> None:
+        """Go on with the copy of the scope that a router got: it has the endpoint, and the path that was routed."""
+        if self.scope is None:
+            return
+        try:
+            before, now = self.scope.get("root_path", ""), scope.get("root_path", "")
+            # What mounts have added is part of the template; what the maker of the copy added is not.
+            self.root_path = self.root_path + now[len(before) :] if now.startswith(before) else now
+            self.scope = scope
+        except Exception as problem:  # noqa: BLE001 (the request goes on, and counts by the path that we saw)
+            self.middleware.store.failed("request", problem)
 
     async def receive(self) -> Any:
         """Pass a message to the application; notice that the client has left."""
@@ -89,23 +107,30 @@ class Exchange:
                 self._first_byte = self.middleware.clock() - self._begun
         return self._send(message)  # type: ignore[no-any-return]  # ASGI's send
 
-    def end(self, error: BaseException | None) -> None:
-        """Record the request: the application has returned, or raised."""
+    def end(self, error: BaseException | None, scope: Any) -> None:
+        """Record the request: the application has returned, or raised. The scope that came forgets us."""
         method = self.method
         method.end(None)
         try:
+            scope[RECORDED_BY] = None
             seconds, status = self._seconds, self.status
+            receive = self._receive
+            # An application that never asks is not told; uvicorn's `receive` is the method of an object that knows.
+            if type(receive) is MethodType and getattr(receive.__self__, "disconnected", None) is True:
+                self._left = True
             if error is not None or self._left or seconds is None or status is None:
                 status = self._verdict(error)
                 seconds = self.middleware.clock() - self._begun if seconds is None else seconds
             series = method.routes.get(id(self.scope.get("endpoint"))) or self.middleware.series(self)
-            # A body that came in one piece had its first byte with its last.
-            first_byte = self._seconds if self._first_byte is None else self._first_byte
-            series.finish((status, seconds, first_byte))
-            if status >= FAILED or self._exemplar is not None or len(series.finished) > BOUND:
-                self._look(series, status, seconds, error)
+            if series is not None:
+                # A body that came in one piece had its first byte with its last.
+                first_byte = self._seconds if self._first_byte is None else self._first_byte
+                series.finish((status, seconds, first_byte))
+                if status >= FAILED or self._exemplar is not None or len(series.finished) > BOUND:
+                    self._look(series, status, seconds, error)
         except Exception as problem:  # noqa: BLE001 (measuring must not change what the client gets)
             self.middleware.store.failed("request", problem)
+        self.scope = None  # a copy holds us: what is over waits for no garbage collection
         if self.id is not None:
             try:  # noqa: SIM105 (`suppress` costs a request more than all the rest of this)
                 restore(self._token)
@@ -117,18 +142,17 @@ class Exchange:
         """The status that counts where the response did not simply run to its end."""
         if self._left or self._refused(error):
             return CLIENT_LEFT
-        complete = self._seconds is not None and self.status is not None
-        if error is not None and is_cancellation(error):
-            return self.status if complete and self.status is not None else CLIENT_LEFT
-        return FAILED
+        if self._seconds is not None and self.status is not None:
+            return self.status  # what came after the response is not the client's
+        return CLIENT_LEFT if error is not None and is_cancellation(error) else FAILED
 
     def _refused(self, error: BaseException | None) -> bool:
         """Whether it was the server's own `send` that raised: there was nobody to send to."""
         if isinstance(error, BaseExceptionGroup):
             return all(self._refused(one) for one in error.exceptions)
-        if error is None or (name := type(error).__name__) == CLIENT_DISCONNECT:
+        if error is None or is_any_of(error, CLIENT_DISCONNECT):
             return error is not None
-        if not isinstance(error, OSError) and name not in GONE:
+        if not isinstance(error, OSError) and not is_any_of(error, *GONE):
             return False
         code = getattr(self._send, "__code__", None)
         return any(frame.f_code is code for frame, _ in walk_tb(error.__traceback__))
@@ -167,3 +191,9 @@ class Exchange:
             self._exemplar = exemplars.current(seconds)
         except Exception as problem:  # noqa: BLE001 (a tracer's trouble is not the request's)
             self.middleware.store.failed("exemplar", problem)
+
+
+def is_any_of(error: BaseException, *kinds: tuple[str, str]) -> bool:
+    """Whether an error is of a class of these modules, which it cannot be of where they are not loaded."""
+    found = (getattr(sys.modules.get(module), name, None) for module, name in kinds)
+    return isinstance(error, tuple(kind for kind in found if isinstance(kind, type)))

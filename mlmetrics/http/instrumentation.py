@@ -42,6 +42,8 @@ def instrument(
 ) -> None:
     """Record an application's requests, and serve the metrics at a path of it. Before it starts.
 
+    The recording is around the whole application: around middleware whenever it was added, and around the
+    handler of unhandled exceptions, so that what counts is the status that the client got.
     Calling it again with the same arguments changes nothing.
 
     Args:
@@ -65,20 +67,14 @@ def instrument(
         return
     check_can_begin(app, service_name, path)
     store_for(registry)
-    app.add_middleware(
-        PrometheusMiddleware,
-        service_name=service_name,
-        registry=registry,
-        skip_paths=(path, *given.skip_paths),
-        request_id=request_id,
-    )
+    put_around(app, given)
     add_route(app, path, registry)
     _instrumented[app] = given
 
 
 def check_app(app: Any) -> None:
     """Refuse what is no Starlette application."""
-    if not (hasattr(app, "add_middleware") and hasattr(getattr(app, "router", None), "routes")):
+    if not (hasattr(app, "build_middleware_stack") and hasattr(getattr(app, "router", None), "routes")):
         raise ConfigurationError(
             f"instrument(app): expected a FastAPI or Starlette application, got {type(app).__name__}; "
             "around any other ASGI application, put PrometheusMiddleware(app, ...) and mount metrics_app()"
@@ -96,6 +92,31 @@ def check_can_begin(app: Any, service_name: str | None, path: str) -> None:
             "instrument(app) came after the application had started: call it where the application is made, "
             "not in a start-up handler"
         )
+
+
+def put_around(app: Any, given: Instrumentation) -> None:
+    """Record what the application builds of its middleware when it starts, from outside of all of it."""
+    from starlette.middleware.errors import ServerErrorMiddleware  # noqa: PLC0415 (the application is Starlette's)
+
+    build = app.build_middleware_stack
+
+    def build_middleware_stack() -> Any:
+        recorded = PrometheusMiddleware(
+            build(),
+            service_name=given.service_name,
+            registry=given.registry,
+            skip_paths=(given.path, *given.skip_paths),
+            request_id=given.request_id,
+        )
+
+        class Outermost(ServerErrorMiddleware):
+            """In the form of what is outermost without us, which tracers take apart for their own place in it."""
+
+            __call__ = recorded.__call__  # bound already, so that a request pays for no further call
+
+        return Outermost(recorded)
+
+    app.build_middleware_stack = build_middleware_stack
 
 
 def add_route(app: Any, path: str, registry: CollectorRegistry) -> None:

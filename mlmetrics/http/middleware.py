@@ -9,12 +9,10 @@ from ..errors import ConfigurationError
 from ..recording.collector import default_store, store_for
 from ..recording.labels import declared_problem, shown
 from .answer import scraping
-from .exchange import FAILED, REDIRECTS, Exchange
-from .routes import Routes, path_within, routes_of
+from .beneath import level_beneath
+from .exchange import FAILED, RECORDED_BY, REDIRECTS, Exchange
+from .routes import Routes, path_within
 from .series import METHODS, UNMATCHED, MethodSeries, RouteSeries, requests_of
-
-RECORDED_BY = "mlmetrics.recorded_by"
-"""Where a scope says whose series its request goes to, so that it is counted there once."""
 
 
 class Method:
@@ -47,8 +45,17 @@ class PrometheusMiddleware:
     Metrics: `fastapi_requests_total`, `fastapi_request_duration_seconds`,
     `fastapi_request_first_byte_seconds`, `fastapi_requests_in_progress`.
 
-    A response that was never finished counts by what happened: 499 if its client left, 500 if the
-    application raised, even if another status had been sent.
+    A response that was sent in full counts as the status that the client got. One that was not counts by
+    what happened: 499 if its client left, 500 if the application raised, even if another status had been sent.
+
+    What is within the middleware is recorded, what is around it is not: middleware that was added to the
+    application later, and its handler of unhandled exceptions. `instrument` records these too.
+
+    The route is the template of the endpoint that served the request, found in the application's routes.
+    A request that came to none, such as one that other middleware answers, has the template that its path
+    matches. Where middleware within ours passes on a changed copy of the scope, what counts is what reached
+    the router. The routes that stand when the first request comes all get series of their own; those that
+    are added later share the limit of `max_label_values`, and are `other` beyond it.
 
     Example:
         >>> async def app(scope, receive, send):
@@ -74,7 +81,7 @@ class PrometheusMiddleware:
             store.name_service(service_name, configured=False)
         self.requests = requests_of(store, service_name)
         self.clock = store.clock
-        self._skipped = frozenset(form for path in skip_paths for form in (path, f"{path.rstrip('/')}/"))
+        self._skipped = forms_of(skip_paths)
         self._methods: dict[str, Method] = {}
         self._routes: Routes | None = None
 
@@ -93,9 +100,9 @@ class PrometheusMiddleware:
         try:
             await self.app(scope, exchange.receive, exchange.send)
         except BaseException as error:
-            exchange.end(error)
+            exchange.end(error, scope)
             raise
-        exchange.end(None)
+        exchange.end(None, scope)
 
     def _begin(self, scope: Any, receive: Any, send: Any) -> Exchange | None:
         """The exchange that records a request; None if nobody or somebody else does."""
@@ -105,12 +112,13 @@ class PrometheusMiddleware:
             path, root_path = scope["path"], scope.get("root_path", "")
             if (path_within(scope, root_path) if root_path else path) in self._skipped:
                 scraping.set(scope)
+                self._reread()
                 return None
-            if scope.get(RECORDED_BY) is self.requests:
+            outer = scope.get(RECORDED_BY)
+            if outer is not None and self._is_counted_by(outer):
                 return None
-            scope[RECORDED_BY] = self.requests
             method = self._methods.get(scope["method"]) or self._method(scope["method"])
-            exchange = Exchange(self, method, scope, receive, send, root_path)
+            scope[RECORDED_BY] = exchange = Exchange(self, method, scope, receive, send, root_path)
         except Exception as problem:  # noqa: BLE001 (a request is served whether it can be measured or not)
             self.store.failed("request", problem)
             return None
@@ -123,31 +131,56 @@ class PrometheusMiddleware:
         # Names that no standard knows come from clients, who could send new ones without end.
         return self._methods.setdefault(method.name, method)
 
+    def _is_counted_by(self, outer: Exchange) -> bool:
+        """Whether a request goes to our series by way of middleware around us, and is not over there."""
+        other, store = outer.middleware.requests, self.store
+        if outer.scope is None or other.store is not store:
+            return False
+        return other is self.requests or (other.service or store.service) == (self.requests.service or store.service)
+
     def _open(self, scope: Any) -> None:
-        """Read the routes, and have what they will record stand at 0 from the next scrape on."""
-        app = self.app if routes_of(self.app) is not None else scope.get("app")
-        self._routes = routes = Routes(app)
+        """Read the routes of the application: of ours, or of the one that we are part of where ours shows none."""
+        self._routes = Routes(self.app if level_beneath(self.app) is not None else scope.get("app"))
+        self._declare(self._routes)
+
+    def _reread(self) -> bool:
+        """Whether the routes have changed; if so what is known of them is known anew."""
+        routes = self._routes
+        if routes is None or not routes.changed():
+            return False
+        for known in self._methods.values():
+            known.routes.clear()
+        self._declare(routes)
+        return True
+
+    def _declare(self, routes: Routes) -> None:
+        """Have what the routes will record stand at 0 from the next scrape on, and leave out their scrapes."""
+        self._skipped |= forms_of(routes.scrapes())
         for place in routes.places:
-            if not place.shown or place.template == UNMATCHED or place.template in self._skipped:
+            if not place.shown or place.scrape or place.template == UNMATCHED or place.template in self._skipped:
                 continue
             methods = place.methods or frozenset()
             # Starlette adds HEAD to every GET; hardly anybody asks for it.
             for method in sorted(methods - {"HEAD"} if "GET" in methods else methods):
                 self.requests.method(method)
-                self.requests.route(method, place.template).declare(place.success, FAILED)
+                self._route(method, place.template).declare(place.success, FAILED)
 
-    def series(self, exchange: Exchange) -> RouteSeries:
-        """The series of a request that has been routed, found for the first time or by its path."""
+    def _route(self, method: str, template: str) -> RouteSeries:
+        own = self._routes is not None and template in self._routes.own
+        return self.requests.route(method, template, own=own)
+
+    def series(self, exchange: Exchange) -> RouteSeries | None:
+        """The series of a request that has been routed, found for the first time or by its path; a scrape has none."""
         routes, method = self._routes, exchange.method
         if routes is None:  # no request ends that has not begun
             return self.requests.route(method.name, UNMATCHED)
         endpoint = exchange.scope.get("endpoint")
         template = self._template(routes, exchange, endpoint)
-        if (template == UNMATCHED or not routes.knows(endpoint)) and routes.grown():
-            for known in self._methods.values():
-                known.routes.clear()
+        if (template == UNMATCHED or not routes.knows(endpoint)) and self._reread():
             template = self._template(routes, exchange, endpoint)
-        series = self.requests.route(method.name, template)
+        if routes.is_scrape(endpoint):
+            return None
+        series = self._route(method.name, template)
         if template == routes.of_endpoint(endpoint):
             method.routes[id(endpoint)] = series
         return series
@@ -159,6 +192,11 @@ class PrometheusMiddleware:
             path = path_within(exchange.scope, exchange.root_path)
             template = routes.of_path(path, exchange.scope["method"], redirected=exchange.status in REDIRECTS)
         return template
+
+
+def forms_of(paths: Iterable[str]) -> frozenset[str]:
+    """The paths, with a slash at their end and as they are."""
+    return frozenset(form for path in paths for form in (path, f"{path.rstrip('/')}/"))
 
 
 def check_service_name(name: object) -> None:

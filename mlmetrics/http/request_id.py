@@ -6,7 +6,7 @@ that every event of the user's own code carries the id, in threads of the pool t
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from itertools import count
 from random import SystemRandom
@@ -46,11 +46,19 @@ def _structlog_variable() -> ContextVar[str]:
 _variable = _structlog_variable()
 
 
+def kept(scope: Any) -> Headers:
+    """The headers of a request, for the application to read as well: an iterator is made a list."""
+    headers: Headers = scope["headers"]
+    if hasattr(headers, "__next__"):
+        scope["headers"] = headers = list(headers)
+    return headers
+
+
 def choose(headers: Headers) -> str:
     """The id that the caller sent, if it is well formed; else a new one."""
     for name, value in headers:
         if name == HEADER and WELL_FORMED.fullmatch(value):
-            return value.decode("ascii")
+            return str(value, "ascii")
     return made.make()
 
 
@@ -60,10 +68,22 @@ def returned(message: dict[str, Any], chosen: str) -> dict[str, Any]:
     The message is copied: an application may send the same one again.
     """
     headers = message.get("headers", ())
+    if type(headers) is not list and hasattr(headers, "__next__"):
+        return {**message, "headers": completed(headers, chosen)}
     for name, _ in headers:
         if name == HEADER:
             return message
     return {**message, "headers": [*headers, (HEADER, chosen.encode())]}
+
+
+def completed(headers: Headers, chosen: str) -> Iterator[tuple[bytes, bytes]]:
+    """Headers that can be read once, when the server reads them; then the id, unless it was among them."""
+    own = False
+    for header in headers:
+        own = own or (len(header) > 0 and header[0] == HEADER)
+        yield header
+    if not own:
+        yield (HEADER, chosen.encode())
 
 
 bind = _variable.set

@@ -12,12 +12,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .beneath import Level, is_scrape, level_beneath, note
 from .series import UNMATCHED
 
 MOUNT_TAIL = "/{path}"
 MOUNT_TAIL_PATTERN = "/(?P<path>.*)$"
 GROUP_NAME = re.compile(r"\?P<\w+>")
-MOST_WRAPPERS = 32
 SUCCESS = 200
 
 
@@ -26,7 +26,8 @@ class Place:
     """One template, the paths that belong to it, and the endpoint that serves them.
 
     The endpoint is kept because it is known by its identity, which must stay its own.
-    `shown` is whether it is part of the application's schema, unlike its documentation pages.
+    `shown` is whether it is part of the application's schema, unlike its documentation pages;
+    `scrape` whether it answers with the metrics.
     """
 
     template: str
@@ -35,43 +36,71 @@ class Place:
     methods: frozenset[str] | None
     success: int
     shown: bool = True
+    scrape: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """What the mounts above a route put before it: as a template and as a pattern."""
+    """What the mounts above a route put before it, as a template and as a pattern; and what they mounted."""
 
     template: str = ""
     pattern: str = ""
+    owners: tuple[Any, ...] = ()
+
+    def within(self, level: Level) -> "Prefix":
+        """The same prefix for the routes of this level."""
+        return Prefix(self.template, self.pattern, (*self.owners, level.owner))
+
+    def has(self, level: Level) -> bool:
+        """Whether this level is mounted within itself."""
+        return any(owner is level.owner for owner in self.owners)
 
 
 class Routes:
-    """The templates of one application; read when it is made, and again when it has grown."""
+    """The templates of one application; read when it is made, and again when its routes have changed.
+
+    `own` are those of the first reading: what is added while requests are served may be without end.
+    """
 
     def __init__(self, app: Any) -> None:
         self._app = app
-        self._size = -1
         self._read()
+        self.own = frozenset(place.template for place in self.places)
 
     def _read(self) -> None:
-        self._size = size_of(routes_of(self._app))
-        self.places = tuple(places_in(routes_of(self._app), Prefix()))
+        levels = tuple(levels_in(level_beneath(self._app), ()))
+        for level in levels:
+            note(level)
+        self._levels = tuple((level, tuple(level.routes)) for level in levels)
+        self.places = tuple(places_of(level_beneath(self._app), Prefix()))
         templates: dict[int, set[str]] = {}
         for place in self.places:
             templates.setdefault(id(place.endpoint), set()).add(place.template)
         self._endpoints = frozenset(templates)
         self._only = {endpoint: next(iter(found)) for endpoint, found in templates.items() if len(found) == 1}
+        self._scrapes = frozenset(id(place.endpoint) for place in self.places if place.scrape)
 
-    def grown(self) -> bool:
-        """Whether routes came or went since; if so they are read."""
-        if size_of(routes_of(self._app)) == self._size:
+    def changed(self) -> bool:
+        """Whether routes came, went or were replaced since; if so they are read."""
+        if all(tuple(level.routes) == routes for level, routes in self._levels):
             return False
         self._read()
         return True
 
+    def scrapes(self) -> Iterator[str]:
+        """The paths at which the metrics are served, where these have no parameters."""
+        for place in self.places:
+            path = place.template.removesuffix(MOUNT_TAIL)
+            if place.scrape and "{" not in path and self._match(path, "GET") in (place.template, UNMATCHED):
+                yield path
+
+    def is_scrape(self, endpoint: Any) -> bool:
+        """Whether an endpoint answers with the metrics."""
+        return id(endpoint) in self._scrapes
+
     def knows(self, endpoint: Any) -> bool:
-        """Whether an endpoint is among those that were read; None is, as that of no route."""
-        return endpoint is None or id(endpoint) in self._endpoints
+        """Whether an endpoint is among those that were read; None, as that of no route, is not."""
+        return id(endpoint) in self._endpoints
 
     def of_endpoint(self, endpoint: Any) -> str | None:
         """The template of an endpoint that has only one, so that no path need be looked at."""
@@ -105,35 +134,36 @@ def path_within(scope: Mapping[str, Any], root_path: str) -> str:
     return path
 
 
-def routes_of(app: Any) -> Sequence[Any] | None:
-    """The routes of an application, looked for beneath the middleware around it; None if it has no such thing."""
-    for _ in range(MOST_WRAPPERS):
-        routes = getattr(app, "routes", None)
-        if isinstance(routes, list | tuple):
-            return routes
-        app = getattr(app, "app", None)
-    return None
+def levels_in(level: Level | None, above: tuple[Any, ...]) -> Iterator[Level]:
+    """A level, and those of the mounts and the included routers beneath it."""
+    if level is None or any(level.owner is owner for owner in above):
+        return
+    yield level
+    for route in level.routes:
+        if not hasattr(route, "methods"):
+            inner = getattr(route, "original_router", None) or getattr(route, "app", None)
+            yield from levels_in(inner_level(route, inner), (*above, level.owner))
 
 
-def size_of(routes: Sequence[Any] | None) -> int:
-    """The number of routes, those of mounts and included routers among them."""
-    size = 0
-    for route in routes or ():
-        inner = getattr(route, "original_router", None) or getattr(route, "app", None)
-        size += 1 + (0 if hasattr(route, "methods") else size_of(routes_of(inner)))
-    return size
+def inner_level(mount: Any, app: Any) -> Level | None:
+    """What is mounted; where a wrapper hides it, the mount itself may still have its routes."""
+    level = level_beneath(app)
+    if level is None and getattr(mount, "routes", None):
+        return level_beneath(getattr(mount, "_base_app", None))
+    return level
 
 
-def places_in(routes: Sequence[Any] | None, prefix: Prefix) -> Iterator[Place]:
-    """Every place that the routes serve over HTTP, in the router's order."""
-    if not routes:
+def places_of(level: Level | None, prefix: Prefix) -> Iterator[Place]:
+    """Every place of a level and beneath it that is served over HTTP, in the router's order."""
+    if level is None or prefix.has(level):
         return
     from starlette.routing import Host, Mount, WebSocketRoute  # noqa: PLC0415 (what has routes is Starlette's)
 
-    for route in contexts(routes):
+    prefix = prefix.within(level)
+    for route in contexts(level.routes):
         original = getattr(route, "original_route", route)
         if isinstance(original, Host):
-            yield from places_in(routes_of(route.app), prefix)
+            yield from places_of(level_beneath(route.app), prefix)
         elif isinstance(original, Mount):
             yield from mounted(route, prefix)
         elif not isinstance(original, WebSocketRoute) and hasattr(route, "path_regex"):
@@ -157,6 +187,7 @@ def place_of(route: Any, prefix: Prefix) -> Place:
         None if methods is None else frozenset(methods),
         getattr(route, "status_code", None) or SUCCESS,
         shown=getattr(getattr(route, "original_route", route), "include_in_schema", True),
+        scrape=is_scrape(route.endpoint),
     )
 
 
@@ -164,10 +195,10 @@ def mounted(mount: Any, prefix: Prefix) -> Iterator[Place]:
     """The places of a mounted application, then the mount itself for what none of them is."""
     template = prefix.template + mount.path_format.removesuffix(MOUNT_TAIL)
     pattern = prefix.pattern + bare(mount.path_regex.pattern.removesuffix(MOUNT_TAIL_PATTERN))
-    routes = routes_of(mount.app)
-    yield from places_in(routes, Prefix(template, pattern))
-    rest = template + MOUNT_TAIL if routes is None else UNMATCHED
-    yield Place(rest, re.compile(f"{pattern}/"), mount.app, None, SUCCESS)
+    level = inner_level(mount, mount.app)
+    yield from places_of(level, Prefix(template, pattern, prefix.owners))
+    rest = template + MOUNT_TAIL if level is None or prefix.has(level) else UNMATCHED
+    yield Place(rest, re.compile(f"{pattern}/"), mount.app, None, SUCCESS, scrape=is_scrape(mount.app))
 
 
 def bare(pattern: str) -> str:

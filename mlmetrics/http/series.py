@@ -3,7 +3,7 @@
 from typing import Any
 
 from .. import exemplars
-from ..recording.labels import COMBINATION, OTHER
+from ..recording.labels import COMBINATION, OTHER, clean
 from ..recording.series import take
 from ..recording.store import Store
 
@@ -16,6 +16,8 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS",
 UNMATCHED = "unmatched"
 STATUSES = range(100, 600)
 """What HTTP allows; an application may send any number."""
+MOST_OWN_ROUTES = 10_000
+"""A bound for programs that make applications without end."""
 
 Finished = tuple[int, float, float | None]
 """Status, seconds to the last byte, seconds to the first byte of the body if there was one."""
@@ -128,6 +130,7 @@ class Requests:
         self.traced = exemplars.tracing()
         self._methods: dict[str, MethodSeries] = {}
         self._routes: dict[tuple[str, str], RouteSeries] = {}
+        self._own: set[str] = set()
 
     def method(self, name: str) -> MethodSeries:
         """The series of a method, `OTHER` for one that no standard knows."""
@@ -138,17 +141,22 @@ class Requests:
             self.store.add(series)
         return series
 
-    def route(self, method: str, template: str) -> RouteSeries:
-        """The series of a method and a route template."""
+    def route(self, method: str, template: str, *, own: bool = False) -> RouteSeries:
+        """The series of a method and a route template; `own` ones, which the application bounds, have no limit."""
         method = method if method in METHODS else OTHER.upper()
-        route = template
-        if template != UNMATCHED:
-            route = str(self.store.admit(TOTAL, (self.service, method), (template,))[-1])
+        free = template == UNMATCHED or (own and self._owns(template))
+        route = template if free else str(self.store.admit(TOTAL, (self.service, method), (template,))[-1])
         series = self._routes.get((method, route))
         if series is None:
             series = self._routes.setdefault((method, route), RouteSeries(self, method, route))
             self.store.add(series)
         return series
+
+    def _owns(self, template: str) -> bool:
+        """Whether a template has a series without limit; one that is no proper label text has not."""
+        if len(self._own) < MOST_OWN_ROUTES and clean(template) == (template, None):
+            self._own.add(template)
+        return template in self._own
 
 
 def requests_of(store: Store, service: str | None) -> Requests:

@@ -6,19 +6,27 @@ from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Any
 
+import anyio
 import pytest
 from fastapi import BackgroundTasks, FastAPI, HTTPException, Request
+from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import StreamingResponse
 from prometheus_client import CollectorRegistry, Counter
+from starlette.applications import Starlette
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 from structlog.testing import capture_logs
 
 from mlmetrics.errors import ConfigurationError, RegistrationError
+from mlmetrics.http.endpoint import metrics_app, metrics_endpoint
+from mlmetrics.http.exchange import Exchange
+from mlmetrics.http.instrumentation import instrument
 from mlmetrics.http.middleware import PrometheusMiddleware
 from mlmetrics.recording.collector import store_for
 from tests.conftest import Clock
-from tests.http.asking import Conversation, ask, counted, in_progress, request, unrecorded, value
+from tests.http.asking import Conversation, ask, counted, in_progress, request, samples, unrecorded, value
 
 
 @pytest.fixture
@@ -40,6 +48,11 @@ async def asked_for(app: FastAPI, registry: CollectorRegistry, path: str) -> set
     await ask(app, path)
     family = next(each for each in registry.collect() if each.name == "fastapi_requests")
     return {(sample.labels["route"], sample.value) for sample in family.samples}
+
+
+def exchanges() -> list[Exchange]:
+    """Return the recordings of requests that are not freed."""
+    return [each for each in gc.get_objects() if type(each) is Exchange]
 
 
 def start(status: object = 200) -> dict[str, Any]:
@@ -92,6 +105,29 @@ class TestCounting:
         for path, root_path in (("/metrics", ""), ("/metrics/", ""), ("/api/metrics", "/api")):
             answer = await ask(app, path, root_path=root_path)
             assert "x-request-id" not in answer.headers
+        assert {} == counted(registry)
+
+    @pytest.mark.parametrize("mount", ["/v/a", "/{tenant}"])
+    async def test_scrapes_of_a_mounted_application_are_not_counted(
+        self, mount: str, app: FastAPI, registry: CollectorRegistry
+    ) -> None:
+        """The metrics of a mounted application are no request to the one around it."""
+        mounted = FastAPI()
+        instrument(mounted, service_name="mounted", registry=CollectorRegistry())
+        mounted.add_api_route("/items", lambda: "ok")
+        app.mount(mount, mounted)
+        path = mount.replace("{tenant}", "acme")
+        assert "mlmetrics_build_info" in (await ask(app, f"{path}/metrics")).text
+        await ask(app, f"{path}/items")
+        assert {("GET", f"{mount}/items", "200"): 1} == counted(registry)
+
+    async def test_scrapes_of_mounted_metrics_are_not_counted(self, app: FastAPI, registry: CollectorRegistry) -> None:
+        """Neither `metrics_app` at a path of its own, wrapped or not, nor `metrics_endpoint` as a route."""
+        app.mount("/internal/plain", metrics_app(registry))
+        app.mount("/internal/wrapped", CORSMiddleware(metrics_app(registry), allow_origins=["*"]))
+        app.router.add_route("/internal/route", metrics_endpoint)
+        for path in ("plain", "plain/", "plain/x", "wrapped", "wrapped/", "route", "route/"):
+            assert (await ask(app, f"/internal/{path}")).status_code in {200, 307}
         assert {} == counted(registry)
 
     async def test_unknown_methods_share_one_value(self, app: FastAPI, registry: CollectorRegistry) -> None:
@@ -148,17 +184,75 @@ class TestCounting:
         store_for(registry).name_service("named-later", configured=True)
         assert 1 == value(registry, "fastapi_requests_total", service="named-later")
 
-    async def test_route_label_has_a_limit(self, registry: CollectorRegistry) -> None:
-        """Beyond `max_label_values` routes go to `other`, and that is counted."""
+    async def test_routes_that_come_later_have_a_limit(self, registry: CollectorRegistry) -> None:
+        """Beyond `max_label_values`, routes that are added after the first request go to `other`, and are counted."""
         store_for(registry).limits.max_values = 1
         app = FastAPI(openapi_url=None)
         app.add_middleware(PrometheusMiddleware, service_name="mon-service", registry=registry)
-        for name in ("a", "b", "c"):
+        app.add_api_route("/first", lambda: None)
+        for name in ("first", "a", "b", "c"):
             app.add_api_route(f"/{name}", lambda: None)
-        for name in ("a", "b", "c"):
             await ask(app, f"/{name}")
-        assert {("GET", "/a", "200"): 1, ("GET", "other", "200"): 2} == counted(registry)
+        assert {("GET", "/first", "200"): 1, ("GET", "/a", "200"): 1, ("GET", "other", "200"): 2} == counted(registry)
         assert 0 < value(registry, "mlmetrics_label_overflow_total", label="route")
+
+    async def test_routes_of_the_application_have_none(self, registry: CollectorRegistry) -> None:
+        """However many routes an application has when it starts, each keeps its name."""
+        app = FastAPI(openapi_url=None)
+        app.add_middleware(PrometheusMiddleware, service_name="mon-service", registry=registry)
+        for number in range(300):
+            app.add_api_route(f"/{number}", lambda: None)
+        await ask(app, "/299")
+        assert {("GET", "/299", "200"): 1} == counted(registry)
+        routes = {labels["route"] for name, labels, _ in samples(registry) if name == "fastapi_requests_total"}
+        assert {f"/{number}" for number in range(300)} == routes
+
+    async def test_applications_without_end_have_a_limit(
+        self, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A program that makes ever new applications comes to the ordinary limit in the end."""
+        monkeypatch.setattr("mlmetrics.http.series.MOST_OWN_ROUTES", 2)
+        store_for(registry).limits.max_values = 1
+        for number in range(5):
+            app = FastAPI(openapi_url=None)
+            app.add_middleware(PrometheusMiddleware, service_name="mon-service", registry=registry)
+            app.add_api_route(f"/{number}", lambda: None)
+            await ask(app, f"/{number}")
+        assert {"/0": 1, "/1": 1, "/2": 1, "other": 2} == {route: n for (_, route, _), n in counted(registry).items()}
+
+    async def test_a_scope_that_is_used_again_counts_again(self, app: FastAPI, registry: CollectorRegistry) -> None:
+        """A client that sends the same scope twice has made two requests."""
+        app.add_api_route("/", lambda: "ok")
+        conversation = request()
+        for _ in range(2):
+            conversation.incoming = [{"type": "http.request", "body": b""}]
+            await conversation.with_(app)
+        assert {("GET", "/", "200"): 2} == counted(registry)
+
+    async def test_a_request_leaves_no_cycle(self, registry: CollectorRegistry) -> None:
+        """What a request was recorded with is freed when it is over, without the garbage collector."""
+
+        class Copying:
+            def __init__(self, app: Any) -> None:
+                self.app = app
+
+            async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+                await self.app(dict(scope), receive, send)
+
+        async def answer(request: Request) -> Response:
+            return PlainTextResponse("ok")
+
+        app = Starlette(routes=[Route("/", answer)])
+        app.add_middleware(Copying)
+        middleware = PrometheusMiddleware(app, registry=registry)
+        gc.disable()
+        try:
+            before = exchanges()
+            await request().with_(middleware)
+            left = [one for one in exchanges() if not any(one is other for other in before)]
+        finally:
+            gc.enable()
+        assert [] == left
 
     async def test_folds_by_itself(self, registry: CollectorRegistry) -> None:
         """What is appended does not grow without end between two scrapes, and nothing is lost."""
@@ -370,6 +464,54 @@ class TestFailing:
         scope = {**request("/stream").scope, "asgi": {"spec_version": "2.4"}}
         await asyncio.gather(app(scope, stay, refuse), return_exceptions=True)
         assert {("GET", "/stream", "499"): 1} == counted(registry)
+
+    @pytest.mark.parametrize("name", ["ClientDisconnect", "BrokenResourceError", "ClosedResourceError"])
+    async def test_a_users_class_of_a_known_name_counts_500(self, name: str, registry: CollectorRegistry) -> None:
+        """What an error is called says nothing: it is Starlette's and anyio's own that tell of a client."""
+        error = type(name, (Exception,), {})
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send(start())
+
+        async def refuse(message: Any) -> None:
+            raise error
+
+        conversation = request()
+        with pytest.raises(error):
+            await recorded(app, registry)(conversation.scope, conversation.receive, refuse)
+        assert {("GET", "unmatched", "500"): 1} == counted(registry)
+
+    @pytest.mark.parametrize("error", [anyio.BrokenResourceError, anyio.ClosedResourceError, ClientDisconnect])
+    async def test_errors_that_tell_of_a_client_count_499(
+        self, error: type[Exception], registry: CollectorRegistry
+    ) -> None:
+        """Middleware around us sends through anyio's streams, and Starlette has an error of its own."""
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send(start())
+
+        async def refuse(message: Any) -> None:
+            raise error
+
+        conversation = request()
+        with pytest.raises(error):
+            await recorded(app, registry)(conversation.scope, conversation.receive, refuse)
+        assert {("GET", "unmatched", "499"): 1} == counted(registry)
+
+    async def test_an_error_after_the_response_leaves_the_status(
+        self, app: FastAPI, registry: CollectorRegistry
+    ) -> None:
+        """The client has had its answer in full; what a background task raises is not its request."""
+
+        @app.get("/mail", status_code=202)
+        async def mail(tasks: BackgroundTasks) -> None:
+            def fail() -> None:
+                raise ZeroDivisionError
+
+            tasks.add_task(fail)
+
+        assert 202 == (await ask(app, "/mail")).status_code
+        assert {("GET", "/mail", "202"): 1} == counted(registry)
 
     async def test_the_applications_own_os_error_counts_500(self, registry: CollectorRegistry) -> None:
         """A file that is missing in the middle of a response is no client that left."""

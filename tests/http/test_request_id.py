@@ -4,6 +4,8 @@ import asyncio
 import os
 import random
 import re
+from collections import deque
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 import pytest
@@ -15,7 +17,7 @@ from structlog.testing import LogCapture
 
 from mlmetrics.http import request_id
 from mlmetrics.http.middleware import PrometheusMiddleware
-from tests.http.asking import ask, request
+from tests.http.asking import ask, request, unrecorded
 
 HEADER = "X-Request-ID"
 MADE = re.compile(r"[0-9a-f]{32}")
@@ -121,6 +123,87 @@ class TestReturning:
             ids.add(dict(conversation.sent[0]["headers"])[b"x-request-id"])
         assert 2 == len(ids)
         assert {"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]} == start
+
+
+class TestIterators:
+    """Headers that can be read once only."""
+
+    @pytest.mark.parametrize("own", [[(b"x-request-id", b"own")], []])
+    async def test_of_a_response(self, own: list[tuple[bytes, bytes]], registry: CollectorRegistry) -> None:
+        """An application may give its headers as a generator: all of them arrive, and the id once."""
+        given = [(b"content-type", b"text/plain"), *own, (b"set-cookie", b"a=b")]
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": (header for header in given)})
+            await send({"type": "http.response.body"})
+
+        conversation = request(headers=[(b"x-request-id", b"abc")])
+        await conversation.with_(PrometheusMiddleware(app, registry=registry))
+        expected = given if own else [*given, (b"x-request-id", b"abc")]
+        assert expected == list(conversation.sent[0]["headers"])
+
+    @pytest.mark.parametrize("sent", ["abc", "not well formed"])
+    async def test_of_a_request(self, sent: str, registry: CollectorRegistry) -> None:
+        """A server may give them so too: the application reads all of them, as often as it wants."""
+        given = [(b"host", b"service"), (b"x-request-id", sent.encode()), (b"accept", b"*/*")]
+        seen: list[Any] = []
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            seen.extend((list(scope["headers"]), list(scope["headers"]), get_contextvars()["request_id"]))
+
+        await request(headers=iter(given)).with_(PrometheusMiddleware(app, registry=registry))
+        assert [given, given] == seen[:2]
+        assert (sent == "abc") == (seen[2] == "abc")
+
+    async def test_that_raise(self, registry: CollectorRegistry) -> None:
+        """What a generator of headers raises is the application's, and raised where the server reads it."""
+        error = ZeroDivisionError()
+
+        def headers() -> Iterator[tuple[bytes, bytes]]:
+            yield (b"a", b"b")
+            raise error
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await send({"type": "http.response.start", "status": 200, "headers": headers()})
+
+        conversation = request()
+
+        async def read(message: Any) -> None:
+            list(message["headers"])
+
+        with pytest.raises(ZeroDivisionError) as caught:
+            await PrometheusMiddleware(app, registry=registry)(conversation.scope, conversation.receive, read)
+        assert error is caught.value
+        assert {} == unrecorded(registry)
+
+    @pytest.mark.parametrize("shape", [list, tuple, dict.fromkeys, deque])
+    async def test_other_shapes(self, shape: Any, registry: CollectorRegistry) -> None:
+        """What can be read again is handed to the application as it came, whatever its names and values are."""
+        given = shape([(b"host", b"service"), (bytearray(b"x-request-id").hex(), b""), (b"x-request-id", b"abc")])
+        seen: list[Any] = []
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            seen.append(scope["headers"])
+            await send({"type": "http.response.start", "status": 200, "headers": given})
+
+        conversation = request(headers=given)
+        await conversation.with_(PrometheusMiddleware(app, registry=registry))
+        assert given is seen[0]
+        assert list(given) == list(conversation.sent[0]["headers"])
+
+    @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+    @pytest.mark.parametrize("pair", [tuple, list])
+    async def test_other_kinds_of_bytes(self, kind: Any, pair: Any, registry: CollectorRegistry) -> None:
+        """An id is read from whatever holds bytes."""
+        seen: list[Any] = []
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            seen.append(get_contextvars())
+
+        headers = [pair((kind(b"x-request-id"), kind(b"abc")))]
+        await request(headers=headers).with_(PrometheusMiddleware(app, registry=registry))
+        assert [{"request_id": "abc"}] == seen
+        assert {} == unrecorded(registry)
 
 
 class TestBinding:

@@ -1,5 +1,6 @@
 """From a request to the template of its route, on every way by which routes come into an application."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Host, Mount, Route, Router
 from starlette.staticfiles import StaticFiles
 
+from mlmetrics.http.instrumentation import instrument
 from mlmetrics.http.middleware import PrometheusMiddleware
 from mlmetrics.http.routes import Routes
-from tests.http.asking import ask, counted, unrecorded
+from tests.http.asking import ask, counted, unrecorded, value
 
 
 async def answer(request: Request) -> Response:
@@ -31,7 +33,7 @@ async def recorded(
     """Ask for each path in turn, and return `METHOD template status` as each was counted."""
     middleware = Middleware(PrometheusMiddleware, service_name="s", registry=registry)
     if not any(known.cls is PrometheusMiddleware for known in app.user_middleware):
-        app.user_middleware.append(middleware)
+        app.user_middleware.insert(0, middleware)
     seen, found = counted(registry), []
     for one in requests:
         method, path = one if isinstance(one, tuple) else ("GET", one)
@@ -41,6 +43,84 @@ async def recorded(
         seen = now
     assert {} == unrecorded(registry)
     return found
+
+
+class Renamed:
+    """Middleware whose application has a name of its own, as python-socketio's."""
+
+    def __init__(self, app: Any) -> None:
+        self.answer = PlainTextResponse("never")
+        self.other_asgi_app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass on."""
+        await self.other_asgi_app(scope, receive, send)
+
+
+class Slotted:
+    """Middleware without a dictionary."""
+
+    __slots__ = ("wrapped",)
+
+    def __init__(self, app: Any) -> None:
+        self.wrapped = Renamed(app)
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass on."""
+        await self.wrapped(scope, receive, send)
+
+
+def renamed(app: Any) -> Any:
+    """Return middleware that is a function."""
+
+    async def passing(scope: Any, receive: Any, send: Any) -> None:
+        await app(scope, receive, send)
+
+    return passing
+
+
+def preset(app: Any) -> Any:
+    """Return middleware that is a partial."""
+
+    async def passing(app: Any, scope: Any, receive: Any, send: Any) -> None:
+        await app(scope, receive, send)
+
+    return partial(passing, app)
+
+
+def bound(app: Any) -> Any:
+    """Return middleware that is a method."""
+    return Renamed(app).__call__
+
+
+WRAPPERS = (Renamed, Slotted, renamed, preset, bound)
+
+
+class Rewriting:
+    """Middleware that passes on a copy of the scope, in which a prefix is gone."""
+
+    def __init__(self, app: Any, prefix: str = "/api") -> None:
+        self.app = app
+        self.prefix = prefix
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Strip the prefix, and answer 403 to whoever has none."""
+        if scope["type"] == "http":
+            if self.prefix not in scope["path"]:
+                await PlainTextResponse("no", 403)(scope, receive, send)
+                return
+            scope = {**scope, "path": scope["path"].replace(self.prefix, "", 1)}
+        await self.app(scope, receive, send)
+
+
+class Rooted(Rewriting):
+    """As ASGI has it: the prefix stays in the path, and is said to be the root."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Call the prefix the root."""
+        if scope["type"] == "http":
+            scope = {**scope, "root_path": scope.get("root_path", "") + self.prefix}
+        await self.app(scope, receive, send)
 
 
 def shop() -> FastAPI:
@@ -154,6 +234,101 @@ class TestMounted:
         app.mount("/shop", CORSMiddleware(shop(), allow_origins=["*"]))
         assert ["GET /shop/items/{item} 200"] == await recorded(app, registry, "/shop/items/1")
 
+    async def test_routes_of_a_mount_beneath_a_mount(self, registry: CollectorRegistry) -> None:
+        """A mount that is itself what another one mounts is part of the path, whatever its function serves besides."""
+
+        async def item(request: Request) -> Response:
+            return PlainTextResponse("ok")
+
+        twice = Mount("/twice", Mount("/er", routes=[Route("/items/{id}", answer), Route("/cv/{id}", answer)]))
+        app = Starlette(
+            routes=[
+                Mount("/deep", Mount("/er", routes=[Route("/items/{id}", item)])),
+                twice,
+                Mount("/one", Route("/route/{id}", PlainTextResponse("ok"))),
+                Mount("/wrapped", Renamed(Mount("/er", routes=[Route("/items/{id}", lambda request: None)]))),
+            ]
+        )
+        assert [
+            "GET /deep/er/items/{id} 200",
+            "GET /twice/er/items/{id} 200",
+            "GET /twice/er/cv/{id} 200",
+            "GET /one/route/{id} 200",
+            "GET unmatched 404",
+            "GET unmatched 404",
+        ] == await recorded(
+            app,
+            registry,
+            "/deep/er/items/1",
+            "/twice/er/items/1",
+            "/twice/er/cv/1",
+            "/one/route/1",
+            "/deep/er/x",
+            "/deep/x",
+        )
+
+    @pytest.mark.parametrize("kind", WRAPPERS)
+    async def test_middleware_of_a_mount(self, kind: Any, registry: CollectorRegistry) -> None:
+        """Middleware of a mount hides none of its routes, however it keeps its application."""
+        routes = [Route("/items/{id}", answer), Route("/cv/{id}", answer)]
+        app = Starlette(routes=[Mount("/sub", routes=routes, middleware=[Middleware(kind)])])
+        assert ["GET /sub/items/{id} 200", "GET /sub/cv/{id} 200", "GET unmatched 404"] == await recorded(
+            app, registry, "/sub/items/1", "/sub/cv/1", "/sub/nowhere"
+        )
+
+    async def test_middleware_of_a_mount_that_shows_nothing(self, registry: CollectorRegistry) -> None:
+        """A mount still knows the routes that it was made with."""
+        kept: dict[str, Any] = {}
+
+        class Hidden:
+            def __init__(self, app: Any) -> None:
+                kept["app"] = app
+
+            async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+                await kept["app"](scope, receive, send)
+
+        app = Starlette(routes=[Mount("/sub", routes=[Route("/items/{id}", answer)], middleware=[Middleware(Hidden)])])
+        assert ["GET /sub/items/{id} 200"] == await recorded(app, registry, "/sub/items/1")
+
+    @pytest.mark.parametrize("kind", WRAPPERS)
+    async def test_wrappers_of_the_whole_application(self, kind: Any, registry: CollectorRegistry) -> None:
+        """A wrapper between the middleware and the application, such as that of python-socketio, hides no route."""
+        app = PrometheusMiddleware(kind(shop()), service_name="s", registry=registry)
+        await ask(app, "/items/1")
+        await ask(app, "/nowhere")
+        assert {("GET", "/items/{item}", "200"): 1, ("GET", "unmatched", "404"): 1} == counted(registry)
+
+    async def test_an_application_within_itself(self, registry: CollectorRegistry) -> None:
+        """A mount that leads back to its own application ends there; its routes keep the template that they have."""
+        app = FastAPI()
+        app.add_api_route("/items/{item}", lambda item: item)
+        app.mount("/again", app)
+        app.mount("/round", renamed(app))
+        assert ["GET /items/{item} 200", "GET /items/{item} 200", "GET /round/{path} 404"] == await recorded(
+            app, registry, "/items/1", "/again/items/1", "/round/nowhere"
+        )
+
+    async def test_wrappers_that_break_when_looked_at(self, registry: CollectorRegistry) -> None:
+        """Properties that raise hide routes, and break nothing."""
+
+        class Breaking:
+            def __init__(self, app: Any) -> None:
+                self._within = app
+
+            @property
+            def routes(self) -> Any:
+                raise ZeroDivisionError
+
+            app = routes
+
+            async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+                await self._within(scope, receive, send)
+
+        app = PrometheusMiddleware(Breaking(shop()), service_name="s", registry=registry)
+        await ask(app, "/items/1")
+        assert {("GET", "/items/{item}", "200"): 1} == counted(registry)
+        assert {} == unrecorded(registry)
+
     async def test_static_files(self, registry: CollectorRegistry, tmp_path: Path) -> None:
         """A mount without routes is one template, however many files there are, and however many are missing."""
         (tmp_path / "style.css").write_text("p {}")
@@ -194,6 +369,67 @@ class TestProxied:
         assert ["GET /shop/items/{item} 200", "GET /market/items/{item} 200"] == await recorded(
             app, registry, "/api/shop/items/1", "/api/market/items/1", root_path="/api"
         )
+
+
+class TestRewritten:
+    """Requests whose scope was copied and changed on their way to the router."""
+
+    @pytest.mark.parametrize("way", ["class", "instrument", "around"])
+    @pytest.mark.parametrize("kind", [Rewriting, Rooted])
+    async def test_the_router_decides(self, kind: Any, way: str, registry: CollectorRegistry) -> None:
+        """What counts is what reached the router, also of functions that have two routes, and of what it refused."""
+        app: Any = Starlette(routes=[Route("/items/{id}", answer), Route("/cv/{id}", answer), Route("/one", shop)])
+        app.add_middleware(kind)
+        if way == "class":
+            app.add_middleware(PrometheusMiddleware, service_name="s", registry=registry)
+        elif way == "instrument":
+            instrument(app, service_name="s", registry=registry)
+        else:
+            app = PrometheusMiddleware(app, service_name="s", registry=registry)
+        for method, path in (("GET", "items/1"), ("GET", "cv/1"), ("PUT", "one"), ("GET", "nowhere")):
+            await ask(app, f"/api/{path}", method)
+        assert {
+            ("GET", "/items/{id}", "200"): 1,
+            ("GET", "/cv/{id}", "200"): 1,
+            ("PUT", "/one", "405"): 1,
+            ("GET", "unmatched", "404"): 1,
+        } == counted(registry)
+        assert {} == unrecorded(registry)
+
+    async def test_what_did_not_reach_the_router(self, registry: CollectorRegistry) -> None:
+        """What such middleware answers itself has the template that the path of the client matches."""
+        app = Starlette(routes=[Route("/items/{id}", answer)])
+        app.add_middleware(Rewriting)
+        assert ["GET /items/{id} 403", "GET unmatched 403"] == await recorded(app, registry, "/items/1", "/x")
+
+    async def test_beneath_a_mount(self, registry: CollectorRegistry) -> None:
+        """A mounted application's own middleware may rewrite too; the mount stays part of the template."""
+        mounted = Starlette(routes=[Route("/items/{id}", answer)])
+        mounted.add_middleware(Rewriting, prefix="/old")
+        app = Starlette(routes=[Mount("/shop", mounted)])
+        assert ["GET /shop/items/{id} 200"] == await recorded(app, registry, "/shop/old/items/1")
+
+    async def test_a_copy_that_is_not_changed(self, registry: CollectorRegistry) -> None:
+        """The endpoint stands in the copy only."""
+        app = Starlette(routes=[Route("/items/{id}", answer), Mount("/shop", shop())])
+        app.add_middleware(Rewriting, prefix="")
+        assert ["GET /items/{id} 200", "GET /shop/items/{item} 200"] == await recorded(
+            app, registry, "/items/1", "/shop/items/1"
+        )
+
+    async def test_a_root_path_around_it(self, registry: CollectorRegistry) -> None:
+        """The proxy's prefix and the middleware's go, in this order."""
+        app = Starlette(routes=[Route("/items/{id}", answer), Route("/cv/{id}", answer)])
+        app.add_middleware(Rooted)
+        assert ["GET /items/{id} 200"] == await recorded(app, registry, "/proxy/api/items/1", root_path="/proxy")
+
+    async def test_routers_are_left_alone_where_nothing_rewrites(self, registry: CollectorRegistry) -> None:
+        """With middleware of the framework only, no request pays for noticing what cannot happen."""
+        app = shop()
+        app.add_middleware(CORSMiddleware, allow_origins=["*"])
+        before = app.router.middleware_stack
+        await recorded(app, registry, "/items/1")
+        assert before == app.router.middleware_stack
 
 
 class TestUnmatched:
@@ -296,6 +532,48 @@ class TestKinds:
         assert ["GET /later/{n} 200", "GET /latest/items/{item} 200"] == await recorded(
             app, registry, "/later/1", "/latest/items/1"
         )
+
+
+class TestReplaced:
+    """Routes that take the place of others while the application runs."""
+
+    async def test_another_function(self, registry: CollectorRegistry) -> None:
+        """As many routes as before, and still not the same ones."""
+        app = Starlette(routes=[Route("/old/{n}", answer)])
+        assert ["GET /old/{n} 200"] == await recorded(app, registry, "/old/1")
+        app.router.routes[0] = Route("/new/{n}", lambda request: PlainTextResponse("ok"))
+        assert ["GET /new/{n} 200", "GET unmatched 404"] == await recorded(app, registry, "/new/1", "/old/1")
+
+    async def test_another_list(self, registry: CollectorRegistry) -> None:
+        """The first request may be one that no route is left for."""
+        app = FastAPI()
+        app.add_api_route("/old", lambda: None)
+        assert ["GET /old 200"] == await recorded(app, registry, "/old")
+        app.router.routes = [route for route in app.router.routes if getattr(route, "path", "") != "/old"]
+        assert ["GET unmatched 404"] == await recorded(app, registry, "/old")
+
+    async def test_within_a_mount(self, registry: CollectorRegistry) -> None:
+        """What is mounted is compared too."""
+        mounted = Router([Route("/old", answer)])
+        app = Starlette(routes=[Mount("/shop", mounted)])
+        assert ["GET /shop/old 200"] == await recorded(app, registry, "/shop/old")
+        mounted.routes[:] = [Route("/new", lambda request: PlainTextResponse("ok"))]
+        assert ["GET /shop/new 200"] == await recorded(app, registry, "/shop/new")
+
+    async def test_the_same_function_at_another_path(self, registry: CollectorRegistry) -> None:
+        """Nothing in such a request tells; it is noticed at the next scrape that the application serves."""
+        app = Starlette(routes=[Route("/old", answer)])
+        assert ["GET /old 200"] == await recorded(app, registry, "/old")
+        app.router.routes[:] = [Route("/new", answer)]
+        assert ["GET /new 200"] == await recorded(app, registry, "/metrics", "/new")
+
+    async def test_what_comes_later_stands_at_0(self, registry: CollectorRegistry) -> None:
+        """The first failure of a route that was added later is seen by `rate`, from the next scrape on."""
+        app = FastAPI()
+        await recorded(app, registry, "/metrics")
+        app.add_api_route("/late", lambda: None)
+        await recorded(app, registry, "/metrics")
+        assert 0 == value(registry, "fastapi_requests_total", route="/late", status="500")
 
 
 class TestTable:

@@ -234,7 +234,7 @@ class TestInstrument:
             instrument(app, service_name="s", registry=registry)
         await ask(app, "/nowhere")
         assert {("GET", "unmatched", "404"): 1} == counted(registry)
-        assert 1 == len(app.user_middleware)
+        assert [] == app.user_middleware
 
     def test_other_arguments_are_a_clear_error(self, registry: CollectorRegistry) -> None:
         """An application has one set-up; the error says which it has."""

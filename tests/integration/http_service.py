@@ -40,8 +40,6 @@ if TRACED:
 if TRACED == "inside":
     app.add_middleware(Tracing)
 instrument(app, service_name="served")
-if TRACED == "outside":
-    app.add_middleware(Tracing)
 
 
 @app.get("/text")
@@ -105,3 +103,7 @@ async def live(websocket: WebSocket) -> None:
     await websocket.accept()
     await websocket.send_text("hello")
     await websocket.close()
+
+
+if TRACED == "outside":
+    app = Tracing(app)  # type: ignore[assignment]  # `instrument` is around all that is added to the application

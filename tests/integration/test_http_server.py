@@ -1,13 +1,20 @@
 """Requests over real connections: clients that leave, streams that break, work that goes on afterwards."""
 
+import asyncio
 import socket
+import threading
 from collections.abc import Iterator
 
 import httpx
 import pytest
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.servers import UvicornServer, wait_until
+from mlmetrics.http.instrumentation import instrument
+from mlmetrics.http.middleware import PrometheusMiddleware
+from tests.http.asking import counted
+from tests.servers import ThreadServer, UvicornServer, wait_until
 
 TOTAL = "fastapi_requests_total"
 
@@ -72,6 +79,38 @@ def test_a_client_that_leaves_a_stream(server: UvicornServer) -> None:
     leave(server, "/endless", after=b"token")
     wait_for(server, 1, TOTAL, route="/endless", status="499")
     wait_for(server, 0, "fastapi_requests_in_progress")
+
+
+@pytest.mark.parametrize("way", ["instrument", "class"])
+@pytest.mark.parametrize("status", ["499", "200"])
+def test_a_client_that_leaves_an_application_that_does_not_look(
+    way: str, status: str, registry: CollectorRegistry
+) -> None:
+    """Nobody gets the plain answer of an endpoint that works on after its client has left."""
+    app, entered, may_end = FastAPI(), threading.Event(), threading.Event()
+    if way == "instrument":
+        instrument(app, registry=registry)
+    else:
+        app.add_middleware(PrometheusMiddleware, registry=registry)
+
+    @app.get("/works")
+    async def works() -> str:
+        entered.set()
+        await asyncio.to_thread(may_end.wait, 30)
+        return "done"
+
+    with ThreadServer(app) as server, socket.create_connection(("127.0.0.1", server.port)) as connection:
+        connection.sendall(b"GET /works HTTP/1.1\r\nHost: service\r\nConnection: close\r\n\r\n")
+        assert entered.wait(30)
+        if status == "499":
+            connection.close()
+            connected = server._server.server_state.connections
+            wait_until(lambda: not connected, timeout=30, what=lambda: "the server has not seen the client leave")
+        may_end.set()
+        if status == "200":
+            assert b" 200 OK" in connection.recv(4096)
+        wait_until(lambda: bool(counted(registry)), timeout=30, what=lambda: "nothing was counted")
+    assert {("GET", "/works", status): 1} == counted(registry)
 
 
 def test_an_exception_in_the_middle_of_a_response(server: UvicornServer) -> None:

@@ -1,0 +1,131 @@
+"""What an ASGI application has beneath it: the routes that it serves, whatever is wrapped around them.
+
+Wrappers differ in the name under which they keep their application, so all that they
+hold is looked through; few objects, since an application may hold anything.
+"""
+
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import FunctionType, MethodType
+from typing import Any
+
+from .exchange import RECORDED_BY
+
+MOST_LOOKED_AT = 100
+FRAMEWORKS = frozenset({"starlette", "fastapi", "mlmetrics"})
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """An object with routes.
+
+    `changeable` is whether something between it and us may give it another scope than the one that we see.
+    """
+
+    owner: Any
+    changeable: bool
+
+    @property
+    def routes(self) -> Sequence[Any]:
+        """The routes now."""
+        return routes_in(self.owner) or ()
+
+
+class Noting:
+    """Around a router that may get a copy of our scope: notes which one it got, because the copy has the endpoint."""
+
+    __slots__ = ("app",)
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
+        """Pass a request on; no coroutine of its own."""
+        exchange = scope.get(RECORDED_BY)
+        if exchange is not None and exchange.scope is not scope:
+            exchange.move(scope)
+        return self.app(scope, receive, send)
+
+
+def level_beneath(app: Any) -> Level | None:
+    """The first object with routes that an application is or holds; what it calls `app` is looked at first."""
+    todo, seen = [(app, False)], set[int]()
+    while todo and len(seen) < MOST_LOOKED_AT:
+        one, changeable = todo.pop()
+        if id(one) in seen:
+            continue
+        seen.add(id(one))
+        if routes_in(one) is not None:
+            own = attribute(one, "user_middleware", ())
+            return Level(router_of(one), changeable or any(is_foreign(getattr(each, "cls", None)) for each in own))
+        changeable = changeable or is_foreign(type(one))
+        todo += [(each, changeable) for each in reversed(tuple(held_by(one)))]
+    return None
+
+
+def routes_in(one: Any) -> Sequence[Any] | None:
+    """The routes of an object that has some itself; a route served as an application is one."""
+    routing = sys.modules.get("starlette.routing")
+    if routing is None:
+        return None
+    if isinstance(one, routing.BaseRoute):
+        return (one,)
+    routes = attribute(one, "routes")
+    if not isinstance(routes, list | tuple):
+        return None
+    known = isinstance(router_of(one), routing.Router)
+    return routes if known or any(isinstance(route, routing.BaseRoute) for route in routes) else None
+
+
+def router_of(one: Any) -> Any:
+    """The router of an application, by which it is known; of anything else, itself."""
+    return attribute(one, "router", one)
+
+
+def held_by(one: Any) -> Iterator[Any]:
+    """What an object holds that may be an application, `app` first."""
+    yield attribute(one, "app")
+    if isinstance(one, FunctionType):
+        held = [attribute(cell, "cell_contents") for cell in one.__closure__ or ()]
+    elif isinstance(one, MethodType):
+        held = [one.__self__]
+    elif isinstance(one, partial):
+        held = [one.func, *one.args, *one.keywords.values()]
+    else:
+        slots = [name for kind in type(one).__mro__ for name in vars(kind).get("__slots__", ())]
+        held = [*getattr(one, "__dict__", {}).values(), *(attribute(one, name) for name in slots)]
+    yield from (each for each in held if callable(each) and not isinstance(each, type))
+
+
+def attribute(one: Any, name: str, default: Any = None) -> Any:
+    """An attribute of somebody's object, whose properties may raise anything."""
+    try:
+        return getattr(one, name, default)
+    except Exception:  # noqa: BLE001 (what cannot be read has no routes)
+        return default
+
+
+def is_foreign(kind: Any) -> bool:
+    """Whether a class of middleware may change the scope, as none of the frameworks' own do."""
+    name = getattr(kind, "__name__", None)
+    return name == "BaseHTTPMiddleware" or str(getattr(kind, "__module__", "")).partition(".")[0] not in FRAMEWORKS
+
+
+def note(level: Level) -> None:
+    """Have the router of a level note the scopes that it gets, where these may be copies."""
+    inner = getattr(level.owner, "middleware_stack", None)
+    if level.changeable and inner is not None and not isinstance(inner, Noting):
+        level.owner.middleware_stack = Noting(inner)
+
+
+def is_scrape(endpoint: Any) -> bool:
+    """Whether an endpoint, or what is wrapped in one, is a function of ours: those write the metrics."""
+    for _ in range(MOST_LOOKED_AT):
+        if isinstance(endpoint, FunctionType | MethodType):
+            return str(endpoint.__module__).partition(".")[0] == __name__.partition(".")[0]
+        endpoint = attribute(endpoint, "app")
+        if endpoint is None:
+            break
+    return False
