@@ -242,10 +242,8 @@ class Calls:
 
     def _declare(self, labels: tuple[str | None, ...]) -> CallSeries:
         series = CallSeries(self.store, self.operation, labels)
-        kept = self.known.setdefault(labels, series)
-        if kept is series:
-            self.store.add(series)
-        return kept
+        self.store.add(series)  # first: a signal handler may raise in between, and what is known must be folded
+        return self.known.setdefault(labels, series)
 
 
 def calls_of(store: Store, operation: Operation) -> Calls:

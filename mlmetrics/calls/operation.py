@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
-from ..recording.series import BOUND, HistogramSeries, take
+from ..recording.cells import Write, moved, plus
+from ..recording.series import BOUND, HistogramSeries, Lists
 from ..recording.store import RawLabels, Store
 
 
@@ -29,7 +30,7 @@ PARSING = Operation("parsing", ("parser", "doc_type"), "doc_type")
 MATCHING = Operation("matching", ("matcher",), "matcher")
 
 
-class CallSeries:
+class CallSeries(Lists):
     """The calls of one operation with one set of labels, as five lists that only grow.
 
     Ending a call appends its seconds to the list of its outcome; in progress is what has
@@ -53,6 +54,7 @@ class CallSeries:
         self.cancelled: list[float] = []
         self.aside: list[None] = []
         self.exemplars: list[Any] = []
+        super().__init__(self.succeeded, self.failed, self.cancelled, self.aside, self.begun, self.exemplars)
         # Bound once: the hot path calls these two and nothing else.
         self.begin = self.begun.append
         self.succeed = self.succeeded.append
@@ -65,22 +67,21 @@ class CallSeries:
         """Whether it is time to fold."""
         return len(self.begun) > BOUND
 
-    def fold(self) -> None:
-        """Move what was appended into the cells."""
-        cells = self._cells
-        if cells is None:
-            cells = self._cells = _Cells(self)
-        # What has ended is taken before what has begun: in progress is never below the truth.
-        succeeded, failed, cancelled = take(self.succeeded), take(self.failed), take(self.cancelled)
-        ended = len(succeeded) + len(failed) + len(cancelled) + len(take(self.aside))
-        begun = len(take(self.begun))
-        if begun != ended:
-            cells.in_progress.inc(begun - ended)
-        if ended:
-            cells.add(succeeded, failed, cancelled)
-        if self.exemplars:
-            cells.duration.mark(take(self.exemplars))
+    def prepare(self) -> None:
+        """Have the metrics stand at least at 0, and look at calls as the store says by now."""
+        if self._cells is None:
+            self._cells = _Cells(self)
         self.notice_seconds = self.store.notice_seconds()
+
+    def absorb(self, writes: list[Write], read: list[list[Any]]) -> None:
+        """Work out what the metrics become."""
+        if self._cells is not None:
+            self._cells.add(writes, read)
+
+    def forget(self) -> None:
+        """Nothing of the parent's is in progress in a forked child."""
+        if self._cells is not None:
+            self._cells.in_progress.set(0.0)
 
     def counter(self, suffix: str, *more: str) -> Any:
         """A counter beside the operation's own, such as its tokens by type."""
@@ -105,13 +106,16 @@ class _Cells:
         self.cancelled: Any = cell(f"{prefix}_total", (*labels, "cancelled")).value
         self.in_progress: Any = cell(f"{prefix}_in_progress", labels).value
 
-    def add(self, succeeded: list[float], failed: list[float], cancelled: list[float]) -> None:
+    def add(self, writes: list[Write], read: list[list[Any]]) -> None:
         """Count outcomes; place durations of those that ran to their end."""
+        succeeded, failed, cancelled, aside, begun, exemplars = read
+        change = len(begun) - len(succeeded) - len(failed) - len(cancelled) - len(aside)
+        if change:
+            writes.append(moved(self.in_progress, change))
         if finished := succeeded + failed:
-            self.duration.add(finished)
-        if succeeded:
-            self.success.inc(len(succeeded))
-        if failed:
-            self.failure.inc(len(failed))
-        if cancelled:
-            self.cancelled.inc(len(cancelled))
+            self.duration.add(writes, finished)
+        for value, ended in ((self.success, succeeded), (self.failure, failed), (self.cancelled, cancelled)):
+            if ended:
+                writes.append(plus(value, len(ended)))
+        if exemplars:
+            self.duration.mark(writes, exemplars)

@@ -3,8 +3,9 @@
 from typing import Any
 
 from .. import exemplars
+from ..recording.cells import Write, moved, plus
 from ..recording.labels import OTHER
-from ..recording.series import take
+from ..recording.series import Lists
 from ..recording.store import Store
 
 TOTAL = "fastapi_requests_total"
@@ -19,7 +20,7 @@ Finished = tuple[int, float, float | None]
 """Status, seconds to the last byte, seconds to the first byte of the body if there was one."""
 
 
-class MethodSeries:
+class MethodSeries(Lists):
     """The requests of one method that have begun and ended."""
 
     __slots__ = ("_labels", "_store", "_value", "begin", "begun", "end", "ended")
@@ -27,25 +28,32 @@ class MethodSeries:
     def __init__(self, store: Store, service: str | None, method: str) -> None:
         self.begun: list[None] = []
         self.ended: list[None] = []
+        super().__init__(self.ended, self.begun)
         self.begin = self.begun.append
         self.end = self.ended.append
         self._store = store
         self._labels = (service, method)
         self._value: Any = None
 
-    def fold(self) -> None:
-        """Move what was appended into the gauge."""
+    def prepare(self) -> None:
+        """Have the gauge stand at least at 0."""
         if self._value is None:
             cell: Any = self._store.cell(IN_PROGRESS, self._labels)
             self._value = cell.value
-        # What has ended is taken before what has begun: in progress is never below the truth.
-        ended = len(take(self.ended))
-        begun = len(take(self.begun))
-        if begun != ended:
-            self._value.inc(begun - ended)
+
+    def absorb(self, writes: list[Write], read: list[list[Any]]) -> None:
+        """Work out how many are in progress."""
+        ended, begun = read
+        if len(begun) != len(ended):
+            writes.append(moved(self._value, len(begun) - len(ended)))
+
+    def forget(self) -> None:
+        """Nothing of the parent's is in progress in a forked child."""
+        if self._value is not None:
+            self._value.set(0.0)
 
 
-class RouteSeries:
+class RouteSeries(Lists):
     """The finished requests of one method and one route."""
 
     __slots__ = ("_counts", "_duration", "_first_byte", "exemplars", "finish", "finished", "labels", "requests")
@@ -56,6 +64,7 @@ class RouteSeries:
         self.finished: list[Finished] = []
         self.finish = self.finished.append
         self.exemplars: list[Any] = []
+        super().__init__(self.finished, self.exemplars)
         self._counts: dict[int, Any] = {}
         self._duration: Any = None
         self._first_byte: Any = None
@@ -64,38 +73,37 @@ class RouteSeries:
         """Have these statuses stand at 0 from the next scrape on, so that `rate` sees the first."""
         self._counts.update({status: None for status in statuses if status not in self._counts})
 
-    def fold(self) -> None:
-        """Move what was appended into counters and buckets."""
+    def prepare(self) -> None:
+        """Have the metrics stand at least at 0, with every status that was declared."""
+        cell = self.requests.store.cell
         if self._duration is None:
-            self._open()
+            self._duration = cell(DURATION, self.labels)
+        if self._first_byte is None:
+            self._first_byte = cell(FIRST_BYTE, self.labels)
         for status, count in tuple(self._counts.items()):
             if count is None:
                 self._count(status)
-        if batch := take(self.finished):
-            self._add(batch)
-        if self.exemplars:
-            self._duration.mark(take(self.exemplars))
         self.requests.traced = self.requests.store.traced
-
-    def _open(self) -> None:
-        cell = self.requests.store.cell
-        self._duration = cell(DURATION, self.labels)
-        self._first_byte = cell(FIRST_BYTE, self.labels)
 
     def _count(self, status: int) -> Any:
         cell: Any = self.requests.store.cell(TOTAL, (*self.labels, str(status)))
         self._counts[status] = cell.value
         return cell.value
 
-    def _add(self, batch: list[Finished]) -> None:
+    def absorb(self, writes: list[Write], read: list[list[Any]]) -> None:
+        """Work out what counters and buckets become."""
+        finished, exemplars = read
         numbers: dict[int, int] = {}
-        for status, _, _ in batch:
+        for status, _, _ in finished:
             numbers[status] = numbers.get(status, 0) + 1
         for status, number in numbers.items():
-            (self._counts.get(status) or self._count(status)).inc(number)
-        self._duration.add([seconds for _, seconds, _ in batch])
-        if first_bytes := [first_byte for _, _, first_byte in batch if first_byte is not None]:
-            self._first_byte.add(first_bytes)
+            writes.append(plus(self._counts.get(status) or self._count(status), number))
+        if finished:
+            self._duration.add(writes, [seconds for _, seconds, _ in finished])
+        if first_bytes := [first_byte for _, _, first_byte in finished if first_byte is not None]:
+            self._first_byte.add(writes, first_bytes)
+        if exemplars:
+            self._duration.mark(writes, exemplars)
 
 
 class Requests:
@@ -113,8 +121,9 @@ class Requests:
         name = name if name in METHODS else OTHER.upper()
         series = self._methods.get(name)
         if series is None:
-            series = self._methods.setdefault(name, MethodSeries(self.store, self.service, name))
+            series = MethodSeries(self.store, self.service, name)
             self.store.add(series)
+            series = self._methods.setdefault(name, series)
         return series
 
     def route(self, method: str, template: str) -> RouteSeries:
@@ -123,8 +132,9 @@ class Requests:
         route = template if template == UNMATCHED else self.store.admit(TOTAL, "route", template)
         series = self._routes.get((method, route))
         if series is None:
-            series = self._routes.setdefault((method, route), RouteSeries(self, method, route))
+            series = RouteSeries(self, method, route)
             self.store.add(series)
+            series = self._routes.setdefault((method, route), series)
         return series
 
 

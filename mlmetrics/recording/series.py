@@ -7,87 +7,117 @@ meanwhile go behind it and wait for the next one.
 
 import time
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from functools import partial
+from typing import Any, Generic, TypeVar
 
-from .cells import HistogramCell, NumberCell
+from ..interruption import interrupted
+from .cells import HistogramCell, NumberCell, Write, plus
+from .folding import Batch
 
-T = TypeVar("T")
 C = TypeVar("C", NumberCell, HistogramCell)
 
 BOUND = 1024
 """Appended numbers that a series holds before a recording call folds them."""
 
 
-class Foldable(Protocol):
-    """What a store folds: it moves its numbers into cells."""
+class Lists:
+    """What a store folds: lists that only grow, and the values that their numbers end up in.
 
-    def fold(self) -> None:
-        """Move what was appended into the cells, which from then on stand at least at 0."""
+    The lists are read in their order: a call that ends before it is read has also begun before
+    that, so what has ended stands before what has begun, and in progress is never below the truth.
+    """
+
+    __slots__ = ("lists",)
+
+    def __init__(self, *lists: list[Any]) -> None:
+        self.lists = lists
+
+    def batch(self) -> Batch | None:
+        """What was appended, and the values that it makes; nothing is changed yet."""
+        self.prepare()
+        if not any(self.lists):
+            return None
+        read = [pending[:] for pending in self.lists]
+        sources = [(pending, len(taken)) for pending, taken in zip(self.lists, read, strict=True) if taken]
+        writes: list[Write] = []
+        try:
+            self.absorb(writes, read)
+        except (ArithmeticError, TypeError, ValueError) as error:
+            if not interrupted(error):  # what cannot be added up now never can, and would stand in the way
+                for pending, count in sources:
+                    del pending[:count]
+            raise
+        return Batch(sources, writes)
+
+    def prepare(self) -> None:
+        """Have the values stand at least at 0."""
+        raise NotImplementedError
+
+    def absorb(self, writes: list[Write], read: list[list[Any]]) -> None:
+        """Work out the values, each at most once."""
+        raise NotImplementedError
+
+    def drop(self) -> None:
+        """Forget what was appended."""
+        for pending in self.lists:
+            pending.clear()
+
+    def forget(self) -> None:
+        """Forget what is in progress: in a forked child it does not go on."""
 
 
-def take(pending: list[T]) -> list[T]:
-    """Remove and return what is in the list now; each step is atomic beside appends."""
-    if not pending:
-        return []
-    count = len(pending)
-    batch = pending[:count]
-    del pending[:count]
-    return batch
-
-
-class Series(Generic[T, C]):
+class Series(Lists, Generic[C]):
     """What the three kinds share: a pending list, and a cell that is found when first needed."""
 
     __slots__ = ("_cell", "_find", "pending", "record")
 
     def __init__(self, find: Callable[[], Any]) -> None:
-        self.pending: list[T] = []
+        self.pending: list[float] = []
+        super().__init__(self.pending)
         self.record = self.pending.append
         self._find = find
         self._cell: C | None = None
 
-    def open(self) -> C:
-        """The cell that this series folds into."""
+    def prepare(self) -> None:
+        """Find the cell that this series folds into."""
         if self._cell is None:
             self._cell = self._find()
-        return self._cell
 
-    def fold(self) -> None:
-        """Move what was appended into the cell."""
-        cell = self.open()
-        if batch := take(self.pending):
-            self.absorb(cell, batch)
-
-    def absorb(self, cell: C, batch: list[T]) -> None:
+    def absorb(self, writes: list[Write], read: list[list[Any]]) -> None:
         """Put a batch into the cell, as the kind has it."""
+        if self._cell is not None:
+            self.put(writes, self._cell, read[0])
+
+    def put(self, writes: list[Write], cell: C, batch: list[float]) -> None:
+        """Work out the values of the cell."""
         raise NotImplementedError
 
 
-class CounterSeries(Series[float, NumberCell]):
+class CounterSeries(Series[NumberCell]):
     """Amounts to add."""
 
     __slots__ = ()
 
-    def absorb(self, cell: NumberCell, batch: list[float]) -> None:
+    def put(self, writes: list[Write], cell: NumberCell, batch: list[float]) -> None:
         """Add them up."""
-        cell.value.inc(sum(batch))
+        writes.append(plus(cell.value, sum(batch)))
 
 
-class GaugeSeries(Series[float, NumberCell]):
+class GaugeSeries(Series[NumberCell]):
     """States, of which the last counts."""
 
     __slots__ = ()
 
-    def absorb(self, cell: NumberCell, batch: list[float]) -> None:
+    def put(self, writes: list[Write], cell: NumberCell, batch: list[float]) -> None:
         """Keep the last."""
-        cell.value.set(batch[-1], timestamp=time.time())
+        writes.append((partial(cell.value.set, timestamp=time.time()), batch[-1], cell.value.get()))
 
 
-class HistogramSeries(Series[float, HistogramCell]):
+class HistogramSeries(Series[HistogramCell]):
     """Numbers to place in buckets."""
 
     __slots__ = ()
 
-    def absorb(self, cell: HistogramCell, batch: list[float]) -> None:
+    def put(self, writes: list[Write], cell: HistogramCell, batch: list[float]) -> None:
         """Place them."""
-        cell.add(batch)
+        cell.add(writes, batch)
