@@ -160,7 +160,7 @@ class Store:
             if where not in self._failed_places:
                 self._failed_places.add(where)
                 logs.logger().warning("recording.failed", where=where, problem=str(problem))
-        except Exception as error:  # (a logger or a text that raises: the count above says it)
+        except Exception as error:  # a logger or a text that raises: the count above says it
             if interrupted(error):
                 raise
 
@@ -168,7 +168,9 @@ class Store:
         """A label value as it may be recorded: cleaned, and `other` beyond the limit."""
         try:
             text, problem = clean(value)
-        except Exception as error:  # noqa: BLE001 (a value may raise whatever it is asked)
+        except Exception as error:  # a value may raise whatever it is asked
+            if interrupted(error):
+                raise
             text, problem = UNKNOWN, f"a label value that raised {type(error).__name__}"
         if problem is not None:
             self.failed(f"label.{label}", problem)
