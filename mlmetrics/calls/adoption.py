@@ -11,6 +11,7 @@ import io
 from collections.abc import Coroutine, Generator
 from typing import Any
 
+from ..interruption import interrupted
 from .call import raised, succeeded
 from .iteration import AsyncSource, AsyncStream, Progress, Source, Stream
 from .operation import CallSeries
@@ -42,7 +43,9 @@ class Adoption:
         """What to return in place of the result if the call goes on; None if it is over."""
         try:
             return self._adopt(series, start, result)
-        except Exception as error:  # noqa: BLE001 (a result may raise whatever it is asked)
+        except Exception as error:  # a result may raise whatever it is asked
+            if interrupted(error):
+                raise
             series.store.failed("result", error)
             return None
 

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from ..errors import DeclarationError
+from ..interruption import interrupted
 from ..recording.labels import UNKNOWN, clean
 from ..recording.store import Store
 from .operation import CallSeries, Operation
@@ -100,7 +101,9 @@ def signature_of(target: Callable[..., Any]) -> inspect.Signature | None:
     """The signature, or None where there is none to be had (some builtins)."""
     try:
         return inspect.signature(target)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError) as error:
+        if interrupted(error):
+            raise
         return None
 
 
@@ -150,7 +153,9 @@ def find_computed(store: Store, label: str, compute: Callable[[BoundCall], objec
     def find(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         try:
             return compute(BoundCall(signature, args, kwargs))
-        except Exception as error:  # noqa: BLE001 (the user's code, run on behalf of a measurement)
+        except Exception as error:  # the user's code, run on behalf of a measurement
+            if interrupted(error):
+                raise
             store.failed(f"label.{label}", error)
             return UNKNOWN
 
@@ -182,7 +187,9 @@ class SeriesFinder:
             try:
                 # Only text is ever a key here, so 1 and True cannot meet "1".
                 return known[value]
-            except Exception:  # noqa: BLE001 (a new value, an unhashable one, a hostile __eq__)
+            except Exception as error:  # a new value, an unhashable one, a hostile __eq__
+                if interrupted(error):
+                    raise
                 return learn(value)
 
         return find
@@ -196,7 +203,9 @@ class SeriesFinder:
             value = kwargs[name] if name in kwargs else args[index] if len(args) > index else default
             try:
                 return known[value]
-            except Exception:  # noqa: BLE001 (as above)
+            except Exception as error:  # as above
+                if interrupted(error):
+                    raise
                 return learn(value)
 
         return find
@@ -225,7 +234,9 @@ class Calls:
         """The series of these label values, which may be anything; cleaned and limited on the way."""
         try:
             return self.known[service, *values]
-        except Exception:  # noqa: BLE001 (new, unhashable or hostile values)
+        except Exception as error:  # new, unhashable or hostile values
+            if interrupted(error):
+                raise
             return self._admit(service, values)
 
     def _admit(self, service: object, values: tuple[object, ...]) -> CallSeries:

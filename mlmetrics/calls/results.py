@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import DeclarationError
+from ..interruption import interrupted
 from .call import record_score, record_size, record_tokens
 from .labels import Argument, find_argument, signature_of
 from .operation import CallSeries
@@ -70,7 +71,9 @@ def before_size(read: Argument | Callable[[Any], Any], target: Callable[..., Any
     def before(series: CallSeries, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         try:
             record_size(series, measure(find(args, kwargs)))
-        except Exception as error:  # noqa: BLE001 (the user's code, run on behalf of a measurement)
+        except Exception as error:  # the user's code, run on behalf of a measurement
+            if interrupted(error):
+                raise
             series.store.failed("size", error)
 
     return before
@@ -124,7 +127,9 @@ def _guarded(where: str, after: After) -> After:
     def guarded(series: CallSeries, result: Any) -> None:
         try:
             after(series, result)
-        except Exception as error:  # noqa: BLE001 (the user's code, run on behalf of a measurement)
+        except Exception as error:  # the user's code, run on behalf of a measurement
+            if interrupted(error):
+                raise
             series.store.failed(where, error)
 
     return guarded

@@ -9,6 +9,7 @@ import asyncio
 import threading
 from types import TracebackType
 
+from ..interruption import interrupted
 from ..recording.series import BOUND
 from .call import Call, look
 
@@ -85,6 +86,8 @@ def _runner() -> _Runner:
     """Who runs: the thread, and the task where there is one."""
     try:
         task = asyncio.current_task()
-    except RuntimeError:
+    except RuntimeError as error:
+        if interrupted(error):
+            raise
         task = None
     return threading.get_ident(), task

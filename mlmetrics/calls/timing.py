@@ -3,6 +3,7 @@
 from types import FunctionType
 
 from ..errors import DeclarationError
+from ..interruption import interrupted
 from .call import SCORES
 from .direct import track_call, track_load, track_score, track_size
 from .labels import Argument
@@ -40,7 +41,9 @@ class Timing(Recorder):
         if service is None and not operation:
             try:
                 return Timer(self._by_model[model])  # one look-up for a timer that has been here before
-            except Exception:  # noqa: BLE001 (a label that is new, or that cannot be hashed)
+            except Exception as error:  # a label that is new, or that cannot be hashed
+                if interrupted(error):
+                    raise
                 return Timer(self._timed_model(model))
         return Timer(self._timed(INFERENCE, service, model, operation))
 

@@ -6,6 +6,7 @@ from typing import Any
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from ..errors import ConfigurationError
+from ..interruption import interrupted
 from ..recording.collector import store_for
 from .answer import scraping
 from .exchange import FAILED, REDIRECTS, Exchange
@@ -110,7 +111,9 @@ class PrometheusMiddleware:
             scope[RECORDED_BY] = self.requests
             method = self._methods.get(scope["method"]) or self._method(scope["method"])
             exchange = Exchange(self, method, scope, receive, send, root_path)
-        except Exception as problem:  # noqa: BLE001 (a request is served whether it can be measured or not)
+        except Exception as problem:  # a request is served whether it can be measured or not
+            if interrupted(problem):
+                raise
             self.store.failed("request", problem)
             return None
         method.begin(None)
