@@ -1,7 +1,11 @@
 """Folds that a signal handler breaks off at every place where it can: nothing is lost, doubled or stuck."""
 
+# mypy: allow-untyped-calls
+# A lambda has no types, and is often all that a test has to record.
+
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -102,9 +106,7 @@ WORK: dict[str, Callable[[Recorded], object]] = {
 }
 
 
-def interrupt_everywhere(
-    work: Callable[[Recorded], object], *, opened: bool, files: tuple[str, ...] = FOLDING
-) -> int:
+def interrupt_everywhere(work: Callable[[Recorded], object], *, opened: bool, files: tuple[str, ...] = FOLDING) -> int:
     """Interrupt the work at each of its delivery points in turn, and check what comes of it; returns their number."""
     once, twice, thrice = (expected(times) for times in (1, 2, 3))
     for at in count(1):
@@ -114,7 +116,7 @@ def interrupt_everywhere(
             assert once.keys() == recorded.samples().keys()
             recorded.append()
         interruption = Interruption(at, *files)
-        if not interruption.during(lambda recorded=recorded: work(recorded)):
+        if not interruption.during(partial(work, recorded)):
             return at - 1
         turn = folding._state.turn
         assert ([None], 0) == (turn.token, turn.owner), interruption.place
@@ -180,7 +182,7 @@ def test_interrupted_wait(monkeypatch: pytest.MonkeyPatch) -> None:
         with monkeypatch.context() as patched:
             patched.setattr("time.sleep", lambda _, turn=turn: turn.token.append(None))
             interruption = Interruption(at, "/recording/folding.py")
-            interrupted = interruption.during(lambda recorded=recorded: folding.hold(recorded.append))
+            interrupted = interruption.during(partial(folding.hold, recorded.append))
         if not interrupted:
             assert at > 10
             return
