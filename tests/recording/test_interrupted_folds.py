@@ -20,7 +20,7 @@ from mlmetrics.http.exposition import render
 from mlmetrics.http.series import MethodSeries, RouteSeries, requests_of
 from mlmetrics.recording import folding
 from mlmetrics.recording.series import BOUND
-from tests.interruption import Interruption
+from tests.interruption import Interruption, points
 from tests.recorded import errors, in_progress, outcomes, value
 
 FOLDING = (
@@ -106,27 +106,34 @@ WORK: dict[str, Callable[[Recorded], object]] = {
 }
 
 
+def filled(*, opened: bool) -> Recorded:
+    """Return what has numbers to fold, for the first time or for a later one."""
+    recorded = Recorded()
+    recorded.append()
+    if opened:
+        recorded.samples()
+        recorded.append()
+    return recorded
+
+
 def interrupt_everywhere(work: Callable[[Recorded], object], *, opened: bool, files: tuple[str, ...] = FOLDING) -> int:
     """Interrupt the work at each of its delivery points in turn, and check what comes of it; returns their number."""
-    once, twice, thrice = (expected(times) for times in (1, 2, 3))
-    for at in count(1):
-        recorded = Recorded()
-        recorded.append()
-        if opened:
-            assert once.keys() == recorded.samples().keys()
-            recorded.append()
+    times = 2 if opened else 1
+    now, later = expected(times), expected(times + 1)
+    places = points(lambda: partial(work, filled(opened=opened)), *files)
+    for at in places:
+        recorded = filled(opened=opened)
         interruption = Interruption(at, *files)
-        if not interruption.during(partial(work, recorded)):
-            return at - 1
+        assert interruption.during(partial(work, recorded))
         turn = folding._state.turn
         assert ([None], 0) == (turn.token, turn.owner), interruption.place
         # Another series of the same value is folded first: what was left must come before it.
         recorded.unmeasured.record(1)
         recorded.store.fold(recorded.unmeasured)
-        assert (twice if opened else once) == recorded.samples(), interruption.place
+        assert now == recorded.samples(), interruption.place
         recorded.append()
-        assert (thrice if opened else twice) == recorded.samples(), interruption.place
-    raise AssertionError("the count has no end")
+        assert later == recorded.samples(), interruption.place
+    return len(places)
 
 
 @pytest.mark.parametrize("opened", [False, True], ids=["first", "later"])
@@ -174,24 +181,25 @@ def test_interrupted_fold_into_files() -> None:
 
 
 def test_interrupted_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A scrape that waits for another thread's fold, and is broken off, has not taken what it waited for."""
-    for at in count(1):
-        recorded = Recorded()
-        turn = folding._state.turn
-        turn.token.clear()  # somebody folds, until the first time that this one has slept
-        with monkeypatch.context() as patched:
-            patched.setattr("time.sleep", lambda _, turn=turn: turn.token.append(None))
-            interruption = Interruption(at, "/recording/folding.py")
-            interrupted = interruption.during(partial(folding.hold, recorded.append))
-        if not interrupted:
-            assert at > 10
-            return
-        # What another thread holds stays its own until that gives it back, and afterwards is free.
+    """A thread that waits for another one's fold, and is broken off, has not taken what it waited for."""
+    turn, done = folding._state.turn, list[int]()
+    # Somebody folds until the first time that this one has slept.
+    monkeypatch.setattr("time.sleep", lambda _: turn.token.append(None))
+
+    def wait() -> Callable[[], object]:
+        turn.token.clear()
+        return lambda: folding.hold(done.append, 1)
+
+    places = points(wait, "/recording/folding.py")
+    for at in places:
+        interruption = Interruption(at, "/recording/folding.py")
+        assert interruption.during(wait())
         assert 0 == turn.owner, interruption.place
         assert len(turn.token) <= 1, interruption.place
-        if not turn.token:
+        if not turn.token:  # the other thread's fold is not over yet, and ends now
             turn.token.append(None)
-        assert folding.attempt(recorded.append), interruption.place
+        assert folding.attempt(done.append, 1), interruption.place
+    assert len(places) > 10
 
 
 def test_interrupted_scrape() -> None:
@@ -203,51 +211,58 @@ def test_interrupted_scrape() -> None:
 
 def test_interrupted_call_at_the_bound() -> None:
     """A call that folds, and is interrupted while it does, has its one outcome; the handler's error is the caller's."""
-    for at in count(1):
-        registry = CollectorRegistry()
-        function = MLMetrics(service="s", registry=registry).track_inference(model="m")(lambda: None)
+    registries: list[CollectorRegistry] = []
+
+    def fill() -> Callable[[], object]:
+        registries.append(CollectorRegistry())
+        function = MLMetrics(service="s", registry=registries[-1]).track_inference(model="m")(lambda: None)
         for _ in range(BOUND):
             function()
+        return function
+
+    places = points(fill, *FOLDING)
+    for at in places:
         interruption = Interruption(at, *FOLDING)
-        interrupted = interruption.during(function)
+        assert interruption.during(fill())
+        registry = registries[-1]
         assert {"success": BOUND + 1} == outcomes(registry), interruption.place
         assert BOUND + 1 == value(registry, "ml_inference_duration_seconds_count"), interruption.place
         assert in_progress(registry) == 0
         assert {} == errors(registry)
-        if not interrupted:
-            assert at > 20
-            return
+    assert len(places) > 20
+
+
+def declare(recorded: Recorded) -> tuple[CallSeries, Any, MethodSeries, RouteSeries]:
+    """Declare a series of every kind that is not there yet."""
+    requests = requests_of(recorded.store, "s")
+    return (
+        recorded.metrics.calls(INFERENCE).series("s", ("new", "")),
+        recorded.store.counter("ml_inference_cost_usd_total", ("s", "new", "")),
+        requests.method("PUT"),
+        requests.route("PUT", "/x"),
+    )
 
 
 def test_series_that_is_interrupted_while_it_is_declared() -> None:
     """What a series records after its declaration was broken off anywhere is folded."""
-    for at in count(1):
+    files = (*FOLDING, "/calls/labels.py")
+    places = points(lambda: partial(declare, Recorded()), *files)
+    for at in places:
         recorded = Recorded()
-        requests = requests_of(recorded.store, "s")
-        calls = recorded.metrics.calls(INFERENCE)
-
-        def declare(recorded: Recorded = recorded, requests: Any = requests, calls: Any = calls) -> None:
-            calls.series("s", ("new", ""))
-            recorded.store.counter("ml_inference_cost_usd_total", ("s", "new", ""))
-            requests.method("PUT")
-            requests.route("PUT", "/x")
-
-        interruption = Interruption(at, *FOLDING, "/calls/labels.py")
-        interrupted = interruption.during(declare)
-        series = calls.series("s", ("new", ""))
-        series.begin(None)
-        series.succeed(0.5)
-        recorded.store.counter("ml_inference_cost_usd_total", ("s", "new", "")).record(2.0)
-        requests.method("PUT").begin(None)
-        requests.route("PUT", "/x").finish((201, 0.5, None))
+        interruption = Interruption(at, *files)
+        assert interruption.during(partial(declare, recorded))
+        calls, cost, method, route = declare(recorded)
+        calls.begin(None)
+        calls.succeed(0.5)
+        cost.record(2.0)
+        method.begin(None)
+        route.finish((201, 0.5, None))
         registry = recorded.registry
         assert {"success": 1} == outcomes(registry, model="new"), interruption.place
         assert 2 == value(registry, "ml_inference_cost_usd_total", model="new"), interruption.place
         assert 1 == value(registry, "fastapi_requests_in_progress", method="PUT"), interruption.place
         assert 1 == value(registry, "fastapi_requests_total", method="PUT"), interruption.place
-        if not interrupted:
-            assert at > 20
-            return
+    assert len(places) > 20
 
 
 @pytest.mark.parametrize("failing", ["set", "set_exemplar", "get"])
