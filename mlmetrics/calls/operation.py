@@ -73,10 +73,24 @@ class CallSeries(Lists):
             self._cells = _Cells(self)
         self.notice_seconds = self.store.notice_seconds()
 
-    def absorb(self, writes: list[Write], read: list[list[Any]]) -> None:
-        """Work out what the metrics become."""
-        if self._cells is not None:
-            self._cells.add(writes, read)
+    def absorb(self, writes: list[Write], counts: list[int]) -> None:
+        """Work out what the metrics become: outcomes, and durations of calls that ran to their end."""
+        cells: Any = self._cells
+        succeeded, failed, cancelled, aside, begun, exemplars = counts
+        change = begun - succeeded - failed - cancelled - aside
+        if change:
+            writes.append(moved(cells.in_progress, change))
+        if succeeded or failed:
+            finished = self.succeeded[:succeeded]
+            cells.duration.add(writes, finished + self.failed[:failed] if failed else finished)
+        if succeeded:
+            writes.append(plus(cells.success, succeeded))
+        if failed:
+            writes.append(plus(cells.failure, failed))
+        if cancelled:
+            writes.append(plus(cells.cancelled, cancelled))
+        if exemplars:
+            cells.duration.mark(writes, self.exemplars[:exemplars])
 
     def forget(self) -> None:
         """Nothing of the parent's is in progress in a forked child."""
@@ -105,17 +119,3 @@ class _Cells:
         self.failure: Any = cell(f"{prefix}_total", (*labels, "failure")).value
         self.cancelled: Any = cell(f"{prefix}_total", (*labels, "cancelled")).value
         self.in_progress: Any = cell(f"{prefix}_in_progress", labels).value
-
-    def add(self, writes: list[Write], read: list[list[Any]]) -> None:
-        """Count outcomes; place durations of those that ran to their end."""
-        succeeded, failed, cancelled, aside, begun, exemplars = read
-        change = len(begun) - len(succeeded) - len(failed) - len(cancelled) - len(aside)
-        if change:
-            writes.append(moved(self.in_progress, change))
-        if finished := succeeded + failed:
-            self.duration.add(writes, finished)
-        for value, ended in ((self.success, succeeded), (self.failure, failed), (self.cancelled, cancelled)):
-            if ended:
-                writes.append(plus(value, len(ended)))
-        if exemplars:
-            self.duration.mark(writes, exemplars)

@@ -41,11 +41,11 @@ class MethodSeries(Lists):
             cell: Any = self._store.cell(IN_PROGRESS, self._labels)
             self._value = cell.value
 
-    def absorb(self, writes: list[Write], read: list[list[Any]]) -> None:
+    def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Work out how many are in progress."""
-        ended, begun = read
-        if len(begun) != len(ended):
-            writes.append(moved(self._value, len(begun) - len(ended)))
+        ended, begun = counts
+        if begun != ended:
+            writes.append(moved(self._value, begun - ended))
 
     def forget(self) -> None:
         """Nothing of the parent's is in progress in a forked child."""
@@ -90,9 +90,9 @@ class RouteSeries(Lists):
         self._counts[status] = cell.value
         return cell.value
 
-    def absorb(self, writes: list[Write], read: list[list[Any]]) -> None:
+    def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Work out what counters and buckets become."""
-        finished, exemplars = read
+        finished = self.finished[: counts[0]]
         numbers: dict[int, int] = {}
         for status, _, _ in finished:
             numbers[status] = numbers.get(status, 0) + 1
@@ -102,8 +102,8 @@ class RouteSeries(Lists):
             self._duration.add(writes, [seconds for _, seconds, _ in finished])
         if first_bytes := [first_byte for _, _, first_byte in finished if first_byte is not None]:
             self._first_byte.add(writes, first_bytes)
-        if exemplars:
-            self._duration.mark(writes, exemplars)
+        if counts[1]:
+            self._duration.mark(writes, self.exemplars[: counts[1]])
 
 
 class Requests:

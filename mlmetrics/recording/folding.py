@@ -32,19 +32,9 @@ POLL_SECONDS = 0.0005
 _TOKEN = (None,)
 
 
-class Batch:
-    """The numbers that a fold takes, and what writing them down comes to.
-
-    Args:
-        sources: lists of appended numbers, and how many of each are taken.
-        writes: the values to set, each once; made before anything is written.
-    """
-
-    __slots__ = ("sources", "writes")
-
-    def __init__(self, sources: list[tuple[list[Any], int]], writes: list[Write]) -> None:
-        self.sources = sources
-        self.writes = writes
+Batch = tuple[list[tuple[list[Any], int]], list[Write]]
+"""What a fold takes, and what writing it down comes to: lists of appended numbers with how many of
+each are taken, and the values to set, each once, all of them known before the first is written."""
 
 
 class Turn:
@@ -63,29 +53,28 @@ class Turn:
 
     def finish(self) -> None:
         """Write the published batch and forget its numbers; of an error that is ours, nothing remains written."""
-        batch = self.batch
-        if batch is None:
+        if self.batch is None:
             return
-        written = 0
+        (sources, writes), state, written = self.batch, _state, 0
         try:
-            for write, new, _ in batch.writes:
-                if _state.turn is not self:
+            for write, new, _ in writes:
+                if state.turn is not self:
                     return
                 write(new)
                 written += 1
         except Exception as error:
             if not interrupted(error):
-                for write, _, old in batch.writes[:written]:
+                for write, _, old in writes[:written]:
                     write(old)
                 self.batch = None
             raise
-        if _state.turn is self:
-            batch.writes = []  # from here on there is only to forget
-        while batch.sources and _state.turn is self:
-            pending, count = batch.sources[-1]
+        if state.turn is self:
+            del writes[:]  # from here on there is only to forget
+        while sources and state.turn is self:
+            pending, count = sources[-1]
             # One step: nothing is called between the two.
             del pending[:count]
-            del batch.sources[-1]
+            del sources[-1]
         self.batch = None
 
 

@@ -8,13 +8,11 @@ meanwhile go behind it and wait for the next one.
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from ..interruption import interrupted
 from .cells import HistogramCell, NumberCell, Write, plus
 from .folding import Batch
-
-C = TypeVar("C", NumberCell, HistogramCell)
 
 BOUND = 1024
 """Appended numbers that a series holds before a recording call folds them."""
@@ -23,7 +21,7 @@ BOUND = 1024
 class Lists:
     """What a store folds: lists that only grow, and the values that their numbers end up in.
 
-    The lists are read in their order: a call that ends before it is read has also begun before
+    The lists are counted in their order: a call that has ended when it is counted had begun before
     that, so what has ended stands before what has begun, and in progress is never below the truth.
     """
 
@@ -37,24 +35,29 @@ class Lists:
         self.prepare()
         if not any(self.lists):
             return None
-        read = [pending[:] for pending in self.lists]
-        sources = [(pending, len(taken)) for pending, taken in zip(self.lists, read, strict=True) if taken]
+        counts: list[int] = []
+        sources: list[tuple[list[Any], int]] = []
         writes: list[Write] = []
+        for pending in self.lists:
+            count = len(pending)
+            counts.append(count)
+            if count:
+                sources.append((pending, count))
         try:
-            self.absorb(writes, read)
+            self.absorb(writes, counts)
         except (ArithmeticError, TypeError, ValueError) as error:
             if not interrupted(error):  # what cannot be added up now never can, and would stand in the way
                 for pending, count in sources:
                     del pending[:count]
             raise
-        return Batch(sources, writes)
+        return sources, writes
 
     def prepare(self) -> None:
         """Have the values stand at least at 0."""
         raise NotImplementedError
 
-    def absorb(self, writes: list[Write], read: list[list[Any]]) -> None:
-        """Work out the values, each at most once."""
+    def absorb(self, writes: list[Write], counts: list[int]) -> None:
+        """Work out the values, each at most once, of so many numbers of each list."""
         raise NotImplementedError
 
     def drop(self) -> None:
@@ -66,7 +69,7 @@ class Lists:
         """Forget what is in progress: in a forked child it does not go on."""
 
 
-class Series(Lists, Generic[C]):
+class Series(Lists):
     """What the three kinds share: a pending list, and a cell that is found when first needed."""
 
     __slots__ = ("_cell", "_find", "pending", "record")
@@ -76,48 +79,42 @@ class Series(Lists, Generic[C]):
         super().__init__(self.pending)
         self.record = self.pending.append
         self._find = find
-        self._cell: C | None = None
+        self._cell: Any = None
 
     def prepare(self) -> None:
         """Find the cell that this series folds into."""
         if self._cell is None:
             self._cell = self._find()
 
-    def absorb(self, writes: list[Write], read: list[list[Any]]) -> None:
-        """Put a batch into the cell, as the kind has it."""
-        if self._cell is not None:
-            self.put(writes, self._cell, read[0])
 
-    def put(self, writes: list[Write], cell: C, batch: list[float]) -> None:
-        """Work out the values of the cell."""
-        raise NotImplementedError
-
-
-class CounterSeries(Series[NumberCell]):
+class CounterSeries(Series):
     """Amounts to add."""
 
     __slots__ = ()
 
-    def put(self, writes: list[Write], cell: NumberCell, batch: list[float]) -> None:
+    def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Add them up."""
-        writes.append(plus(cell.value, sum(batch)))
+        cell: NumberCell = self._cell
+        writes.append(plus(cell.value, sum(self.pending[: counts[0]])))
 
 
-class GaugeSeries(Series[NumberCell]):
+class GaugeSeries(Series):
     """States, of which the last counts."""
 
     __slots__ = ()
 
-    def put(self, writes: list[Write], cell: NumberCell, batch: list[float]) -> None:
+    def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Keep the last."""
-        writes.append((partial(cell.value.set, timestamp=time.time()), batch[-1], cell.value.get()))
+        value = self._cell.value
+        writes.append((partial(value.set, timestamp=time.time()), self.pending[counts[0] - 1], value.get()))
 
 
-class HistogramSeries(Series[HistogramCell]):
+class HistogramSeries(Series):
     """Numbers to place in buckets."""
 
     __slots__ = ()
 
-    def put(self, writes: list[Write], cell: HistogramCell, batch: list[float]) -> None:
+    def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Place them."""
-        cell.add(writes, batch)
+        cell: HistogramCell = self._cell
+        cell.add(writes, self.pending[: counts[0]])

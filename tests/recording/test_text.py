@@ -150,7 +150,7 @@ def test_take(numbers: list[int]) -> None:
     """What a fold takes is what was there; what comes meanwhile stays for the next time."""
     series = CounterSeries(lambda: NumberCell(Metric("x_total", "counter", "X.", ()), ()))
     pending: Any = Busy(numbers)
-    series.lists = (pending,)
+    series.pending, series.lists = pending, (pending,)
     assert hold(fold, series)
     cell: Any = series._cell
     assert sum(numbers) == cell.value.get()
