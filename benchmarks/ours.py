@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry
 
 from mlmetrics import MLMetrics
-from mlmetrics.recording.folding import folding
+from mlmetrics.recording.folding import hold
 
 from .timing import NotTheSameError
 
@@ -19,8 +19,7 @@ class Toolkit:
 
     def fold(self) -> None:
         """Fold what has been appended, as a scrape would: the work belongs to what is measured."""
-        with folding():
-            self.metrics.store.fold_all()
+        hold(self.metrics.store.fold_all)
 
     def value(self, name: str, **labels: str) -> float:
         """The sum of all samples of this name that have these labels."""

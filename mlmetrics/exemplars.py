@@ -10,6 +10,8 @@ import time
 
 from prometheus_client.samples import Exemplar
 
+from .interruption import interrupted
+
 
 def tracing() -> bool:
     """Whether the program has set a tracer provider."""
@@ -18,7 +20,9 @@ def tracing() -> bool:
         return False
     try:
         return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
-    except Exception:  # noqa: BLE001 (a provider that cannot be loaded is no provider)
+    except Exception as error:  # a provider that cannot be loaded is no provider
+        if interrupted(error):
+            raise
         return False
 
 

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import structlog
 
+from .interruption import interrupted
+
 if TYPE_CHECKING:
     from .recording.store import Store
 
@@ -48,7 +50,9 @@ def emit(store: "Store", level: str, event: str, fields: Mapping[str, object]) -
     """Log one event; a logger that raises is counted, not passed on to the user's call."""
     try:
         getattr(logger(), level)(event, **fields)
-    except Exception as error:  # noqa: BLE001 (processors are the user's code)
+    except Exception as error:  # processors are the user's code
+        if interrupted(error):
+            raise
         store.failed("log", error)
 
 

@@ -11,6 +11,7 @@ import types
 from collections.abc import AsyncGenerator, Coroutine, Generator
 from typing import Any
 
+from ..interruption import interrupted
 from .iteration import (
     AsyncGeneratorIteration,
     AsyncIteration,
@@ -65,7 +66,9 @@ class Adoption:
         """What to return in place of the result if the call goes on; None if it is over."""
         try:
             return self._adopt(series, start, result)
-        except Exception as error:  # noqa: BLE001 (a result may raise whatever it is asked)
+        except Exception as error:  # a result may raise whatever it is asked
+            if interrupted(error):
+                raise
             series.store.failed("result", error)
             return None
 
@@ -103,7 +106,9 @@ class Adoption:
         def done(future: Any) -> None:
             try:
                 self._end(run, series, future)
-            except Exception as error:  # noqa: BLE001 (a subclass may raise whatever it is asked)
+            except Exception as error:  # a subclass may raise whatever it is asked
+                if interrupted(error):
+                    raise
                 run.leave()
                 series.store.failed("result", error)
 
@@ -112,8 +117,8 @@ class Adoption:
                 done(future)
             else:
                 future.add_done_callback(done)
-        except Exception:
-            if run.disown():
+        except Exception as error:
+            if run.disown() or interrupted(error):
                 raise
         return future
 
@@ -123,9 +128,10 @@ class Adoption:
             return
         # Not `exception()`: that would mark it as retrieved, and asyncio's own warning would be lost.
         error = future._exception  # noqa: SLF001 (there is no public way to look and leave no trace)
-        run.end(error)
+        seconds = run.seconds
         if self.after is not None and error is None:
-            self.after(series, future.result())
+            self.after(series, future.result())  # before the end: interrupted here, the call has not ended twice
+        run.end(error, seconds)
 
 
 STREAMS = (Iteration, AsyncIteration)

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 
 from .. import exemplars, logs
 from ..catalog import TOKEN_TYPES
+from ..interruption import interrupted
 from ..recording.labels import UNKNOWN
 from .measures import count, number, observe, ratio
 from .operation import ENDED, INFERENCE, MATCHING, PARSING, CallSeries, Operation
@@ -59,7 +60,9 @@ def failed(series: CallSeries, error_type: object, seconds: float) -> None:
         _tell_failure(series, error_type, seconds)
     except RecursionError:
         pass  # the outcome is recorded; to say more of it there is no room on the stack
-    except Exception as error:  # noqa: BLE001 (nothing of ours reaches the user's call)
+    except Exception as error:  # nothing of ours reaches the user's call
+        if interrupted(error):
+            raise
         series.store.failed("failure", error)
 
 
@@ -91,7 +94,9 @@ def look(series: CallSeries, seconds: float) -> None:
             series.notice_seconds = store.notice_seconds()
         if series.full:
             store.fold(series)
-    except Exception as error:  # noqa: BLE001 (nothing of ours reaches the user's call)
+    except Exception as error:  # nothing of ours reaches the user's call
+        if interrupted(error):
+            raise
         store.failed("call", error)
 
 
@@ -99,7 +104,9 @@ def mark(series: CallSeries, seconds: float) -> None:
     """Keep the current trace id for the bucket of this duration."""
     try:
         exemplar = exemplars.current(seconds)
-    except Exception as error:  # noqa: BLE001 (a tracer's trouble is not the user's)
+    except Exception as error:  # a tracer's trouble is not the user's
+        if interrupted(error):
+            raise
         series.store.failed("exemplar", error)
         return
     if exemplar is not None:

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import DeclarationError
+from ..interruption import interrupted
 from . import elsewhere  # noqa: F401 (says how all of this is pickled)
 from .exact import function_of
 from .labels import Argument, Calls, Computed, FindArgument, SeriesFinder, fixed_label
@@ -190,7 +191,9 @@ class BindingProxy(CallableProxy):
                 plan = self._self_plan(bound, called, instance, owner)
                 self._self_plans[instance is None] = plan
             return CallableProxy(bound, called, declaration, plan)
-        except Exception as error:  # noqa: BLE001 (whatever the user's descriptor gives, the program gets)
+        except Exception as error:  # whatever the user's descriptor gives, the program gets
+            if interrupted(error):
+                raise
             declaration.calls.store.failed("decorator", error)
             return bound
 

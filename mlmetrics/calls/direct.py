@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from ..interruption import interrupted
 from ..recording.store import Store
 from .call import SIZES, failed, succeeded
 from .labels import Calls
@@ -29,7 +30,9 @@ def _truth(store: Store, success: object) -> bool:
     """Whether a call went well; what cannot say so, such as an array, is counted and did not."""
     try:
         return bool(success)
-    except Exception as error:  # noqa: BLE001 (any object may come, with any __bool__)
+    except Exception as error:  # any object may come, with any __bool__
+        if interrupted(error):
+            raise
         store.failed("success", error)
         return False
 

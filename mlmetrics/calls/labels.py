@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Self
 
 from ..errors import DeclarationError
+from ..interruption import interrupted
 from ..recording.labels import UNKNOWN, declared_problem, is_empty, shown
 from ..recording.store import Store
 from .operation import CallSeries, Operation
@@ -98,7 +99,9 @@ def signature_of(target: Callable[..., Any]) -> inspect.Signature | None:
     """The signature, or None where there is none to be had (some builtins)."""
     try:
         return inspect.signature(target)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError) as error:
+        if interrupted(error):
+            raise
         return None
 
 
@@ -177,7 +180,9 @@ class Computed:
         """The label of this call."""
         try:
             return self._compute(BoundCall(self._signature, args, kwargs))
-        except Exception as error:  # noqa: BLE001 (the user's code, run on behalf of a measurement)
+        except Exception as error:  # the user's code, run on behalf of a measurement
+            if interrupted(error):
+                raise
             store.failed(f"label.{self._label}", error)
             return UNKNOWN
 
@@ -207,7 +212,9 @@ class SeriesFinder:
         try:
             # Only text is ever a key here, so 1 and True cannot meet "1".
             return self._by_value[value]
-        except Exception:  # noqa: BLE001 (a new value, an unhashable one, a hostile __eq__)
+        except Exception as error:  # a new value, an unhashable one, a hostile __eq__
+            if interrupted(error):
+                raise
             return self._learn(value)
 
     def by_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallSeries:
@@ -243,7 +250,9 @@ class Calls:
         """The series of these label values, which may be anything; cleaned and limited on the way."""
         try:
             return self.known[service, *values]
-        except Exception:  # noqa: BLE001 (new, unhashable or hostile values)
+        except Exception as error:  # new, unhashable or hostile values
+            if interrupted(error):
+                raise
             return self._admit(service, values)
 
     def _admit(self, service: object, values: tuple[object, ...]) -> CallSeries:
@@ -257,10 +266,8 @@ class Calls:
 
     def _declare(self, labels: tuple[str | None, ...]) -> CallSeries:
         series = CallSeries(self.store, self.operation, labels)
-        kept = self.known.setdefault(labels, series)
-        if kept is series:
-            self.store.add(series)
-        return kept
+        self.store.add(series)  # first: a signal handler may raise in between, and what is known must be folded
+        return self.known.setdefault(labels, series)
 
 
 def calls_of(store: Store, operation: Operation) -> Calls:

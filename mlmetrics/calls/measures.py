@@ -3,6 +3,7 @@
 from math import isfinite
 from typing import Any
 
+from ..interruption import interrupted
 from ..recording.store import Store
 
 ROUNDING = 1e-9
@@ -13,7 +14,9 @@ def number(store: Store, where: str, value: Any, highest: float = float("inf")) 
     """The value as a finite float in 0..highest, or None, counted under `where`."""
     try:
         result = float(value)
-    except Exception as error:  # noqa: BLE001 (any object may come, with any __float__)
+    except Exception as error:  # any object may come, with any __float__
+        if interrupted(error):
+            raise
         store.failed(where, f"no number: {type(value).__name__} raised {type(error).__name__}")
         return None
     if isinstance(value, str | bytes) or not isfinite(result) or not -ROUNDING <= result <= highest + ROUNDING:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
-from ..recording.series import BOUND, HistogramSeries, take
+from ..recording.cells import Write, moved, plus
+from ..recording.series import BOUND, HistogramSeries, Lists
 from ..recording.store import RawLabels, Store
 
 
@@ -59,7 +60,7 @@ class Open(Protocol):
         """The series keeps it no longer: if it is dropped before it ends, it says so itself."""
 
 
-class CallSeries:
+class CallSeries(Lists):
     """The calls of one operation with one set of labels, as five lists that only grow.
 
     Ending a call appends its seconds to the list of its outcome; in progress is what has
@@ -84,6 +85,7 @@ class CallSeries:
         self.cancelled: list[float] = []
         self.aside: list[None] = []
         self.exemplars: list[Any] = []
+        super().__init__(self.succeeded, self.failed, self.cancelled, self.aside, self.begun, self.exemplars)
         # Bound once: the hot path calls these two and nothing else.
         self.begin = self.begun.append
         self.succeed = self.succeeded.append
@@ -96,32 +98,49 @@ class CallSeries:
         """Whether it is time to fold."""
         return len(self.begun) > BOUND
 
-    def fold(self) -> None:
-        """Move what was appended into the cells."""
-        cells = self._cells
-        if cells is None:
-            cells = self._cells = _Cells(self)
-        self._let_go()
-        # What has ended is taken before what has begun: in progress is never below the truth.
-        succeeded, failed, cancelled = take(self.succeeded), take(self.failed), take(self.cancelled)
-        ended = len(succeeded) + len(failed) + len(cancelled) + len(take(self.aside))
-        begun = len(take(self.begun))
-        if begun != ended:
-            cells.in_progress.inc(begun - ended)
-        if ended:
-            cells.add(succeeded, failed, cancelled)
-        if self.exemplars:
-            cells.duration.mark(take(self.exemplars))
+    def prepare(self) -> None:
+        """Have the metrics stand at least at 0, and look at calls as the store says by now."""
+        if self._cells is None:
+            self._cells = _Cells(self)
         self.notice_seconds = self.store.notice_seconds()
+        self._let_go()
 
     def _let_go(self) -> None:
-        """Let go of calls before anything is taken: one that was dropped ends by that."""
+        """Let go of calls before anything is counted: one that was dropped ends by that.
+
+        They stay in the list until each has been told, so that an interrupted fold begins anew.
+        """
         count = len(self.begun)
         if self.begun.count(None) != count:
-            held = self.begun[:count]
-            self.begun[:count] = [None] * count
-            for call in [call for call in filter(None, held) if call.state is not ENDED]:
-                call.let_go()
+            held, nothing = self.begun[:count], [None] * count
+            for call in held:
+                if call is not None and call.state is not ENDED:
+                    call.let_go()
+            self.begun[:count] = nothing
+
+    def absorb(self, writes: list[Write], counts: list[int]) -> None:
+        """Work out what the metrics become: outcomes, and durations of calls that ran to their end."""
+        cells: Any = self._cells
+        succeeded, failed, cancelled, aside, begun, exemplars = counts
+        change = begun - succeeded - failed - cancelled - aside
+        if change:
+            writes.append(moved(cells.in_progress, change))
+        if succeeded or failed:
+            finished = self.succeeded[:succeeded]
+            cells.duration.add(writes, finished + self.failed[:failed] if failed else finished)
+        if succeeded:
+            writes.append(plus(cells.success, succeeded))
+        if failed:
+            writes.append(plus(cells.failure, failed))
+        if cancelled:
+            writes.append(plus(cells.cancelled, cancelled))
+        if exemplars:
+            cells.duration.mark(writes, self.exemplars[:exemplars])
+
+    def forget(self) -> None:
+        """Nothing of the parent's is in progress in a forked child."""
+        if self._cells is not None:
+            self._cells.in_progress.set(0.0)
 
     def counter(self, suffix: str, *more: str) -> Any:
         """A counter beside the operation's own, such as its tokens by type."""
@@ -145,14 +164,3 @@ class _Cells:
         self.failure: Any = cell(f"{prefix}_total", (*labels, "failure")).value
         self.cancelled: Any = cell(f"{prefix}_total", (*labels, "cancelled")).value
         self.in_progress: Any = cell(f"{prefix}_in_progress", labels).value
-
-    def add(self, succeeded: list[float], failed: list[float], cancelled: list[float]) -> None:
-        """Count outcomes; place durations of those that ran to their end."""
-        if finished := succeeded + failed:
-            self.duration.add(finished)
-        if succeeded:
-            self.success.inc(len(succeeded))
-        if failed:
-            self.failure.inc(len(failed))
-        if cancelled:
-            self.cancelled.inc(len(cancelled))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from ..errors import DeclarationError
+from ..interruption import interrupted
 from .call import record_score, record_size, record_tokens
 from .labels import Argument, FindArgument, check_reader, signature_of
 from .operation import CallSeries
@@ -87,7 +88,9 @@ class Size:
                 series.store.failed("size", f"the call has no argument {self.argument.name!r}")
             else:
                 record_size(series, self._measure(value))
-        except Exception as error:  # noqa: BLE001 (the user's code, run on behalf of a measurement)
+        except Exception as error:  # the user's code, run on behalf of a measurement
+            if interrupted(error):
+                raise
             series.store.failed("size", error)
 
 
@@ -140,7 +143,9 @@ def _guarded(where: str, after: After) -> After:
     def guarded(series: CallSeries, result: Any) -> None:
         try:
             after(series, result)
-        except Exception as error:  # noqa: BLE001 (the user's code, run on behalf of a measurement)
+        except Exception as error:  # the user's code, run on behalf of a measurement
+            if interrupted(error):
+                raise
             series.store.failed(where, error)
 
     return guarded

@@ -34,11 +34,16 @@ class Run:
             self._begun = True
             self._series.begin(None)
 
-    def end(self, error: BaseException | None = None) -> None:
-        """It is over, or raised; heard once, and only if it was under way."""
+    @property
+    def seconds(self) -> float:
+        """Seconds since it was called."""
+        return self._series.clock() - self._start
+
+    def end(self, error: BaseException | None = None, seconds: float | None = None) -> None:
+        """It is over, or raised, after so many seconds; heard once, and only if it was under way."""
         if not self._begun or self._ended:
             return
-        seconds = self._series.clock() - self._start
+        seconds = self.seconds if seconds is None else seconds
         self._ended = True
         if error is None:
             succeeded(self._series, seconds)

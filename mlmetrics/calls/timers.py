@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
 
+from ..interruption import interrupted
 from ..recording.series import BOUND
 from .call import Call, Droppable, look
 from .operation import ENDED
@@ -135,6 +136,8 @@ def _runner() -> tuple[int, object]:
     """Who runs: the thread, and the task where there is one."""
     try:
         task = asyncio.current_task()
-    except RuntimeError:
+    except RuntimeError as error:
+        if interrupted(error):
+            raise
         task = None
     return threading.get_ident(), task

@@ -3,6 +3,7 @@
 from types import FunctionType
 
 from ..errors import DeclarationError
+from ..interruption import interrupted
 from ..recording.labels import is_empty
 from .call import SCORES
 from .direct import track_call, track_load, track_score, track_size
@@ -50,7 +51,9 @@ class Timing(Recorder):
                 timer._series = self._by_model[model]  # noqa: SLF001 (as above)
                 timer.state = None
                 return timer  # noqa: TRY300 (a block is left sooner than an `else` is reached)
-            except Exception:  # noqa: BLE001 (a label that is new, or that cannot be hashed)
+            except Exception as error:  # a label that is new, or that cannot be hashed
+                if interrupted(error):
+                    raise
                 return Timer(self._timed_model(model))
         return Timer(self._timed(INFERENCE, service, model, operation))
 

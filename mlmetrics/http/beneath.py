@@ -11,6 +11,7 @@ from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
+from ..interruption import interrupted
 from .exchange import RECORDED_BY
 
 MOST_LOOKED_AT = 100
@@ -103,7 +104,9 @@ def attribute(one: Any, name: str, default: Any = None) -> Any:
     """An attribute of somebody's object, whose properties may raise anything."""
     try:
         return getattr(one, name, default)
-    except Exception:  # noqa: BLE001 (what cannot be read has no routes)
+    except Exception as error:  # what cannot be read has no routes
+        if interrupted(error):
+            raise
         return default
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from .. import exemplars, logs
 from ..calls.call import is_cancellation
+from ..interruption import interrupted
 from ..recording.series import BOUND
 from .request_id import KEY, bind, choose, kept, restore, returned
 
@@ -75,7 +76,9 @@ class Exchange:
             # What mounts have added is part of the template; what the maker of the copy added is not.
             self.root_path = self.root_path + now[len(before) :] if now.startswith(before) else now
             self.scope = scope
-        except Exception as problem:  # noqa: BLE001 (the request goes on, and counts by the path that we saw)
+        except Exception as problem:  # the request goes on, and counts by the path that we saw
+            if interrupted(problem):
+                raise
             self.middleware.store.failed("request", problem)
 
     async def receive(self) -> Any:
@@ -96,7 +99,9 @@ class Exchange:
                 self.status = int(message["status"])
                 if self.id is not None:
                     message = returned(message, self.id)
-            except Exception as problem:  # noqa: BLE001 (a malformed message is the application's and its server's)
+            except Exception as problem:  # a malformed message is the application's and its server's
+                if interrupted(problem):
+                    raise
                 self.middleware.store.failed("request", problem)
         elif self._seconds is None and kind in BODIES:
             if not message.get("more_body"):
@@ -128,15 +133,18 @@ class Exchange:
                 series.finish((status, seconds, first_byte))
                 if status >= FAILED or self._exemplar is not None or len(series.finished) > BOUND:
                     self._look(series, status, seconds, error)
-        except Exception as problem:  # noqa: BLE001 (measuring must not change what the client gets)
+        except Exception as problem:  # measuring must not change what the client gets
+            if interrupted(problem):
+                raise
             self.middleware.store.failed("request", problem)
         self.scope = None  # a copy holds us: what is over waits for no garbage collection
         if self.id is not None:
-            try:  # noqa: SIM105 (`suppress` costs a request more than all the rest of this)
+            try:
                 restore(self._token)
-            except ValueError:
+            except ValueError as problem:
                 # A request that the garbage collector closes ends in a context that never had the id.
-                pass
+                if interrupted(problem):
+                    raise
 
     def _verdict(self, error: BaseException | None) -> int:
         """The status that counts where the response did not simply run to its end."""
@@ -189,7 +197,9 @@ class Exchange:
         """Keep the current trace id now: tracing middleware within ours has ended its span when we end."""
         try:
             self._exemplar = exemplars.current(seconds)
-        except Exception as problem:  # noqa: BLE001 (a tracer's trouble is not the request's)
+        except Exception as problem:  # a tracer's trouble is not the request's
+            if interrupted(problem):
+                raise
             self.middleware.store.failed("exemplar", problem)
 
 

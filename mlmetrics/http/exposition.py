@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 
 from ..recording.collector import store_for
 from ..recording.family import ExposedFamily
-from ..recording.folding import folding
+from ..recording.folding import steadily
 
 END = "# EOF\n"
 
@@ -55,18 +55,23 @@ def render(registry: CollectorRegistry, *, openmetrics: bool = False, names: Col
 def write(collector: Collector, *, openmetrics: bool) -> bytes:
     """Write what a collector yields."""
     families = list(collector.collect())
-    lines: list[str] = []
     # Collecting has folded; now nobody may fold in the middle of a histogram.
-    with folding():
-        for ours, group in groupby(families, lambda family: isinstance(family, ExposedFamily)):
-            if not ours:
-                lines.append(foreign(group, openmetrics=openmetrics))
-                continue
-            for family in cast("Iterator[ExposedFamily]", group):
-                family.write(lines, openmetrics=openmetrics)
+    lines = steadily(lambda: lines_of(families, openmetrics=openmetrics))
     if openmetrics:
         lines.append(END)
     return "".join(lines).encode("utf-8")
+
+
+def lines_of(families: Iterable[Metric], *, openmetrics: bool) -> list[str]:
+    """The text of families, in their order."""
+    lines: list[str] = []
+    for ours, group in groupby(families, lambda family: isinstance(family, ExposedFamily)):
+        if not ours:
+            lines.append(foreign(group, openmetrics=openmetrics))
+            continue
+        for family in cast("Iterator[ExposedFamily]", group):
+            family.write(lines, openmetrics=openmetrics)
+    return lines
 
 
 def foreign(families: Iterable[Metric], *, openmetrics: bool) -> str:

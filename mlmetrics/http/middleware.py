@@ -6,6 +6,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry
 
 from ..errors import ConfigurationError
+from ..interruption import interrupted
 from ..recording.collector import default_store, store_for
 from ..recording.labels import declared_problem, shown
 from .answer import scraping
@@ -119,7 +120,9 @@ class PrometheusMiddleware:
                 return None
             method = self._methods.get(scope["method"]) or self._method(scope["method"])
             scope[RECORDED_BY] = exchange = Exchange(self, method, scope, receive, send, root_path)
-        except Exception as problem:  # noqa: BLE001 (a request is served whether it can be measured or not)
+        except Exception as problem:  # a request is served whether it can be measured or not
+            if interrupted(problem):
+                raise
             self.store.failed("request", problem)
             return None
         method.begin(None)

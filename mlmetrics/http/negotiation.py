@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ..interruption import interrupted
+
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 OPENMETRICS = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 FORMATS = (
@@ -45,7 +47,9 @@ def weight(text: str) -> float | None:
     """A `q` value in 0..1, None if it is none."""
     try:
         quality = float(text)
-    except ValueError:
+    except ValueError as error:
+        if interrupted(error):
+            raise
         return None
     return quality if 0.0 <= quality <= 1.0 else None
 

@@ -3,8 +3,9 @@
 from typing import Any
 
 from .. import exemplars
+from ..recording.cells import Write, moved, plus
 from ..recording.labels import COMBINATION, OTHER, clean
-from ..recording.series import take
+from ..recording.series import Lists
 from ..recording.store import Store
 
 TOTAL = "fastapi_requests_total"
@@ -23,7 +24,7 @@ Finished = tuple[int, float, float | None]
 """Status, seconds to the last byte, seconds to the first byte of the body if there was one."""
 
 
-class MethodSeries:
+class MethodSeries(Lists):
     """The requests of one method that have begun and ended."""
 
     __slots__ = ("_labels", "_store", "_value", "begin", "begun", "end", "ended")
@@ -31,25 +32,32 @@ class MethodSeries:
     def __init__(self, store: Store, service: str | None, method: str) -> None:
         self.begun: list[None] = []
         self.ended: list[None] = []
+        super().__init__(self.ended, self.begun)
         self.begin = self.begun.append
         self.end = self.ended.append
         self._store = store
         self._labels = (service, method)
         self._value: Any = None
 
-    def fold(self) -> None:
-        """Move what was appended into the gauge."""
+    def prepare(self) -> None:
+        """Have the gauge stand at least at 0."""
         if self._value is None:
             cell: Any = self._store.cell(IN_PROGRESS, self._labels)
             self._value = cell.value
-        # What has ended is taken before what has begun: in progress is never below the truth.
-        ended = len(take(self.ended))
-        begun = len(take(self.begun))
+
+    def absorb(self, writes: list[Write], counts: list[int]) -> None:
+        """Work out how many are in progress."""
+        ended, begun = counts
         if begun != ended:
-            self._value.inc(begun - ended)
+            writes.append(moved(self._value, begun - ended))
+
+    def forget(self) -> None:
+        """Nothing of the parent's is in progress in a forked child."""
+        if self._value is not None:
+            self._value.set(0.0)
 
 
-class RouteSeries:
+class RouteSeries(Lists):
     """The finished requests of one method and one route."""
 
     __slots__ = ("_counts", "_duration", "_first_byte", "exemplars", "finish", "finished", "labels", "requests")
@@ -60,6 +68,7 @@ class RouteSeries:
         self.finished: list[Finished] = []
         self.finish = self.finished.append
         self.exemplars: list[Any] = []
+        super().__init__(self.finished, self.exemplars)
         self._counts: dict[str, Any] = {}
         requests.store.heed_overflow(TOTAL, ("status", COMBINATION))
         self._duration: Any = None
@@ -70,23 +79,17 @@ class RouteSeries:
         names = [str(status) if status in STATUSES else OTHER for status in statuses]
         self._counts.update({name: None for name in names if name not in self._counts})
 
-    def fold(self) -> None:
-        """Move what was appended into counters and buckets."""
+    def prepare(self) -> None:
+        """Have the metrics stand at least at 0, with every status that was declared."""
+        cell = self.requests.store.cell
         if self._duration is None:
-            self._open()
+            self._duration = cell(DURATION, self.labels)
+        if self._first_byte is None:
+            self._first_byte = cell(FIRST_BYTE, self.labels)
         for name, count in tuple(self._counts.items()):
             if count is None:
                 self._count(name)
-        if batch := take(self.finished):
-            self._add(batch)
-        if self.exemplars:
-            self._duration.mark(take(self.exemplars))
         self.requests.traced = self.requests.store.traced
-
-    def _open(self) -> None:
-        cell = self.requests.store.cell
-        self._duration = cell(DURATION, self.labels)
-        self._first_byte = cell(FIRST_BYTE, self.labels)
 
     def _count(self, name: str) -> Any:
         cell: Any = self.requests.store.cell(TOTAL, (*self.labels, name))
@@ -106,19 +109,24 @@ class RouteSeries:
             return OTHER
         return str(store.admit(TOTAL, self.labels, (name,))[-1])
 
-    def _add(self, batch: list[Finished]) -> None:
+    def absorb(self, writes: list[Write], counts: list[int]) -> None:
+        """Work out what counters and buckets become."""
+        finished = self.finished[: counts[0]]
         numbers: dict[int, int] = {}
-        for status, _, _ in batch:
+        for status, _, _ in finished:
             numbers[status] = numbers.get(status, 0) + 1
         by_name: dict[str, int] = {}  # several statuses may go to `other`
         for status, number in numbers.items():
             name = self._named(status)
             by_name[name] = by_name.get(name, 0) + number
         for name, number in by_name.items():
-            (self._counts.get(name) or self._count(name)).inc(number)
-        self._duration.add([seconds for _, seconds, _ in batch])
-        if first_bytes := [first_byte for _, _, first_byte in batch if first_byte is not None]:
-            self._first_byte.add(first_bytes)
+            writes.append(plus(self._counts.get(name) or self._count(name), number))
+        if finished:
+            self._duration.add(writes, [seconds for _, seconds, _ in finished])
+        if first_bytes := [first_byte for _, _, first_byte in finished if first_byte is not None]:
+            self._first_byte.add(writes, first_bytes)
+        if counts[1]:
+            self._duration.mark(writes, self.exemplars[: counts[1]])
 
 
 class Requests:
@@ -137,8 +145,9 @@ class Requests:
         name = name if name in METHODS else OTHER.upper()
         series = self._methods.get(name)
         if series is None:
-            series = self._methods.setdefault(name, MethodSeries(self.store, self.service, name))
+            series = MethodSeries(self.store, self.service, name)
             self.store.add(series)
+            series = self._methods.setdefault(name, series)
         return series
 
     def route(self, method: str, template: str, *, own: bool = False) -> RouteSeries:
@@ -148,8 +157,9 @@ class Requests:
         route = template if free else str(self.store.admit(TOTAL, (self.service, method), (template,))[-1])
         series = self._routes.get((method, route))
         if series is None:
-            series = self._routes.setdefault((method, route), RouteSeries(self, method, route))
+            series = RouteSeries(self, method, route)
             self.store.add(series)
+            series = self._routes.setdefault((method, route), series)
         return series
 
     def _owns(self, template: str) -> bool:

@@ -1,12 +1,12 @@
 """The folded numbers of one series, and how they are written down.
 
 The only place that touches `prometheus_client.values.ValueClass`, the seam through which
-the client itself switches between one process and several. Everything here runs under
-the fold lock (`folding`), so no value is ever read while it is being added to.
+the client itself switches between one process and several. What is read for a scrape is
+read while nobody folds (`folding`), so no histogram is ever seen half written.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from prometheus_client import values
@@ -17,6 +17,9 @@ from ..catalog import Metric
 
 Value = Any  # an instance of prometheus_client's ValueClass, which the client leaves untyped
 
+Write = tuple[Callable[[Any], object], Any, Any]
+"""One step of a fold, which may be done twice: a setter, what it sets, and what stood there before."""
+
 
 def make_value(metric: Metric, sample: str, names: Sequence[str], labels: Sequence[str]) -> Value:
     """One number of the client's: in memory, or in the file of this process."""
@@ -25,6 +28,23 @@ def make_value(metric: Metric, sample: str, names: Sequence[str], labels: Sequen
     # The module attribute is read at every call, as the client reads it, so that tests and
     # multiprocess set-ups that swap it are obeyed.
     return values.ValueClass(metric.kind, family, sample, names, labels, metric.help, **mode)
+
+
+def in_files() -> bool:
+    """Whether values stand in files, of which each process has its own."""
+    return bool(getattr(values.ValueClass, "_multiprocess", False))
+
+
+def plus(value: Value, amount: float) -> Write:
+    """Add an amount."""
+    before = value.get()
+    return value.set, before + amount, before
+
+
+def moved(value: Value, change: int) -> Write:
+    """Change what is in progress; a forked child sees the end of calls whose beginning is not its own."""
+    before = value.get()
+    return value.set, max(0.0, before + change), before
 
 
 def escape(text: str) -> str:
@@ -115,8 +135,8 @@ class HistogramCell:
         self._before = f"\n{bucket}{{" + "".join(f'{n}="{escape(v)}",' for n, v in pairs if n < "le")
         self._after = "".join(f',{n}="{escape(v)}"' for n, v in pairs if n > "le") + "} "
 
-    def add(self, batch: Sequence[float]) -> None:
-        """Count the numbers per bucket, and add once to each that got any.
+    def add(self, writes: list[Write], batch: Sequence[float]) -> None:
+        """Count the numbers per bucket, and add once to each that gets any.
 
         The calls of a series mostly end in the same bucket, which its greatest and its least
         number show; otherwise sorting lets each bound be found once instead of each number.
@@ -126,22 +146,22 @@ class HistogramCell:
         first = bisect_left(uppers, min(batch)) if last else 0
         self._first, self._last = min(self._first, first), max(self._last, last)
         if first == last:
-            counts[first].inc(len(batch))
+            writes.append(plus(counts[first], len(batch)))
         else:
             ascending, before = sorted(batch), 0
             for place in range(first, last):
                 until = bisect_right(ascending, uppers[place])
                 if until > before:
-                    counts[place].inc(until - before)
+                    writes.append(plus(counts[place], until - before))
                 before = until
-            counts[last].inc(len(batch) - before)
-        self._sum.inc(sum(batch))
+            writes.append(plus(counts[last], len(batch) - before))
+        writes.append(plus(self._sum, sum(batch)))
 
-    def mark(self, exemplars: Iterable[Exemplar]) -> None:
+    def mark(self, writes: list[Write], exemplars: Iterable[Exemplar]) -> None:
         """Hang each exemplar on the bucket that its value falls into; the newest stays."""
         for exemplar in exemplars:
-            place = bisect_left(self._bounds.uppers, exemplar.value)
-            self._counts[place].set_exemplar(exemplar)
+            value = self._counts[bisect_left(self._bounds.uppers, exemplar.value)]
+            writes.append((value.set_exemplar, exemplar, value.get_exemplar()))
             self._marked = True
 
     def samples(self, names: Sequence[str]) -> Iterator[Sample]:

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from math import isfinite
 from time import perf_counter
 
+from ..interruption import interrupted
+
 
 def guarded(clock: Callable[[], float], failed: Callable[[str, object], None]) -> Callable[[], float]:
     """The clock, and from its first failure on `perf_counter`, which goes on from its last reading.
@@ -27,7 +29,9 @@ def guarded(clock: Callable[[], float], failed: Callable[[str, object], None]) -
                     last = float(now)
                     return last
                 problem: object = f"no finite number: {now!r:.100}"
-            except Exception as error:  # noqa: BLE001 (the user's code, run on behalf of a measurement)
+            except Exception as error:  # the user's code, run on behalf of a measurement
+                if interrupted(error):
+                    raise
                 problem = error
             offset = last - perf_counter()
             failed("clock", problem)

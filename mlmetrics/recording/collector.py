@@ -4,6 +4,7 @@ It yields ordinary families, so `generate_latest`, `push_to_gateway` and every o
 exporter work as ever.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -19,11 +20,15 @@ from ..errors import RegistrationError
 from ..version import __version__
 from . import limits
 from .family import ExposedFamily
-from .folding import folding
+from .folding import hold
 from .store import ERRORS, Store
 
 _stores: "WeakKeyDictionary[CollectorRegistry, Store]" = WeakKeyDictionary()
 _registering = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    # The thread that registers while another one forks does not exist in the child.
+    _renew = _registering._at_fork_reinit  # type: ignore[attr-defined]  # noqa: SLF001 (as `threading` does with its own)
+    os.register_at_fork(after_in_child=_renew)
 
 
 class StoreCollector(Collector):
@@ -42,9 +47,7 @@ class StoreCollector(Collector):
         """The families that have series, in the order of the catalogue."""
         store = self._store
         observe_process(store)
-        with folding() as held:
-            if held:
-                store.fold_all()
+        hold(store.fold_all)
         for family in tuple(store.families.values()):
             if not family.empty:
                 yield family.expose()

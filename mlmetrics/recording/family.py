@@ -7,7 +7,7 @@ from prometheus_client.samples import Sample
 
 from ..catalog import Metric
 from .cells import Bounds, Cell, HistogramCell, NumberCell
-from .folding import folding
+from .folding import steadily
 
 EXPOSED_NAME_SUFFIX = "_total"  # prometheus_client names a counter's family without it
 
@@ -59,10 +59,9 @@ class ExposedFamily(ClientMetric):
 
     @property
     def samples(self) -> list[Sample]:
-        """Every sample of the family, read under the fold lock."""
-        names = self._family.metric.labels
-        with folding():
-            return [sample for cell in self._family.cells() for sample in cell.samples(names)]
+        """Every sample of the family, read while nobody folds."""
+        family, names = self._family, self._family.metric.labels
+        return steadily(lambda: [sample for cell in family.cells() for sample in cell.samples(names)])
 
     @samples.setter
     def samples(self, _: list[Sample]) -> None:

@@ -8,6 +8,8 @@ of values, `other`.
 from collections.abc import Hashable
 from enum import Enum
 
+from ..interruption import interrupted
+
 MAX_LABEL_CHARACTERS = 200
 DEFAULT_MAX_LABEL_VALUES = 200
 DEFAULT_MAX_SERIES = 2000
@@ -44,7 +46,9 @@ def cleaned(value: object) -> tuple[str, str | None]:
     """The same for a value that may raise whatever it is asked."""
     try:
         return clean(value)
-    except Exception as error:  # noqa: BLE001 (any object may come)
+    except Exception as error:  # any object may come
+        if interrupted(error):
+            raise
         return UNKNOWN, f"a label value that raised {type(error).__name__}"
 
 
@@ -64,7 +68,9 @@ def shown(value: object) -> str:
     """A value for the message of an error, which says what was given even if the value cannot."""
     try:
         return f"{value!r:.100}"
-    except Exception as error:  # noqa: BLE001 (any object may come)
+    except Exception as error:  # any object may come
+        if interrupted(error):
+            raise
         return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
 
 

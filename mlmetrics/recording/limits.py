@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from ..interruption import interrupted
+
 CGROUP = Path("/sys/fs/cgroup")
 UNLIMITED_BYTES = 1 << 60
 """cgroup v1 says "no limit" with a number near 2**63."""
@@ -29,5 +31,7 @@ def cpu_limit_cores(root: Path = CGROUP) -> float:
 def _read(path: Path) -> str:
     try:
         return path.read_text().strip()
-    except OSError:
+    except OSError as error:
+        if interrupted(error):
+            raise
         return ""

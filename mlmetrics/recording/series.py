@@ -7,87 +7,114 @@ meanwhile go behind it and wait for the next one.
 
 import time
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from functools import partial
+from typing import Any
 
-from .cells import HistogramCell, NumberCell
-
-T = TypeVar("T")
-C = TypeVar("C", NumberCell, HistogramCell)
+from ..interruption import interrupted
+from .cells import HistogramCell, NumberCell, Write, plus
+from .folding import Batch
 
 BOUND = 1024
 """Appended numbers that a series holds before a recording call folds them."""
 
 
-class Foldable(Protocol):
-    """What a store folds: it moves its numbers into cells."""
+class Lists:
+    """What a store folds: lists that only grow, and the values that their numbers end up in.
 
-    def fold(self) -> None:
-        """Move what was appended into the cells, which from then on stand at least at 0."""
+    The lists are counted in their order: a call that has ended when it is counted had begun before
+    that, so what has ended stands before what has begun, and in progress is never below the truth.
+    """
+
+    __slots__ = ("lists",)
+
+    def __init__(self, *lists: list[Any]) -> None:
+        self.lists = lists
+
+    def batch(self) -> Batch | None:
+        """What was appended, and the values that it makes; nothing is changed yet."""
+        self.prepare()
+        if not any(self.lists):
+            return None
+        counts: list[int] = []
+        sources: list[tuple[list[Any], int]] = []
+        writes: list[Write] = []
+        for pending in self.lists:
+            count = len(pending)
+            counts.append(count)
+            if count:
+                sources.append((pending, count))
+        try:
+            self.absorb(writes, counts)
+        except (ArithmeticError, TypeError, ValueError) as error:
+            if not interrupted(error):  # what cannot be added up now never can, and would stand in the way
+                for pending, count in sources:
+                    del pending[:count]
+            raise
+        return sources, writes
+
+    def prepare(self) -> None:
+        """Have the values stand at least at 0."""
+        raise NotImplementedError
+
+    def absorb(self, writes: list[Write], counts: list[int]) -> None:
+        """Work out the values, each at most once, of so many numbers of each list."""
+        raise NotImplementedError
+
+    def drop(self) -> None:
+        """Forget what was appended."""
+        for pending in self.lists:
+            pending.clear()
+
+    def forget(self) -> None:
+        """Forget what is in progress: in a forked child it does not go on."""
 
 
-def take(pending: list[T]) -> list[T]:
-    """Remove and return what is in the list now; each step is atomic beside appends."""
-    if not pending:
-        return []
-    count = len(pending)
-    batch = pending[:count]
-    del pending[:count]
-    return batch
-
-
-class Series(Generic[T, C]):
+class Series(Lists):
     """What the three kinds share: a pending list, and a cell that is found when first needed."""
 
     __slots__ = ("_cell", "_find", "pending", "record")
 
     def __init__(self, find: Callable[[], Any]) -> None:
-        self.pending: list[T] = []
+        self.pending: list[float] = []
+        super().__init__(self.pending)
         self.record = self.pending.append
         self._find = find
-        self._cell: C | None = None
+        self._cell: Any = None
 
-    def open(self) -> C:
-        """The cell that this series folds into."""
+    def prepare(self) -> None:
+        """Find the cell that this series folds into."""
         if self._cell is None:
             self._cell = self._find()
-        return self._cell
-
-    def fold(self) -> None:
-        """Move what was appended into the cell."""
-        cell = self.open()
-        if batch := take(self.pending):
-            self.absorb(cell, batch)
-
-    def absorb(self, cell: C, batch: list[T]) -> None:
-        """Put a batch into the cell, as the kind has it."""
-        raise NotImplementedError
 
 
-class CounterSeries(Series[float, NumberCell]):
+class CounterSeries(Series):
     """Amounts to add."""
 
     __slots__ = ()
 
-    def absorb(self, cell: NumberCell, batch: list[float]) -> None:
+    def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Add them up."""
-        cell.value.inc(sum(batch))
+        cell: NumberCell = self._cell
+        writes.append(plus(cell.value, sum(self.pending[: counts[0]])))
 
 
-class GaugeSeries(Series[float, NumberCell]):
+class GaugeSeries(Series):
     """States, of which the last counts."""
 
     __slots__ = ()
 
-    def absorb(self, cell: NumberCell, batch: list[float]) -> None:
+    def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Keep the last."""
-        cell.value.set(batch[-1], timestamp=time.time())
+        value = self._cell.value
+        writes.append((partial(value.set, timestamp=time.time()), self.pending[counts[0] - 1], value.get()))
 
 
-class HistogramSeries(Series[float, HistogramCell]):
+class HistogramSeries(Series):
     """Numbers to place in buckets."""
 
     __slots__ = ()
 
-    def absorb(self, cell: HistogramCell, batch: list[float]) -> None:
+    def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Place them."""
-        cell.add(batch)
+        cell: HistogramCell = self._cell
+        cell.add(writes, self.pending[: counts[0]])

@@ -14,12 +14,13 @@ from typing import Any, TypeVar, cast
 from .. import exemplars, logs
 from ..catalog import METRICS
 from ..errors import ConfigurationError
+from ..interruption import interrupted
 from . import folding
-from .cells import Cell
+from .cells import Cell, in_files
 from .clock import guarded
 from .family import Family
 from .labels import COMBINATION, OTHER, Limits, clean, cleaned, is_empty
-from .series import BOUND, CounterSeries, Foldable, GaugeSeries, HistogramSeries
+from .series import BOUND, CounterSeries, GaugeSeries, HistogramSeries, Lists
 
 RawLabels = tuple[str | None, ...]
 """Label values whose first may be None: the service, where it is not known yet."""
@@ -45,12 +46,12 @@ class Store:
         self.given_clock: Callable[[], float] = perf_counter
         self.operations: dict[str, Any] = {}  # what the calls room keeps, one each for its operations
         self._service: str | None = None
-        self._foldables: list[Foldable] = []
+        self._foldables: list[Lists] = []
         self._by_labels: dict[tuple[str, RawLabels], Any] = {}
         self._admitted: dict[tuple[str, RawLabels, tuple[object, ...]], RawLabels] = {}
         self._failed_places: set[str] = set()
         self.renew_lock()
-        self._forked = folding.Forked(self.fold_all, self.renew_lock)
+        folding.heed(self)
 
     def renew_lock(self) -> None:
         """Make the lock of rare things, such as a new series; a forked child needs its own."""
@@ -108,8 +109,8 @@ class Store:
                     self._foldables.append(series)
         return cast("S", series)
 
-    def add(self, foldable: Foldable) -> None:
-        """Fold this too, from now on."""
+    def add(self, foldable: Lists) -> None:
+        """Fold this too, from now on; before anything is appended to it, so that nothing is lost."""
         self._foldables.append(foldable)
 
     def cell(self, name: str, labels: RawLabels) -> Cell:
@@ -132,26 +133,38 @@ class Store:
         if len(series.pending) > BOUND:
             self.fold(series)
 
-    def fold(self, foldable: Foldable) -> None:
+    def fold(self, foldable: Lists) -> None:
         """Fold one series unless somebody is folding: the numbers then wait for the next time."""
-        if folding.attempt():
-            try:
-                self.heed_tracing()
-                self._fold_safely(foldable)
-            finally:
-                folding.release()
+        folding.attempt(self._fold, (foldable,))
 
     def fold_all(self) -> None:
-        """Fold every series; the caller holds the fold lock."""
-        self.heed_tracing()
-        for foldable in tuple(self._foldables):
-            self._fold_safely(foldable)
+        """Fold every series; the caller has the turn."""
+        self._fold(tuple(self._foldables))
 
-    def _fold_safely(self, foldable: Foldable) -> None:
-        try:
-            foldable.fold()
-        except Exception as error:  # noqa: BLE001 (a full disk must not reach the user's call)
-            self.failed("fold", error)
+    def _fold(self, foldables: Iterable[Lists]) -> None:
+        self.heed_tracing()
+        for foldable in foldables:
+            try:
+                folding.fold(foldable)
+            except Exception as error:
+                if interrupted(error):
+                    raise
+                self.failed("fold", error)  # a full disk must not reach the user's call
+
+    def renew(self) -> None:
+        """Go on in a forked child, which has none of the calls that were in progress.
+
+        Values in files are those of the parent, and so is what waits to be added to them; the
+        child's own files begin with nothing. Values in memory were copied, and are the child's.
+        """
+        self.renew_lock()
+        if in_files():
+            for foldable in self._foldables:
+                foldable.drop()
+            return
+        self.fold_all()
+        for foldable in self._foldables:
+            foldable.forget()
 
     def failed(self, where: str, problem: object, series: Mapping[str, str] | None = None) -> None:
         """Count a measurement that could not be recorded; log the first of each place, with its series if it has one.
@@ -163,8 +176,9 @@ class Store:
             if where not in self._failed_places:
                 self._failed_places.add(where)
                 logs.logger().warning("recording.failed", where=where, problem=str(problem), **(series or {}))
-        except Exception:  # noqa: BLE001, S110 (a logger or a text that raises: the count above says it)
-            pass
+        except Exception as error:  # a logger or a text that raises: the count above says it
+            if interrupted(error):
+                raise
 
     def admit_service(self, metric: str, service: object) -> RawLabels:
         """The service as the first label of a series of this metric; None stays, for the one that is read late."""
@@ -181,7 +195,9 @@ class Store:
         """
         try:
             return self._admitted[metric, base, values]
-        except Exception:  # noqa: BLE001 (new, unhashable or hostile values)
+        except Exception as error:  # new, unhashable or hostile values
+            if interrupted(error):
+                raise
             return self._admit(metric, base, values, optional)
 
     def _admit(self, metric: str, base: RawLabels, values: tuple[object, ...], optional: Collection[str]) -> RawLabels:

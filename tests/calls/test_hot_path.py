@@ -150,10 +150,13 @@ def test_takes_no_lock(metrics: MLMetrics, registry: CollectorRegistry) -> None:
     run()
     held, let_go = threading.Event(), threading.Event()
 
+    def stand() -> None:
+        held.set()
+        let_go.wait()
+
     def hold() -> None:
-        with folding.folding(), metrics.store.declaring:
-            held.set()
-            let_go.wait()
+        with metrics.store.declaring:
+            folding.hold(stand)
 
     def work() -> None:
         for _ in range(2000):  # beyond the bound at which a call folds

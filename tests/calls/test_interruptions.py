@@ -1,20 +1,25 @@
 """Exactly one outcome when something breaks into the recording itself: signals, deep stacks, exits."""
 
+# mypy: allow-untyped-calls
+# A lambda has no types, and is often all that a test has to record.
+
 import asyncio
 import gc
 import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
+import structlog
 from prometheus_client import CollectorRegistry
 
-from mlmetrics import MLMetrics, arg
-from tests.recorded import in_progress, outcomes, value
+from mlmetrics import MLMetrics, PrometheusMiddleware, arg
+from tests.recorded import errors, in_progress, outcomes, value
 
 ROOT = Path(__file__).parents[2]
 
@@ -208,3 +213,287 @@ def test_base_exceptions_of_a_call(registry: CollectorRegistry) -> None:
             recorded(error)
         assert 1 == value(registry, "ml_inference_errors_total", error_type=error.__name__)
     assert {"failure": 2} == outcomes(registry)
+
+
+class TimeIsUpError(TimeoutError):
+    """What an alarm raises, as time limits do: an `Exception`, which a guard could swallow."""
+
+
+@pytest.fixture
+def alarm() -> Iterator[Callable[..., Any]]:
+    """Return something that rings, whatever it is called with; the handler raises `TimeIsUpError`."""
+
+    def time_is_up(number: int, frame: FrameType | None) -> None:
+        raise TimeIsUpError
+
+    def ring(*_: object, **__: object) -> Any:
+        signal.raise_signal(signal.SIGALRM)
+
+    before = signal.signal(signal.SIGALRM, time_is_up)
+    yield ring
+    signal.signal(signal.SIGALRM, before)
+    structlog.reset_defaults()
+
+
+def ringing(ring: Callable[..., Any], method: str, kind: type = object, *args: Any) -> Any:
+    """Return an object one of whose special methods rings."""
+    return type("Ringing", (kind,), {method: ring})(*args)
+
+
+def fail() -> None:
+    """Fail as a call of the user's does."""
+    raise ZeroDivisionError
+
+
+def with_processor(ring: Callable[..., Any]) -> None:
+    """Configure structlog with a processor that rings."""
+    structlog.configure(processors=[ring])
+
+
+def record_with_accuracy(metrics: MLMetrics, ring: Callable[..., Any]) -> None:
+    """Record a parsing whose accuracy is read while it rings."""
+    metrics.track_parsing(doc_type="d", accuracy=ring)(lambda: None)()
+
+
+def record_with_accuracy_error(metrics: MLMetrics, ring: Callable[..., Any]) -> None:
+    """Record a parsing whose accuracy cannot be read, and it rings while the error says why."""
+
+    def read(_: object) -> Any:
+        raise ringing(ring, "__str__", ValueError)
+
+    metrics.track_parsing(doc_type="d", accuracy=read)(lambda: None)()
+
+
+def record_with_size(metrics: MLMetrics, ring: Callable[..., Any]) -> None:
+    """Record a parsing whose argument is measured while it rings."""
+    metrics.track_parsing(doc_type="d", size=ring)(lambda content: None)(b"")
+
+
+def record_with_usage(metrics: MLMetrics, ring: Callable[..., Any]) -> None:
+    """Record an inference whose tokens are read while it rings."""
+    metrics.track_inference(model="m", usage=ring)(lambda: None)()
+
+
+def record_with_token_number(metrics: MLMetrics, ring: Callable[..., Any]) -> None:
+    """Record an inference with a number of tokens that rings when it is asked for its value."""
+    metrics.track_inference(model="m", usage=lambda _: {"input": ringing(ring, "__float__")})(lambda: None)()
+
+
+def record_with_computed_label(metrics: MLMetrics, ring: Callable[..., Any]) -> None:
+    """Record an inference whose label is computed while it rings."""
+    metrics.track_inference(model=ring)(lambda: None)()
+
+
+def record_with_label_text(metrics: MLMetrics, ring: Callable[..., Any]) -> None:
+    """Record an inference whose label rings when it is asked for its text."""
+    metrics.track_inference(model=arg("model"))(lambda model: None)(ringing(ring, "__format__", int, 1))
+
+
+def record_with_label_hash(metrics: MLMetrics, ring: Callable[..., Any]) -> None:
+    """Record an inference whose label rings when it is looked up."""
+    metrics.track_inference(model=arg("model"))(lambda model: None)(ringing(ring, "__hash__", str, "m"))
+
+
+def record_with_two_label_hashes(metrics: MLMetrics, ring: Callable[..., Any]) -> None:
+    """Record an inference of two labels, one of which rings when the series is looked up."""
+    function = metrics.track_inference(model=arg("model"), operation=arg("operation"))(lambda model, operation: None)
+    function("m", ringing(ring, "__hash__", str, "o"))
+
+
+def time_with_label_hash(metrics: MLMetrics, ring: Callable[..., Any]) -> None:
+    """Make a timer whose label rings when it is looked up."""
+    with metrics.inference_timer(model=ringing(ring, "__hash__", str, "m")):
+        pass
+
+
+def track_with_truth(metrics: MLMetrics, ring: Callable[..., Any]) -> None:
+    """Record a finished inference whose success rings when it is asked."""
+    metrics.track_ml_inference("m", "s", 1.0, ringing(ring, "__bool__"))
+
+
+def fail_with_processor(metrics: MLMetrics, ring: Callable[..., Any]) -> None:
+    """Record a failure whose log event rings in a processor of the user's."""
+    with_processor(ring)
+    metrics.track_inference(model="m")(fail)()
+
+
+def be_slow_with_processor(metrics: MLMetrics, ring: Callable[..., Any]) -> None:
+    """Record a slow inference whose log event rings in a processor of the user's."""
+    with_processor(ring)
+    metrics.configure(slow_seconds=1e-9)
+    metrics.track_inference(model="m")(lambda: None)()
+
+
+def record_wrong_score_with_processor(metrics: MLMetrics, ring: Callable[..., Any]) -> None:
+    """Record a score that is none, which is logged once, and rings in a processor of the user's."""
+    with_processor(ring)
+    metrics.track_parsing(doc_type="d", accuracy=lambda _: 7.0)(lambda: None)()
+
+
+def return_future_that_rings(metrics: MLMetrics, ring: Callable[..., Any]) -> None:
+    """Return a future that rings when it is asked whether it is done."""
+    kind = type("Ringing", (Future,), {"done": ring})
+    metrics.track_inference(model="m")(lambda: kind())()  # noqa: PLW0108 (a class itself cannot be decorated)
+
+
+def return_done_future_with_usage(metrics: MLMetrics, ring: Callable[..., Any]) -> None:
+    """Return a future that is done, and ring while its usage is read."""
+    future: Future[str] = Future()
+    future.set_result("answer")
+    metrics.track_inference(model="m", usage=ring)(lambda: future)()
+
+
+def record_while_tracing_rings(metrics: MLMetrics, ring: Callable[..., Any]) -> None:
+    """Record a first call, at which a tracer provider is looked for."""
+    sys.modules["opentelemetry.trace"] = ringing(lambda _, name: ring, "__getattr__")
+    metrics.track_inference(model="m")(lambda: None)()
+
+
+INTERRUPTED: dict[Callable[[MLMetrics, Callable[..., Any]], None], dict[str, float]] = {
+    record_with_accuracy: {"success": 1},
+    record_with_accuracy_error: {"success": 1},
+    record_with_size: {},
+    record_with_usage: {"success": 1},
+    record_with_token_number: {"success": 1},
+    record_with_computed_label: {},
+    record_with_label_text: {},
+    record_with_label_hash: {},
+    record_with_two_label_hashes: {},
+    time_with_label_hash: {},
+    track_with_truth: {},
+    fail_with_processor: {"failure": 1},
+    be_slow_with_processor: {"success": 1},
+    record_wrong_score_with_processor: {"success": 1},
+    return_done_future_with_usage: {"failure": 1},
+    return_future_that_rings: {"failure": 1},
+    record_while_tracing_rings: {"success": 1},
+}
+
+
+@pytest.mark.parametrize("record", INTERRUPTED, ids=lambda record: record.__name__)
+def test_alarm_while_a_guard_is_open(
+    registry: CollectorRegistry,
+    alarm: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    record: Callable[[MLMetrics, Callable[..., Any]], None],
+) -> None:
+    """A handler that raises while the user's code runs for us reaches the caller, and the call has its one outcome."""
+    monkeypatch.setitem(sys.modules, "opentelemetry.trace", sys.modules.get("opentelemetry.trace"))
+    metrics = MLMetrics(service="s", registry=registry)
+    with pytest.raises(TimeIsUpError) as caught:
+        record(metrics, alarm)
+    assert "time_is_up" == caught.traceback[-1].name
+    monkeypatch.undo()
+    operation = "parsing" if outcomes(registry, "parsing") else "inference"
+    assert INTERRUPTED[record] == outcomes(registry, operation)
+    assert in_progress(registry, operation) == 0
+    counted = {"accuracy"} if record is record_with_accuracy_error else set()
+    counted |= {"score"} if record is record_wrong_score_with_processor else set()
+    assert counted == set(errors(registry))
+
+
+@pytest.mark.parametrize("where", ["headers", "status", "log"])
+async def test_alarm_while_a_request_is_recorded(
+    registry: CollectorRegistry, alarm: Callable[..., Any], where: str
+) -> None:
+    """In the middleware it goes on to whoever runs the application, and no request stays in progress."""
+    statuses = {"status": ringing(alarm, "__int__"), "log": 500}
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": statuses.get(where, 200), "headers": []})
+        await send({"type": "http.response.body"})
+
+    def headers() -> Iterator[tuple[bytes, bytes]]:
+        yield from alarm()
+
+    if where == "log":
+        with_processor(alarm)
+    middleware = PrometheusMiddleware(app, "s", registry)
+    scope: dict[str, Any] = {"type": "http", "method": "GET", "path": "/x", "headers": []}
+    if where == "headers":
+        scope["headers"] = headers()
+
+    async def answer(message: Any) -> None:
+        """Take it."""
+
+    with pytest.raises(TimeIsUpError):
+        await middleware(scope, answer, answer)
+    assert 0 == value(registry, "fastapi_requests_in_progress")
+    assert {} == errors(registry)
+
+
+ALARMS = """
+import logging, os, signal, sys
+from prometheus_client import CollectorRegistry
+from mlmetrics import MLMetrics
+from mlmetrics.http.exposition import render
+from mlmetrics.recording import folding
+from tests.recorded import errors, in_progress, outcomes, value
+
+ALARMS = 1500
+logging.getLogger("mlmetrics").addHandler(logging.NullHandler())
+logging.getLogger("mlmetrics").propagate = False
+registry = CollectorRegistry()
+rung = reached = entered = left = returned = without_entry = without_return = 0
+
+class TimeIsUpError(Exception):
+    pass
+
+def time_is_up(number, frame):
+    global rung
+    rung += 1
+    raise TimeIsUpError
+
+@MLMetrics(service="s", registry=registry).track_inference(model="m")
+def function():
+    global entered, left
+    entered += 1
+    left += 1
+
+signal.signal(signal.SIGALRM, time_is_up)
+while rung < ALARMS:
+    entered_before, left_before = entered, left
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.0007)
+        while True:
+            entered_before, left_before = entered, left
+            function()
+            returned += 1
+    except TimeIsUpError:
+        reached += 1
+        # Broken into before the function was entered, or after it was left: a call or none, a success or not.
+        without_entry += entered == entered_before
+        without_return += left > left_before
+
+def expect(what, lowest, found, highest):
+    if not lowest <= found <= highest:
+        print(what, "is", found, "and not in", lowest, highest)
+
+expect("rung", reached, rung, reached)
+folding.WAIT_SECONDS = 0  # nobody else folds: nothing is waited for
+counts = outcomes(registry)
+ended = sum(counts.values())
+expect("ended", entered, ended, entered + without_entry)
+expect("successes", returned, counts["success"], returned + without_return)
+expect("timed", ended, value(registry, "ml_inference_duration_seconds_count"), ended)
+expect("errors", counts["failure"], value(registry, "ml_inference_errors_total"), counts["failure"])
+expect("in progress", 0, in_progress(registry), 0)
+expect("mistakes", 0, len(errors(registry)), 0)
+for _ in range(20_000):
+    function()
+expect("further calls", ended + 20_000, sum(outcomes(registry).values()), ended + 20_000)
+lines = render(registry).decode().splitlines()
+expect("samples", 1, sum(line.startswith("ml_inference_total") and "success" in line for line in lines), 1)
+function()
+pid = os.fork()
+expect("after the fork", ended + 20_001, sum(outcomes(registry).values()), ended + 20_001)
+if pid == 0:
+    os._exit(0)
+os.waitpid(pid, 0)
+"""
+
+
+def test_alarms_in_a_loop_of_calls() -> None:
+    """Of 1,500 alarms in a loop of calls, folds among them, each reaches the loop, and every call is counted once."""
+    done = subprocess.run([sys.executable, "-c", ALARMS], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)

@@ -4,10 +4,12 @@
 # A lambda has no types, and is often all that a test has to record.
 
 import gc
+import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -116,11 +118,11 @@ class Midway:
         self.times = 0
         add = cells.HistogramCell.add
 
-        def interrupted(cell: Any, batch: Any) -> None:
+        def interrupted(cell: Any, writes: Any, batch: Any) -> None:
             if self.times < 50:  # what is done may itself lead to a fold
                 self.times += 1
                 do()
-            add(cell, batch)
+            add(cell, writes, batch)
 
         monkeypatch.setattr(cells.HistogramCell, "add", interrupted)
 
@@ -257,28 +259,32 @@ def test_a_fold_is_never_waited_for(registry: CollectorRegistry, metrics: MLMetr
         for _ in range(2 * BOUND):
             call()
 
-    with folding.folding() as held:
-        assert held
+    waiting: list[int] = []
+
+    def watch() -> None:
         in_threads(work, 1)
-        assert 2 * BOUND == len(series.succeeded)
+        waiting.append(len(series.succeeded))
+
+    assert folding.hold(watch)
+    assert [2 * BOUND] == waiting
     call()
     assert 0 == len(series.succeeded)
     assert {"success": 2 * BOUND + 1} == outcomes(registry)
 
 
 def test_nobody_waits_for_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A thread that folds and is asked to fold again does not as much as try the lock (pitfall 21)."""
+    """A thread that folds and is asked to fold again does not wait for what it has itself (pitfall 21)."""
+    done: list[bool] = []
 
-    class Untouchable:
-        def acquire(self, *_: object, **__: object) -> bool:
-            raise AssertionError("it would wait for a lock that it holds")
+    def never(_: float) -> None:
+        raise AssertionError("it would wait for itself")
 
-    with folding.folding() as held:
-        assert held
-        with monkeypatch.context() as patched:
-            patched.setattr(folding._state, "lock", Untouchable())
-            with folding.folding() as again:
-                assert not again
+    def again() -> None:
+        done.extend((folding.attempt(again), folding.hold(again)))
+
+    monkeypatch.setattr(time, "sleep", never)
+    assert folding.hold(again)
+    assert [False, False] == done
 
 
 FORK = """
@@ -301,6 +307,20 @@ def check(expected, what):
         print(what, successes(), "instead of", expected)
         os._exit(1)
 
+def running(expected, what, name="ml_inference_in_progress"):
+    samples = (s for family in registry.collect() for s in family.samples)
+    found = [s.value for s in samples if s.name == name]
+    if sum(found) != expected or min(found) < 0:
+        print(what, found, "instead of", expected)
+        os._exit(1)
+
+def waiting_threads():
+    begun = threading.Semaphore(0)
+    waiting = metrics.track_inference(model="waiting")(lambda: (begun.release(), threading.Event().wait()))
+    for _ in range(5):
+        threading.Thread(target=waiting, daemon=True).start()
+        begun.acquire()
+
 for _ in range(100):
     function("m")
 """
@@ -314,11 +334,11 @@ check(150, "child" if pid == 0 else "parent")
     "while another thread folds": """
 started, going_on = threading.Event(), threading.Event()
 add = cells.HistogramCell.add
-def slowly(cell, batch):
+def slowly(cell, writes, batch):
     if threading.current_thread() is not threading.main_thread():
         started.set()
         going_on.wait()
-    add(cell, batch)
+    add(cell, writes, batch)
 cells.HistogramCell.add = slowly
 thread = threading.Thread(target=successes)
 thread.start()
@@ -332,9 +352,8 @@ for _ in range(5000):
     function("m")
 if pid:
     check(5100, "parent")
-elif not successes() >= 5000:
-    print("child", successes())
-    os._exit(1)
+else:
+    check(5100, "child")
 """,
     "while another thread declares": """
 held, done = threading.Event(), threading.Event()
@@ -360,16 +379,94 @@ else:
     "in the middle of a fold of one's own": """
 add = cells.HistogramCell.add
 pids = []
-def forking(cell, batch):
+def forking(cell, writes, batch):
     if not pids:
+        pids.append(-1)
         pids.append(os.fork())
-    add(cell, batch)
+    add(cell, writes, batch)
 cells.HistogramCell.add = forking
 successes()
-pid = pids[0]
+pid = pids[1]
 for _ in range(5000):
     function("m")
 check(5100, "child" if pid == 0 else "parent")
+""",
+    "while another thread registers": """
+from mlmetrics.recording import collector
+held, done = threading.Event(), threading.Event()
+def hold():
+    with collector._registering:
+        held.set()
+        done.wait()
+thread = threading.Thread(target=hold)
+thread.start()
+held.wait()
+pid = os.fork()
+if pid == 0:
+    MLMetrics(registry=CollectorRegistry()).track_inference(model="m")(len)("")
+done.set()
+check(100, "child" if pid == 0 else "parent")
+""",
+    "while calls of other threads run": """
+from mlmetrics.http.series import requests_of
+waiting_threads()
+method = requests_of(metrics.store, "s").method("GET")
+for _ in range(5):
+    method.begin(None)
+pid = os.fork()
+running(5 if pid else 0, "calls")
+running(5 if pid else 0, "requests", "fastapi_requests_in_progress")
+function("m")
+running(5 if pid else 0, "calls after one more")
+if pid == 0:
+    method.begin(None)
+    running(1, "requests after one more", "fastapi_requests_in_progress")
+check(101, "child" if pid == 0 else "parent")
+""",
+    "while calls of other threads run, whose beginning is not folded yet": """
+fold_all = metrics.store.fold_all
+folding._forks.discard(metrics.store)
+waiting_threads()
+folding._forks.add(metrics.store)
+before = folding.hold
+folding.hold = lambda *_: False  # as when another thread folds for longer than a fork waits
+pid = os.fork()
+folding.hold = before
+running(5 if pid else 0, "calls")
+check(100, "child" if pid == 0 else "parent")
+""",
+    "within a call, which ends in both processes": """
+pids = []
+@metrics.track_inference(model="forking")
+def forking():
+    pids.append(os.fork())
+    running(1 if pids[0] else 0, "the forking call")
+forking()
+pid = pids[0]
+running(0, "calls afterwards")
+with metrics.inference_timer(model="later"):
+    running(1, "a later call")
+running(0, "calls in the end")
+check(102, "child" if pid == 0 else "parent")
+""",
+    "within a call, by multiprocessing": """
+import multiprocessing
+def work():
+    running(0, "the call of the parent")
+    function("m")
+    running(0, "the child's own call")
+    check(101, "child")
+@metrics.track_inference(model="starting")
+def start():
+    process = multiprocessing.get_context("fork").Process(target=work)
+    process.start()
+    process.join()
+    running(1, "the starting call")
+    if process.exitcode:
+        os._exit(1)
+start()
+running(0, "calls in the end")
+pid = os.fork()
 """,
 }
 
@@ -383,10 +480,74 @@ if pid == 0:
 _, status = os.waitpid(pid, 0)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
-    script = "\n".join((FORK, FORKS[when], ending))
+    run_script("\n".join((FORK, FORKS[when], ending)))
+
+
+def run_script(script: str, **environment: str) -> None:
+    """Run a program, which prints what is wrong."""
     command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script]  # Python warns of threads and forks
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=60
+    )
     assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+FORKS_WITH_FILES = {
+    "while calls of other threads run": """
+waiting_threads()
+pid = os.fork()
+running(5 if pid else 0, "calls")
+check(100 if pid else 0, "before")
+""",
+    "while a fold of one's own works out its values": """
+add = cells.HistogramCell.add
+pids = []
+def forking(cell, writes, batch):
+    if not pids:
+        pids.append(-1)
+        pids.append(os.fork())
+    add(cell, writes, batch)
+cells.HistogramCell.add = forking
+successes()
+pid = pids[1]
+""",
+    "while a fold of one's own writes": """
+from prometheus_client import values
+write = values.ValueClass.set
+pids = []
+def forking(value, *args, **more):
+    write(value, *args, **more)
+    pids.append(-1)
+    if len(pids) == 3:
+        pids.append(os.fork())
+values.ValueClass.set = forking
+successes()
+pid = pids[3]
+""",
+    "while another thread folds": FORKS["while another thread folds"].partition("for _ in range(5000)")[0],
+}
+
+
+@pytest.mark.parametrize("when", FORKS_WITH_FILES)
+def test_fork_with_files(when: str, tmp_path: Path) -> None:
+    """Where each process has files, parent and child together have counted each call once."""
+    ending = """
+for _ in range(50):
+    function("m")
+check(150 if pid else 50, "parent" if pid else "child")
+if pid == 0:
+    os._exit(0)
+_, status = os.waitpid(pid, 0)
+from prometheus_client.multiprocess import MultiProcessCollector
+registry = CollectorRegistry()
+MultiProcessCollector(registry)
+if successes(registry) != 200:
+    print("together", successes(registry))
+    os._exit(1)
+os._exit(os.waitstatus_to_exitcode(status))
+"""
+    script = "\n".join((FORK, FORKS_WITH_FILES[when], ending))
+    run_script(script, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
 
 
 def test_iterators_are_not_recorded_twice(registry: CollectorRegistry, metrics: MLMetrics) -> None:

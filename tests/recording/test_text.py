@@ -15,10 +15,11 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.samples import Exemplar
 
 from mlmetrics.catalog import METRICS, Metric
-from mlmetrics.recording.cells import Bounds, HistogramCell
+from mlmetrics.recording.cells import Bounds, HistogramCell, NumberCell, Write
 from mlmetrics.recording.collector import store_for
 from mlmetrics.recording.family import ExposedFamily
-from mlmetrics.recording.series import take
+from mlmetrics.recording.folding import fold, hold
+from mlmetrics.recording.series import CounterSeries
 
 CLIENT: dict[bool, Any] = {False: generate_latest, True: generate_openmetrics}
 LABELS = st.text(st.characters(codec="utf-8"), max_size=8)
@@ -44,6 +45,19 @@ def written(registry: CollectorRegistry, *, openmetrics: bool) -> bytes:
     return ("".join(lines) + ("# EOF\n" if openmetrics else "")).encode()
 
 
+def write(writes: list[Write]) -> None:
+    """Do the steps of a fold."""
+    for setter, new, _ in writes:
+        setter(new)
+
+
+def put(cell: HistogramCell, numbers: list[float]) -> None:
+    """Fold numbers into a cell."""
+    writes: list[Write] = []
+    cell.add(writes, numbers)
+    write(writes)
+
+
 @pytest.mark.parametrize("openmetrics", [False, True])
 @given(
     labels=st.lists(st.tuples(LABELS, LABELS, LABELS), max_size=3, unique=True),
@@ -63,7 +77,9 @@ def test_byte_for_byte(
             store.histogram("ml_inference_duration_seconds", each).record(amount)
         generate_latest(registry)
         cell: Any = store.cell("ml_inference_duration_seconds", each)
-        cell.mark(marks)
+        writes: list[Write] = []
+        cell.mark(writes, marks)
+        write(writes)
     store.counter("mlmetrics_scrape_errors_total").record(amounts[0])
     assert CLIENT[openmetrics](registry) == written(registry, openmetrics=openmetrics)
 
@@ -101,7 +117,7 @@ def test_fold_equals_reference(uppers: list[float], numbers: list[float], cuts: 
         edges = [0, *sorted(cuts), len(numbers)]
         for start, end in pairwise(edges):
             if numbers[start:end]:
-                cell.add(numbers[start:end])
+                put(cell, numbers[start:end])
     expected = [0] * (len(uppers) + 1)
     for number in numbers:
         expected[bisect_left(uppers, number)] += 1
@@ -118,7 +134,7 @@ def test_fold_equals_reference(uppers: list[float], numbers: list[float], cuts: 
 def test_a_bound_holds_its_own_value(bound: float) -> None:
     """A number that equals a bound is in the bucket of that bound: `le` means less or equal."""
     cell = HistogramCell(Metric("x", "histogram", "X.", ()), (), Bounds([bound]))
-    cell.add([bound])
+    put(cell, [bound])
     assert 1 == next(cell.samples(())).value
 
 
@@ -131,9 +147,13 @@ class Busy(list[int]):
         return copied
 
 
-@given(st.lists(st.integers()))
+@given(st.lists(st.integers(min_value=0, max_value=1000)))
 def test_take(numbers: list[int]) -> None:
-    """What is taken is what was there; what comes meanwhile stays for the next time."""
-    pending = Busy(numbers)
-    assert numbers == take(pending)
+    """What a fold takes is what was there; what comes meanwhile stays for the next time."""
+    series = CounterSeries(lambda: NumberCell(Metric("x_total", "counter", "X.", ()), ()))
+    pending: Any = Busy(numbers)
+    series.pending, series.lists = pending, (pending,)
+    assert hold(fold, series)
+    cell: Any = series._cell
+    assert sum(numbers) == cell.value.get()
     assert ([-1] if numbers else []) == list(pending)  # an empty list is not copied, so nothing comes meanwhile
