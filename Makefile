@@ -50,7 +50,7 @@ check-imports: $(VENV)/.installed-check
 
 check-rendered: $(VENV)/.installed-check
 	@$(PYTHON) -m mlmetrics.cli render --check
-	@$(PYTHON) -m mlmetrics.monitoring.stack.render --check
+	@$(PYTHON) -m mlmetrics.monitoring.deploy.render --check
 
 format: $(VENV)/.installed-check ## Format the code, and mend what the linter can mend
 	$(VENV)/bin/ruff format .
@@ -58,7 +58,7 @@ format: $(VENV)/.installed-check ## Format the code, and mend what the linter ca
 
 render: $(VENV)/.installed-test ## Write prometheus/, grafana/, kubernetes/ and docker-compose.yml from mlmetrics.toml
 	@$(PYTHON) -m mlmetrics.cli render
-	@$(PYTHON) -m mlmetrics.monitoring.stack.render
+	@$(PYTHON) -m mlmetrics.monitoring.deploy.render
 
 mutation: $(VENV)/.installed-test servers ## Mutate every rule, and count the mutants that its tests notice
 	@$(PYTHON) -m tests.monitoring.mutation $(ARGS)
@@ -67,7 +67,7 @@ alerts: $(VENV)/.installed-test servers ## See every alert fire and resolve on r
 	@$(PYTHON) -m tests.integration.alert_rehearsal --write
 
 panels: $(VENV)/.installed-test ## Run every query of every panel on the Prometheus at URL=...
-	@$(PYTHON) -m mlmetrics.monitoring.dashboards.probe $(URL)
+	@$(PYTHON) -m mlmetrics.monitoring.verify.panels $(URL)
 
 picture: $(VENV)/.installed-check servers ## Draw the picture of the README from live query results
 	@$(PYTHON) -m tests.dashboards.picture docs/images/main-dashboard.png

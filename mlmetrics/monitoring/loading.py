@@ -10,8 +10,8 @@ from mlmetrics.catalog import BY_NAME
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import MEASURED_BY, Config, Notices, Objective, Operation, Service
 from mlmetrics.monitoring.reading import Table, is_label
+from mlmetrics.monitoring.rules.significance import least_samples
 from mlmetrics.monitoring.settings import DEFAULTS, DRIFT_HISTOGRAMS, SEVERITIES, Settings, Severity
-from mlmetrics.monitoring.significance import least_samples
 
 _LARGE = 1e15
 _RESERVED_LABELS = ("alertname", "severity", "service", "job", "instance", "le")

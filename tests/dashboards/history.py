@@ -6,8 +6,8 @@ from itertools import accumulate
 from pathlib import Path
 
 from mlmetrics.catalog import BY_NAME
-from mlmetrics.monitoring.drift import WEEK_SECONDS, record_name
-from mlmetrics.monitoring.promql import bound
+from mlmetrics.monitoring.rules.drift import WEEK_SECONDS, record_name
+from mlmetrics.monitoring.rules.promql import bound
 from tests.programs import find_program
 
 STEP_SECONDS = 5

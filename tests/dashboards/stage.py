@@ -19,8 +19,8 @@ from examples.recruiting.demo.settings import move_to_free_ports
 from examples.recruiting.demo.traffic import drive
 from mlmetrics.monitoring.config import Config, Service
 from mlmetrics.monitoring.loading import load
-from mlmetrics.monitoring.render import plain_files
-from mlmetrics.monitoring.scraping import prometheus_document
+from mlmetrics.monitoring.prometheus.files import plain_files
+from mlmetrics.monitoring.prometheus.scrape import prometheus_document
 from mlmetrics.monitoring.text import yaml_text
 from tests.dashboards import scripted
 from tests.dashboards.history import write_history

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlmetrics.monitoring.dashboards.interpolation import Choice, interpolate
+from mlmetrics.monitoring.grafana.interpolation import Choice, interpolate
 
 
 @pytest.mark.parametrize(

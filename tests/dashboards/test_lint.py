@@ -15,11 +15,12 @@ from grafana_foundation_sdk.models import units
 
 from mlmetrics.catalog import METRICS
 from mlmetrics.monitoring.config import Config
-from mlmetrics.monitoring.dashboards.render import dashboard_texts
+from mlmetrics.monitoring.grafana.dashboards import dashboard_texts
+from mlmetrics.monitoring.grafana.provisioning import grafana_files
 from mlmetrics.monitoring.loading import load
-from mlmetrics.monitoring.render import rule_groups, stale_files, write_files
-from mlmetrics.monitoring.rules import Record
-from mlmetrics.monitoring.stack.provisioning import grafana_files
+from mlmetrics.monitoring.output import stale_files, write_files
+from mlmetrics.monitoring.prometheus.files import rule_groups
+from mlmetrics.monitoring.rules.model import Record
 from tests.dashboards.promql import Selector, grouped_by, selectors
 
 ROOT = Path(__file__).parents[2]

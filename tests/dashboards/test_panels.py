@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from mlmetrics.monitoring.dashboards import probe
-from mlmetrics.monitoring.dashboards.interpolation import Choice, interpolate
-from mlmetrics.monitoring.dashboards.probe import Answer, Server
-from mlmetrics.monitoring.dashboards.render import dashboard_texts
+from mlmetrics.monitoring.grafana.dashboards import dashboard_texts
+from mlmetrics.monitoring.grafana.interpolation import Choice, interpolate
+from mlmetrics.monitoring.verify import panels as probe
+from mlmetrics.monitoring.verify.panels import Answer, Server
 from tests.dashboards import scripted
 from tests.dashboards.stage import RATE_SECONDS, TRAFFIC_SECONDS, Stage
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from mlmetrics.cli import main
+from mlmetrics.cli.root import main
 
 SCREEN_LINES, SCREEN_COLUMNS = 24, 80
 
@@ -41,7 +41,7 @@ def test_no_colours_without_a_terminal(tmp_path: Path) -> None:
 def test_completion(shell: str) -> None:
     """Each shell gets its script, and typing `mlmetrics in` is completed."""
     environment = {**os.environ, "_MLMETRICS_COMPLETE": f"{shell}_source"}
-    code = "import sys; from mlmetrics.cli import main; sys.argv = ['mlmetrics']; main(prog_name='mlmetrics')"
+    code = "import sys; from mlmetrics.cli.root import main; sys.argv = ['mlmetrics']; main(prog_name='mlmetrics')"
     script = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
     assert "_MLMETRICS_COMPLETE" in script.stdout
     asked = {**environment, "_MLMETRICS_COMPLETE": "zsh_complete", "COMP_WORDS": "mlmetrics in", "COMP_CWORD": "1"}

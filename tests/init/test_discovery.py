@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from mlmetrics.scaffold.discovery import find_apps
-from mlmetrics.scaffold.ports import find_ports, port_of
+from mlmetrics.cli.init.discovery import find_apps
+from mlmetrics.cli.init.ports import find_ports, port_of
 
 IMPORT = "from fastapi import FastAPI\n"
 PLAIN = IMPORT + "app = FastAPI()\n"

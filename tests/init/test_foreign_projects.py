@@ -11,7 +11,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from mlmetrics.cli import main
+from mlmetrics.cli.root import main
 from tests.apps import UvicornServer
 from tests.init.projects import PROJECTS
 from tests.programs import free_port

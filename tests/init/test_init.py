@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from mlmetrics.cli import main
+from mlmetrics.cli.root import main
 
 APP = "from fastapi import FastAPI\napp = FastAPI()\n"
 ALERTS = "monitoring/prometheus/rules/alerts.yml"

@@ -10,10 +10,10 @@ from prometheus_client import CollectorRegistry
 
 from mlmetrics import MLMetrics
 from mlmetrics.errors import ConfigurationError
-from mlmetrics.monitoring.checking import Finding, check_page, check_prometheus
 from mlmetrics.monitoring.loading import parse
-from mlmetrics.monitoring.page import read_page
-from mlmetrics.monitoring.render import plain_files
+from mlmetrics.monitoring.prometheus.files import plain_files
+from mlmetrics.monitoring.verify.checks import Finding, check_page, check_prometheus
+from mlmetrics.monitoring.verify.metrics_page import read_page
 from tests.monitoring.configurations import ONE_SERVICE
 from tests.servers import Prometheus, ThreadServer
 

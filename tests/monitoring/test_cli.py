@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 from fastapi import FastAPI
 
-from mlmetrics.cli import main
+from mlmetrics.cli.root import main
 from tests.monitoring.configurations import ONE_SERVICE
 from tests.servers import ThreadServer
 

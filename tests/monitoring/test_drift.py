@@ -9,9 +9,9 @@ import yaml
 
 from mlmetrics.catalog import BY_NAME
 from mlmetrics.errors import ConfigurationError
-from mlmetrics.monitoring.baseline import export_baseline
-from mlmetrics.monitoring.render import plain_files
-from mlmetrics.monitoring.stories import notation
+from mlmetrics.monitoring.prometheus.files import plain_files
+from mlmetrics.monitoring.promtool.test_case import notation
+from mlmetrics.monitoring.rules.baseline import export_baseline
 from tests.monitoring.configurations import CONFIGURATIONS
 from tests.monitoring.tools import PROMTOOL, run_tool, write
 

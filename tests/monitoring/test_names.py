@@ -7,8 +7,8 @@ import pytest
 
 from mlmetrics.catalog import METRICS
 from mlmetrics.monitoring.config import Config
-from mlmetrics.monitoring.render import rule_groups
-from mlmetrics.monitoring.rules import Alarm, Record
+from mlmetrics.monitoring.prometheus.files import rule_groups
+from mlmetrics.monitoring.rules.model import Alarm, Record
 from tests.monitoring.configurations import CONFIGURATIONS
 
 TARGET_LABELS = {"job", "instance"}

@@ -6,8 +6,10 @@ import pytest
 import yaml
 
 from mlmetrics.errors import ConfigurationError
+from mlmetrics.monitoring.deploy.prometheus_rule import kubernetes_files
 from mlmetrics.monitoring.loading import parse
-from mlmetrics.monitoring.render import kubernetes_files, plain_files, stale_files, write_files
+from mlmetrics.monitoring.output import stale_files, write_files
+from mlmetrics.monitoring.prometheus.files import plain_files
 from mlmetrics.monitoring.settings import DEFAULTS
 from tests.monitoring.configurations import CONFIGURATIONS, ONE_SERVICE, ROOT
 from tests.monitoring.tools import AMTOOL, PROMTOOL, rule_files, run_tool, unit_tests, write

@@ -13,8 +13,8 @@ import yaml
 
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import Service
+from mlmetrics.monitoring.deploy.compose import ENVIRONMENT, compose_text
 from mlmetrics.monitoring.loading import load
-from mlmetrics.monitoring.stack.compose import ENVIRONMENT, compose_text
 
 ROOT = Path(__file__).parents[2]
 CONFIG = load(ROOT / "mlmetrics.toml")

@@ -11,9 +11,9 @@ import kubernetes_validate  # type: ignore[import-untyped]  # ships no types
 import pytest
 import yaml
 
-from mlmetrics.monitoring.dashboards.render import dashboard_texts
+from mlmetrics.monitoring.deploy.kubernetes import manifests
+from mlmetrics.monitoring.grafana.dashboards import dashboard_texts
 from mlmetrics.monitoring.loading import load
-from mlmetrics.monitoring.stack.kubernetes import manifests
 from tests.programs import find_program
 
 ROOT = Path(__file__).parents[2]

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
+from mlmetrics.monitoring.deploy import render
+from mlmetrics.monitoring.grafana.provisioning import DASHBOARDS_PATH, DATASOURCE_UID
 from mlmetrics.monitoring.loading import load
-from mlmetrics.monitoring.render import stale_files
-from mlmetrics.monitoring.stack import render
-from mlmetrics.monitoring.stack.provisioning import DASHBOARDS_PATH, DATASOURCE_UID
+from mlmetrics.monitoring.output import stale_files
 from tests.programs import find_program
 
 ROOT = Path(__file__).parents[2]
@@ -64,7 +64,7 @@ def provisioned(name: str) -> dict[str, Any]:
 
 
 class TestCommand:
-    """`python -m mlmetrics.monitoring.stack.render`."""
+    """`python -m mlmetrics.monitoring.deploy.render`."""
 
     def test_writes_and_checks(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -1,0 +1,32 @@
+"""`mlmetrics` on the command line: one group, its commands in `commands/`."""
+
+import sys
+
+try:
+    import click
+    import grafana_foundation_sdk  # noqa: F401 - as below
+    import yaml  # noqa: F401 - looked for here, so that its absence is told in one line
+except ImportError:
+    sys.exit("mlmetrics: the command line needs an extra; run: pip install 'mlmetrics-toolkit[cli]'")
+
+from mlmetrics.cli.check import check
+from mlmetrics.cli.init.command import init
+from mlmetrics.cli.render import render
+from mlmetrics.version import __version__
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, package_name="mlmetrics-toolkit")
+def main() -> None:
+    """Monitoring for ML services: write it, and check that it works.
+
+    Exit codes: 0 all is well, 1 something is wrong or out of date, 2 it could not be done.
+    """
+
+
+main.add_command(init)
+main.add_command(render)
+main.add_command(check)
+
+if __name__ == "__main__":
+    main()

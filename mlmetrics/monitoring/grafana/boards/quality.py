@@ -1,0 +1,142 @@
+"""Quality and drift: how well documents are read and matched, and how far that is from a week ago."""
+
+from grafana_foundation_sdk.models import dashboard
+
+from mlmetrics.catalog import BY_NAME
+from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.grafana import panels
+from mlmetrics.monitoring.grafana.layout import Row, board
+from mlmetrics.monitoring.grafana.panels import Panel, Query
+from mlmetrics.monitoring.grafana.queries import Queries
+from mlmetrics.monitoring.grafana.thresholds import over, share_over, under
+from mlmetrics.monitoring.rules.alert import DASHBOARDS
+from mlmetrics.monitoring.rules.drift import WEEK_SECONDS, record_name
+from mlmetrics.monitoring.settings import DRIFT_HISTOGRAMS
+
+NO_REFERENCE = "Needs scores of a week ago, or a recorded baseline"
+NO_SCORES = "No document was scored in this time"
+TITLES = {"MatchingScoreDrift": "matching scores", "ParsingAccuracyDrift": "accuracy scores"}
+
+
+def quality(config: Config) -> dashboard.Dashboard:
+    """Return the dashboard of quality and drift."""
+    queries = Queries(config)
+    rows = (
+        Row("Documents", _documents(config, queries)),
+        *(Row(f"Drift of {title}", _drift(config, queries, alert)) for alert, title in TITLES.items()),
+        Row("Parsing and matching", _calls(queries)),
+    )
+    words = "How well documents are read and matched, and how far that is from a week ago."
+    return board(config, DASHBOARDS["quality"], "ML Quality and Drift", words, rows, span="now-6h")
+
+
+def _documents(config: Config, queries: Queries) -> tuple[Panel, ...]:
+    score, kind = "parsing_accuracy_score", ["service", "doc_type"]
+    low = config.alerts["LowParsingAccuracy"].threshold or 0.0
+    return (
+        panels.series(
+            "Median accuracy",
+            "Half of the documents of this type scored less.",
+            panels.SHARE,
+            Query(queries.quantile(0.5, kind, score), "{{doc_type}} · {{service}}"),
+            limit=under(config, "LowParsingAccuracy"),
+            empty=NO_SCORES,
+        ),
+        panels.series(
+            "Low confidence by document type",
+            f"Share of documents that scored at most {low:g}.",
+            panels.SHARE,
+            Query(queries.at_most(kind, score, low), "{{doc_type}} · {{service}}"),
+            limit=share_over(config, "LowParsingAccuracy"),
+            empty=NO_SCORES,
+        ),
+        panels.cells(
+            "File sizes",
+            "How many files were how large.",
+            panels.BYTES,
+            queries.buckets("file_processing_size_bytes"),
+            empty="No file was processed in this time",
+        ),
+    )
+
+
+def _drift(config: Config, queries: Queries, alert: str) -> tuple[Panel, ...]:
+    histogram, title = DRIFT_HISTOGRAMS[alert], TITLES[alert]
+    subject = " · ".join(f"{{{{{label}}}}}" for label in reversed(BY_NAME[histogram].labels))
+    legend = f"{subject} against {{{{reference}}}}"
+    return (
+        panels.cells(f"Now: {title}", "How many scored how much.", panels.SHARE, queries.buckets(histogram), width=12),
+        panels.cells(
+            f"A week ago: {title}",
+            "The same hours, a week earlier.",
+            panels.SHARE,
+            queries.buckets(histogram, offset=config.span(WEEK_SECONDS)),
+            empty=NO_REFERENCE,
+            width=12,
+        ),
+        panels.series(
+            f"PSI of {title}",
+            "Population stability index against a week ago and against the baseline; 0 is no shift.",
+            panels.COUNT,
+            Query(queries.recorded(record_name(histogram, "psi")), legend),
+            limit=over(config, alert),
+            empty=NO_REFERENCE,
+        ),
+        panels.series(
+            f"KS of {title}",
+            "Kolmogorov-Smirnov distance: the widest gap between the two cumulated distributions.",
+            panels.SHARE,
+            Query(queries.recorded(record_name(histogram, "ks")), legend),
+            empty=NO_REFERENCE,
+        ),
+        panels.series(
+            f"Wasserstein distance of {title}",
+            "How far, on average, a score has moved.",
+            panels.COUNT,
+            Query(queries.recorded(record_name(histogram, "w1")), legend),
+            empty=NO_REFERENCE,
+        ),
+    )
+
+
+def _calls(queries: Queries) -> tuple[Panel, ...]:
+    kind = ["service", "parser", "doc_type"]
+    return (
+        panels.series(
+            "Parsing failures",
+            "Share of documents that could not be parsed; cancelled ones are left out.",
+            panels.SHARE,
+            Query(queries.failure(kind, "ml_parsing_total"), "{{doc_type}} · {{parser}} · {{service}}"),
+            width=6,
+        ),
+        panels.series(
+            "Parsing failures by error type",
+            "Documents that could not be parsed, each second.",
+            panels.PER_SECOND,
+            Query(
+                queries.per_second(["doc_type", "error_type"], "ml_parsing_errors_total"),
+                "{{error_type}} · {{doc_type}}",
+            ),
+            empty="No document has failed yet",
+            width=6,
+        ),
+        panels.series(
+            "Parsing time",
+            "95 of 100 documents are parsed within this time.",
+            panels.SECONDS,
+            Query(
+                queries.quantile(0.95, kind, "ml_parsing_duration_seconds"), "{{doc_type}} · {{parser}} · {{service}}"
+            ),
+            width=6,
+        ),
+        panels.series(
+            "Matching time",
+            "95 of 100 pairs are matched within this time.",
+            panels.SECONDS,
+            Query(
+                queries.quantile(0.95, ["service", "matcher"], "ml_matching_duration_seconds"),
+                "{{matcher}} · {{service}}",
+            ),
+            width=6,
+        ),
+    )

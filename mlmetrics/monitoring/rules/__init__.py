@@ -1,0 +1,1 @@
+"""Rules for Prometheus: conditions, alerts, objectives, drift."""

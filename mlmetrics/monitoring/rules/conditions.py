@@ -1,0 +1,182 @@
+"""The few forms that an alert's expression takes; each writes itself and names the samples it reads."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from mlmetrics.monitoring.rules.indicators import Sample, Traffic
+from mlmetrics.monitoring.rules.promql import any_of, number, quote, selector, sum_by
+
+
+class Shape(Protocol):
+    """What decides when an alert fires."""
+
+    def expression(self, window: str, /) -> str:
+        """Return the PromQL over a window, as it is scaled."""
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The samples that the expression reads, for proofs and checks."""
+
+
+def service_of_job(expression: str) -> str:
+    """Return an expression over targets with `service` set: a job is named as its service."""
+    return f'label_replace({expression}, "service", "$1", "job", "(.+)")'
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """More than a share of the calls in a window is bad, and there were enough of them."""
+
+    traffic: Traffic
+    by: tuple[str, ...]
+    window_seconds: float
+    share: float
+    minimum: float | None
+
+    def expression(self, window: str) -> str:
+        """Return the PromQL."""
+        ratio = f"{self.traffic.bad_rate(self.by, window)}\n  / {self.traffic.total_rate(self.by, window)}"
+        test = f"{ratio} > {number(self.share)}"
+        if self.minimum is None:
+            return test
+        return f"{test}\nand {self.traffic.total_increase(self.by, window)} >= {number(self.minimum)}"
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The samples that the expression reads."""
+        return self.traffic.samples
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """A counter grew by more than a threshold in a window; `of_target` when it names no service itself."""
+
+    counter: Sample
+    by: tuple[str, ...]
+    window_seconds: float
+    threshold: float
+    of_target: bool = False
+
+    def expression(self, window: str) -> str:
+        """Return the PromQL."""
+        grown = sum_by(self.by, f"increase({self.counter.name}[{window}])")
+        return f"{service_of_job(grown) if self.of_target else grown} > {number(self.threshold)}"
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The samples that the expression reads."""
+        return (self.counter,)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A gauge, or the rate of a counter over a window, stands above a threshold, as a part of a limit if there is one.
+
+    A limit of 0 means none: then nothing is said.
+    """
+
+    used: Sample
+    by: tuple[str, ...]
+    threshold: float
+    jobs: tuple[str, ...]
+    limit: Sample | None = None
+    window_seconds: float | None = None
+
+    def expression(self, window: str) -> str:
+        """Return the PromQL."""
+        job = f"job=~{any_of(self.jobs)}"
+        used = selector(self.used.name, job)
+        if self.window_seconds is not None:
+            used = f"rate({used}[{window}])"
+        level = sum_by(self.by, used)
+        if self.limit is not None:
+            limit = f"max by ({', '.join(self.by)}) ({selector(self.limit.name, job)})"
+            level = f"{level}\n  / ({limit} > 0)"
+        return f"{service_of_job(level)} > {number(self.threshold)}"
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The samples that the expression reads."""
+        return (self.used,) if self.limit is None else (self.used, self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class HostMemory:
+    """A host has used more than a share of its memory."""
+
+    share: float
+    used = Sample("node_memory_MemAvailable_bytes", "good")
+    total = Sample("node_memory_MemTotal_bytes", "all")
+
+    def expression(self, _window: str) -> str:
+        """Return the PromQL."""
+        available, total = self.used.name, self.total.name
+        return f"({total} - {available}) / {total} > {number(self.share)}"
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The samples that the expression reads."""
+        return (self.used, self.total)
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """A whole service is down or gone from the scrape configuration, or (`each`) one instance of it is down."""
+
+    jobs: tuple[str, ...]
+    by: tuple[str, ...]
+    each: bool = False
+
+    def expression(self, _window: str) -> str:
+        """Return the PromQL."""
+        up = selector("up", f"job=~{any_of(self.jobs)}")
+        if self.each:
+            return service_of_job(f"{up} == 0")
+        gone = [f"absent({selector('up', f'job={quote(job)}')})" for job in self.jobs]
+        whole = f"max by ({', '.join(self.by)}) ({up}) == 0"
+        return service_of_job("\n  or ".join([whole, *gone]))
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """Nothing of a service's own: Prometheus writes `up`."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Drifted:
+    """The recorded distance between now and a reference stands above a threshold, with enough scores on both sides."""
+
+    histogram: str
+    by: tuple[str, ...]
+    threshold: float
+    minimum: float
+    bounds: tuple[float, ...]
+
+    def expression(self, _window: str) -> str:
+        """Return the PromQL."""
+        prefix = f"mlmetrics:{self.histogram}"
+        enough = number(self.minimum)
+        return (
+            f"{prefix}:psi > {number(self.threshold)}\n"
+            f"and {prefix}:samples >= {enough}\n"
+            f'and ignoring (reference) {prefix}:samples{{reference="now"}} >= {enough}'
+        )
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The buckets that the distance is computed from."""
+        return tuple(Sample(f"{self.histogram}_bucket", "all", {}, bound) for bound in self.bounds)
+
+
+@dataclass(frozen=True, slots=True)
+class Always:
+    """Fires at all times, to show that alerts arrive."""
+
+    def expression(self, _window: str) -> str:
+        """Return the PromQL."""
+        return "vector(1)"
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """Nothing is read."""
+        return ()

@@ -1,0 +1,123 @@
+"""Calls of one kind and the bad ones among them, as PromQL and as the samples that prove it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from mlmetrics.monitoring.rules.promql import bound, bound_matcher, quote, selector, sum_by
+
+Part = Literal["all", "good", "bad", "aside", "used", "limit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A sample that a rule reads, and which part of the calls it counts (for the rule's proof).
+
+    `labels` are those that matter here; `bound` is the bucket, where it is one.
+    """
+
+    name: str
+    part: Part
+    labels: dict[str, str] = field(default_factory=dict)
+    bound: float | None = None
+
+    def all_labels(self) -> dict[str, str]:
+        """Return the labels with the bucket's."""
+        return self.labels if self.bound is None else {**self.labels, "le": bound(self.bound)}
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """Counters of calls: `total`, and `bad` less `not_bad` of them."""
+
+    total: str
+    bad: str
+    not_bad: str
+    samples: tuple[Sample, ...]
+
+    def bad_rate(self, by: Sequence[str], window: str) -> str:
+        """Return the rate of bad calls; 2.42 and later agree on it to the bit when samples are aligned."""
+        bad = sum_by(by, f"rate({self.bad}[{window}])")
+        if not self.not_bad:
+            return bad
+        return f"({bad} - {sum_by(by, f'rate({self.not_bad}[{window}])')})"
+
+    def total_rate(self, by: Sequence[str], window: str) -> str:
+        """Return the rate of all calls."""
+        return sum_by(by, f"rate({self.total}[{window}])")
+
+    def total_increase(self, by: Sequence[str], window: str) -> str:
+        """Return how many calls there were."""
+        return sum_by(by, f"increase({self.total}[{window}])")
+
+
+def slow(metric: str, threshold: float, *matchers: str) -> Traffic:
+    """Return the calls that a histogram timed, those beyond `threshold` being bad."""
+    count = selector(f"{metric}_count", *matchers)
+    return Traffic(
+        total=count,
+        bad=count,
+        not_bad=selector(f"{metric}_bucket", bound_matcher(threshold), *matchers),
+        samples=(Sample(f"{metric}_count", "all"), Sample(f"{metric}_bucket", "good", {}, threshold)),
+    )
+
+
+def low(metric: str, threshold: float, *matchers: str) -> Traffic:
+    """Return the scores of a histogram, those of at most `threshold` being bad."""
+    return Traffic(
+        total=selector(f"{metric}_count", *matchers),
+        bad=selector(f"{metric}_bucket", bound_matcher(threshold), *matchers),
+        not_bad="",
+        samples=(Sample(f"{metric}_count", "all"), Sample(f"{metric}_bucket", "bad", {}, threshold)),
+    )
+
+
+def failed_requests(*matchers: str) -> Traffic:
+    """Return HTTP requests, those answered by 5xx being bad; a client that left (499) is no request of ours."""
+    name = "fastapi_requests_total"
+    return Traffic(
+        total=selector(name, f"status!={quote('499')}", *matchers),
+        bad=selector(name, f"status=~{quote('5..')}", *matchers),
+        not_bad="",
+        samples=(
+            Sample(name, "good", {"status": "200"}),
+            Sample(name, "bad", {"status": "500"}),
+            Sample(name, "aside", {"status": "499"}),
+        ),
+    )
+
+
+def failed_calls(metric: str, *matchers: str) -> Traffic:
+    """Return finished calls of an operation, failures being bad and cancelled calls left out."""
+    return Traffic(
+        total=selector(metric, f"outcome!={quote('cancelled')}", *matchers),
+        bad=selector(metric, f"outcome={quote('failure')}", *matchers),
+        not_bad="",
+        samples=(
+            Sample(metric, "good", {"outcome": "success"}),
+            Sample(metric, "bad", {"outcome": "failure"}),
+            Sample(metric, "aside", {"outcome": "cancelled"}),
+        ),
+    )
+
+
+def usage_missing() -> Traffic:
+    """Return successful inferences, those whose answer hid its token usage being bad."""
+    missing, total = "ml_inference_usage_missing_total", "ml_inference_total"
+    return Traffic(
+        total=selector(total, f"outcome={quote('success')}"),
+        bad=missing,
+        not_bad="",
+        samples=(Sample(total, "all", {"outcome": "success"}), Sample(missing, "bad")),
+    )
+
+
+def busy_host() -> Traffic:
+    """Return the processor time of hosts, all but idle and waiting being bad."""
+    name = "node_cpu_seconds_total"
+    return Traffic(
+        total=name,
+        bad=selector(name, f"mode!~{quote('idle|iowait')}"),
+        not_bad="",
+        samples=(Sample(name, "good", {"mode": "idle"}), Sample(name, "bad", {"mode": "user"})),
+    )
