@@ -28,7 +28,7 @@ from mlmetrics.monitoring.rules.slo import (
     Burn,
     burn_alerts,
     objective_file,
-    traffic_of,
+    indicator_of,
 )
 
 # Steps of the short window: every other window is then a whole number of steps, or too short for a rate.
@@ -149,7 +149,7 @@ def _series(config: Config, objective: Objective, run: Run, parts: tuple[str, ..
     fixed = {"service": objective.service, **objective.only}
     return {
         series_name(config, sample.name, {**fixed, **sample.all_labels()}): run.counter(sample.part)
-        for sample in traffic_of(objective).samples
+        for sample in indicator_of(objective).samples
         if not parts or sample.part in parts
     }
 
@@ -171,7 +171,7 @@ def _ratio_stories(config: Config, objective: Objective, pace: Pace) -> Iterator
     idle = Run("idle", calls([5.0] + [0.0] * steps, [0.0] * (steps + 1)), [])
     none = (_query(selector(RATIO, f"objective={quote(objective.name)}"), pace, steps, []),)
     yield Story("an idle service has no ratio", "", _series(config, objective, idle), (), none)
-    if not traffic_of(objective).not_bad:
+    if not indicator_of(objective).not_bad:
         well = Run("well", calls([0.0, *([1.0] * steps)], [0.0] * (steps + 1)), [])
         zeros = _ratio_queries(config, objective, 0.0, pace, steps)
         yield Story("no failure was ever seen", "", _series(config, objective, well, ("good",)), (), tuple(zeros))

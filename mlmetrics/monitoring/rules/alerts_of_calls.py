@@ -7,7 +7,7 @@ from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.rules import indicators
 from mlmetrics.monitoring.rules.alert import PERCENT, PLAIN, Alert
 from mlmetrics.monitoring.rules.conditions import Drifted, Growth, Share
-from mlmetrics.monitoring.rules.indicators import Sample, Traffic
+from mlmetrics.monitoring.rules.indicators import Sample, Indicator
 from mlmetrics.monitoring.settings import DRIFT_HISTOGRAMS
 
 
@@ -20,7 +20,7 @@ def alerts_of_calls(config: Config) -> Iterator[Alert]:
 def _share(
     config: Config,
     name: str,
-    calls: Callable[[float], Traffic],
+    calls: Callable[[float], Indicator],
     by: tuple[str, ...],
     words: tuple[str, str, str],
 ) -> Alert:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from mlmetrics.monitoring.rules.indicators import Sample, Traffic
+from mlmetrics.monitoring.rules.indicators import Sample, Indicator
 from mlmetrics.monitoring.rules.promql import any_of, number, quote, selector, sum_by
 
 
@@ -27,7 +27,7 @@ def service_of_job(expression: str) -> str:
 class Share:
     """More than a share of the calls in a window is bad, and there were enough of them."""
 
-    traffic: Traffic
+    indicator: Indicator
     by: tuple[str, ...]
     window_seconds: float
     share: float
@@ -35,16 +35,16 @@ class Share:
 
     def expression(self, window: str) -> str:
         """Return the PromQL."""
-        ratio = f"{self.traffic.bad_rate(self.by, window)}\n  / {self.traffic.total_rate(self.by, window)}"
+        ratio = f"{self.indicator.bad_rate(self.by, window)}\n  / {self.indicator.total_rate(self.by, window)}"
         test = f"{ratio} > {number(self.share)}"
         if self.minimum is None:
             return test
-        return f"{test}\nand {self.traffic.total_increase(self.by, window)} >= {number(self.minimum)}"
+        return f"{test}\nand {self.indicator.total_increase(self.by, window)} >= {number(self.minimum)}"
 
     @property
     def samples(self) -> tuple[Sample, ...]:
         """The samples that the expression reads."""
-        return self.traffic.samples
+        return self.indicator.samples
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
-class Traffic:
+class Indicator:
     """Counters of calls: `total`, and `bad` less `not_bad` of them."""
 
     total: str
@@ -51,10 +51,10 @@ class Traffic:
         return sum_by(by, f"increase({self.total}[{window}])")
 
 
-def slow(metric: str, threshold: float, *matchers: str) -> Traffic:
+def slow(metric: str, threshold: float, *matchers: str) -> Indicator:
     """Return the calls that a histogram timed, those beyond `threshold` being bad."""
     count = selector(f"{metric}_count", *matchers)
-    return Traffic(
+    return Indicator(
         total=count,
         bad=count,
         not_bad=selector(f"{metric}_bucket", bound_matcher(threshold), *matchers),
@@ -62,9 +62,9 @@ def slow(metric: str, threshold: float, *matchers: str) -> Traffic:
     )
 
 
-def low(metric: str, threshold: float, *matchers: str) -> Traffic:
+def low(metric: str, threshold: float, *matchers: str) -> Indicator:
     """Return the scores of a histogram, those of at most `threshold` being bad."""
-    return Traffic(
+    return Indicator(
         total=selector(f"{metric}_count", *matchers),
         bad=selector(f"{metric}_bucket", bound_matcher(threshold), *matchers),
         not_bad="",
@@ -72,10 +72,10 @@ def low(metric: str, threshold: float, *matchers: str) -> Traffic:
     )
 
 
-def failed_requests(*matchers: str) -> Traffic:
+def failed_requests(*matchers: str) -> Indicator:
     """Return HTTP requests, those answered by 5xx being bad; a client that left (499) is no request of ours."""
     name = "fastapi_requests_total"
-    return Traffic(
+    return Indicator(
         total=selector(name, f"status!={quote('499')}", *matchers),
         bad=selector(name, f"status=~{quote('5..')}", *matchers),
         not_bad="",
@@ -87,9 +87,9 @@ def failed_requests(*matchers: str) -> Traffic:
     )
 
 
-def failed_calls(metric: str, *matchers: str) -> Traffic:
+def failed_calls(metric: str, *matchers: str) -> Indicator:
     """Return finished calls of an operation, failures being bad and cancelled calls left out."""
-    return Traffic(
+    return Indicator(
         total=selector(metric, f"outcome!={quote('cancelled')}", *matchers),
         bad=selector(metric, f"outcome={quote('failure')}", *matchers),
         not_bad="",
@@ -101,10 +101,10 @@ def failed_calls(metric: str, *matchers: str) -> Traffic:
     )
 
 
-def usage_missing() -> Traffic:
+def usage_missing() -> Indicator:
     """Return successful inferences, those whose answer hid its token usage being bad."""
     missing, total = "ml_inference_usage_missing_total", "ml_inference_total"
-    return Traffic(
+    return Indicator(
         total=selector(total, f"outcome={quote('success')}"),
         bad=missing,
         not_bad="",
@@ -112,10 +112,10 @@ def usage_missing() -> Traffic:
     )
 
 
-def busy_host() -> Traffic:
+def busy_host() -> Indicator:
     """Return the processor time of hosts, all but idle and waiting being bad."""
     name = "node_cpu_seconds_total"
-    return Traffic(
+    return Indicator(
         total=name,
         bad=selector(name, f"mode!~{quote('idle|iowait')}"),
         not_bad="",

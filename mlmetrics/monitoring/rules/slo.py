@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from mlmetrics.monitoring.config import MEASURED_BY, Config, Objective
 from mlmetrics.monitoring.durations import format_seconds
 from mlmetrics.monitoring.rules.alert import PERCENT, Alert
-from mlmetrics.monitoring.rules.indicators import Sample, Traffic, failed_calls, failed_requests, slow
+from mlmetrics.monitoring.rules.indicators import Sample, Indicator, failed_calls, failed_requests, slow
 from mlmetrics.monitoring.rules.model import Group, Record
 from mlmetrics.monitoring.rules.promql import number, quote, selector
 from mlmetrics.monitoring.settings import HOUR_SECONDS, MINUTE_SECONDS, Settings, Severity
@@ -47,7 +47,7 @@ class Burn:
     objective: Objective
     pair: Pair
     by: tuple[str, ...]
-    traffic: Traffic
+    indicator: Indicator
 
     @property
     def limit(self) -> float:
@@ -60,13 +60,13 @@ class Burn:
             f"sum without (window) ({ratio_of(self.objective, seconds)}) > {number(self.limit)}"
             for seconds in (self.pair.short_seconds, self.pair.long_seconds)
         )
-        calls = self.traffic.total_increase(self.by, window)
+        calls = self.indicator.total_increase(self.by, window)
         return f"{short}\nand {long}\nand ignoring (objective) {calls} >= {number(self.objective.minimum)}"
 
     @property
     def samples(self) -> tuple[Sample, ...]:
         """The samples that the recorded ratios read."""
-        return self.traffic.samples
+        return self.indicator.samples
 
 
 def ratio_of(objective: Objective, seconds: float) -> str:
@@ -74,7 +74,7 @@ def ratio_of(objective: Objective, seconds: float) -> str:
     return selector(RATIO, f"objective={quote(objective.name)}", f"window={quote(format_seconds(seconds))}")
 
 
-def traffic_of(objective: Objective) -> Traffic:
+def indicator_of(objective: Objective) -> Indicator:
     """Return the calls that an objective is about; cancelled ones are outside it."""
     fixed = {"service": objective.service, **objective.only}
     matchers = [f"{label}={quote(text)}" for label, text in fixed.items()]
@@ -88,7 +88,7 @@ def traffic_of(objective: Objective) -> Traffic:
 
 def burn_alerts(config: Config, objective: Objective) -> tuple[Alert, ...]:
     """Return an alert for each pair; a pair whose limit not even 100 % errors could pass is left out."""
-    calls, by = traffic_of(objective), (*config.grouping, "service")
+    calls, by = indicator_of(objective), (*config.grouping, "service")
     shapes = (Burn(objective, pair, by, calls) for pair in PAIRS)
     return tuple(_burn_alert(shape) for shape in shapes if shape.limit < 1)
 
@@ -128,7 +128,7 @@ def objective_group(config: Config, objective: Objective) -> Group:
 
 
 def _ratio(config: Config, objective: Objective, seconds: float) -> Record:
-    calls, by, window = traffic_of(objective), (*config.grouping, "service"), config.span(seconds)
+    calls, by, window = indicator_of(objective), (*config.grouping, "service"), config.span(seconds)
     bad, total = calls.bad_rate(by, window), calls.total_rate(by, window)
     if not calls.not_bad:
         # A service that never failed has no series of failures: its ratio is 0, not absent.
