@@ -83,7 +83,7 @@ def configured(scripted_port: int, node_port: int) -> Config:
     """Return the committed configuration with the targets that are there, and the scripted service."""
     config = load(ROOT / "mlmetrics.toml")
     ports = {service.name: service.port for service in SERVICES} | {scripted.NAME: scripted_port}
-    services = tuple(Service(name, (f"127.0.0.1:{port}",)) for name, port in ports.items())
+    services = tuple(Service(name=name, targets=(f"127.0.0.1:{port}",)) for name, port in ports.items())
     return replace(config, services=services, host_targets=(f"127.0.0.1:{node_port}",), alertmanagers=())
 
 

@@ -20,7 +20,7 @@ from mlmetrics.monitoring.grafana.provisioning import grafana_files
 from mlmetrics.monitoring.loading import load
 from mlmetrics.monitoring.output import stale_files, write_files
 from mlmetrics.monitoring.prometheus.files import rule_groups
-from mlmetrics.monitoring.rules.model import Record
+from mlmetrics.monitoring.rules.model import RecordingRule
 from tests.dashboards.promql import Selector, grouped_by, selectors
 
 ROOT = Path(__file__).parents[2]
@@ -234,7 +234,7 @@ def known_labels() -> dict[str, set[str]]:
     """Return the labels of every metric that may be asked for."""
     known = {sample: set(metric.labels) for metric in METRICS for sample in metric.sample_names}
     for groups in rule_groups(CONFIG).values():
-        for rule in (rule for group in groups for rule in group.rules if isinstance(rule, Record)):
+        for rule in (rule for group in groups for rule in group.rules if isinstance(rule, RecordingRule)):
             known.setdefault(rule.name, {"service", "parser", "doc_type", "matcher", "objective"}).update(rule.labels)
     return known | OTHERS
 

@@ -10,7 +10,7 @@ import yaml
 from mlmetrics.catalog import BY_NAME
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.prometheus.files import plain_files
-from mlmetrics.monitoring.promtool.test_case import notation
+from mlmetrics.monitoring.promtool.test_cases import series_notation
 from mlmetrics.monitoring.rules.baseline import export_baseline
 from tests.monitoring.configurations import CONFIGURATIONS
 from tests.monitoring.tools import PROMTOOL, run_tool, write
@@ -53,7 +53,7 @@ def series(histogram: str, labels: dict[str, str], instance: str, steps: list[Sc
     names = [f'{histogram}_bucket{{{text({**labels, "le": str(bound)})},instance="{instance}"}}' for bound in bounds]
     names.append(f'{histogram}_count{{{text(labels)},instance="{instance}"}}')
     columns = zip(*rows, strict=True)
-    return [{"series": name, "values": notation(column)} for name, column in zip(names, columns, strict=True)]
+    return [{"series": name, "values": series_notation(column)} for name, column in zip(names, columns, strict=True)]
 
 
 def text(labels: dict[str, str]) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.loading import load, parse
-from mlmetrics.monitoring.settings import DEFAULTS
+from mlmetrics.monitoring.rules.alerts import DEFAULTS
 from tests.monitoring.configurations import CONFIGURATIONS, ONE_SERVICE
 
 OBJECTIVE = '[[objective]]\nname = "o"\nservice = "solo"\noperation = "request"\n'
@@ -44,9 +44,12 @@ REFUSED = {
     "objective between buckets": (ONE_SERVICE + OBJECTIVE + "target = 0.9\nthreshold = 0.3", "it is no bucket bound"),
     "two objectives of one name": (
         ONE_SERVICE + 2 * (OBJECTIVE + "target = 0.9\n"),
-        "objective.name = 'o' stands 2 times",
+        "objective[1].name = 'o': expected a different name for each objective; objective[0] has it too",
     ),
-    "two services of one name": (2 * ONE_SERVICE, "service.name = 'solo' stands 2 times"),
+    "two services of one name": (
+        2 * ONE_SERVICE,
+        "service[1].name = 'solo': expected a different name for each service; service[0] has it too",
+    ),
     "a name with a line break": ('[[service]]\nname = "a\\nb"\ntargets = ["h:1"]', "printable characters"),
     "a name that is a template": ('[[service]]\nname = "{{ a }}"\ntargets = ["h:1"]', "without '{{'"),
     "an empty name": ('[[service]]\nname = ""\ntargets = ["h:1"]', "service[0].name = ''"),
@@ -62,7 +65,10 @@ REFUSED = {
         "'a-b' = 'c' is not",
     ),
     "grouping by no label": ('[project]\ngrouping = ["a b"]\n' + ONE_SERVICE, "label names that targets carry"),
-    "buckets of a counter": (ONE_SERVICE + "[buckets]\nml_inference_total = [1, 2]", "the name of a histogram"),
+    "buckets of a counter": (
+        ONE_SERVICE + "[buckets]\nml_inference_total = [1, 2]",
+        "expected one of the keys fastapi_request_duration_seconds, ",
+    ),
     "buckets out of order": (
         ONE_SERVICE + "[buckets]\nml_inference_duration_seconds = [2, 1]",
         "ascending bounds, each once",

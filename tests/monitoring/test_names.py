@@ -8,7 +8,7 @@ import pytest
 from mlmetrics.catalog import METRICS
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.prometheus.files import rule_groups
-from mlmetrics.monitoring.rules.model import Alarm, Record
+from mlmetrics.monitoring.rules.model import AlertingRule, RecordingRule
 from tests.monitoring.configurations import CONFIGURATIONS
 
 TARGET_LABELS = {"job", "instance"}
@@ -37,14 +37,14 @@ _NAME = re.compile(r"(?<![\w:])[a-zA-Z_:][\w:]*(?![\w:])")
 _SELECTOR = re.compile(r"([a-zA-Z_:][\w:]*)\{([^}]*)\}")
 
 
-def rules(config: Config) -> Iterator[Record | Alarm]:
+def rules(config: Config) -> Iterator[RecordingRule | AlertingRule]:
     """Return every rule of a configuration."""
     return (rule for groups in rule_groups(config).values() for group in groups for rule in group.rules)
 
 
 def recorded(config: Config) -> set[str]:
     """Return the names that the rules record, and those of baselines."""
-    names = {rule.name for rule in rules(config) if isinstance(rule, Record)}
+    names = {rule.name for rule in rules(config) if isinstance(rule, RecordingRule)}
     return names | {name.replace(":psi", f":baseline_{what}") for name in names for what in ("cdf", "samples")}
 
 
@@ -89,14 +89,14 @@ class TestNames:
         """An annotation with a label that was aggregated away would read as empty."""
         config = CONFIGURATIONS[name]
         for rule in rules(config):
-            if isinstance(rule, Alarm):
+            if isinstance(rule, AlertingRule):
                 text = " ".join(rule.annotations.values())
                 for label in re.findall(r"\$labels\.(\w+)", text):
                     assert label in rule.labels or re.search(rf"\b{label}\b", known_labels(rule, config)), rule.name
                 assert "$labels.alertname" not in text
 
 
-def known_labels(rule: Alarm, config: Config) -> str:
+def known_labels(rule: AlertingRule, config: Config) -> str:
     """Return the labels that an alert's expression leaves, as a text to search."""
     by = " ".join(labels for _, labels in _LABELS.findall(bare(rule.expression)))
     drift = " ".join(label for metric in METRICS for label in metric.labels) if ":psi" in rule.expression else ""

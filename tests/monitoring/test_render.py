@@ -10,7 +10,7 @@ from mlmetrics.monitoring.deploy.prometheus_rule import kubernetes_files
 from mlmetrics.monitoring.loading import parse
 from mlmetrics.monitoring.output import stale_files, write_files
 from mlmetrics.monitoring.prometheus.files import plain_files
-from mlmetrics.monitoring.settings import DEFAULTS
+from mlmetrics.monitoring.rules.alerts import DEFAULTS
 from tests.monitoring.configurations import CONFIGURATIONS, ONE_SERVICE, ROOT
 from tests.monitoring.tools import AMTOOL, PROMTOOL, rule_files, run_tool, unit_tests, write
 

@@ -131,20 +131,20 @@ class TestBadInput:
     @pytest.mark.parametrize("target", ["127.0.0.1:5050", "localhost:9090", "127.0.0.1:3001"])
     def test_ports_that_clash(self, target: str) -> None:
         """A port of another service, of Prometheus, of Grafana: the message names the port and both who want it."""
-        services = (*CONFIG.services, Service("late", (target,)))
+        services = (*CONFIG.services, Service(name="late", targets=(target,)))
         with pytest.raises(ConfigurationError, match=rf"port {target.rpartition(':')[2]} is wanted by \S+ and by late"):
             compose_text(replace(CONFIG, services=services))
 
     def test_same_port_elsewhere(self) -> None:
         """The same port on another machine is no clash."""
-        services = (*CONFIG.services, Service("far", ("10.0.0.7:5050",)))
+        services = (*CONFIG.services, Service(name="far", targets=("10.0.0.7:5050",)))
         assert "far" not in compose_text(replace(CONFIG, services=services))
 
     @pytest.mark.parametrize("target", ["127.0.0.1:http", "127.0.0.1:"])
     def test_port_that_is_no_number(self, target: str) -> None:
         """A target without a port number is named."""
         with pytest.raises(ConfigurationError, match="expected host:port"):
-            compose_text(replace(CONFIG, services=(Service("odd", (target,)),)))
+            compose_text(replace(CONFIG, services=(Service(name="odd", targets=(target,)),)))
 
     def test_address_of_grafana(self) -> None:
         """An address that is none is named."""

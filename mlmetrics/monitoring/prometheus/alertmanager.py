@@ -3,7 +3,7 @@
 from typing import Any
 
 from mlmetrics.monitoring.config import Config
-from mlmetrics.monitoring.settings import HOUR_SECONDS, MINUTE_SECONDS
+from mlmetrics.monitoring.durations import HOUR_SECONDS, MINUTE_SECONDS
 
 _GROUP_WAIT_SECONDS = 30.0
 _GROUP_INTERVAL_SECONDS = 5 * MINUTE_SECONDS
@@ -53,7 +53,7 @@ def _inhibitions(config: Config) -> list[dict[str, Any]]:
 
 
 def _receivers(config: Config) -> list[dict[str, Any]]:
-    urls = {"ticket": config.notices.ticket, "page": config.notices.page, "watchdog": config.notices.watchdog}
+    urls = {"ticket": config.receivers.ticket, "page": config.receivers.page, "watchdog": config.receivers.watchdog}
     return [
         {"name": name, "webhook_configs": [{"url": url, "send_resolved": True}]} if url else {"name": name}
         for name, url in urls.items()

@@ -1,7 +1,7 @@
-"""The promtool unit tests that are rendered beside the rules: a file an alert, a file an objective's pair.
+"""The unit tests of the alerts, a file an alert.
 
-For every alert: it fires, it resolves, and it is silent at its threshold, at low traffic, on an idle
-service, on a counter reset and on a restart, as far as its inputs know such things.
+Every alert is shown to fire, to resolve, and to be silent at its threshold, at low traffic, on an idle
+service, on a counter reset and on a restart, where its condition knows these.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,118 +9,126 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlmetrics.monitoring.config import Config
-from mlmetrics.monitoring.durations import format_seconds
-from mlmetrics.monitoring.promtool.drift import drift_proofs, drifted_stories
-from mlmetrics.monitoring.promtool.scenarios import Pace, Run, growth_runs, level_runs, rate_runs, share_runs
-from mlmetrics.monitoring.promtool.slo import objective_proofs
-from mlmetrics.monitoring.promtool.test_case import Expected, Story, Values, series_name, stand_ins, target_labels
+from mlmetrics.monitoring.promtool.drift import drift_cases
+from mlmetrics.monitoring.promtool.scenarios import (
+    Scenario,
+    Timing,
+    growth_scenarios,
+    level_scenarios,
+    rate_scenarios,
+    share_scenarios,
+)
+from mlmetrics.monitoring.promtool.test_cases import (
+    ExpectedAlert,
+    TestCase,
+    Values,
+    placeholder_labels,
+    series_name,
+    target_labels,
+    test_document,
+)
 from mlmetrics.monitoring.rules.alert import Alert
-from mlmetrics.monitoring.rules.alert_rules import enabled_alerts
-from mlmetrics.monitoring.rules.conditions import Always, Down, Drifted, Growth, HostMemory, Level, Shape, Share
+from mlmetrics.monitoring.rules.alerts import enabled_alerts
+from mlmetrics.monitoring.rules.conditions import Always, Condition, Down, Drifted, Growth, HostMemory, Level, Share
 
 _WINDOW_STEPS = 8
 _STEP_SECONDS = 15.0
 
 
-def proof_files(config: Config) -> dict[str, dict[str, Any]]:
-    """Return the unit tests by file name."""
+def alert_test_files(config: Config) -> dict[str, dict[str, Any]]:
+    """Return the unit tests of the enabled alerts by file name."""
     files: dict[str, dict[str, Any]] = {}
     for alert in enabled_alerts(config):
         scope = alert.labels.get("scope", "process")
         suffix = "" if scope == "process" else f"-{scope}"
-        pace = pace_of(alert)
-        files[f"{alert.name}{suffix}.test.yml"] = proof_document(
-            ["alerts.yml"], pace.step_seconds, stories(config, alert)
+        timing = timing_of(alert)
+        files[f"{alert.name}{suffix}.test.yml"] = test_document(
+            "alerts.yml", timing.step_seconds, alert_cases(config, alert)
         )
-    return files | drift_proofs(config) | objective_proofs(config)
+    return files
 
 
-def proof_document(rule_files: list[str], step_seconds: float, told: Iterable[Story]) -> dict[str, Any]:
-    """Return a file of unit tests."""
-    return {
-        "rule_files": rule_files,
-        "evaluation_interval": format_seconds(step_seconds),
-        "tests": [story.document(step_seconds) for story in told],
-    }
-
-
-def pace_of(alert: Alert) -> Pace:
-    """Return the steps in which an alert is proven: eight a window, or four a wait."""
-    wait = alert.settings.for_seconds
-    window = getattr(alert.shape, "window_seconds", None)
+def timing_of(alert: Alert) -> Timing:
+    """Return the steps in which an alert is tested: eight to a window, or four to its wait."""
+    for_seconds = alert.settings.for_seconds
+    window = getattr(alert.condition, "window_seconds", None)
     if window is None:
-        return Pace(max(_STEP_SECONDS, wait / 4), 1, wait)
-    return Pace(window / _WINDOW_STEPS, _WINDOW_STEPS, wait)
+        return Timing(max(_STEP_SECONDS, for_seconds / 4), 1, for_seconds)
+    return Timing(window / _WINDOW_STEPS, _WINDOW_STEPS, for_seconds)
 
 
-def stories(config: Config, alert: Alert) -> Iterator[Story]:
-    """Return the stories of one alert."""
-    shape = alert.shape
-    if isinstance(shape, Down):
-        for outage in _outages(shape, pace_of(alert).wait):
-            yield _outage_story(config, alert, shape, outage)
-    elif isinstance(shape, Drifted):
-        yield from drifted_stories(config, alert, shape, pace_of(alert))
-    elif isinstance(shape, Always):
+def alert_cases(config: Config, alert: Alert) -> Iterator[TestCase]:
+    """Yield the test cases of one alert."""
+    condition = alert.condition
+    if isinstance(condition, Down):
+        for outage in _outages(condition, timing_of(alert).wait_steps):
+            yield _outage_case(config, alert, condition, outage)
+    elif isinstance(condition, Drifted):
+        yield from drift_cases(config, alert, condition, timing_of(alert))
+    elif isinstance(condition, Always):
         series: dict[str, Values] = {series_name(config, "up", {}): [1.0] * 3}
-        yield Story("always", alert.name, series, (_expect(config, alert, {}, [1.0] * 3),))
+        yield TestCase("always", alert.name, series, (_expect(config, alert, {}, [1.0] * 3),))
     else:
-        for run in _runs(shape, pace_of(alert)):
-            yield _run_story(config, alert, run)
+        for scenario in _scenarios(condition, timing_of(alert)):
+            yield _scenario_case(config, alert, scenario)
 
 
-def _runs(shape: Shape, pace: Pace) -> list[Run]:
-    match shape:
+def _scenarios(condition: Condition, timing: Timing) -> list[Scenario]:
+    match condition:
         case Share():
-            return share_runs(pace, shape.share, shape.minimum)
+            return share_scenarios(timing, condition.share, condition.minimum)
         case Growth():
-            return growth_runs(pace, shape.threshold)
+            return growth_scenarios(timing, condition.threshold)
         case Level(window_seconds=None):
-            return level_runs(pace, shape.threshold, limited=shape.limit is not None)
+            return level_scenarios(timing, condition.threshold, limited=condition.limit is not None)
         case Level():
-            return rate_runs(pace, shape.threshold)
+            return rate_scenarios(timing, condition.threshold)
         case HostMemory():
-            return [_of_total(run) for run in level_runs(pace, shape.share, limited=True) if run.name != "no limit"]
-    message = f"no runs for {shape!r}"
+            return [
+                _of_total(scenario)
+                for scenario in level_scenarios(timing, condition.share, limited=True)
+                if scenario.name != "no limit"
+            ]
+    message = f"no scenarios for {condition!r}"
     raise TypeError(message)
 
 
-def _of_total(run: Run) -> Run:
-    """Return a run of use and limit as one of what is available and all there is."""
-    used, limit = run.flows["used"], run.flows["limit"]
+def _of_total(scenario: Scenario) -> Scenario:
+    """Return a scenario of use and limit as one of what is available and all there is."""
+    used, limit = scenario.inputs["used"], scenario.inputs["limit"]
     available = [every - part for every, part in zip(limit, used, strict=True)]
-    return Run(run.name, {"good": available, "all": limit}, run.state, run.restart, run.gap)
+    return Scenario(scenario.name, {"good": available, "all": limit}, scenario.expected, scenario.restart, scenario.gap)
 
 
-def _run_story(config: Config, alert: Alert, run: Run) -> Story:
-    shape = alert.shape
-    by = getattr(shape, "by", ("instance", "job", *config.grouping))
-    labels = stand_ins(config, by)
-    if getattr(shape, "of_target", isinstance(shape, Level)):
+def _scenario_case(config: Config, alert: Alert, scenario: Scenario) -> TestCase:
+    condition = alert.condition
+    by = getattr(condition, "by", ("instance", "job", *config.grouping))
+    labels = placeholder_labels(config, by)
+    if getattr(condition, "of_target", isinstance(condition, Level)):
         labels["service"] = labels["job"]
     series: dict[str, Values] = {
         series_name(config, sample.name, sample.all_labels()): (
-            run.counter(sample.part) if _is_counter(sample.name) else run.gauge(sample.part)
+            scenario.counter(sample.part) if _is_counter(sample.name) else scenario.gauge(sample.part)
         )
-        for sample in shape.samples
+        for sample in condition.samples
     }
-    if isinstance(shape, Level) and shape.limit is not None:
+    if isinstance(condition, Level) and condition.limit is not None:
         # A second worker that does not know the limit must not hide it.
-        series[series_name(config, shape.limit.name, {"pid": "2"})] = [0.0] * len(run.state)
-    return Story(run.name, alert.name, series, (_expect(config, alert, labels, run.state),))
+        series[series_name(config, condition.limit.name, {"pid": "2"})] = [0.0] * len(scenario.expected)
+    return TestCase(scenario.name, alert.name, series, (_expect(config, alert, labels, scenario.expected),))
 
 
 def _is_counter(name: str) -> bool:
     return name.endswith(("_total", "_bucket", "_count"))
 
 
-def _expect(config: Config, alert: Alert, labels: dict[str, str], state: Iterable[float | None]) -> Expected:
-    return Expected(alert.rule(config), labels, list(state), alert.settings.for_seconds)
+def _expect(config: Config, alert: Alert, labels: dict[str, str], values: Iterable[float | None]) -> ExpectedAlert:
+    return ExpectedAlert(alert.rule(config), labels, list(values), alert.settings.for_seconds)
 
 
 @dataclass(frozen=True, slots=True)
 class _Outage:
-    """What becomes of `up` of one job, and whether a second instance of it stays up."""
+    """The values of `up` of one job, and whether a second instance of it stays up."""
 
     name: str
     job: str
@@ -128,18 +136,18 @@ class _Outage:
     second_up: bool = False
 
 
-def _outages(shape: Down, wait: int) -> Iterator[_Outage]:
-    long, first = [0.0] * (wait + 3), shape.jobs[0]
-    for job in shape.jobs:
+def _outages(condition: Down, wait_steps: int) -> Iterator[_Outage]:
+    long, first = [0.0] * (wait_steps + 3), condition.jobs[0]
+    for job in condition.jobs:
         yield _Outage(f"{job} is down, then back", job, [1.0, 1.0, *long, 1.0, 1.0, 1.0])
-        if not shape.each:
+        if not condition.each:
             vanished: list[float | None] = [1.0, 1.0, *([None] * len(long)), 1.0, 1.0, 1.0]
             yield _Outage(f"{job} has left the configuration, then back", job, vanished)
-    yield _Outage("restart: down for less than the wait", first, [1.0, 1.0, *([0.0] * wait), 1.0, 1.0])
+    yield _Outage("restart: down for less than the wait", first, [1.0, 1.0, *([0.0] * wait_steps), 1.0, 1.0])
     yield _Outage("one of two instances is down", first, [1.0, 1.0, *long, 1.0], second_up=True)
 
 
-def _outage_story(config: Config, alert: Alert, shape: Down, outage: _Outage) -> Story:
+def _outage_case(config: Config, alert: Alert, condition: Down, outage: _Outage) -> TestCase:
     job, up = outage.job, outage.up
     others = [other.name for other in config.services if other.name != job]
     series: dict[str, Values] = {series_name(config, "up", {"job": job}): up}
@@ -147,11 +155,11 @@ def _outage_story(config: Config, alert: Alert, shape: Down, outage: _Outage) ->
     if outage.second_up:
         series[series_name(config, "up", {"job": job, "instance": "two:80"})] = [1.0] * len(up)
     labels = {**target_labels(config), "job": job, "service": job}
-    state: list[float | None] = [None if value == 1 else value or 0.0 for value in up]
-    if not shape.each:
+    values: list[float | None] = [None if value == 1 else value or 0.0 for value in up]
+    if not condition.each:
         labels.pop("instance")
-        state = [None] * len(up) if outage.second_up else state
+        values = [None] * len(up) if outage.second_up else values
     if None in up:
         # absent() knows the job it was asked for, and nothing else.
-        labels, state = {"job": job, "service": job}, [None if value == 1 else 1.0 for value in up]
-    return Story(outage.name, alert.name, series, (_expect(config, alert, labels, state),))
+        labels, values = {"job": job, "service": job}, [None if value == 1 else 1.0 for value in up]
+    return TestCase(outage.name, alert.name, series, (_expect(config, alert, labels, values),))

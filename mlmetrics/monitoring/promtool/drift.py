@@ -1,4 +1,4 @@
-"""Unit tests of drift: the recorded distances by their values, the alerts on distances put in directly."""
+"""The unit tests of drift: recorded distances are compared with their values, alerts are given distances as input."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
@@ -8,31 +8,37 @@ from typing import Any
 from mlmetrics.catalog import BY_NAME
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.durations import format_seconds
-from mlmetrics.monitoring.promtool.scenarios import SLIGHTLY, Pace, exact
-from mlmetrics.monitoring.promtool.test_case import Expected, Story, Values, series_name, stand_ins
+from mlmetrics.monitoring.promtool.scenarios import SLIGHTLY_MORE, Timing, exactly_summable
+from mlmetrics.monitoring.promtool.test_cases import (
+    ExpectedAlert,
+    TestCase,
+    Values,
+    placeholder_labels,
+    series_name,
+    test_document,
+)
 from mlmetrics.monitoring.rules.alert import Alert
 from mlmetrics.monitoring.rules.conditions import Drifted
-from mlmetrics.monitoring.rules.drift import LEAST_SHARE, WEEK_SECONDS, record_name
+from mlmetrics.monitoring.rules.drift import DRIFT_HISTOGRAMS, LEAST_SHARE, WEEK_SECONDS, record_name
 from mlmetrics.monitoring.rules.promql import bound, number, quote, selector
-from mlmetrics.monitoring.settings import DRIFT_HISTOGRAMS
 
-_SAME = 1e-9
+_TOLERANCE = 1e-9
 
 
-def drift_proofs(config: Config) -> dict[str, dict[str, Any]]:
+def drift_test_files(config: Config) -> dict[str, dict[str, Any]]:
     """Return the unit tests of the recording rules by file name."""
     files: dict[str, dict[str, Any]] = {}
     for name, histogram in DRIFT_HISTOGRAMS.items():
         if config.alerts[name].enabled:
             window = config.alerts[name].window_seconds or 0.0
             step = gcd(int(window), int(WEEK_SECONDS))
-            pace = Pace(step, round(window / step), 0.0)
-            told = (_shifted(config, histogram, pace), _single(config, histogram, pace), _idle(config, histogram, pace))
-            files[f"drift-{histogram}.test.yml"] = {
-                "rule_files": ["drift.yml"],
-                "evaluation_interval": format_seconds(step),
-                "tests": [story.document(step) for story in told],
-            }
+            timing = Timing(step, round(window / step), 0.0)
+            cases = (
+                _shifted(config, histogram, timing),
+                _single(config, histogram, timing),
+                _idle(config, histogram, timing),
+            )
+            files[f"drift-{histogram}.test.yml"] = test_document("drift.yml", step, cases)
     return files
 
 
@@ -61,17 +67,21 @@ def _weights(bins: int) -> tuple[list[int], list[int], list[int]]:
     return week, now, baseline
 
 
-def _shifted(config: Config, histogram: str, pace: Pace) -> Story:
+def _shifted(config: Config, histogram: str, timing: Timing) -> TestCase:
     bounds = config.buckets(histogram)
     week, now, baseline = _weights(len(bounds))
-    steps = round(WEEK_SECONDS / pace.step_seconds)
+    steps = round(WEEK_SECONDS / timing.step_seconds)
     # The distribution changes where the week ends, so the window a week before the last step is all of the old one.
     change = steps
-    last = steps + pace.window
+    last = steps + timing.window_steps
     series = _buckets(config, histogram, [week] * change + [now] * (last - change))
     series |= _baseline(config, histogram, baseline, last)
     cdfs = {"week": _cumulated(week), "baseline": _cumulated(baseline)}
-    samples = {"week": float(sum(week)) * pace.window, "baseline": 700.0, "now": float(sum(now)) * pace.window}
+    samples = {
+        "week": float(sum(week)) * timing.window_steps,
+        "baseline": 700.0,
+        "now": float(sum(now)) * timing.window_steps,
+    }
     measured: dict[tuple[str, str], float] = {}
     for reference, cdf in cdfs.items():
         here = _cumulated(now)
@@ -82,36 +92,39 @@ def _shifted(config: Config, histogram: str, pace: Pace) -> Story:
         }
         measured |= {(what, reference): value for what, value in values.items()}
     measured |= {("samples", reference): value for reference, value in samples.items()}
-    looked_at = format_seconds(last * pace.step_seconds)
-    queries = tuple(_values(config, histogram, measured, looked_at))
-    return Story("scores that have shifted since last week", "", series, (), queries)
+    evaluated_at = format_seconds(last * timing.step_seconds)
+    queries = tuple(_values(config, histogram, measured, evaluated_at))
+    return TestCase("scores that have shifted since last week", "", series, (), queries)
 
 
-def _single(config: Config, histogram: str, pace: Pace) -> Story:
+def _single(config: Config, histogram: str, timing: Timing) -> TestCase:
     bounds = config.buckets(histogram)
     one = [1] + [0] * (len(bounds) - 1)
-    # One score in a whole window: the second step holds it, and the window is looked at once it is full.
-    series = _buckets(config, histogram, [one] + [[0] * len(bounds)] * pace.window)
+    # One score in a whole window: the second step holds it, and the window is evaluated once it is full.
+    series = _buckets(config, histogram, [one] + [[0] * len(bounds)] * timing.window_steps)
     cdf = selector(record_name(histogram, "cdf"), f"reference={quote('now')}")
-    series |= _baseline(config, histogram, _weights(len(bounds))[2], pace.window + 1)
+    series |= _baseline(config, histogram, _weights(len(bounds))[2], timing.window_steps + 1)
     distance, scores = (
         selector(record_name(histogram, what), f"reference={quote('baseline')}") for what in ("psi", "samples")
     )
     queries = tuple(
         {
             "expr": f"count({expression})",
-            "eval_time": format_seconds(pace.window * pace.step_seconds),
+            "eval_time": format_seconds(timing.window_steps * timing.step_seconds),
             "exp_samples": [{"labels": "{}", "value": count}],
         }
         for expression, count in ((f"{cdf} == 1", len(bounds)), (distance, 1), (scores, 1))
     )
-    return Story("one score in the window, and no week before it", "", series, (), queries)
+    return TestCase("one score in the window, and no week before it", "", series, (), queries)
 
 
-def _idle(config: Config, histogram: str, pace: Pace) -> Story:
+def _idle(config: Config, histogram: str, timing: Timing) -> TestCase:
     empty = [0] * len(config.buckets(histogram))
-    query = {"expr": record_name(histogram, "cdf"), "eval_time": format_seconds(pace.window * pace.step_seconds)}
-    return Story("idle service", "", _buckets(config, histogram, [empty] * (pace.window + 2)), (), (query,))
+    query = {
+        "expr": record_name(histogram, "cdf"),
+        "eval_time": format_seconds(timing.window_steps * timing.step_seconds),
+    }
+    return TestCase("idle service", "", _buckets(config, histogram, [empty] * (timing.window_steps + 2)), (), (query,))
 
 
 def _buckets(config: Config, histogram: str, steps: Sequence[Sequence[int]]) -> dict[str, Values]:
@@ -131,7 +144,7 @@ def _buckets(config: Config, histogram: str, steps: Sequence[Sequence[int]]) -> 
 
 
 def _baseline(config: Config, histogram: str, weights: Sequence[int], last: int) -> dict[str, Values]:
-    labels = stand_ins(config, BY_NAME[histogram].labels)
+    labels = placeholder_labels(config, BY_NAME[histogram].labels)
     pairs = zip(config.buckets(histogram), _cumulated(weights), strict=True)
     series: dict[str, Values] = {
         _recorded(histogram, "baseline_cdf", {**labels, "bin": bound(upper)}): [part] * (last + 1)
@@ -145,47 +158,51 @@ def _recorded(histogram: str, what: str, labels: dict[str, str]) -> str:
 
 
 def _values(
-    config: Config, histogram: str, measured: Mapping[tuple[str, str], float], looked_at: str
+    config: Config, histogram: str, measured: Mapping[tuple[str, str], float], evaluated_at: str
 ) -> Iterator[dict[str, Any]]:
     for (what, reference), value in measured.items():
         recorded = selector(record_name(histogram, what), f"reference={quote(reference)}")
-        labels = {**stand_ins(config, _by(config, histogram)), "reference": reference}
+        labels = {**placeholder_labels(config, _by(config, histogram)), "reference": reference}
         sample = {"labels": selector("", *(f"{name}={quote(text)}" for name, text in labels.items())), "value": 1}
-        expression = f"abs({recorded} - {number(value)}) < bool {_SAME}"
-        yield {"expr": expression, "eval_time": looked_at, "exp_samples": [sample]}
+        expression = f"abs({recorded} - {number(value)}) < bool {_TOLERANCE}"
+        yield {"expr": expression, "eval_time": evaluated_at, "exp_samples": [sample]}
 
 
 def _by(config: Config, histogram: str) -> tuple[str, ...]:
     return (*config.grouping, *BY_NAME[histogram].labels)
 
 
-def drifted_stories(config: Config, alert: Alert, shape: Drifted, pace: Pace) -> Iterator[Story]:
-    """Return the stories of a drift alert, told in the series that the recording rules would write."""
-    fault, least = pace.wait + 3, shape.minimum
-    plenty, few = 2 * least, exact(least) - 0.5
-    at, high, low = shape.threshold, shape.threshold * SLIGHTLY, shape.threshold / 2
+def drift_cases(config: Config, alert: Alert, condition: Drifted, timing: Timing) -> Iterator[TestCase]:
+    """Yield the test cases of a drift alert; their series are those that the recording rules would write."""
+    fault_steps, least = timing.wait_steps + 3, condition.minimum
+    plenty, few = 2 * least, exactly_summable(least) - 0.5
+    at, high, low = condition.threshold, condition.threshold * SLIGHTLY_MORE, condition.threshold / 2
     rows: dict[str, tuple[Values, float, float]] = {
-        "exactly at the threshold": ([at] * fault, plenty, plenty),
-        "just above the threshold, then well": ([high] * fault + [low] * 3, plenty, plenty),
-        "just enough scores": ([high] * fault, least, least),
-        "low traffic now": ([high] * fault, few, plenty),
-        "low traffic then": ([high] * fault, plenty, few),
-        "restart with a gap": ([low] * fault + [None, None] + [low] * fault, plenty, plenty),
-        "idle service": ([None] * fault, 0.0, plenty),
+        "exactly at the threshold": ([at] * fault_steps, plenty, plenty),
+        "just above the threshold, then well": ([high] * fault_steps + [low] * 3, plenty, plenty),
+        "just enough scores": ([high] * fault_steps, least, least),
+        "low traffic now": ([high] * fault_steps, few, plenty),
+        "low traffic then": ([high] * fault_steps, plenty, few),
+        "restart with a gap": ([low] * fault_steps + [None, None] + [low] * fault_steps, plenty, plenty),
+        "idle service": ([None] * fault_steps, 0.0, plenty),
     }
     for name, row in rows.items():
-        yield _drifted_story(config, alert, shape, name, row)
+        yield _drift_case(config, alert, condition, name, row)
 
 
-def _drifted_story(config: Config, alert: Alert, shape: Drifted, name: str, row: tuple[Values, float, float]) -> Story:
+def _drift_case(
+    config: Config, alert: Alert, condition: Drifted, name: str, row: tuple[Values, float, float]
+) -> TestCase:
     distances, now, then = row
-    labels = {**stand_ins(config, shape.by), "reference": "week"}
+    labels = {**placeholder_labels(config, condition.by), "reference": "week"}
     length = len(distances)
     series: dict[str, Values] = {
-        _recorded(shape.histogram, "psi", labels): distances,
-        _recorded(shape.histogram, "samples", labels): [then] * length,
-        _recorded(shape.histogram, "samples", {**labels, "reference": "now"}): [now] * length,
+        _recorded(condition.histogram, "psi", labels): distances,
+        _recorded(condition.histogram, "samples", labels): [then] * length,
+        _recorded(condition.histogram, "samples", {**labels, "reference": "now"}): [now] * length,
     }
-    enough = min(now, then) >= shape.minimum
-    state = [level if enough and level is not None and level > shape.threshold else None for level in distances]
-    return Story(name, alert.name, series, (Expected(alert.rule(config), labels, state, alert.settings.for_seconds),))
+    enough = min(now, then) >= condition.minimum
+    values = [level if enough and level is not None and level > condition.threshold else None for level in distances]
+    return TestCase(
+        name, alert.name, series, (ExpectedAlert(alert.rule(config), labels, values, alert.settings.for_seconds),)
+    )

@@ -6,11 +6,10 @@ from pathlib import Path
 
 from mlmetrics.catalog import BY_NAME
 from mlmetrics.errors import ConfigurationError
-from mlmetrics.monitoring.reading import is_plain
-from mlmetrics.monitoring.rules.drift import record_name
-from mlmetrics.monitoring.rules.model import Group, Record
+from mlmetrics.monitoring.labels import is_label_value
+from mlmetrics.monitoring.rules.drift import DRIFT_HISTOGRAMS, record_name
+from mlmetrics.monitoring.rules.model import Group, RecordingRule
 from mlmetrics.monitoring.rules.promql import bound
-from mlmetrics.monitoring.settings import DRIFT_HISTOGRAMS
 
 
 def export_baseline(
@@ -78,15 +77,15 @@ def _require_labels(metric: str, labels: Mapping[str, str]) -> None:
         message = f"metric = {metric!r}: expected {' or '.join(histograms)}"
         raise ConfigurationError(message)
     wanted = BY_NAME[metric].labels
-    if set(labels) != set(wanted) or not all(is_plain(text) for text in labels.values()):
+    if set(labels) != set(wanted) or not all(is_label_value(text) for text in labels.values()):
         message = f"labels = {dict(labels)!r}: expected a printable text for each of {', '.join(wanted)}"
         raise ConfigurationError(message)
 
 
 def _group(scores: list[float], metric: str, labels: Mapping[str, str], bounds: tuple[float, ...]) -> Group:
-    samples = Record(record_name(metric, "baseline_samples"), f"vector({len(scores)})", dict(labels))
+    samples = RecordingRule(record_name(metric, "baseline_samples"), f"vector({len(scores)})", dict(labels))
     shares = (
-        Record(
+        RecordingRule(
             record_name(metric, "baseline_cdf"),
             f"vector({sum(score <= upper for score in scores) / len(scores)!r})",
             {**labels, "bin": bound(upper)},

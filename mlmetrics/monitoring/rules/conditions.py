@@ -1,13 +1,13 @@
-"""The few forms that an alert's expression takes; each writes itself and names the samples it reads."""
+"""The conditions that alerts watch; each writes its PromQL and names the samples that it reads."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
-from mlmetrics.monitoring.rules.indicators import Sample, Indicator
+from mlmetrics.monitoring.rules.indicators import Indicator, Sample
 from mlmetrics.monitoring.rules.promql import any_of, number, quote, selector, sum_by
 
 
-class Shape(Protocol):
+class Condition(Protocol):
     """What decides when an alert fires."""
 
     def expression(self, window: str, /) -> str:
@@ -15,7 +15,7 @@ class Shape(Protocol):
 
     @property
     def samples(self) -> tuple[Sample, ...]:
-        """The samples that the expression reads, for proofs and checks."""
+        """The samples that the expression reads, for unit tests and checks."""
 
 
 def service_of_job(expression: str) -> str:

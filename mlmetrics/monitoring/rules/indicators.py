@@ -6,7 +6,7 @@ from typing import Literal
 
 from mlmetrics.monitoring.rules.promql import bound, bound_matcher, quote, selector, sum_by
 
-Part = Literal["all", "good", "bad", "aside", "used", "limit"]
+Part = Literal["all", "good", "bad", "excluded", "used", "limit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def failed_requests(*matchers: str) -> Indicator:
         samples=(
             Sample(name, "good", {"status": "200"}),
             Sample(name, "bad", {"status": "500"}),
-            Sample(name, "aside", {"status": "499"}),
+            Sample(name, "excluded", {"status": "499"}),
         ),
     )
 
@@ -96,7 +96,7 @@ def failed_calls(metric: str, *matchers: str) -> Indicator:
         samples=(
             Sample(metric, "good", {"outcome": "success"}),
             Sample(metric, "bad", {"outcome": "failure"}),
-            Sample(metric, "aside", {"outcome": "cancelled"}),
+            Sample(metric, "excluded", {"outcome": "cancelled"}),
         ),
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class RecordingRule:
     """A recording rule: an expression kept under a name of its own."""
 
     name: str
@@ -20,7 +20,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Alarm:
+class AlertingRule:
     """An alerting rule."""
 
     name: str
@@ -37,7 +37,7 @@ class Alarm:
         return rule | {"labels": dict(self.labels), "annotations": dict(self.annotations)}
 
 
-Rule = Record | Alarm
+Rule = RecordingRule | AlertingRule
 
 
 @dataclass(frozen=True, slots=True)

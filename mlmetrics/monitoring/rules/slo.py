@@ -3,13 +3,12 @@
 import re
 from dataclasses import dataclass
 
-from mlmetrics.monitoring.config import MEASURED_BY, Config, Objective
-from mlmetrics.monitoring.durations import format_seconds
+from mlmetrics.monitoring.config import MEASURED_BY, AlertSettings, Config, Objective, Severity
+from mlmetrics.monitoring.durations import HOUR_SECONDS, MINUTE_SECONDS, format_seconds
 from mlmetrics.monitoring.rules.alert import PERCENT, Alert
-from mlmetrics.monitoring.rules.indicators import Sample, Indicator, failed_calls, failed_requests, slow
-from mlmetrics.monitoring.rules.model import Group, Record
+from mlmetrics.monitoring.rules.indicators import Indicator, Sample, failed_calls, failed_requests, slow
+from mlmetrics.monitoring.rules.model import Group, RecordingRule
 from mlmetrics.monitoring.rules.promql import number, quote, selector
-from mlmetrics.monitoring.settings import HOUR_SECONDS, MINUTE_SECONDS, Settings, Severity
 
 DAY_SECONDS = 24 * HOUR_SECONDS
 PERIOD_SECONDS = 30 * DAY_SECONDS
@@ -19,7 +18,7 @@ REMAINING = "mlmetrics:slo_budget_remaining:ratio"
 
 
 @dataclass(frozen=True, slots=True)
-class Pair:
+class WindowPair:
     """Two windows and how many times too fast the budget must burn in both."""
 
     short_seconds: float
@@ -30,10 +29,10 @@ class Pair:
 
 
 PAIRS = (
-    Pair(5 * MINUTE_SECONDS, HOUR_SECONDS, 14.4, "critical", 2 * MINUTE_SECONDS),
-    Pair(30 * MINUTE_SECONDS, 6 * HOUR_SECONDS, 6.0, "critical", 15 * MINUTE_SECONDS),
-    Pair(2 * HOUR_SECONDS, DAY_SECONDS, 3.0, "warning", HOUR_SECONDS),
-    Pair(6 * HOUR_SECONDS, 3 * DAY_SECONDS, 1.0, "warning", 3 * HOUR_SECONDS),
+    WindowPair(5 * MINUTE_SECONDS, HOUR_SECONDS, 14.4, "critical", 2 * MINUTE_SECONDS),
+    WindowPair(30 * MINUTE_SECONDS, 6 * HOUR_SECONDS, 6.0, "critical", 15 * MINUTE_SECONDS),
+    WindowPair(2 * HOUR_SECONDS, DAY_SECONDS, 3.0, "warning", HOUR_SECONDS),
+    WindowPair(6 * HOUR_SECONDS, 3 * DAY_SECONDS, 1.0, "warning", 3 * HOUR_SECONDS),
 )
 WINDOWS_SECONDS = tuple(
     sorted({s for pair in PAIRS for s in (pair.short_seconds, pair.long_seconds)} | {PERIOD_SECONDS})
@@ -41,23 +40,23 @@ WINDOWS_SECONDS = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class Burn:
+class BudgetBurn:
     """The budget of one objective burns too fast in both windows of a pair."""
 
     objective: Objective
-    pair: Pair
+    pair: WindowPair
     by: tuple[str, ...]
     indicator: Indicator
 
     @property
-    def limit(self) -> float:
+    def burn_limit(self) -> float:
         """The error ratio beyond which the budget burns too fast."""
         return round(self.pair.factor * (1 - self.objective.target), 12)
 
     def expression(self, window: str) -> str:
         """Return the PromQL; `window` is the short one as it is scaled."""
         short, long = (
-            f"sum without (window) ({ratio_of(self.objective, seconds)}) > {number(self.limit)}"
+            f"sum without (window) ({ratio_of(self.objective, seconds)}) > {number(self.burn_limit)}"
             for seconds in (self.pair.short_seconds, self.pair.long_seconds)
         )
         calls = self.indicator.total_increase(self.by, window)
@@ -89,17 +88,17 @@ def indicator_of(objective: Objective) -> Indicator:
 def burn_alerts(config: Config, objective: Objective) -> tuple[Alert, ...]:
     """Return an alert for each pair; a pair whose limit not even 100 % errors could pass is left out."""
     calls, by = indicator_of(objective), (*config.grouping, "service")
-    shapes = (Burn(objective, pair, by, calls) for pair in PAIRS)
-    return tuple(_burn_alert(shape) for shape in shapes if shape.limit < 1)
+    conditions = (BudgetBurn(objective, pair, by, calls) for pair in PAIRS)
+    return tuple(_burn_alert(condition) for condition in conditions if condition.burn_limit < 1)
 
 
-def _burn_alert(shape: Burn) -> Alert:
-    pair, objective = shape.pair, shape.objective
+def _burn_alert(condition: BudgetBurn) -> Alert:
+    pair, objective = condition.pair, condition.objective
     short, long = format_seconds(pair.short_seconds), format_seconds(pair.long_seconds)
     return Alert(
         "ErrorBudgetBurn",
-        Settings(pair.severity, pair.for_seconds, window_seconds=pair.short_seconds),
-        shape,
+        AlertSettings(pair.severity, pair.for_seconds, window_seconds=pair.short_seconds),
+        condition,
         "{{ $labels.service }} burns the error budget of {{ $labels.objective }}",
         f"{PERCENT} of the calls in the last {short} missed the objective of {objective.target * 100:.6g} %: "
         f"over {short} and over {long}, more than {pair.factor:g} times what 30 days allow.",
@@ -120,18 +119,18 @@ def objective_group(config: Config, objective: Objective) -> Group:
     ratios = (_ratio(config, objective, seconds) for seconds in WINDOWS_SECONDS)
     labels = {"objective": objective.name}
     budget = number(round(1 - objective.target, 12))
-    target = Record(TARGET, f"vector({number(objective.target)})", {**labels, "service": objective.service})
+    target = RecordingRule(TARGET, f"vector({number(objective.target)})", {**labels, "service": objective.service})
     spent = ratio_of(objective, PERIOD_SECONDS)
-    remaining = Record(REMAINING, f"1 - sum without (window) ({spent}) / {budget}", labels)
+    remaining = RecordingRule(REMAINING, f"1 - sum without (window) ({spent}) / {budget}", labels)
     burns = (alert.rule(config) for alert in burn_alerts(config, objective))
     return Group(f"mlmetrics-objective: {objective.name}", (*ratios, target, remaining, *burns))
 
 
-def _ratio(config: Config, objective: Objective, seconds: float) -> Record:
+def _ratio(config: Config, objective: Objective, seconds: float) -> RecordingRule:
     calls, by, window = indicator_of(objective), (*config.grouping, "service"), config.span(seconds)
     bad, total = calls.bad_rate(by, window), calls.total_rate(by, window)
     if not calls.not_bad:
         # A service that never failed has no series of failures: its ratio is 0, not absent.
         bad = f"({bad}\n  or {total} * 0)"
     labels = {"objective": objective.name, "window": format_seconds(seconds)}
-    return Record(RATIO, f"{bad}\n  / ({total} > 0)", labels)
+    return RecordingRule(RATIO, f"{bad}\n  / ({total} > 0)", labels)

@@ -10,9 +10,9 @@ from mlmetrics.catalog import METRICS
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.prometheus.files import rule_groups
 from mlmetrics.monitoring.rules.alert import Alert
-from mlmetrics.monitoring.rules.alert_rules import enabled_alerts
+from mlmetrics.monitoring.rules.alerts import enabled_alerts
 from mlmetrics.monitoring.rules.indicators import Sample
-from mlmetrics.monitoring.rules.model import Alarm
+from mlmetrics.monitoring.rules.model import AlertingRule
 from mlmetrics.monitoring.rules.slo import burn_alerts
 from mlmetrics.monitoring.verify.metrics_page import Page, fetch, read_page
 
@@ -56,7 +56,7 @@ def _silent_alerts(config: Config, page: Page) -> Iterator[Finding]:
 
 
 def _read_from_pages(alert: Alert) -> Iterator[Sample]:
-    return (sample for sample in alert.shape.samples if sample.name in _ON_PAGES)
+    return (sample for sample in alert.condition.samples if sample.name in _ON_PAGES)
 
 
 def _missing(subject: str, sample: Sample, page: Page) -> Finding | None:
@@ -108,7 +108,7 @@ def _lost_rules(config: Config, groups: list[dict[str, Any]]) -> Iterator[Findin
     for own_groups in rule_groups(config).values():
         for rule in (rule for group in own_groups for rule in group.rules):
             if _identity(rule.name, dict(rule.labels)) not in loaded:
-                kind = "alert" if isinstance(rule, Alarm) else "record"
+                kind = "alert" if isinstance(rule, AlertingRule) else "record"
                 yield Finding("error", "rule", rule.name, f"this {kind} is not loaded with labels {dict(rule.labels)}")
     for group in groups:
         for rule in group["rules"]:

@@ -11,7 +11,7 @@ from mlmetrics.monitoring.grafana.queries import Queries, selected
 from mlmetrics.monitoring.grafana.thresholds import Limit
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.rules.promql import selector
-from mlmetrics.monitoring.rules.slo import PAIRS, PERIOD_SECONDS, RATIO, REMAINING, TARGET, Pair
+from mlmetrics.monitoring.rules.slo import PAIRS, PERIOD_SECONDS, RATIO, REMAINING, TARGET, WindowPair
 
 BURN = "ErrorBudgetBurn"
 NO_OBJECTIVE = "No objective is declared, or none had calls yet: add [[objective]] to mlmetrics.toml"
@@ -61,7 +61,7 @@ def _budget(config: Config, queries: Queries) -> tuple[Panel, ...]:
     )
 
 
-def _burning(config: Config, queries: Queries, pair: Pair) -> Panel:
+def _burning(config: Config, queries: Queries, pair: WindowPair) -> Panel:
     short, long = format_seconds(pair.short_seconds), format_seconds(pair.long_seconds)
     return panels.series(
         f"Burn over {short} and {long}",

@@ -10,8 +10,7 @@ from mlmetrics.monitoring.grafana.panels import Panel, Query
 from mlmetrics.monitoring.grafana.queries import Queries
 from mlmetrics.monitoring.grafana.thresholds import over, share_over, under
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
-from mlmetrics.monitoring.rules.drift import WEEK_SECONDS, record_name
-from mlmetrics.monitoring.settings import DRIFT_HISTOGRAMS
+from mlmetrics.monitoring.rules.drift import DRIFT_HISTOGRAMS, WEEK_SECONDS, record_name
 
 NO_REFERENCE = "Needs scores of a week ago, or a recorded baseline"
 NO_SCORES = "No document was scored in this time"
