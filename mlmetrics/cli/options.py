@@ -7,6 +7,7 @@ from typing import TypeVar
 import click
 
 from mlmetrics.errors import MLMetricsError
+from mlmetrics.monitoring.loading import find_configuration
 
 _Result = TypeVar("_Result")
 
@@ -21,8 +22,8 @@ config_option = click.option(
     "--config",
     "config_path",
     type=click.Path(path_type=Path, dir_okay=False),
-    default="mlmetrics.toml",
-    show_default=True,
+    default=find_configuration,
+    show_default="mlmetrics.toml, or [tool.mlmetrics] in pyproject.toml",
     help="The configuration to read.",
 )
 

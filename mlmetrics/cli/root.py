@@ -5,6 +5,7 @@ import sys
 try:
     import click
     import grafana_foundation_sdk  # noqa: F401 - as below
+    import pydantic  # noqa: F401 - as below
     import yaml  # noqa: F401 - looked for here, so that its absence is told in one line
 except ImportError:
     sys.exit("mlmetrics: the command line needs an extra; run: pip install 'mlmetrics-toolkit[cli]'")

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, WithJsonSchema, field_validator
-from pydantic.config import JsonDict
 
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.durations import format_seconds, parse_seconds
@@ -116,7 +115,7 @@ Bounds = Annotated[
 
 def key(description: str, *, name: str | None = None, unit: str = "", **options: Any) -> Any:
     """Return a field with its description and unit; `name` is the key where the attribute has another."""
-    extra: JsonDict = {"x-unit": unit} if unit else {}
+    extra: dict[str, Any] = {"x-unit": unit} if unit else {}
     return Field(validation_alias=name, description=description, json_schema_extra=extra, **options)
 
 

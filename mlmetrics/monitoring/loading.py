@@ -102,7 +102,7 @@ def find_configuration(folder: Path = Path()) -> Path:
     if own.exists() or not shared.is_file():
         return own
     try:
-        return shared if "mlmetrics" in tomllib.loads(shared.read_text(encoding="utf-8")).get("tool", {}) else own
+        return own if _table_of(_parsed(shared.read_text(encoding="utf-8"))) is None else shared
     except (OSError, ValueError):
         return own  # whoever asks for the file is told what is missing
 
@@ -141,9 +141,16 @@ def _parsed(text: str) -> dict[str, Any]:
         raise ConfigurationError(message) from error
 
 
+def _table_of(document: dict[str, Any]) -> dict[str, Any] | None:
+    """Return the table `[tool.mlmetrics]` of a document, None where there is none."""
+    tool = document.get("tool")
+    table = tool.get("mlmetrics") if isinstance(tool, dict) else None
+    return table if isinstance(table, dict) else None
+
+
 def _of_pyproject(document: dict[str, Any]) -> Config:
-    table = document.get("tool", {}).get("mlmetrics")
-    if not isinstance(table, dict):
+    table = _table_of(document)
+    if table is None:
         raise refusal(document, ("tool", "mlmetrics"), "the keys of mlmetrics.toml in a table [tool.mlmetrics]")
     try:
         return _config(table)

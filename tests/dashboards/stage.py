@@ -90,7 +90,6 @@ def configured(scripted_port: int, node_port: int) -> Config:
 def _files(config: Config) -> tuple[str, dict[str, str]]:
     """Return the shipped rules, and the shipped configuration at one second's interval."""
     rules = {name: text for name, text in plain_files(config).items() if name.startswith("rules/")}
-    rules = {name: text for name, text in rules.items() if not name.endswith(".test.yml")}
     document = prometheus_document(config, sorted(rules))
     document["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     for job in document["scrape_configs"]:

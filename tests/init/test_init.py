@@ -3,14 +3,17 @@
 import json
 import os
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from jsonschema import Draft7Validator
 
 from mlmetrics.cli.root import main
+from mlmetrics.monitoring.schema import SCHEMA_PATH
 
 APP = "from fastapi import FastAPI\napp = FastAPI()\n"
 ALERTS = "monitoring/prometheus/rules/alerts.yml"
@@ -105,6 +108,45 @@ class TestFirstRun:
         """The title is the main dashboard's, whatever signs it has."""
         assert 0 == run(project, "--title", 'Prix "été" \\ 100 %').exit_code
         assert 'Prix "été" \\ 100 %' == json.loads((project / BOARD).read_text())["title"]
+
+    def test_names_the_schema(self, project: Path) -> None:
+        """The first line names the schema that is written, so that editors complete and check the keys."""
+        assert 0 == run(project).exit_code
+        first = (project / "mlmetrics.toml").read_text().splitlines()[0]
+        schema = project / first.removeprefix("#:schema ")
+        assert "#:schema ./monitoring/mlmetrics.schema.json" == first
+        assert SCHEMA_PATH.read_bytes() == schema.read_bytes()
+        valid = Draft7Validator(json.loads(schema.read_text()))
+        assert valid.is_valid(tomllib.loads((project / "mlmetrics.toml").read_text()))
+
+
+class TestPyproject:
+    """A project whose `pyproject.toml` has the table `[tool.mlmetrics]`."""
+
+    TABLE = '[[tool.mlmetrics.service]]\nname = "till"\ntargets = ["127.0.0.1:8009"]\n'
+
+    def test_is_followed(self, project: Path) -> None:
+        """The monitoring is written from the table, without a second configuration beside it."""
+        (project / "pyproject.toml").write_text(self.TABLE)
+        assert 0 == run(project).exit_code
+        assert "till" in (project / ALERTS).read_text()
+        assert not (project / "mlmetrics.toml").exists()
+        assert self.TABLE == (project / "pyproject.toml").read_text()
+
+    def test_is_not_written_to(self, project: Path) -> None:
+        """What flags ask for is said to belong into the table."""
+        (project / "pyproject.toml").write_text(self.TABLE)
+        done = run(project, "--title", "Another")
+        assert 2 == done.exit_code
+        assert "pyproject.toml: holds [tool.mlmetrics], and --service and --title would undo that" in done.output
+        assert not (project / "monitoring").exists()
+
+    def test_clash_of_ports_names_the_file(self, project: Path) -> None:
+        """What cannot work in the table is told with its file."""
+        (project / "pyproject.toml").write_text(self.TABLE.replace("8009", "9090"))
+        done = run(project)
+        assert 2 == done.exit_code
+        assert "pyproject.toml: port 9090 is wanted by prometheus and by till" in done.output
 
 
 class TestRunAgain:

@@ -47,6 +47,22 @@ class TestRender:
         assert 0 == run("render", "--config", config, "--output", str(tmp_path / "k8s"), *form)[0]
         assert "release: prom" in (tmp_path / "k8s" / "mlmetrics-alerts.yaml").read_text()
 
+    def test_finds_the_table_in_pyproject(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Where `mlmetrics.toml` is missing, `[tool.mlmetrics]` is read without being asked for."""
+        monkeypatch.chdir(tmp_path)
+        table = ONE_SERVICE.replace("[[service]]", "[[tool.mlmetrics.service]]")
+        (tmp_path / "pyproject.toml").write_text(table)
+        assert 0 == run("render")[0]
+        assert "job_name: solo" in (tmp_path / "prometheus" / "prometheus.yml").read_text()
+        assert (0, "up to date\n") == run("render", "--check", "--config", "pyproject.toml")
+
+    def test_no_configuration_at_all(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Without either file, the one that is missed is named."""
+        monkeypatch.chdir(tmp_path)
+        code, output = run("render")
+        assert 2 == code
+        assert "mlmetrics.toml: cannot be read" in output
+
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [

@@ -1,4 +1,4 @@
-"""What is rendered: accepted by Prometheus and Alertmanager, proven by promtool, the same bytes each time."""
+"""Rendered rules as Kubernetes resources, and writing rendered files."""
 
 from pathlib import Path
 
@@ -7,72 +7,9 @@ import yaml
 
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.deploy.prometheus_rule import kubernetes_files
-from mlmetrics.monitoring.loading import parse
-from mlmetrics.monitoring.output import stale_files, write_files
+from mlmetrics.monitoring.output import write_files
 from mlmetrics.monitoring.prometheus.files import plain_files
-from mlmetrics.monitoring.rules.alerts import DEFAULTS
-from tests.monitoring.configurations import CONFIGURATIONS, ONE_SERVICE, ROOT
-from tests.monitoring.tools import AMTOOL, PROMTOOL, rule_files, run_tool, unit_tests, write
-
-every_configuration = pytest.mark.parametrize("name", CONFIGURATIONS)
-
-
-class TestPlainFiles:
-    """`plain_files` returns what Prometheus and Alertmanager read."""
-
-    @every_configuration
-    @pytest.mark.parametrize("scale", [1, 1 / 60])
-    def test_prometheus_and_alertmanager_accept_it(self, name: str, scale: float, tmp_path: Path) -> None:
-        """The tools of Prometheus and Alertmanager find no fault, lint included."""
-        files = plain_files(CONFIGURATIONS[name].scaled(scale))
-        write(files, tmp_path)
-        checks = (
-            (PROMTOOL, ["check", "rules", "--lint=all", "--lint-fatal", *rule_files(files)]),
-            (PROMTOOL, ["check", "config", "prometheus.yml"]),
-            (AMTOOL, ["check-config", "alertmanager.yml"]),
-        )
-        for tool, arguments in checks:
-            code, output = run_tool(tool, *arguments, folder=tmp_path)
-            assert code == 0, output
-
-    @every_configuration
-    def test_unit_tests_pass(self, name: str, tmp_path: Path) -> None:
-        """Every alert fires, resolves and keeps silent as its rendered unit tests say."""
-        files = plain_files(CONFIGURATIONS[name])
-        write(files, tmp_path)
-        code, output = run_tool(PROMTOOL, "test", "rules", *unit_tests(files), folder=tmp_path)
-        assert code == 0, output
-
-    @every_configuration
-    def test_twice_the_same_bytes(self, name: str) -> None:
-        """Rendering is deterministic."""
-        assert plain_files(CONFIGURATIONS[name]) == plain_files(CONFIGURATIONS[name])
-
-    def test_committed_files_are_up_to_date(self) -> None:
-        """The folder prometheus/ is what mlmetrics.toml says."""
-        assert [] == stale_files(plain_files(CONFIGURATIONS["shipped"]), ROOT / "prometheus")
-
-    def test_every_alert_has_a_unit_test_that_fires_and_resolves(self) -> None:
-        """No alert is left without a proof; only the Watchdog never ends."""
-        files = plain_files(CONFIGURATIONS["shipped"])
-        for name in DEFAULTS:
-            document = yaml.safe_load(files[f"rules/{name}.test.yml"])
-            looks = [[bool(look.get("exp_alerts")) for look in test["alert_rule_test"]] for test in document["tests"]]
-            assert any(any(look) for look in looks), f"{name} never fires"
-            assert name == "Watchdog" or any(True in look and not look[-1] for look in looks), f"{name} never resolves"
-            assert name == "Watchdog" or any(not any(look) for look in looks), f"{name} is never silent"
-
-    def test_a_disabled_alert_is_gone(self) -> None:
-        """A rule that is switched off leaves neither rule nor proof."""
-        files = plain_files(parse(ONE_SERVICE + "[alert.SlowScrape]\nenabled = false\n"))
-        assert "SlowScrape" not in files["rules/alerts.yml"]
-        assert "rules/SlowScrape.test.yml" not in files
-
-    def test_scaled_rules_have_scaled_windows(self) -> None:
-        """A rehearsal's windows and waits are shorter by the scale."""
-        rules = plain_files(CONFIGURATIONS["shipped"].scaled(1 / 60))["rules/alerts.yml"]
-        assert "fastapi_request_duration_seconds_count[5s]" in rules
-        assert "[5m]" not in rules
+from tests.monitoring.configurations import CONFIGURATIONS
 
 
 class TestKubernetesFiles:
@@ -98,13 +35,13 @@ class TestWriteFiles:
         assert [] == write_files(files, tmp_path)
 
     def test_removes_what_is_no_longer_rendered(self, tmp_path: Path) -> None:
-        """A proof of an alert that was switched off goes; a file of the user's stays."""
-        files = plain_files(CONFIGURATIONS["one service"])
+        """Rules of an objective that was taken out go; a file of the user's stays."""
+        files = plain_files(CONFIGURATIONS["clusters"])
         write_files(files, tmp_path)
         mine = tmp_path / "rules" / "mine.yml"
         mine.write_text("groups: []\n")
-        del files["rules/SlowScrape.test.yml"]
-        assert ["rules/SlowScrape.test.yml"] == write_files(files, tmp_path)
+        del files["rules/objective-2-almost-always.yml"]
+        assert ["rules/objective-2-almost-always.yml"] == write_files(files, tmp_path)
         assert mine.exists()
 
     def test_nothing_half_written(self, tmp_path: Path) -> None:

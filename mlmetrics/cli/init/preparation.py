@@ -6,11 +6,12 @@ from pathlib import Path
 
 from mlmetrics.cli.init.discovery import find_apps
 from mlmetrics.cli.init.ports import find_ports
-from mlmetrics.cli.init.project import CONFIGURATION, project_files, read_configuration, toml_text
+from mlmetrics.cli.init.project import project_files, read_configuration, toml_text
 from mlmetrics.cli.init.proposal import Proposal, parse_service, propose
 from mlmetrics.cli.init.writing import Change, is_edited, plan
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.loading import CONFIGURATION, PYPROJECT, find_configuration
 
 Review = Callable[[Sequence[Proposal]], list[Proposal]]
 
@@ -40,17 +41,16 @@ def prepare(directory: Path, named: Sequence[str], title: str | None, review: Re
         message = f"{directory}: is no folder; expected the root of a project"
         raise ConfigurationError(message)
     found = propose(find_apps(directory), find_ports(directory), directory.resolve().name)
-    edited = is_edited(directory, CONFIGURATION)
-    if edited and (named or title):
-        message = f"{directory / CONFIGURATION}: was edited, and --service and --title would undo that; say it there"
+    own = find_configuration(directory)
+    shared = own.name == PYPROJECT
+    kept = shared or is_edited(directory, CONFIGURATION)
+    if kept and (named or title):
+        why = "holds [tool.mlmetrics]" if shared else "was edited"
+        message = f"{own}: {why}, and --service and --title would undo that; say it there"
         raise ConfigurationError(message)
-    text = (
-        _text(directory / CONFIGURATION)
-        if edited
-        else _proposed(directory, named, title, [] if named else review(found))
-    )
-    config = read_configuration(directory, text)
-    files = project_files(config) if edited else {CONFIGURATION: text, **project_files(config)}
+    text = None if kept else _proposed(directory, named, title, [] if named else review(found))
+    config = read_configuration(own, text)
+    files = project_files(config) if text is None else {CONFIGURATION: text, **project_files(config)}
     return Prepared(config, _behind(config, found), plan(directory, files))
 
 
@@ -64,14 +64,6 @@ def _proposed(directory: Path, named: Sequence[str], title: str | None, reviewed
         raise ConfigurationError(message)
     project = directory.resolve().name
     return toml_text(project, title or f"{project} ML/AI Performance", services)
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        message = f"{path}: cannot be read ({error}); expected a configuration such as `mlmetrics init` writes"
-        raise ConfigurationError(message) from error
 
 
 def _behind(config: Config, found: Sequence[Proposal]) -> list[Proposal]:
