@@ -56,7 +56,8 @@ format: $(VENV)/.installed-check ## Format the code, and mend what the linter ca
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-render: $(VENV)/.installed-test ## Write prometheus/, grafana/, kubernetes/ and docker-compose.yml from mlmetrics.toml
+render: $(VENV)/.installed-test ## Write what is rendered from mlmetrics.toml, its schema, and docs/configuration.md
+	@$(PYTHON) -m mlmetrics.monitoring.schema
 	@$(PYTHON) -m mlmetrics.cli render
 	@$(PYTHON) -m mlmetrics.monitoring.deploy.render
 

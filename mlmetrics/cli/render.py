@@ -33,7 +33,7 @@ from mlmetrics.monitoring.prometheus.files import plain_files
 def render(
     config_path: Path, output: Path, form: str, labels: tuple[str, ...], *, time_scale: float, only_check: bool
 ) -> None:
-    """Write rules, their unit tests, and the configurations of Prometheus and Alertmanager."""
+    """Write rules and the configurations of Prometheus and Alertmanager."""
     files = attempt(lambda: _files(config_path, form, labels, time_scale))
     if only_check:
         _complain(stale_files(files, output), output)

@@ -41,7 +41,7 @@ Refusal = tuple[Key, str]
 
 
 def _alert_section(name: str, defaults: AlertSettings, unit: str) -> type[Section]:
-    """Return the section of one alert: the keys for which it has a default, with that default."""
+    """Return the section of one alert: it has the keys for which the alert has a default."""
     keys: dict[str, Any] = {}
     for attribute, template in AlertKeys.model_fields.items():
         default = getattr(defaults, attribute)
@@ -104,7 +104,7 @@ def find_configuration(folder: Path = Path()) -> Path:
     try:
         return own if _table_of(_parsed(shared.read_text(encoding="utf-8"))) is None else shared
     except (OSError, ValueError):
-        return own  # whoever asks for the file is told what is missing
+        return own  # reading it then tells the user what is missing
 
 
 def load(path: Path) -> Config:
@@ -181,7 +181,7 @@ def _config(document: dict[str, Any]) -> Config:
 
 
 def _refused(config: Config) -> Iterator[Refusal]:
-    """Yield the paths of keys that do not fit others, with what would."""
+    """Yield the path of each key that contradicts another, with what was expected."""
     yield from _twins("service", config.jobs)
     yield from _twins("objective", [objective.name for objective in config.objectives])
     for histogram in DRIFT_HISTOGRAMS.values():
@@ -206,7 +206,7 @@ def _twins(section: str, names: Sequence[str]) -> Iterator[Refusal]:
 
 
 def _unfit_threshold(config: Config, path: Key, samples: Iterable[Sample]) -> Iterator[Refusal]:
-    """Yield a threshold that is no bound of the histogram whose bucket is read, or that every value stays under."""
+    """Yield a threshold that is not a bound of the histogram whose bucket is read, or that no value exceeds."""
     for histogram, bound, part in ((each.name.removesuffix("_bucket"), each.bound, each.part) for each in samples):
         if bound is None:
             continue

@@ -39,7 +39,7 @@ class Expects:
 
 
 class Section(BaseModel):
-    """A table of the configuration: frozen, and without keys that nobody knows."""
+    """A table of the configuration: it cannot be changed, and unknown keys are refused."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

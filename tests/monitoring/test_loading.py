@@ -127,7 +127,7 @@ REFUSED = {
     "a service that is a number": ("service = [5]", "service[0] = 5: expected a table with the keys labels, module"),
     "a key near another": (
         ONE_SERVICE + "[alert.SlowMLInference]\ntreshold = 60",
-        "treshold = 60: expected one of the keys enabled, for, minimum, severity, share, threshold, window; did you mean",
+        "expected one of the keys enabled, for, minimum, severity, share, threshold, window; did you mean 'threshold'?",
     ),
     "an alert's threshold left out of the buckets": (
         ONE_SERVICE + "[buckets]\nml_inference_duration_seconds = [1, 2]",

@@ -1,1 +1,1 @@
-"""The configuration files of Prometheus and Alertmanager."""
+"""The files that Prometheus and Alertmanager read, and the unit tests of rules beside them."""

@@ -1,4 +1,4 @@
-"""`alertmanager.yml`: who hears of what, what is told together, and what keeps quiet."""
+"""`alertmanager.yml`: the receivers of alerts, how alerts are grouped, and which are inhibited by others."""
 
 from typing import Any
 

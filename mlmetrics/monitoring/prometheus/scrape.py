@@ -1,4 +1,4 @@
-"""`prometheus.yml`: what is scraped how often, which rules are read, and who is told."""
+"""`prometheus.yml`: the targets and how often they are scraped, the rule files, and the Alertmanagers."""
 
 from typing import Any
 

@@ -1,1 +1,1 @@
-"""Unit tests of the rules, as `promtool test rules` reads them."""
+"""Unit tests of the rules for `promtool test rules`: scenarios, test cases, and a file each for alerts, slo, drift."""

@@ -1,1 +1,1 @@
-"""Rules for Prometheus: conditions, alerts, objectives, drift."""
+"""Rules for Prometheus: indicators, conditions, the table of alerts, objectives, drift."""

@@ -11,7 +11,7 @@ class Condition(Protocol):
     """What decides when an alert fires."""
 
     def expression(self, window: str, /) -> str:
-        """Return the PromQL over a window, as it is scaled."""
+        """Return the PromQL; `window` is the duration to count over, scaled already."""
 
     @property
     def samples(self) -> tuple[Sample, ...]:
@@ -49,7 +49,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """A counter grew by more than a threshold in a window; `of_target` when it names no service itself."""
+    """A counter grew by more than a threshold in a window; `of_target` says that it has no label `service`."""
 
     counter: Sample
     by: tuple[str, ...]
@@ -72,7 +72,7 @@ class Growth:
 class Level:
     """A gauge, or the rate of a counter over a window, stands above a threshold, as a part of a limit if there is one.
 
-    A limit of 0 means none: then nothing is said.
+    A limit of 0 means that there is none; then the condition does not hold.
     """
 
     used: Sample
@@ -138,7 +138,7 @@ class Down:
 
     @property
     def samples(self) -> tuple[Sample, ...]:
-        """Nothing of a service's own: Prometheus writes `up`."""
+        """No sample of a service; Prometheus itself writes `up`."""
         return ()
 
 
@@ -170,7 +170,7 @@ class Drifted:
 
 @dataclass(frozen=True, slots=True)
 class Always:
-    """Fires at all times, to show that alerts arrive."""
+    """Holds at all times, so that an alert shows that alerts arrive."""
 
     def expression(self, _window: str) -> str:
         """Return the PromQL."""
@@ -178,5 +178,5 @@ class Always:
 
     @property
     def samples(self) -> tuple[Sample, ...]:
-        """Nothing is read."""
+        """No sample is read."""
         return ()

@@ -1,4 +1,4 @@
-"""Calls of one kind and the bad ones among them, as PromQL and as the samples that prove it."""
+"""Indicators (SLIs): events of one kind and the bad ones among them, as PromQL and as the samples that it reads."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ Part = Literal["all", "good", "bad", "excluded", "used", "limit"]
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A sample that a rule reads, and which part of the calls it counts (for the rule's proof).
+    """A sample that a rule reads, and which part of the calls it counts (for unit tests of the rule).
 
     `labels` are those that matter here; `bound` is the bucket, where it is one.
     """
@@ -22,13 +22,13 @@ class Sample:
     bound: float | None = None
 
     def all_labels(self) -> dict[str, str]:
-        """Return the labels with the bucket's."""
+        """Return the labels, with `le` where the sample is a bucket."""
         return self.labels if self.bound is None else {**self.labels, "le": bound(self.bound)}
 
 
 @dataclass(frozen=True, slots=True)
 class Indicator:
-    """Counters of calls: `total`, and `bad` less `not_bad` of them."""
+    """Counters of events: all of them in `total`; the bad ones are `bad` minus `not_bad`."""
 
     total: str
     bad: str
@@ -36,7 +36,7 @@ class Indicator:
     samples: tuple[Sample, ...]
 
     def bad_rate(self, by: Sequence[str], window: str) -> str:
-        """Return the rate of bad calls; 2.42 and later agree on it to the bit when samples are aligned."""
+        """Return the rate of bad events; all versions of Prometheus from 2.42 compute the same number."""
         bad = sum_by(by, f"rate({self.bad}[{window}])")
         if not self.not_bad:
             return bad
@@ -73,7 +73,7 @@ def low(metric: str, threshold: float, *matchers: str) -> Indicator:
 
 
 def failed_requests(*matchers: str) -> Indicator:
-    """Return HTTP requests, those answered by 5xx being bad; a client that left (499) is no request of ours."""
+    """Return HTTP requests, those answered by 5xx being bad; a request whose client left (499) is not counted."""
     name = "fastapi_requests_total"
     return Indicator(
         total=selector(name, f"status!={quote('499')}", *matchers),
@@ -102,7 +102,7 @@ def failed_calls(metric: str, *matchers: str) -> Indicator:
 
 
 def usage_missing() -> Indicator:
-    """Return successful inferences, those whose answer hid its token usage being bad."""
+    """Return successful inferences, those whose answer did not contain its token usage being bad."""
     missing, total = "ml_inference_usage_missing_total", "ml_inference_total"
     return Indicator(
         total=selector(total, f"outcome={quote('success')}"),

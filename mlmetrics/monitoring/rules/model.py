@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class RecordingRule:
-    """A recording rule: an expression kept under a name of its own."""
+    """A recording rule: the result of an expression is stored under a name."""
 
     name: str
     expression: str
@@ -42,7 +42,7 @@ Rule = RecordingRule | AlertingRule
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rules that are evaluated in order, later ones seeing what earlier ones recorded."""
+    """Rules that are evaluated in order; later ones read what earlier ones recorded."""
 
     name: str
     rules: tuple[Rule, ...]

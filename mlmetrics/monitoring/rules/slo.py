@@ -19,7 +19,7 @@ REMAINING = "mlmetrics:slo_budget_remaining:ratio"
 
 @dataclass(frozen=True, slots=True)
 class WindowPair:
-    """Two windows and how many times too fast the budget must burn in both."""
+    """Two windows, and the burn rate that both must exceed: 1 spends the budget in exactly 30 days."""
 
     short_seconds: float
     long_seconds: float
@@ -74,7 +74,7 @@ def ratio_of(objective: Objective, seconds: float) -> str:
 
 
 def indicator_of(objective: Objective) -> Indicator:
-    """Return the calls that an objective is about; cancelled ones are outside it."""
+    """Return the indicator of an objective; cancelled calls are not counted."""
     fixed = {"service": objective.service, **objective.only}
     matchers = [f"{label}={quote(text)}" for label, text in fixed.items()]
     metric = MEASURED_BY[objective.operation]
@@ -86,7 +86,7 @@ def indicator_of(objective: Objective) -> Indicator:
 
 
 def burn_alerts(config: Config, objective: Objective) -> tuple[Alert, ...]:
-    """Return an alert for each pair; a pair whose limit not even 100 % errors could pass is left out."""
+    """Return an alert for each pair of windows, without those whose limit even 100 % errors would not exceed."""
     calls, by = indicator_of(objective), (*config.grouping, "service")
     conditions = (BudgetBurn(objective, pair, by, calls) for pair in PAIRS)
     return tuple(_burn_alert(condition) for condition in conditions if condition.burn_limit < 1)
@@ -115,7 +115,7 @@ def objective_file(config: Config, objective: Objective) -> str:
 
 
 def objective_group(config: Config, objective: Objective) -> Group:
-    """Return the rules of one objective: its ratios first, then what reads them."""
+    """Return the rules of one objective: its ratios first, then the rules that read them."""
     ratios = (_ratio(config, objective, seconds) for seconds in WINDOWS_SECONDS)
     labels = {"objective": objective.name}
     budget = number(round(1 - objective.target, 12))

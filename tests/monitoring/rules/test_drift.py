@@ -1,5 +1,7 @@
 """Drift in PromQL against NumPy, on promtool's real engine; and baselines exported at training time."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +14,7 @@ from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.prometheus.files import plain_files
 from mlmetrics.monitoring.promtool.test_cases import series_notation
 from mlmetrics.monitoring.rules.baseline import export_baseline
-from tests.monitoring.configurations import CONFIGURATIONS
+from tests.monitoring.configurations import CONFIGURATIONS, ROOT
 from tests.monitoring.tools import PROMTOOL, run_tool, write
 
 STEPS_AN_HOUR = 8
@@ -113,6 +115,13 @@ class TestDriftRules:
         code, output = run_tool(PROMTOOL, "test", "rules", "numpy.test.yml", folder=tmp_path)
         assert code == 0, output
         assert 12 == len(queries)
+
+
+def test_baselines_need_no_extra() -> None:
+    """A training job can look `export_baseline` up without loading pydantic, which comes with the extra `cli`."""
+    code = "import mlmetrics, sys; mlmetrics.export_baseline; print({'pydantic', 'yaml', 'click'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "set()" == done.stdout.strip()
 
 
 class TestExportBaseline:
