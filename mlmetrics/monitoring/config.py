@@ -15,9 +15,9 @@ from mlmetrics.monitoring.durations import format_seconds, parse_seconds
 from mlmetrics.monitoring.labels import LONGEST_VALUE, is_label_name, is_label_value
 from mlmetrics.monitoring.reading import Expects, Section
 
-Operation = Literal["request", "inference", "parsing", "matching"]
+ObjectiveOperation = Literal["request", "inference", "parsing", "matching"]
 Severity = Literal["critical", "warning", "info", "none"]
-MEASURED_BY: dict[Operation, str] = {
+MEASURED_BY: dict[ObjectiveOperation, str] = {
     "request": "fastapi_request_duration_seconds",
     "inference": "ml_inference_duration_seconds",
     "parsing": "ml_parsing_duration_seconds",
@@ -100,12 +100,12 @@ Labels = Annotated[dict[str, str], AfterValidator(_labels), Expects('a table of 
 FreeLabels = Annotated[dict[str, str], Expects('a table of texts such as { release = "prometheus" }')]
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=_LARGEST)]
 Threshold = Annotated[Number, Expects("a number of 0 or more")]
-Count = Annotated[Number, Field(ge=1), Expects("a number of calls of 1 or more")]
-Share = Annotated[Number, Field(ge=0.0001, le=0.9999), Expects("a part between 0 and 1, such as 0.05 for 5 %")]
+CallCount = Annotated[Number, Field(ge=1), Expects("a number of calls of 1 or more")]
+Ratio = Annotated[Number, Field(ge=0.0001, le=0.9999), Expects("a part between 0 and 1, such as 0.05 for 5 %")]
 _DURATION = {"type": "string", "pattern": r"^(\d+(ms|[wdhms]))+$"}
 Duration = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_DURATION)]
 Window = Annotated[Duration, AfterValidator(_more_than_nothing)]
-Bounds = Annotated[
+BucketBounds = Annotated[
     tuple[Number, ...],
     Field(min_length=2),
     AfterValidator(_ascending),
@@ -178,7 +178,9 @@ class Objective(Section):
 
     name: Text = key("Name of the objective.")
     service: Text = key("Name of a service of this file.")
-    operation: Annotated[Operation, Expects(f"one of {', '.join(get_args(Operation))}")] = key("What is measured.")
+    operation: Annotated[ObjectiveOperation, Expects(f"one of {', '.join(get_args(ObjectiveOperation))}")] = key(
+        "What is measured."
+    )
     target: Annotated[
         Number,
         Field(ge=0.0001, le=0.99999),
@@ -191,7 +193,7 @@ class Objective(Section):
         default=None,
     )
     only: Labels = key("Labels of the metric with the value to keep.", default={})
-    minimum: Count = key("Calls in the short window below which no alert is raised.", unit="calls", default=10.0)
+    minimum: CallCount = key("Calls in the short window below which no alert is raised.", unit="calls", default=10.0)
 
 
 class Targets(Section):
@@ -223,9 +225,9 @@ class AlertKeys(Section):
     severity: Annotated[Severity, Expects(f"one of {', '.join(get_args(Severity))}")] = key("How urgent it is.")
     for_seconds: Duration = key("How long the condition must hold before the alert fires.", name="for")
     threshold: Threshold = key("The measured value above which an event is bad, or the alert fires.")
-    share: Share = key("Fires when more than this part is bad.", unit="part, 0 to 1")
+    share: Ratio = key("Fires when more than this part is bad.", unit="part, 0 to 1")
     window_seconds: Window = key("The time over which is counted.", name="window")
-    minimum: Count = key("Calls in the window below which it stays silent.", unit="calls")
+    minimum: CallCount = key("Calls in the window below which it stays silent.", unit="calls")
     enabled: Annotated[StrictBool, Expects("true or false")] = key("Whether the alert is rendered at all.")
 
 

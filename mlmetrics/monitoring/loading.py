@@ -16,7 +16,7 @@ from mlmetrics.monitoring.config import (
     MEASURED_BY,
     AlertKeys,
     AlertSettings,
-    Bounds,
+    BucketBounds,
     Config,
     Kubernetes,
     Objective,
@@ -26,7 +26,7 @@ from mlmetrics.monitoring.config import (
     Targets,
 )
 from mlmetrics.monitoring.durations import format_seconds
-from mlmetrics.monitoring.reading import Expects, Section, read, refusal
+from mlmetrics.monitoring.reading import Expects, KeyPath, Section, read, refusal
 from mlmetrics.monitoring.rules.alerts import ALERTS, configured_alerts
 from mlmetrics.monitoring.rules.conditions import Drifted
 from mlmetrics.monitoring.rules.drift import DRIFT_HISTOGRAMS, least_samples
@@ -36,8 +36,7 @@ from mlmetrics.monitoring.rules.slo import indicator_of
 CONFIGURATION, PYPROJECT = "mlmetrics.toml", "pyproject.toml"
 _AN_EXAMPLE = "expected a configuration such as `mlmetrics init` writes"
 _OWN_BOUNDS = "(own bounds go into [buckets])"
-Key = tuple[str | int, ...]
-Refusal = tuple[Key, str]
+Refusal = tuple[KeyPath, str]
 
 
 def _alert_section(name: str, defaults: AlertSettings, unit: str) -> type[Section]:
@@ -82,7 +81,9 @@ class _Document(Section):
 
 _ALERTS = {row.name: _alert_section(row.name, row.defaults, row.unit) for row in ALERTS}
 _BUCKETS: dict[str, Any] = {
-    name: (Bounds, Field(metric.buckets, description=metric.help)) for name, metric in BY_NAME.items() if metric.buckets
+    name: (BucketBounds, Field(metric.buckets, description=metric.help))
+    for name, metric in BY_NAME.items()
+    if metric.buckets
 }
 Document = create_model(
     "Document",
@@ -205,7 +206,7 @@ def _twins(section: str, names: Sequence[str]) -> Iterator[Refusal]:
             )
 
 
-def _unfit_threshold(config: Config, path: Key, samples: Iterable[Sample]) -> Iterator[Refusal]:
+def _unfit_threshold(config: Config, path: KeyPath, samples: Iterable[Sample]) -> Iterator[Refusal]:
     """Yield a threshold that is not a bound of the histogram whose bucket is read, or that no value exceeds."""
     for histogram, bound, part in ((each.name.removesuffix("_bucket"), each.bound, each.part) for each in samples):
         if bound is None:
@@ -221,7 +222,7 @@ def _unfit_threshold(config: Config, path: Key, samples: Iterable[Sample]) -> It
             yield path, f"a bound below {bound:g}: every score is at most {bound:g}, so it would always fire"
 
 
-def _too_few_scores(path: Key, condition: Drifted) -> Iterator[Refusal]:
+def _too_few_scores(path: KeyPath, condition: Drifted) -> Iterator[Refusal]:
     if condition.threshold <= 0:
         yield (*path, "threshold"), "a PSI above 0; 0.1 is a slight shift, 0.2 a large one"
         return
@@ -231,7 +232,7 @@ def _too_few_scores(path: Key, condition: Drifted) -> Iterator[Refusal]:
         yield (*path, "minimum"), f"at least {least}: {chance}"
 
 
-def _unfit_objective(config: Config, objective: Objective, path: Key) -> Iterator[Refusal]:
+def _unfit_objective(config: Config, objective: Objective, path: KeyPath) -> Iterator[Refusal]:
     if objective.service not in config.jobs:
         yield (*path, "service"), f"one of {', '.join(config.jobs)}"
     metric = MEASURED_BY[objective.operation]

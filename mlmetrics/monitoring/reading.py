@@ -4,7 +4,7 @@ pydantic checks; the words are ours, so that an error reads `service[0].targets 
 """
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_sc
 
 from mlmetrics.errors import ConfigurationError
 
-Path = Sequence[str | int]
+KeyPath = tuple[str | int, ...]
 _KEY = "mlmetrics_key"
 SectionT = TypeVar("SectionT", bound="Section")
 
@@ -94,7 +94,7 @@ def _own(error: ValidationError) -> list[ErrorDetails]:
     return [each for each in error.errors(include_url=False) if each["type"] in {_KEY, "value_error"}]
 
 
-def refusal(document: Mapping[str, Any], path: Path, expected: str) -> ConfigurationError:
+def refusal(document: Mapping[str, Any], path: KeyPath, expected: str) -> ConfigurationError:
     """Return the error that says what stands at a path of a document, and what should."""
     value: Any = document
     try:

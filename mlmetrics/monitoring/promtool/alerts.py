@@ -12,7 +12,7 @@ from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.promtool.drift import drift_cases
 from mlmetrics.monitoring.promtool.scenarios import (
     Scenario,
-    Timing,
+    StepPlan,
     growth_scenarios,
     level_scenarios,
     rate_scenarios,
@@ -41,52 +41,52 @@ def alert_test_files(config: Config) -> dict[str, dict[str, Any]]:
     for alert in enabled_alerts(config):
         scope = alert.labels.get("scope", "process")
         suffix = "" if scope == "process" else f"-{scope}"
-        timing = timing_of(alert)
+        plan = plan_of(alert)
         files[f"{alert.name}{suffix}.test.yml"] = test_document(
-            "alerts.yml", timing.step_seconds, alert_cases(config, alert)
+            "alerts.yml", plan.step_seconds, alert_cases(config, alert)
         )
     return files
 
 
-def timing_of(alert: Alert) -> Timing:
+def plan_of(alert: Alert) -> StepPlan:
     """Return the steps in which an alert is tested: eight to a window, or four to its wait."""
     for_seconds = alert.settings.for_seconds
     window = getattr(alert.condition, "window_seconds", None)
     if window is None:
-        return Timing(max(_STEP_SECONDS, for_seconds / 4), 1, for_seconds)
-    return Timing(window / _WINDOW_STEPS, _WINDOW_STEPS, for_seconds)
+        return StepPlan(max(_STEP_SECONDS, for_seconds / 4), 1, for_seconds)
+    return StepPlan(window / _WINDOW_STEPS, _WINDOW_STEPS, for_seconds)
 
 
 def alert_cases(config: Config, alert: Alert) -> Iterator[TestCase]:
     """Yield the test cases of one alert."""
     condition = alert.condition
     if isinstance(condition, Down):
-        for outage in _outages(condition, timing_of(alert).wait_steps):
+        for outage in _outages(condition, plan_of(alert).wait_steps):
             yield _outage_case(config, alert, condition, outage)
     elif isinstance(condition, Drifted):
-        yield from drift_cases(config, alert, condition, timing_of(alert))
+        yield from drift_cases(config, alert, condition, plan_of(alert))
     elif isinstance(condition, Always):
         series: dict[str, Values] = {series_name(config, "up", {}): [1.0] * 3}
         yield TestCase("always", alert.name, series, (_expect(config, alert, {}, [1.0] * 3),))
     else:
-        for scenario in _scenarios(condition, timing_of(alert)):
+        for scenario in _scenarios(condition, plan_of(alert)):
             yield _scenario_case(config, alert, scenario)
 
 
-def _scenarios(condition: Condition, timing: Timing) -> list[Scenario]:
+def _scenarios(condition: Condition, plan: StepPlan) -> list[Scenario]:
     match condition:
         case Share():
-            return share_scenarios(timing, condition.share, condition.minimum)
+            return share_scenarios(plan, condition.share, condition.minimum)
         case Growth():
-            return growth_scenarios(timing, condition.threshold)
+            return growth_scenarios(plan, condition.threshold)
         case Level(window_seconds=None):
-            return level_scenarios(timing, condition.threshold, limited=condition.limit is not None)
+            return level_scenarios(plan, condition.threshold, limited=condition.limit is not None)
         case Level():
-            return rate_scenarios(timing, condition.threshold)
+            return rate_scenarios(plan, condition.threshold)
         case HostMemory():
             return [
                 _of_total(scenario)
-                for scenario in level_scenarios(timing, condition.share, limited=True)
+                for scenario in level_scenarios(plan, condition.share, limited=True)
                 if scenario.name != "no limit"
             ]
     message = f"no scenarios for {condition!r}"

@@ -8,7 +8,7 @@ from typing import Any
 from mlmetrics.catalog import BY_NAME
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.durations import format_seconds
-from mlmetrics.monitoring.promtool.scenarios import SLIGHTLY_MORE, Timing, exactly_summable
+from mlmetrics.monitoring.promtool.scenarios import SLIGHTLY_MORE, StepPlan, exactly_summable
 from mlmetrics.monitoring.promtool.test_cases import (
     ExpectedAlert,
     TestCase,
@@ -32,11 +32,11 @@ def drift_test_files(config: Config) -> dict[str, dict[str, Any]]:
         if config.alerts[name].enabled:
             window = config.alerts[name].window_seconds or 0.0
             step = gcd(int(window), int(WEEK_SECONDS))
-            timing = Timing(step, round(window / step), 0.0)
+            plan = StepPlan(step, round(window / step), 0.0)
             cases = (
-                _shifted(config, histogram, timing),
-                _single(config, histogram, timing),
-                _idle(config, histogram, timing),
+                _shifted(config, histogram, plan),
+                _single(config, histogram, plan),
+                _idle(config, histogram, plan),
             )
             files[f"drift-{histogram}.test.yml"] = test_document("drift.yml", step, cases)
     return files
@@ -67,20 +67,20 @@ def _weights(bins: int) -> tuple[list[int], list[int], list[int]]:
     return week, now, baseline
 
 
-def _shifted(config: Config, histogram: str, timing: Timing) -> TestCase:
+def _shifted(config: Config, histogram: str, plan: StepPlan) -> TestCase:
     bounds = config.buckets(histogram)
     week, now, baseline = _weights(len(bounds))
-    steps = round(WEEK_SECONDS / timing.step_seconds)
+    steps = round(WEEK_SECONDS / plan.step_seconds)
     # The distribution changes where the week ends, so the window a week before the last step is all of the old one.
     change = steps
-    last = steps + timing.window_steps
+    last = steps + plan.window_steps
     series = _buckets(config, histogram, [week] * change + [now] * (last - change))
     series |= _baseline(config, histogram, baseline, last)
     cdfs = {"week": _cumulated(week), "baseline": _cumulated(baseline)}
     samples = {
-        "week": float(sum(week)) * timing.window_steps,
+        "week": float(sum(week)) * plan.window_steps,
         "baseline": 700.0,
-        "now": float(sum(now)) * timing.window_steps,
+        "now": float(sum(now)) * plan.window_steps,
     }
     measured: dict[tuple[str, str], float] = {}
     for reference, cdf in cdfs.items():
@@ -92,25 +92,25 @@ def _shifted(config: Config, histogram: str, timing: Timing) -> TestCase:
         }
         measured |= {(what, reference): value for what, value in values.items()}
     measured |= {("samples", reference): value for reference, value in samples.items()}
-    evaluated_at = format_seconds(last * timing.step_seconds)
+    evaluated_at = format_seconds(last * plan.step_seconds)
     queries = tuple(_values(config, histogram, measured, evaluated_at))
     return TestCase("scores that have shifted since last week", "", series, (), queries)
 
 
-def _single(config: Config, histogram: str, timing: Timing) -> TestCase:
+def _single(config: Config, histogram: str, plan: StepPlan) -> TestCase:
     bounds = config.buckets(histogram)
     one = [1] + [0] * (len(bounds) - 1)
     # One score in a whole window: the second step holds it, and the window is evaluated once it is full.
-    series = _buckets(config, histogram, [one] + [[0] * len(bounds)] * timing.window_steps)
+    series = _buckets(config, histogram, [one] + [[0] * len(bounds)] * plan.window_steps)
     cdf = selector(record_name(histogram, "cdf"), f"reference={quote('now')}")
-    series |= _baseline(config, histogram, _weights(len(bounds))[2], timing.window_steps + 1)
+    series |= _baseline(config, histogram, _weights(len(bounds))[2], plan.window_steps + 1)
     distance, scores = (
         selector(record_name(histogram, what), f"reference={quote('baseline')}") for what in ("psi", "samples")
     )
     queries = tuple(
         {
             "expr": f"count({expression})",
-            "eval_time": format_seconds(timing.window_steps * timing.step_seconds),
+            "eval_time": format_seconds(plan.window_steps * plan.step_seconds),
             "exp_samples": [{"labels": "{}", "value": count}],
         }
         for expression, count in ((f"{cdf} == 1", len(bounds)), (distance, 1), (scores, 1))
@@ -118,13 +118,13 @@ def _single(config: Config, histogram: str, timing: Timing) -> TestCase:
     return TestCase("one score in the window, and no week before it", "", series, (), queries)
 
 
-def _idle(config: Config, histogram: str, timing: Timing) -> TestCase:
+def _idle(config: Config, histogram: str, plan: StepPlan) -> TestCase:
     empty = [0] * len(config.buckets(histogram))
     query = {
         "expr": record_name(histogram, "cdf"),
-        "eval_time": format_seconds(timing.window_steps * timing.step_seconds),
+        "eval_time": format_seconds(plan.window_steps * plan.step_seconds),
     }
-    return TestCase("idle service", "", _buckets(config, histogram, [empty] * (timing.window_steps + 2)), (), (query,))
+    return TestCase("idle service", "", _buckets(config, histogram, [empty] * (plan.window_steps + 2)), (), (query,))
 
 
 def _buckets(config: Config, histogram: str, steps: Sequence[Sequence[int]]) -> dict[str, Values]:
@@ -172,9 +172,9 @@ def _by(config: Config, histogram: str) -> tuple[str, ...]:
     return (*config.grouping, *BY_NAME[histogram].labels)
 
 
-def drift_cases(config: Config, alert: Alert, condition: Drifted, timing: Timing) -> Iterator[TestCase]:
+def drift_cases(config: Config, alert: Alert, condition: Drifted, plan: StepPlan) -> Iterator[TestCase]:
     """Yield the test cases of a drift alert; their series are those that the recording rules would write."""
-    fault_steps, least = timing.wait_steps + 3, condition.minimum
+    fault_steps, least = plan.wait_steps + 3, condition.minimum
     plenty, few = 2 * least, exactly_summable(least) - 0.5
     at, high, low = condition.threshold, condition.threshold * SLIGHTLY_MORE, condition.threshold / 2
     rows: dict[str, tuple[Values, float, float]] = {

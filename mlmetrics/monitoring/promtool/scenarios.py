@@ -106,7 +106,7 @@ def call_counts(total: Sequence[float], bad: Sequence[float]) -> dict[Part, list
 
 
 @dataclass(frozen=True, slots=True)
-class Timing:
+class StepPlan:
     """How time is cut into steps: their length, how many make a window, and how long the alert waits."""
 
     step_seconds: float
@@ -124,13 +124,13 @@ class Timing:
         return self.window_steps + self.wait_steps + 3
 
 
-def share_scenarios(timing: Timing, share: float, minimum: float | None) -> list[Scenario]:
+def share_scenarios(plan: StepPlan, share: float, minimum: float | None) -> list[Scenario]:
     """Return the scenarios of a share of bad calls."""
     num, den = fraction(share)
-    window_seconds = timing.step_seconds * timing.window_steps
+    window_seconds = plan.step_seconds * plan.window_steps
     size = exact_multiple(share, [window_seconds], max(1, ceil(2 * (minimum or 0) / (den * window_seconds))))
-    each = den * window_seconds * size / timing.window_steps
-    fault_steps, after = timing.fault_steps, timing.window_steps + 2
+    each = den * window_seconds * size / plan.window_steps
+    fault_steps, after = plan.fault_steps, plan.window_steps + 2
     calls_by_name: dict[str, tuple[list[float], list[float]]] = {
         "exactly at the threshold": ([each] * fault_steps, [each * num / den] * fault_steps),
         "just above the threshold, then well": (
@@ -139,20 +139,20 @@ def share_scenarios(timing: Timing, share: float, minimum: float | None) -> list
         ),
         "all bad, then all good": ([each] * (fault_steps + after), [each] * fault_steps + [0.0] * after),
     }
-    growing = [each * (1 + step / timing.window_steps) for step in range(fault_steps)]
+    growing = [each * (1 + step / plan.window_steps) for step in range(fault_steps)]
     calls_by_name["just below the threshold while traffic grows"] = (
         growing,
         [total * share * 0.97 for total in growing],
     )
     if minimum is not None:
-        least = exactly_summable(minimum) / timing.window_steps
-        few = (exactly_summable(minimum) - 0.5) / timing.window_steps
+        least = exactly_summable(minimum) / plan.window_steps
+        few = (exactly_summable(minimum) - 0.5) / plan.window_steps
         calls_by_name["just enough traffic, then none"] = _then_nothing([least] * fault_steps, after)
         calls_by_name["low traffic"] = ([few] * fault_steps, [few] * fault_steps)
     scenarios = []
     for name, (total, bad) in calls_by_name.items():
         inputs = call_counts([0.0, *total], [0.0, *bad])
-        scenarios.append(Scenario(name, inputs, shares_above(inputs, timing.window_steps, share, minimum)))
+        scenarios.append(Scenario(name, inputs, shares_above(inputs, plan.window_steps, share, minimum)))
     healthy = call_counts([each] * fault_steps * 2, [each * share / 2] * fault_steps * 2)
     idle = call_counts([each] + [0.0] * fault_steps, [each] + [0.0] * fault_steps)
     return [
@@ -176,11 +176,11 @@ def _restart_scenarios(inputs: Inputs, at: int) -> list[Scenario]:
     ]
 
 
-def growth_scenarios(timing: Timing, threshold: float) -> list[Scenario]:
+def growth_scenarios(plan: StepPlan, threshold: float) -> list[Scenario]:
     """Return the scenarios of a counter that grows; with a threshold of 0 a single event is too much."""
-    fault_steps, after, window = timing.fault_steps, timing.window_steps + 2, timing.window_steps
+    fault_steps, after, window = plan.fault_steps, plan.window_steps + 2, plan.window_steps
     each = exactly_summable(threshold) / window
-    more = [each * SLIGHTLY_MORE] * fault_steps if threshold else [0.0, 1.0] + [0.0] * timing.wait_steps
+    more = [each * SLIGHTLY_MORE] * fault_steps if threshold else [0.0, 1.0] + [0.0] * plan.wait_steps
     increments_by_name = {
         "more than the threshold, then nothing": [0.0, *more, *([0.0] * after)],
         "low traffic: exactly the threshold": [0.0, *([each] * fault_steps)],
@@ -198,17 +198,17 @@ def growth_scenarios(timing: Timing, threshold: float) -> list[Scenario]:
     ]
 
 
-def level_scenarios(timing: Timing, threshold: float, *, limited: bool) -> list[Scenario]:
+def level_scenarios(plan: StepPlan, threshold: float, *, limited: bool) -> list[Scenario]:
     """Return the scenarios of a gauge against a threshold, as a part of a limit if it is `limited`."""
     num, den = fraction(threshold) if limited else (threshold, 1)
     high = slightly_above(threshold) if limited else threshold * SLIGHTLY_MORE
-    fault_steps = timing.wait_steps + 3
+    fault_steps = plan.wait_steps + 3
     scenarios = [
         _level_scenario("exactly at the threshold", [num] * fault_steps, den, threshold),
         _level_scenario(
             "just above the threshold, then well", [high] * fault_steps + [threshold / 2] * 3, 1, threshold
         ),
-        _level_scenario("above for too short", [high] * timing.wait_steps + [threshold / 2] * 3, 1, threshold),
+        _level_scenario("above for too short", [high] * plan.wait_steps + [threshold / 2] * 3, 1, threshold),
     ]
     if limited:
         unlimited: dict[Part, list[float]] = {"used": [high] * fault_steps, "limit": [0.0] * fault_steps}
@@ -222,17 +222,15 @@ def _level_scenario(name: str, used: list[float], limit: float, threshold: float
     return Scenario(name, inputs, values_above([level / limit for level in used], threshold))
 
 
-def rate_scenarios(timing: Timing, threshold: float) -> list[Scenario]:
+def rate_scenarios(plan: StepPlan, threshold: float) -> list[Scenario]:
     """Return the scenarios of a counter whose rate, as a part of a limit, is measured."""
     num, den = fraction(threshold)
-    fault_steps, after, step = timing.fault_steps, timing.window_steps + 2, timing.step_seconds
+    fault_steps, after, step = plan.fault_steps, plan.window_steps + 2, plan.step_seconds
     high = slightly_above(threshold) * step
     scenarios = [
-        _rate_scenario("exactly at the threshold", [num * step] * fault_steps, den, timing, threshold),
-        _rate_scenario(
-            "just above the threshold, then well", [high] * fault_steps + [0.0] * after, 1, timing, threshold
-        ),
-        _rate_scenario("idle service", [0.0] * fault_steps, 1, timing, threshold),
+        _rate_scenario("exactly at the threshold", [num * step] * fault_steps, den, plan, threshold),
+        _rate_scenario("just above the threshold, then well", [high] * fault_steps + [0.0] * after, 1, plan, threshold),
+        _rate_scenario("idle service", [0.0] * fault_steps, 1, plan, threshold),
     ]
     unlimited: dict[Part, list[float]] = {"used": [high] * fault_steps, "limit": [0.0] * fault_steps}
     healthy: dict[Part, list[float]] = {
@@ -246,11 +244,11 @@ def rate_scenarios(timing: Timing, threshold: float) -> list[Scenario]:
     ]
 
 
-def _rate_scenario(name: str, used: list[float], limit: float, timing: Timing, threshold: float) -> Scenario:
+def _rate_scenario(name: str, used: list[float], limit: float, plan: StepPlan, threshold: float) -> Scenario:
     increments = [0.0, *used]
     inputs: dict[Part, list[float]] = {"used": increments, "limit": [float(limit)] * len(increments)}
-    window_seconds = timing.step_seconds * timing.window_steps
+    window_seconds = plan.step_seconds * plan.window_steps
     levels = [
-        in_window(increments, timing.window_steps, step) / window_seconds / limit for step in range(len(increments))
+        in_window(increments, plan.window_steps, step) / window_seconds / limit for step in range(len(increments))
     ]
     return Scenario(name, inputs, values_above(levels, threshold))

@@ -9,7 +9,7 @@ from mlmetrics.monitoring.promtool.scenarios import (
     SLIGHTLY_MORE,
     Inputs,
     Scenario,
-    Timing,
+    StepPlan,
     call_counts,
     exact_multiple,
     exactly_summable,
@@ -50,14 +50,12 @@ def objective_test_files(config: Config) -> dict[str, dict[str, Any]]:
         name = objective_file(config, objective)
         alerts = burn_alerts(config, objective)
         for alert in alerts:
-            timing = _timing(alert)
-            cases = [
-                _burn_case(config, objective, alerts, timing, scenario) for scenario in _burn_scenarios(alert, timing)
-            ]
-            files[f"{name}.{alert.labels['short']}.test.yml"] = test_document(f"{name}.yml", timing.step_seconds, cases)
-        timing = Timing(PAIRS[0].short_seconds / 8, 8, 0.0)
-        cases = list(_ratio_cases(config, objective, timing))
-        files[f"{name}.ratios.test.yml"] = test_document(f"{name}.yml", timing.step_seconds, cases)
+            plan = _plan(alert)
+            cases = [_burn_case(config, objective, alerts, plan, scenario) for scenario in _burn_scenarios(alert, plan)]
+            files[f"{name}.{alert.labels['short']}.test.yml"] = test_document(f"{name}.yml", plan.step_seconds, cases)
+        plan = StepPlan(PAIRS[0].short_seconds / 8, 8, 0.0)
+        cases = list(_ratio_cases(config, objective, plan))
+        files[f"{name}.ratios.test.yml"] = test_document(f"{name}.yml", plan.step_seconds, cases)
     return files
 
 
@@ -68,24 +66,24 @@ def _burn(alert: Alert) -> BudgetBurn:
     return alert.condition
 
 
-def _timing(alert: Alert) -> Timing:
+def _plan(alert: Alert) -> StepPlan:
     pair = _burn(alert).pair
     steps = _WINDOW_STEPS[pair.short_seconds]
-    return Timing(pair.short_seconds / steps, steps, pair.for_seconds)
+    return StepPlan(pair.short_seconds / steps, steps, pair.for_seconds)
 
 
-def _burn_scenarios(alert: Alert, timing: Timing) -> Iterator[Scenario]:
+def _burn_scenarios(alert: Alert, plan: StepPlan) -> Iterator[Scenario]:
     condition = _burn(alert)
     num, den = fraction(condition.burn_limit)
-    long = round(condition.pair.long_seconds / timing.step_seconds)
+    long = round(condition.pair.long_seconds / plan.step_seconds)
     size = exact_multiple(condition.burn_limit, [condition.pair.short_seconds, condition.pair.long_seconds])
-    each = den * timing.step_seconds * size
-    fault_steps, after = timing.fault_steps, timing.window_steps + 2
-    least = exactly_summable(condition.objective.minimum) / timing.window_steps
-    few = (exactly_summable(condition.objective.minimum) - 0.5) / timing.window_steps
+    each = den * plan.step_seconds * size
+    fault_steps, after = plan.fault_steps, plan.window_steps + 2
+    least = exactly_summable(condition.objective.minimum) / plan.window_steps
+    few = (exactly_summable(condition.objective.minimum) - 0.5) / plan.window_steps
     more = min(condition.burn_limit * SLIGHTLY_MORE, (1 + condition.burn_limit) / 2)
     high = min(4 / 3, 1 / condition.burn_limit)
-    at_limit = num * timing.step_seconds * size
+    at_limit = num * plan.step_seconds * size
     # Any long window holds one period of this: it stands at the limit while short windows are above it.
     period = [0.0] * (long // 4) + [at_limit * high] * (long - long // 4)
     none = [0.0] * fault_steps
@@ -119,7 +117,7 @@ def _burn_scenarios(alert: Alert, timing: Timing) -> Iterator[Scenario]:
 
 
 def _burn_case(
-    config: Config, objective: Objective, alerts: tuple[Alert, ...], timing: Timing, scenario: Scenario
+    config: Config, objective: Objective, alerts: tuple[Alert, ...], plan: StepPlan, scenario: Scenario
 ) -> TestCase:
     labels = _recorded_labels(config, objective, {})
     quiet = scenario.restart is not None
@@ -128,7 +126,7 @@ def _burn_case(
         ExpectedAlert(
             alert.rule(config),
             labels,
-            [None] * length if quiet else _burn_values(_burn(alert), scenario.inputs, timing.step_seconds),
+            [None] * length if quiet else _burn_values(_burn(alert), scenario.inputs, plan.step_seconds),
             alert.settings.for_seconds,
         )
         for alert in alerts
@@ -165,30 +163,30 @@ def _place_labels(config: Config, objective: Objective) -> dict[str, str]:
     return {**placeholder_labels(config, config.grouping), "service": objective.service}
 
 
-def _ratio_cases(config: Config, objective: Objective, timing: Timing) -> Iterator[TestCase]:
+def _ratio_cases(config: Config, objective: Objective, plan: StepPlan) -> Iterator[TestCase]:
     steps = 12
     share = (1 - objective.target) / 2
     slow = Scenario("half the budget", call_counts([0.0, *([0.01] * steps)], [0.0, *([0.01 * share] * steps)]), [])
     queries = (
-        *_ratio_queries(config, objective, share, timing, steps),
-        _query(f"abs({REMAINING} - 0.5) < bool {_TOLERANCE}", timing, steps, [_recorded_labels(config, objective, {})]),
-        _query(f"{TARGET} == bool {number(objective.target)}", timing, steps, [_target(objective)]),
+        *_ratio_queries(config, objective, share, plan, steps),
+        _query(f"abs({REMAINING} - 0.5) < bool {_TOLERANCE}", plan, steps, [_recorded_labels(config, objective, {})]),
+        _query(f"{TARGET} == bool {number(objective.target)}", plan, steps, [_target(objective)]),
     )
     yield TestCase("half of the budget spent at very low traffic", "", _series(config, objective, slow), (), queries)
     idle = Scenario("idle", call_counts([5.0] + [0.0] * steps, [0.0] * (steps + 1)), [])
-    none = (_query(selector(RATIO, f"objective={quote(objective.name)}"), timing, steps, []),)
+    none = (_query(selector(RATIO, f"objective={quote(objective.name)}"), plan, steps, []),)
     yield TestCase("an idle service has no ratio", "", _series(config, objective, idle), (), none)
     if not indicator_of(objective).not_bad:
         well = Scenario("well", call_counts([0.0, *([1.0] * steps)], [0.0] * (steps + 1)), [])
-        zeros = _ratio_queries(config, objective, 0.0, timing, steps)
+        zeros = _ratio_queries(config, objective, 0.0, plan, steps)
         yield TestCase("no failure was ever seen", "", _series(config, objective, well, ("good",)), (), tuple(zeros))
 
 
 def _ratio_queries(
-    config: Config, objective: Objective, ratio: float, timing: Timing, step: int
+    config: Config, objective: Objective, ratio: float, plan: StepPlan, step: int
 ) -> Iterator[dict[str, Any]]:
     labels = [_recorded_labels(config, objective, {"window": format_seconds(seconds)}) for seconds in WINDOWS_SECONDS]
-    yield _query(f"abs({RATIO} - {number(ratio)}) < bool {_TOLERANCE}", timing, step, labels)
+    yield _query(f"abs({RATIO} - {number(ratio)}) < bool {_TOLERANCE}", plan, step, labels)
 
 
 def _recorded_labels(config: Config, objective: Objective, labels: dict[str, str]) -> dict[str, str]:
@@ -199,8 +197,8 @@ def _target(objective: Objective) -> dict[str, str]:
     return {"objective": objective.name, "service": objective.service}
 
 
-def _query(expression: str, timing: Timing, step: int, series: list[dict[str, str]]) -> dict[str, Any]:
-    query: dict[str, Any] = {"expr": expression, "eval_time": format_seconds(step * timing.step_seconds)}
+def _query(expression: str, plan: StepPlan, step: int, series: list[dict[str, str]]) -> dict[str, Any]:
+    query: dict[str, Any] = {"expr": expression, "eval_time": format_seconds(step * plan.step_seconds)}
     samples = [
         {"labels": selector("", *(f"{name}={quote(text)}" for name, text in labels.items())), "value": 1}
         for labels in series
