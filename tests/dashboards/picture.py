@@ -16,8 +16,8 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 
 from examples.recruiting.addresses import SERVICES
-from mlmetrics.monitoring.grafana.dashboards import dashboard_texts
-from mlmetrics.monitoring.grafana.interpolation import Choice, interpolate
+from mlmetrics.monitoring.grafana.provisioning import dashboard_texts
+from mlmetrics.monitoring.verify.interpolation import Choice, interpolate
 from tests.dashboards.stage import RATE_SECONDS, Stage, staged
 
 SECONDS = 75.0

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlmetrics.monitoring.grafana.interpolation import Choice, interpolate
+from mlmetrics.monitoring.verify.interpolation import Choice, interpolate
 
 
 @pytest.mark.parametrize(

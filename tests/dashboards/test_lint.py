@@ -15,7 +15,7 @@ from grafana_foundation_sdk.models import units
 
 from mlmetrics.catalog import METRICS
 from mlmetrics.monitoring.config import Config
-from mlmetrics.monitoring.grafana.dashboards import dashboard_texts
+from mlmetrics.monitoring.grafana.provisioning import dashboard_texts
 from mlmetrics.monitoring.grafana.provisioning import grafana_files
 from mlmetrics.monitoring.loading import load
 from mlmetrics.monitoring.output import stale_files, write_files

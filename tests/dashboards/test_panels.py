@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from mlmetrics.monitoring.grafana.dashboards import dashboard_texts
-from mlmetrics.monitoring.grafana.interpolation import Choice, interpolate
+from mlmetrics.monitoring.grafana.provisioning import dashboard_texts
+from mlmetrics.monitoring.verify.interpolation import Choice, interpolate
 from mlmetrics.monitoring.verify import panels as probe
 from mlmetrics.monitoring.verify.panels import Answer, Server
 from tests.dashboards import scripted

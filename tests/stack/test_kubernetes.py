@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from mlmetrics.monitoring.deploy.kubernetes import manifests
-from mlmetrics.monitoring.grafana.dashboards import dashboard_texts
+from mlmetrics.monitoring.grafana.provisioning import dashboard_texts
 from mlmetrics.monitoring.loading import load
 from tests.programs import find_program
 

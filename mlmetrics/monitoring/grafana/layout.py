@@ -10,7 +10,7 @@ from grafana_foundation_sdk.models import dashboard
 
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana.panels import DATASOURCE, GRID_WIDTH, Panel
-from mlmetrics.monitoring.grafana.queries import WINDOW, Queries, selected
+from mlmetrics.monitoring.grafana.queries import WINDOW, Queries, matches_variable
 from mlmetrics.monitoring.rules.promql import any_of, selector
 
 TAG = "mlmetrics"
@@ -98,11 +98,11 @@ def _stable_id(kind: str, title: str) -> int:
 
 
 def _variables(config: Config) -> list[dashboard.VariableModel]:
-    placed = [selected(label) for label in config.grouping]
+    placed = [matches_variable(label) for label in config.grouping]
     jobs = selector("up", *placed, f"job=~{any_of(service.name for service in config.services)}")
-    of_job = [*placed, selected("job")]
+    of_job = [*placed, matches_variable("job")]
     finished = selector("", '__name__=~"fastapi_requests_total|ml_.+_total"', *of_job)
-    inferences = selector("ml_inference_total", *of_job, selected("service"))
+    inferences = selector("ml_inference_total", *of_job, matches_variable("service"))
     return [
         dashboard.VariableModel(
             type_val=dashboard.VariableType.DATASOURCE, name="datasource", label="Data source", query="prometheus"
@@ -116,7 +116,7 @@ def _variables(config: Config) -> list[dashboard.VariableModel]:
 
 
 def _annotations(queries: Queries) -> list[dashboard.AnnotationQuery]:
-    started = queries.pick("process_start_time_seconds")
+    started = queries.select("process_start_time_seconds")
     return [
         _annotation("Firing alerts", "red", queries.firing()),
         _annotation("Restarts", "blue", f"changes({started}[{WINDOW}]) > 0"),

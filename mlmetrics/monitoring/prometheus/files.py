@@ -23,17 +23,19 @@ def rule_groups(config: Config) -> dict[str, tuple[Group, ...]]:
 
 
 def plain_files(config: Config) -> dict[str, str]:
-    """Return the files for a Prometheus and an Alertmanager that read folders; proofs only in real time."""
+    """Return the files for a Prometheus and an Alertmanager that read folders."""
     groups = rule_groups(config)
     rules = {f"rules/{name}.yml": yaml_text(_rule_file(found)) for name, found in groups.items()}
-    files = {
+    return {
         "prometheus.yml": yaml_text(prometheus_document(config, [*rules, BASELINES])),
         "alertmanager.yml": yaml_text(alertmanager_document(config)),
         **rules,
     }
-    if config.time_scale == 1:
-        files |= {f"rules/{name}": yaml_text(document) for name, document in proof_files(config).items()}
-    return files
+
+
+def test_files(config: Config) -> dict[str, str]:
+    """Return promtool's unit tests of the rules, to stand beside them; they hold in real time only."""
+    return {f"rules/{name}": yaml_text(document) for name, document in proof_files(config).items()}
 
 
 def _rule_file(groups: tuple[Group, ...]) -> dict[str, object]:

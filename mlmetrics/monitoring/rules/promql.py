@@ -44,5 +44,5 @@ def selector(name: str, *matchers: str) -> str:
 
 
 def sum_by(labels: Sequence[str], expression: str) -> str:
-    """Return the sum of an expression by labels."""
-    return f"sum by ({', '.join(labels)}) ({expression})"
+    """Return the sum of an expression by labels, or over all series where there are none."""
+    return f"sum by ({', '.join(labels)}) ({expression})" if labels else f"sum({expression})"

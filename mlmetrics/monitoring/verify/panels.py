@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mlmetrics.errors import ConfigurationError
-from mlmetrics.monitoring.grafana.interpolation import Choice, interpolate
+from mlmetrics.monitoring.verify.interpolation import Choice, interpolate
 from mlmetrics.monitoring.verify.metrics_page import fetch
 
 LIMIT_MILLISECONDS = 200.0

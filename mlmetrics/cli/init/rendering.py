@@ -1,27 +1,27 @@
-"""What `mlmetrics init` writes into a project: `mlmetrics.toml`, and all that is rendered from it."""
+"""What `mlmetrics init` writes into a project: `mlmetrics.toml`, and everything that is rendered from it."""
 
 import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from mlmetrics.cli.init.proposal import Proposal, slug
-from mlmetrics.cli.init.runbooks import runbook_texts
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import Config
-from mlmetrics.monitoring.deploy.compose import refuse_clashes
-from mlmetrics.monitoring.deploy.containers import LOOPBACK, PORTS
-from mlmetrics.monitoring.deploy.render import stack_files
+from mlmetrics.monitoring.deploy.compose import LOOPBACK, PORTS, refuse_clashes
 from mlmetrics.monitoring.loading import parse
-from mlmetrics.monitoring.prometheus.files import plain_files
+from mlmetrics.monitoring.targets import project_files
 
 CONFIGURATION = "mlmetrics.toml"
 FOLDER = "monitoring"
+_PACKAGE = Path(__file__).parents[2]
+# In the wheel and in the repository.
+_RUNBOOKS = (_PACKAGE / "monitoring" / "shipped" / "runbooks", _PACKAGE.parent / "docs" / "runbooks")
 
 
 def toml_text(project: str, title: str, services: Sequence[Proposal]) -> str:
     """Return a configuration for these services."""
     lines = [
-        f"# What `mlmetrics init` makes {FOLDER}/ from; edit it and run that again.",
+        f"# What `mlmetrics init` renders {FOLDER}/ from; edit it and run that command again.",
         "",
         "[project]",
         f"name = {_quoted(slug(project) or 'project')}",
@@ -51,13 +51,18 @@ def read_configuration(directory: Path, text: str) -> Config:
     return config
 
 
-def project_files(config: Config) -> dict[str, str]:
-    """Return what is rendered, by its path in the project; unit tests of rules stay with `mlmetrics render`."""
-    prometheus = {f"prometheus/{name}": body for name, body in plain_files(config).items() if ".test." not in name}
-    runbooks = {f"runbooks/{name}": body for name, body in runbook_texts().items()}
-    return {f"{FOLDER}/{name}": body for name, body in {**prometheus, **stack_files(config), **runbooks}.items()}
+def rendered_files(config: Config) -> dict[str, str]:
+    """Return what is rendered, by its path in the project."""
+    files = {**project_files(config, ("prometheus", "grafana", "compose")), **runbooks()}
+    return {f"{FOLDER}/{name}": text for name, text in files.items()}
+
+
+def runbooks() -> dict[str, str]:
+    """Return the runbooks that alerts and panels name, by their path in the folder `monitoring`."""
+    folder = next(folder for folder in _RUNBOOKS if folder.is_dir())
+    return {f"runbooks/{path.name}": path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.md"))}
 
 
 def _quoted(text: str) -> str:
-    # JSON's texts are TOML's basic strings, but for the one sign that TOML wants escaped too.
+    # JSON's texts are TOML's basic strings, except for one sign that TOML wants escaped too.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from mlmetrics.cli.init.project import FOLDER
 from mlmetrics.cli.init.proposal import Proposal
+from mlmetrics.cli.init.rendering import FOLDER
 from mlmetrics.monitoring.config import Config
 
 INSTALL = "pip install 'mlmetrics-toolkit[fastapi]'"
@@ -27,8 +27,8 @@ def place_of(service: Proposal) -> str:
     return f"{where}, in {app.factory}()" if app.factory else where
 
 
-def told(services: Sequence[Proposal], config: Config) -> str:
-    """Return what is printed at the end."""
+def instructions(services: Sequence[Proposal], config: Config) -> str:
+    """Return the text that is printed at the end."""
     parts = [f"Add to the code ({INSTALL}):"]
     for service in services:
         if service.app and service.app.instrumented:

@@ -1,0 +1,93 @@
+"""From a folder and options to everything that would be written: services found, files rendered and compared."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlmetrics.cli.init.discovery import find_apps
+from mlmetrics.cli.init.ports import find_ports
+from mlmetrics.cli.init.proposal import Proposal, parse_service, propose
+from mlmetrics.cli.init.rendering import CONFIGURATION, FOLDER, read_configuration, rendered_files, toml_text
+from mlmetrics.errors import ConfigurationError
+from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.output import Change, Manifest, plan, read_text
+
+MANIFEST = f"{FOLDER}/.mlmetrics.json"
+Review = Callable[[Sequence[Proposal]], list[Proposal]]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPlan:
+    """The configuration, its services with the applications behind them, and what becomes of each file."""
+
+    config: Config
+    services: list[Proposal]
+    changes: list[Change]
+    manifest: Manifest
+
+
+def plan_project(directory: Path, named: Sequence[str], title: str | None, review: Review) -> ProjectPlan:
+    """Return what would be written; write nothing.
+
+    Args:
+        directory: the root of the project.
+        named: services as NAME=[HOST:]PORT, instead of those found.
+        title: the title of the main dashboard.
+        review: returns the services to take from those found, such as after asking the user.
+
+    Raises:
+        ConfigurationError: There is nothing to monitor, or the configuration cannot work.
+    """
+    if not directory.is_dir():
+        message = f"{directory}: is no folder; expected the root of a project"
+        raise ConfigurationError(message)
+    found = propose(find_apps(directory), find_ports(directory), directory.resolve().name)
+    manifest = Manifest.read(directory, MANIFEST)
+    edited = _edited_configuration(directory, manifest)
+    if edited is not None and (named or title):
+        message = f"{directory / CONFIGURATION}: was edited, and --service and --title would undo that; say it there"
+        raise ConfigurationError(message)
+    if edited is None:
+        text = _proposed_configuration(directory, named, title, [] if named else review(found))
+        config = read_configuration(directory, text)
+        files = {CONFIGURATION: text, **rendered_files(config)}
+    else:
+        config = read_configuration(directory, edited)
+        files = rendered_files(config)
+    changes = plan(directory, files, manifest.is_unedited, manifest.hashes)
+    return ProjectPlan(config, _with_apps(config, found), changes, manifest)
+
+
+def _edited_configuration(directory: Path, manifest: Manifest) -> str | None:
+    """Return the configuration that is there, None if there is none or it is as it was written last."""
+    path = directory / CONFIGURATION
+    text = read_text(path)
+    if text is None or manifest.is_unedited(CONFIGURATION, text):
+        return None
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"{path}: cannot be read ({error}); expected a configuration such as `mlmetrics init` writes"
+        raise ConfigurationError(message) from error
+
+
+def _proposed_configuration(
+    directory: Path, named: Sequence[str], title: str | None, reviewed: Sequence[Proposal]
+) -> str:
+    services = [parse_service(each) for each in named] or reviewed
+    if not services:
+        message = (
+            f"{directory}: no FastAPI application found; expected a `FastAPI(...)` in some .py file, "
+            "or services by name: --service NAME=PORT"
+        )
+        raise ConfigurationError(message)
+    project = directory.resolve().name
+    return toml_text(project, title or f"{project} ML/AI Performance", services)
+
+
+def _with_apps(config: Config, found: Sequence[Proposal]) -> list[Proposal]:
+    """Return the services, each with the application that was found by its name or its port."""
+    services = [Proposal(service.name, service.targets[0]) for service in config.services]
+    by_name = {each.name: each.app for each in found}
+    by_target = {each.target: each.app for each in found}
+    return [replace(each, app=by_target.get(each.target) or by_name.get(each.name)) for each in services]
