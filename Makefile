@@ -70,7 +70,7 @@ panels: $(VENV)/.installed-test ## Run every query of every panel on the Prometh
 	@$(PYTHON) -m mlmetrics.monitoring.verify.panels $(URL)
 
 picture: $(VENV)/.installed-check servers ## Draw the picture of the README from live query results
-	@$(PYTHON) -m tests.dashboards.picture docs/images/main-dashboard.png
+	@$(PYTHON) -m tests.monitoring.grafana.picture docs/images/main-dashboard.png
 
 bench: $(VENV)/.installed-bench ## Measure, side by side with peers
 	@scripts/servers.sh wrk

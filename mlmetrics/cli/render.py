@@ -46,7 +46,7 @@ def render(
 ) -> None:
     """Write rules, dashboards and what runs the servers, as the configuration says.
 
-    A file that was not rendered by this command is never overwritten.
+    A YAML file that it did not render is not overwritten: then nothing is written.
     """
     _refuse_mismatches(target, labels, time_scale, tests=tests)
     directory = output or Path("" if target == "all" else FOLDERS[target])

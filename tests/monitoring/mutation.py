@@ -12,14 +12,26 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from mlmetrics.monitoring.loading import load
+from mlmetrics.monitoring.prometheus import files as prometheus_files
 from tests.monitoring.mutants import mutants, wait_mutants
+from tests.monitoring.tools import write
 
-RULES = Path(__file__).parents[2] / "prometheus" / "rules"
+_FOLDER = tempfile.TemporaryDirectory(prefix="mlmetrics-rules-")
+
+
+@cache
+def rendered_rules() -> Path:
+    """Return a folder with the rules of the committed configuration and their unit tests."""
+    config = load(Path(__file__).parents[2] / "mlmetrics.toml")
+    write(prometheus_files.plain_files(config) | prometheus_files.test_files(config), Path(_FOLDER.name))
+    return Path(_FOLDER.name) / "rules"
 
 
 @dataclass(frozen=True)
@@ -33,9 +45,9 @@ class Mutant:
     proofs: tuple[Path, ...]
 
 
-def all_mutants(rules: Path = RULES) -> Iterator[Mutant]:
-    """Return every mutant of every rule in a folder."""
-    for path in sorted(rules.glob("*.yml")):
+def all_mutants() -> Iterator[Mutant]:
+    """Return every mutant of every rule."""
+    for path in sorted(rendered_rules().glob("*.yml")):
         if not path.name.endswith(".test.yml"):
             yield from _of_file(path)
 

@@ -1,9 +1,8 @@
-"""What Grafana makes of `$variables` before it asks Prometheus."""
+"""How Grafana replaces `$variables` in a query before it sends the query to Prometheus."""
 
 import re
 from collections.abc import Mapping, Sequence
 
-ALL = "$__all"
 Choice = str | Sequence[str]
 
 _VARIABLE = re.compile(r"\$\{(\w+)\}|\$(\w+)")
@@ -11,9 +10,9 @@ _SPECIAL = re.compile(r"([\\^$*+?.()|\[\]{}])")
 
 
 def interpolate(query: str, choices: Mapping[str, Choice]) -> str:
-    r"""Return a query with its variables replaced: a text as it stands, a list as a regular expression.
+    r"""Return a query with its variables replaced: a text as it is, a list as a regular expression.
 
-    A variable that nobody chose stays, as in Grafana, so that Prometheus complains.
+    A variable without a value stays, as in Grafana, so that Prometheus refuses the query.
 
     >>> interpolate('up{job=~"$job"}[$__range]', {"job": ["a.b", "c"], "__range": "1h"})
     'up{job=~"(a\\\\.b|c)"}[1h]'
