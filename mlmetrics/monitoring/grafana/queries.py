@@ -11,7 +11,7 @@ from mlmetrics.catalog import METRICS
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.rules.indicators import Traffic as Indicator
 from mlmetrics.monitoring.rules.indicators import failed_calls
-from mlmetrics.monitoring.rules.promql import any_of, quote, selector, sum_by
+from mlmetrics.monitoring.rules.promql import job_matcher, quote, selector, sum_by
 
 WINDOW = "$__rate_interval"
 SECONDS_PER_HOUR = 3600
@@ -30,6 +30,11 @@ class Queries:
 
     config: Config
 
+    @property
+    def jobs(self) -> tuple[str, ...]:
+        """The declared services, whose names are the jobs of Prometheus."""
+        return tuple(service.name for service in self.config.services)
+
     def select(self, sample: str, *matchers: str) -> str:
         """Return the selector of a sample, matched by every variable whose label it has.
 
@@ -38,11 +43,7 @@ class Queries:
         ours = sample in _LABELS
         own = [label for label in ("service", "model") if label in _LABELS.get(sample, ())]
         variables = [matches_variable(label) for label in (*self.config.grouping, *own, "job", "instance")]
-        return selector(sample, *variables, "" if ours else self.of_services(), *matchers)
-
-    def of_services(self) -> str:
-        """Return the matcher of the jobs of the declared services."""
-        return f"job=~{any_of(service.name for service in self.config.services)}"
+        return selector(sample, *variables, "" if ours else job_matcher(self.jobs), *matchers)
 
     def rate(self, sample: str, *matchers: str, offset: str = "") -> str:
         """Return the rate of a counter; `offset` is a duration to look back."""
