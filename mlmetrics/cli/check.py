@@ -11,7 +11,7 @@ from mlmetrics.cli.options import attempt, config_option
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.loading import load
 from mlmetrics.monitoring.verify.checks import Finding, check_page, check_prometheus
-from mlmetrics.monitoring.verify.panels import SLOW_MILLISECONDS, panel_findings, query_panels, table
+from mlmetrics.monitoring.verify.panel_queries import SLOW_MILLISECONDS, panel_findings, query_panels, table
 
 
 @click.command()

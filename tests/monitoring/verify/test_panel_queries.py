@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from mlmetrics.cli.root import main
 from mlmetrics.monitoring.grafana.provisioning import dashboard_texts
-from mlmetrics.monitoring.verify.panels import PanelProbe, QueryResult, panel_findings, table
+from mlmetrics.monitoring.verify.panel_queries import PanelProbe, QueryResult, panel_findings, table
 from mlmetrics.monitoring.verify.prometheus_api import PrometheusAPI
 from tests.monitoring.grafana.stage import RATE_SECONDS, TRAFFIC_SECONDS, Stage
 
