@@ -1,4 +1,1 @@
-"""What Prometheus and Alertmanager get: rules, objectives, drift and their proofs.
-
-Built from the catalogue and one `mlmetrics.toml`; knows nothing of the runtime.
-"""
+"""Files for Prometheus, Grafana, Docker Compose and Kubernetes, rendered from the catalogue and one configuration."""

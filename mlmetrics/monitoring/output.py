@@ -1,4 +1,4 @@
-"""Rendered files on the disk: what would change, whether somebody edited them, and writing all of them or none."""
+"""Rendered files on the disk: what would change, whether the user edited them, and writing all of them or none."""
 
 import difflib
 import hashlib

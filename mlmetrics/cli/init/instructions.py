@@ -1,4 +1,4 @@
-"""The lines that the owner of a project adds to the code, and the commands that come next."""
+"""The lines to add to the code of a project, and the commands to run next."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ def lines_for(service: Proposal) -> list[str]:
 
 
 def place_of(service: Proposal) -> str:
-    """Return where the lines belong."""
+    """Return the place in the code where the lines belong."""
     app = service.app
     if app is None:
         return "where its FastAPI application is made"

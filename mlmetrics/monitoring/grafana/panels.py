@@ -1,4 +1,4 @@
-"""Panels: stat, timeseries, heatmap and table, with queries and the threshold of an alert, as Grafana reads them."""
+"""Panels as Grafana reads them: stat, timeseries, heatmap and table, with queries and the threshold of an alert."""
 
 from dataclasses import dataclass
 from string import ascii_uppercase

@@ -1,4 +1,4 @@
-"""Fleet: instances, what they use of what they may, and how the measuring itself is doing."""
+"""Fleet: instances, their memory and processor time against their limits, and how well the measuring works."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""Models: for each one how often, how fast, how well, and at what cost."""
+"""Models: calls, latency, streams, tokens and cost of each model."""
 
 from grafana_foundation_sdk.models import dashboard
 

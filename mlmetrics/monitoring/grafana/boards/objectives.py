@@ -1,4 +1,4 @@
-"""Objectives: what was promised, how fast the budget of errors burns, and what is left of it."""
+"""Objectives: their targets, how fast their error budgets burn, and what remains of the budgets."""
 
 from grafana_foundation_sdk.models import dashboard
 

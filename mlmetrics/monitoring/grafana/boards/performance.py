@@ -1,4 +1,4 @@
-"""The main dashboard: how everything is, readable in ten seconds. Requests first, then models, then quality."""
+"""The main dashboard, an overview of all services: requests, models, quality, saturation and alerts."""
 
 from grafana_foundation_sdk.models import dashboard
 

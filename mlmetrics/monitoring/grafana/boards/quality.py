@@ -1,4 +1,4 @@
-"""Quality and drift: how well documents are read and matched, and how far that is from a week ago."""
+"""Quality and drift: scores of parsed and matched documents, and their distance from the scores of a week ago."""
 
 from grafana_foundation_sdk.models import dashboard
 
