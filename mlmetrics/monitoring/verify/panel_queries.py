@@ -4,7 +4,7 @@ import json
 import math
 import re
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,7 @@ class PanelProbe:
     span_seconds: float = 3600.0
     rate_interval: str = "1m"
     by_name: bool = False
+    clock: Callable[[], float] = time.time
 
     def results(self, dashboard: Mapping[str, Any]) -> Iterator[QueryResult]:
         """Yield the result of every variable, annotation and panel of a dashboard."""
@@ -99,7 +100,7 @@ class PanelProbe:
         if match is None:
             message = f"{query}: expected label_values(selector, label)"
             raise ConfigurationError(message)
-        return self.prometheus.label_values(match[2], match[1] or "", time.time() - self.span_seconds)
+        return self.prometheus.label_values(match[2], match[1] or "", self.clock() - self.span_seconds)
 
     def _query(self, title: str, panel: str, query: str, *, instant: bool = False, empty: str = "") -> QueryResult:
         start = time.perf_counter()
@@ -111,9 +112,9 @@ class PanelProbe:
 
     def _count_series(self, query: str, *, instant: bool) -> int:
         """Return how many series of a query have a number."""
+        end, step_seconds = self.clock(), max(self.span_seconds / STEPS, 1.0)
         if instant:
-            return sum(_is_number(series["value"][1]) for series in self.prometheus.query(query))
-        end, step_seconds = time.time(), max(self.span_seconds / STEPS, 1.0)
+            return sum(_is_number(series["value"][1]) for series in self.prometheus.query(query, end))
         found = self.prometheus.query_range(query, end - self.span_seconds, end, step_seconds)
         return sum(any(_is_number(text) for _, text in series["values"]) for series in found)
 

@@ -49,9 +49,9 @@ class PrometheusAPI:
             message = f"{url}: is no response of Prometheus; expected an address such as http://localhost:9090"
             raise ConfigurationError(message) from error
 
-    def query(self, query: str) -> list[dict[str, Any]]:
-        """Return the present value of each series of a query."""
-        found: list[dict[str, Any]] = self.get("query", query=query)["result"]
+    def query(self, query: str, at: float) -> list[dict[str, Any]]:
+        """Return the value of each series of a query at a time."""
+        found: list[dict[str, Any]] = self.get("query", query=query, time=f"{at:.3f}")["result"]
         return found
 
     def query_range(self, query: str, start: float, end: float, step_seconds: float) -> list[dict[str, Any]]:

@@ -29,7 +29,8 @@ MAY_BE_EMPTY = {
 
 def probe(stage: Stage, *, by_name: bool = False) -> PanelProbe:
     """Return a probe of the stage's Prometheus over the time of its traffic."""
-    return PanelProbe(PrometheusAPI(stage.prometheus.url), TRAFFIC_SECONDS, f"{RATE_SECONDS}s", by_name)
+    prometheus = PrometheusAPI(stage.prometheus.url)
+    return PanelProbe(prometheus, TRAFFIC_SECONDS, f"{RATE_SECONDS}s", by_name, clock=lambda: stage.end)
 
 
 @pytest.mark.parametrize("by_name", [False, True], ids=["all", "each value by name"])

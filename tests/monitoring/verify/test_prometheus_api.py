@@ -1,5 +1,7 @@
 """The API of Prometheus, and what answers in its place."""
 
+import time
+
 import pytest
 from fastapi import FastAPI
 
@@ -10,15 +12,17 @@ from tests.servers import Prometheus, ThreadServer
 
 def test_asks_a_prometheus() -> None:
     """Queries, label values, targets and rules of a running Prometheus."""
-    with Prometheus("scrape_configs:\n- {job_name: a, static_configs: [{targets: ['127.0.0.1:1']}]}") as server:
+    with Prometheus(
+        "scrape_configs:\n- {job_name: a, scrape_interval: 500ms, static_configs: [{targets: ['127.0.0.1:1']}]}"
+    ) as server:
         server.wait_for("up == 0")
         prometheus = PrometheusAPI(server.url + "/")
-        assert ["a"] == [series["metric"]["job"] for series in prometheus.query("up")]
+        assert ["a"] == [series["metric"]["job"] for series in prometheus.query("up", time.time())]
         assert ["a"] == prometheus.label_values("job", "up", 0.0)
         assert ["a"] == [target["labels"]["job"] for target in prometheus.targets()]
         assert [] == prometheus.rule_groups()
         with pytest.raises(ConfigurationError, match="cannot be read"):
-            prometheus.query("sum(")
+            prometheus.query("sum(", time.time())
 
 
 def test_another_server() -> None:
@@ -26,4 +30,4 @@ def test_another_server() -> None:
     app = FastAPI()
     app.get("/api/v1/query")(lambda: ["something else"])
     with ThreadServer(app) as server, pytest.raises(ConfigurationError, match="is no response of Prometheus"):
-        PrometheusAPI(server.url).query("up")
+        PrometheusAPI(server.url).query("up", time.time())
