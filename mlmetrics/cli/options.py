@@ -1,4 +1,4 @@
-"""What several commands share: the configuration option, and errors told in one line."""
+"""What several commands share: the configuration option, and errors as one line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +13,7 @@ _Result = TypeVar("_Result")
 
 
 class CannotWork(click.ClickException):
-    """An error that is told in one line, with exit code 2."""
+    """An error that is printed in one line, with exit code 2."""
 
     exit_code = 2
 

@@ -1,4 +1,4 @@
-"""`mlmetrics` on the command line: one group, its commands in `commands/`."""
+"""`mlmetrics` on the command line: one group, each command in a file of its own."""
 
 import sys
 
@@ -6,7 +6,7 @@ try:
     import click
     import grafana_foundation_sdk  # noqa: F401 - as below
     import pydantic  # noqa: F401 - as below
-    import yaml  # noqa: F401 - looked for here, so that its absence is told in one line
+    import yaml  # noqa: F401 - imported here, so that its absence is reported in one line
 except ImportError:
     sys.exit("mlmetrics: the command line needs an extra; run: pip install 'mlmetrics-toolkit[cli]'")
 

@@ -1,4 +1,4 @@
-"""Configuration, rules, dashboards and deployment files, and checks of what runs.
+"""Files for Prometheus, Grafana, Docker Compose and Kubernetes, rendered from the catalogue and one configuration.
 
-Built from the catalogue and one `mlmetrics.toml`; knows nothing of the runtime.
+`verify` checks what runs. Nothing of the runtime is imported.
 """

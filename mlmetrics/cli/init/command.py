@@ -8,15 +8,16 @@ from pathlib import Path
 
 import click
 
-from mlmetrics.cli.init.advice import lines_for, place_of, told
-from mlmetrics.cli.init.preparation import Prepared, prepare
+from mlmetrics.cli.init.instructions import instructions, lines_for, place_of
+from mlmetrics.cli.init.planning import ProjectPlan, plan_project
 from mlmetrics.cli.init.proposal import Proposal, parse_service
-from mlmetrics.cli.init.writing import Change, carry_out
 from mlmetrics.cli.options import attempt
+from mlmetrics.monitoring.output import Change, write
 
 _WORDS = {"new": "new", "updated": "updated", "removed": "removed", "edited": "edited by you, left alone"}
 _COLOURS = {"new": "green", "updated": "yellow", "removed": "red", "edited": "cyan"}
-_FEW = 12
+# Beyond this many, files of one fate are counted instead of listed.
+_LISTED = 12
 
 
 @click.command()
@@ -37,16 +38,16 @@ def init(
     Exits with 0 if all is well, 2 if it could not be done; then nothing is written.
     """
     asking = not as_json and (sys.stdin.isatty() if ask is None else ask)
-    prepared = attempt(lambda: prepare(directory, named, title, _ask if asking else list))
+    plan = attempt(lambda: plan_project(directory, named, title, _ask if asking else list))
     if not only_diff:
-        attempt(lambda: carry_out(directory, prepared.changes))
+        attempt(lambda: write(directory, plan.changes, plan.manifest))
     if as_json:
-        click.echo(json.dumps(_machine(prepared), indent=2))
+        click.echo(json.dumps(_as_data(plan), indent=2))
     elif only_diff:
-        _print_diff(prepared.changes)
+        _print_diff(plan.changes)
     else:
-        _print_changes(prepared.changes)
-        click.echo(f"\n{told(prepared.services, prepared.config)}")
+        _print_changes(plan.changes)
+        click.echo(f"\n{instructions(plan.services, plan.config)}")
 
 
 def _ask(found: Sequence[Proposal]) -> list[Proposal]:
@@ -66,18 +67,18 @@ def _named(name: str, port: str, proposal: Proposal) -> Proposal:
     return Proposal(named.name, named.target, proposal.app)
 
 
-def _machine(prepared: Prepared) -> dict[str, object]:
+def _as_data(plan: ProjectPlan) -> dict[str, object]:
     services = [
         {"name": each.name, "target": each.target, "where": place_of(each), "lines": lines_for(each)}
-        for each in prepared.services
+        for each in plan.services
     ]
-    return {"services": services, "files": {change.name: change.fate for change in prepared.changes}}
+    return {"services": services, "files": {change.name: change.fate for change in plan.changes}}
 
 
 def _print_changes(changes: Sequence[Change]) -> None:
     counts = Counter(change.fate for change in changes)
     for change in changes:
-        if change.fate == "edited" or (change.fate != "unchanged" and counts[change.fate] <= _FEW):
+        if change.fate == "edited" or (change.fate != "unchanged" and counts[change.fate] <= _LISTED):
             click.echo(f"{click.style(_WORDS[change.fate], fg=_COLOURS[change.fate])}: {change.name}")
     click.echo(", ".join(f"{count} {fate}" for fate, count in sorted(counts.items())))
 

@@ -1,4 +1,4 @@
-"""FastAPI applications in a source tree, found by reading it; nothing is imported or run."""
+"""FastAPI applications in a source tree, found by parsing it; nothing is imported or run."""
 
 import ast
 import os
@@ -13,9 +13,9 @@ _INSTRUMENTED = {"instrument", "PrometheusMiddleware"}
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """Where a `FastAPI(...)` stands: its variable, empty where it is returned at once, and the function around it.
+    """A `FastAPI(...)` in the code: its variable (empty if it is returned at once) and the function around it.
 
-    `service` is the name that it is instrumented with, where the code gives one as text.
+    `service` is the name that it is instrumented with, if the code gives it as a literal.
     """
 
     path: Path
@@ -28,13 +28,13 @@ class App:
 
     @property
     def module(self) -> str:
-        """The dotted name by which servers are told to import it, from the folder that is on the path."""
+        """The dotted name by which servers import it, from the folder that is on the path."""
         parts = [part for part in self.path.with_suffix("").parts if part not in ("src", "__init__")]
         return ".".join(parts)
 
 
-def project_files(root: Path, *patterns: str) -> Iterator[Path]:
-    """Yield the files in a tree that a pattern fits, without tests, environments and what tools made."""
+def source_files(root: Path, *patterns: str) -> Iterator[Path]:
+    """Yield the files in a tree that fit a pattern, without tests, environments and what tools generate."""
     for folder, names, files in os.walk(root):
         names[:] = sorted(name for name in names if name not in _SKIPPED and not name.startswith("."))
         fitting = (name for name in sorted(files) if any(fnmatch(name, pattern) for pattern in patterns))
@@ -42,9 +42,9 @@ def project_files(root: Path, *patterns: str) -> Iterator[Path]:
 
 
 def find_apps(root: Path) -> list[App]:
-    """Return the applications in a tree; a file that is no Python is passed over."""
+    """Return the applications in a tree; a file that is not valid Python is skipped."""
     found: list[App] = []
-    for path in project_files(root, "*.py"):
+    for path in source_files(root, "*.py"):
         try:
             tree = ast.parse(path.read_bytes(), str(path))
         except (OSError, SyntaxError, ValueError):
@@ -56,7 +56,7 @@ def find_apps(root: Path) -> list[App]:
 
 
 class _Reader(ast.NodeVisitor):
-    """Reads one module, keeping the names of the functions that it is inside of."""
+    """Reads one module, and keeps the names of the functions around the node that it visits."""
 
     def __init__(self, path: Path, tree: ast.Module) -> None:
         self.apps: list[App] = []

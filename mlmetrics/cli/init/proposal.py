@@ -1,4 +1,4 @@
-"""What is proposed for the applications that were found: a name and an address for each."""
+"""Proposed services: a name and an address for each application that was found."""
 
 import re
 import unicodedata
@@ -6,34 +6,33 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mlmetrics.cli.init.discovery import App
-from mlmetrics.cli.init.ports import Served, port_of
+from mlmetrics.cli.init.ports import PortUse, port_of
 from mlmetrics.errors import ConfigurationError
-from mlmetrics.monitoring.deploy.containers import LOOPBACK, PORTS
+from mlmetrics.monitoring.deploy.compose import GRAFANA_PORT, LOOPBACK, PORTS
 
 _FIRST_PORT, _LAST_PORT = 8000, 65535
-_GRAFANA_PORT = 3001
 _GENERIC = {"api", "app", "application", "apps", "asgi", "backend", "main", "packages", "server", "services", "src"}
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A service: its name, its target, and the application behind it where one was found."""
+    """A service: its name, its target, and the application behind it if one was found."""
 
     name: str
     target: str
     app: App | None = None
 
 
-def propose(apps: Sequence[App], served: list[Served], project: str) -> list[Proposal]:
+def propose(apps: Sequence[App], uses: list[PortUse], project: str) -> list[Proposal]:
     """Return a proposal for each application, with names and ports that differ."""
-    known = {port for app in apps if (port := port_of(app, served)) is not None}
-    taken = {*PORTS.values(), _GRAFANA_PORT, *known}
+    known = {port for app in apps if (port := port_of(app, uses)) is not None}
+    taken = {*PORTS.values(), GRAFANA_PORT, *known}
     free = iter(port for port in range(_FIRST_PORT, _LAST_PORT) if port not in taken)
     proposals: list[Proposal] = []
     for app in apps:
-        name = _different(_name(app, project), {each.name for each in proposals})
-        port = port_of(app, served) or next(free)
+        name = _unique(_name(app, project), {each.name for each in proposals})
+        port = port_of(app, uses) or next(free)
         proposals.append(Proposal(name, f"{LOOPBACK}:{port}", app))
     return proposals
 
@@ -42,7 +41,7 @@ def parse_service(text: str) -> Proposal:
     """Return the service that NAME=PORT or NAME=HOST:PORT names.
 
     Raises:
-        ConfigurationError: The text is no such pair.
+        ConfigurationError: The text has another form.
     """
     name, equals, address = text.rpartition("=")
     host, _, port = address.rpartition(":")
@@ -56,7 +55,7 @@ def check_name(name: str) -> str:
     """Return a service's name if containers, pods and addresses can carry it.
 
     Raises:
-        ConfigurationError: It has spaces, accents or other signs; the message proposes one that has not.
+        ConfigurationError: It has other characters; the message proposes a valid name.
     """
     if _NAME.fullmatch(name) is None:
         message = (
@@ -85,6 +84,6 @@ def _name(app: App, project: str) -> str:
     return slug(app.title) or slug(own[0] if own else "") or slug(project) or "service"
 
 
-def _different(name: str, taken: set[str]) -> str:
+def _unique(name: str, taken: set[str]) -> str:
     names = [name, *(f"{name}-{number}" for number in range(2, len(taken) + 2))]
     return next(each for each in names if each not in taken)

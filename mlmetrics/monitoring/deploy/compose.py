@@ -1,44 +1,85 @@
-"""`docker-compose.yml`: the servers, and the services that name a module to run.
+"""`docker-compose.yml`: the servers, and the services whose configuration names a module to run.
 
-All of them share the host's network and listen on loopback only, so that one `prometheus.yml`
-serves containers and processes alike, and nothing is reachable from outside.
+All of them share the host's network and listen on loopback only. So one `prometheus.yml` serves
+containers and processes alike, and nothing can be reached from outside.
 """
 
+from importlib.resources import files
+from string import Template
+from typing import Any
 from urllib.parse import urlsplit
+
+import yaml
 
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import Config
-from mlmetrics.monitoring.deploy.containers import HARDENED, LOOPBACK, PORTS, VOLUMES, Container, health, servers
+from mlmetrics.monitoring.grafana.provisioning import DASHBOARDS_PATH, PROVISIONING_PATH
 from mlmetrics.monitoring.text import yaml_text
 
-ENVIRONMENT = """\
-# Copy to .env, and choose a password of your own wherever others can reach this machine.
-GRAFANA_ADMIN_USER=admin
-GRAFANA_ADMIN_PASSWORD=admin123
-"""
-_GRAFANA_PORT = 3001
+LOOPBACK = "127.0.0.1"
+PORTS = {"prometheus": 9090, "alertmanager": 9093, "node-exporter": 9100}
+GRAFANA_PORT = 3001
+TEMPLATES = files("mlmetrics.monitoring.deploy") / "templates"
+
+Container = dict[str, Any]
+
+
+def compose_files(config: Config) -> dict[str, str]:
+    """Return the composition and the example of its environment.
+
+    Raises:
+        ConfigurationError: Two programs want one port, or a port is not a number.
+    """
+    return {
+        "docker-compose.yml": compose_text(config),
+        ".env.example": (TEMPLATES / "env.example").read_text(encoding="utf-8"),
+    }
 
 
 def compose_text(config: Config) -> str:
-    """Return the file.
-
-    Raises:
-        ConfigurationError: Two programs want one port, or a port is no number.
-    """
+    """Return the composition; raises as `compose_files` does."""
     refuse_clashes(config)
-    containers = servers(config, grafana_port(config))
+    document = _template(config)
+    hardened, healthcheck, skeleton = (document.pop(key) for key in ("x-hardened", "x-healthcheck", "x-service"))
+    containers: dict[str, Container] = document["services"]
+    containers["grafana"]["environment"]["GF_SERVER_ROOT_URL"] = config.grafana
     for service in config.services:
         if service.module:
-            containers[service.name] = _service(service.module, service.targets[0])
-    for container in containers.values():
-        container["network_mode"] = "host"
-    return yaml_text({"name": config.name, "services": containers, "volumes": VOLUMES})
+            containers[service.name] = _service(skeleton, service.module, service.targets[0])
+    complete = {name: _complete(container, hardened, healthcheck) for name, container in containers.items()}
+    return yaml_text(document | {"name": config.name, "services": complete})
+
+
+def _template(config: Config) -> dict[str, Any]:
+    """Return the template with ports and paths; texts of the configuration are no part of the YAML that is parsed."""
+    ports = {name.replace("-", "_"): port for name, port in PORTS.items()} | {"grafana": grafana_port(config)}
+    paths = {"dashboards": DASHBOARDS_PATH, "provisioning": PROVISIONING_PATH}
+    text = (TEMPLATES / "docker-compose.yml").read_text(encoding="utf-8")
+    document: dict[str, Any] = yaml.safe_load(Template(text).substitute(ports, loopback=LOOPBACK, **paths))
+    return document
+
+
+def _service(skeleton: Container, module: str, target: str) -> Container:
+    *words, request = skeleton["healthcheck"]["test"]
+    test = [*words, Template(request).substitute(target=target)]
+    return skeleton | {
+        "command": [*skeleton["command"], module],
+        "healthcheck": skeleton["healthcheck"] | {"test": test},
+    }
+
+
+def _complete(container: Container, hardened: Container, healthcheck: Container) -> Container:
+    """Return a container with what all of them share, its image first and its network last."""
+    first = {key: container[key] for key in ("build", "image", "user") if key in container}
+    own = container["healthcheck"]
+    complete = {"healthcheck": {"test": own["test"]} | healthcheck | own, "network_mode": "host"}
+    return first | hardened | container | complete
 
 
 def grafana_port(config: Config) -> int:
     """Return the port of Grafana's address in the configuration."""
     try:
-        return urlsplit(config.grafana).port or _GRAFANA_PORT
+        return urlsplit(config.grafana).port or GRAFANA_PORT
     except ValueError as error:
         message = f"project.grafana = {config.grafana!r}: {error}; expected an address such as http://localhost:3001"
         raise ConfigurationError(message) from error
@@ -59,14 +100,3 @@ def refuse_clashes(config: Config) -> None:
                 message = f"port {text} is wanted by {taken[int(text)]} and by {service.name}: expected one for each"
                 raise ConfigurationError(message)
             taken[int(text)] = service.name
-
-
-def _service(module: str, target: str) -> Container:
-    asked = f"import urllib.request as u; u.urlopen('http://{target}/metrics', timeout=3)"
-    return {
-        "build": ".",
-        **HARDENED,
-        "tmpfs": ["/tmp"],  # noqa: S108 - a mount of the container
-        "command": ["python", "-m", module],
-        "healthcheck": health(["python", "-c", asked]) | {"start_period": "60s"},
-    }

@@ -1,4 +1,4 @@
-"""What every dashboard has: variables, annotations, links, rows, and ids that stay when panels come and go."""
+"""What every dashboard has: variables, annotations, links and rows. The ids of panels follow from their titles."""
 
 import json
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from grafana_foundation_sdk.models import dashboard
 
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana.panels import DATASOURCE, GRID_WIDTH, Panel
-from mlmetrics.monitoring.grafana.queries import WINDOW, Queries, selected
-from mlmetrics.monitoring.rules.promql import any_of, selector
+from mlmetrics.monitoring.grafana.queries import WINDOW, Queries, matches_variable
+from mlmetrics.monitoring.rules.promql import job_matcher, selector
 
 TAG = "mlmetrics"
 ALL = dashboard.VariableOption(selected=True, text="All", value="$__all")
@@ -37,6 +37,7 @@ def board(
     span: str = "now-1h",
 ) -> dashboard.Dashboard:
     """Return a dashboard; `variables` are those that it has beside the common ones."""
+    queries = Queries(config)
     return dashboard.Dashboard(
         uid=uid,
         title=title,
@@ -47,8 +48,8 @@ def board(
         time=dashboard.DashboardDashboardTime(span, "now"),
         refresh="30s",
         panels=_place(rows),
-        templating=dashboard.DashboardDashboardTemplating([*_variables(config), *variables]),
-        annotations=dashboard.AnnotationContainer(_annotations(Queries(config))),
+        templating=dashboard.DashboardDashboardTemplating([*_variables(config, queries), *variables]),
+        annotations=dashboard.AnnotationContainer(_annotations(queries)),
         links=[_links()],
     )
 
@@ -58,8 +59,11 @@ def json_text(model: dashboard.Dashboard) -> str:
     return json.dumps(model, cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
-def query_variable(name: str, label: str, query: str, all_value: str = ".+") -> dashboard.VariableModel:
-    """Return a variable whose values Prometheus knows; one, several or all of them may be chosen."""
+def query_variable(name: str, label: str, query: str, all_value: str | None = ".+") -> dashboard.VariableModel:
+    """Return a variable whose values Prometheus knows; one, several or all of them may be chosen.
+
+    All is `all_value` or, without one, every value that Prometheus knows.
+    """
     return dashboard.VariableModel(
         type_val=dashboard.VariableType.QUERY,
         name=name,
@@ -97,18 +101,20 @@ def _stable_id(kind: str, title: str) -> int:
     return crc32(f"{kind}:{title}".encode()) % _IDS + 1
 
 
-def _variables(config: Config) -> list[dashboard.VariableModel]:
-    placed = [selected(label) for label in config.grouping]
-    jobs = selector("up", *placed, f"job=~{any_of(service.name for service in config.services)}")
-    of_job = [*placed, selected("job")]
+def _variables(config: Config, queries: Queries) -> list[dashboard.VariableModel]:
+    placed = [matches_variable(label) for label in config.grouping]
+    # Without declared services, All stands for the jobs that mlmetrics runs in, not for every job of Prometheus.
+    source, all_jobs = ("up", ".+") if queries.config.jobs else ("mlmetrics_build_info", None)
+    jobs = selector(source, *placed, job_matcher(queries.config.jobs))
+    of_job = [*placed, matches_variable("job")]
     finished = selector("", '__name__=~"fastapi_requests_total|ml_.+_total"', *of_job)
-    inferences = selector("ml_inference_total", *of_job, selected("service"))
+    inferences = selector("ml_inference_total", *of_job, matches_variable("service"))
     return [
         dashboard.VariableModel(
             type_val=dashboard.VariableType.DATASOURCE, name="datasource", label="Data source", query="prometheus"
         ),
         *(query_variable(each, each.capitalize(), f"label_values({jobs}, {each})", ".*") for each in config.grouping),
-        query_variable("job", "Job", f"label_values({jobs}, job)"),
+        query_variable("job", "Job", f"label_values({jobs}, job)", all_jobs),
         query_variable("service", "Service", f"label_values({finished}, service)"),
         query_variable("model", "Model", f"label_values({inferences}, model)"),
         query_variable("instance", "Instance", f"label_values({selector('up', *of_job)}, instance)"),
@@ -116,7 +122,7 @@ def _variables(config: Config) -> list[dashboard.VariableModel]:
 
 
 def _annotations(queries: Queries) -> list[dashboard.AnnotationQuery]:
-    started = queries.pick("process_start_time_seconds")
+    started = queries.select("process_start_time_seconds")
     return [
         _annotation("Firing alerts", "red", queries.firing()),
         _annotation("Restarts", "blue", f"changes({started}[{WINDOW}]) > 0"),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlmetrics.monitoring.rules.indicators import Indicator, Sample
-from mlmetrics.monitoring.rules.promql import any_of, number, quote, selector, sum_by
+from mlmetrics.monitoring.rules.promql import job_matcher, number, quote, selector, sum_by
 
 
 class Condition(Protocol):
@@ -21,6 +21,15 @@ class Condition(Protocol):
 def service_of_job(expression: str) -> str:
     """Return an expression over targets with `service` set: a job is named as its service."""
     return f'label_replace({expression}, "service", "$1", "job", "(.+)")'
+
+
+# The jobs that mlmetrics has run in during a day: what a rule is about where no service is declared.
+_SEEN = "last_over_time(mlmetrics_build_info[1d])"
+
+
+def of_services(metric: str, jobs: tuple[str, ...]) -> str:
+    """Return a metric of targets that other programs have too, of the services only."""
+    return selector(metric, job_matcher(jobs)) if jobs else f"{metric} and on (job) {_SEEN}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,15 +93,15 @@ class Level:
 
     def expression(self, window: str) -> str:
         """Return the PromQL."""
-        job = f"job=~{any_of(self.jobs)}"
-        used = selector(self.used.name, job)
+        return f"{service_of_job(self._level(window))} > {number(self.threshold)}"
+
+    def _level(self, window: str) -> str:
+        if self.limit is None:
+            return sum_by(self.by, of_services(self.used.name, self.jobs))
+        used, limit = (selector(sample.name, job_matcher(self.jobs)) for sample in (self.used, self.limit))
         if self.window_seconds is not None:
             used = f"rate({used}[{window}])"
-        level = sum_by(self.by, used)
-        if self.limit is not None:
-            limit = f"max by ({', '.join(self.by)}) ({selector(self.limit.name, job)})"
-            level = f"{level}\n  / ({limit} > 0)"
-        return f"{service_of_job(level)} > {number(self.threshold)}"
+        return f"{sum_by(self.by, used)}\n  / (max by ({', '.join(self.by)}) ({limit}) > 0)"
 
     @property
     def samples(self) -> tuple[Sample, ...]:
@@ -129,12 +138,17 @@ class Down:
 
     def expression(self, _window: str) -> str:
         """Return the PromQL."""
-        up = selector("up", f"job=~{any_of(self.jobs)}")
+        up = of_services("up", self.jobs)
         if self.each:
-            return service_of_job(f"{up} == 0")
-        gone = [f"absent({selector('up', f'job={quote(job)}')})" for job in self.jobs]
+            return service_of_job(f"{up} == 0" if self.jobs else f"({up}) == 0")
         whole = f"max by ({', '.join(self.by)}) ({up}) == 0"
-        return service_of_job("\n  or ".join([whole, *gone]))
+        return service_of_job("\n  or ".join([whole, *self._gone()]))
+
+    def _gone(self) -> list[str]:
+        """Return the services that are no longer scraped."""
+        if self.jobs:
+            return [f"absent({selector('up', f'job={quote(job)}')})" for job in self.jobs]
+        return [f"0 * max by ({', '.join(self.by)}) ({_SEEN}) unless on (job) up"]
 
     @property
     def samples(self) -> tuple[Sample, ...]:

@@ -1,11 +1,13 @@
 """Indicators (SLIs): events of one kind and the bad ones among them, as PromQL and as the samples that it reads."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from mlmetrics.monitoring.rules.promql import bound, bound_matcher, quote, selector, sum_by
 
+# Writes the selector of a metric with an indicator's own matchers; dashboards add those of their variables.
+Select = Callable[..., str]
 Part = Literal["all", "good", "bad", "excluded", "used", "limit"]
 
 
@@ -62,22 +64,22 @@ def slow(metric: str, threshold: float, *matchers: str) -> Indicator:
     )
 
 
-def low(metric: str, threshold: float, *matchers: str) -> Indicator:
+def low(metric: str, threshold: float, *matchers: str, select: Select = selector) -> Indicator:
     """Return the scores of a histogram, those of at most `threshold` being bad."""
     return Indicator(
-        total=selector(f"{metric}_count", *matchers),
-        bad=selector(f"{metric}_bucket", bound_matcher(threshold), *matchers),
+        total=select(f"{metric}_count", *matchers),
+        bad=select(f"{metric}_bucket", bound_matcher(threshold), *matchers),
         not_bad="",
         samples=(Sample(f"{metric}_count", "all"), Sample(f"{metric}_bucket", "bad", {}, threshold)),
     )
 
 
-def failed_requests(*matchers: str) -> Indicator:
+def failed_requests(*matchers: str, select: Select = selector) -> Indicator:
     """Return HTTP requests, those answered by 5xx being bad; a request whose client left (499) is not counted."""
     name = "fastapi_requests_total"
     return Indicator(
-        total=selector(name, f"status!={quote('499')}", *matchers),
-        bad=selector(name, f"status=~{quote('5..')}", *matchers),
+        total=select(name, f"status!={quote('499')}", *matchers),
+        bad=select(name, f"status=~{quote('5..')}", *matchers),
         not_bad="",
         samples=(
             Sample(name, "good", {"status": "200"}),
@@ -87,11 +89,11 @@ def failed_requests(*matchers: str) -> Indicator:
     )
 
 
-def failed_calls(metric: str, *matchers: str) -> Indicator:
+def failed_calls(metric: str, *matchers: str, select: Select = selector) -> Indicator:
     """Return finished calls of an operation, failures being bad and cancelled calls left out."""
     return Indicator(
-        total=selector(metric, f"outcome!={quote('cancelled')}", *matchers),
-        bad=selector(metric, f"outcome={quote('failure')}", *matchers),
+        total=select(metric, f"outcome!={quote('cancelled')}", *matchers),
+        bad=select(metric, f"outcome={quote('failure')}", *matchers),
         not_bad="",
         samples=(
             Sample(metric, "good", {"outcome": "success"}),
@@ -101,23 +103,23 @@ def failed_calls(metric: str, *matchers: str) -> Indicator:
     )
 
 
-def usage_missing() -> Indicator:
+def usage_missing(*, select: Select = selector) -> Indicator:
     """Return successful inferences, those whose answer did not contain its token usage being bad."""
     missing, total = "ml_inference_usage_missing_total", "ml_inference_total"
     return Indicator(
-        total=selector(total, f"outcome={quote('success')}"),
-        bad=missing,
+        total=select(total, f"outcome={quote('success')}"),
+        bad=select(missing),
         not_bad="",
         samples=(Sample(total, "all", {"outcome": "success"}), Sample(missing, "bad")),
     )
 
 
-def busy_host() -> Indicator:
+def busy_host(*, select: Select = selector) -> Indicator:
     """Return the processor time of hosts, all but idle and waiting being bad."""
     name = "node_cpu_seconds_total"
     return Indicator(
-        total=name,
-        bad=selector(name, f"mode!~{quote('idle|iowait')}"),
+        total=select(name),
+        bad=select(name, f"mode!~{quote('idle|iowait')}"),
         not_bad="",
         samples=(Sample(name, "good", {"mode": "idle"}), Sample(name, "bad", {"mode": "user"})),
     )

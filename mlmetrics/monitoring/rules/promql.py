@@ -43,6 +43,11 @@ def selector(name: str, *matchers: str) -> str:
     return f"{name}{{{inside}}}" if inside else name
 
 
+def job_matcher(jobs: Sequence[str]) -> str:
+    """Return the matcher of the declared jobs, empty if none is declared."""
+    return f"job=~{any_of(jobs)}" if jobs else ""
+
+
 def sum_by(labels: Sequence[str], expression: str) -> str:
-    """Return the sum of an expression by labels."""
-    return f"sum by ({', '.join(labels)}) ({expression})"
+    """Return the sum of an expression by labels, or over all series where there are none."""
+    return f"sum by ({', '.join(labels)}) ({expression})" if labels else f"sum({expression})"

@@ -1,6 +1,5 @@
-"""Whether the alerts can do their work: on a live page of a service, and in a running Prometheus."""
+"""Whether alerts can fire: on a live page of a service, and in a running Prometheus."""
 
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +13,8 @@ from mlmetrics.monitoring.rules.alerts import enabled_alerts
 from mlmetrics.monitoring.rules.indicators import Sample
 from mlmetrics.monitoring.rules.model import AlertingRule
 from mlmetrics.monitoring.rules.slo import burn_alerts
-from mlmetrics.monitoring.verify.metrics_page import Page, fetch, read_page
+from mlmetrics.monitoring.verify.metrics_page import MetricsPage, read_page
+from mlmetrics.monitoring.verify.prometheus_api import PrometheusAPI, fetch
 
 MANY_VALUES = 100
 _LOOKS_LIKE_ID = re.compile(r"^(\d{5,}|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[0-9a-f]{24,}|[^@\s]+@[^@\s]+\.\w+)$")
@@ -26,7 +26,7 @@ _ON_PAGES = {name for metric in METRICS for name in metric.sample_names} | {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something to know: `error` is wrong here, `note` may be meant (a service that has no model)."""
+    """An `error` is wrong; a `note` may be intended, such as a metric that is absent in a service without models."""
 
     level: Literal["error", "note"]
     kind: str
@@ -35,7 +35,7 @@ class Finding:
 
 
 def check_page(config: Config, url: str) -> list[Finding]:
-    """Return what is to be said of a service's live page."""
+    """Return what is wrong with a service's live page, and which alerts could never fire on it."""
     page = read_page(*fetch(url))
     return [
         *(Finding("error", "malformed", url, text) for text in page.malformed),
@@ -44,7 +44,7 @@ def check_page(config: Config, url: str) -> list[Finding]:
     ]
 
 
-def _silent_alerts(config: Config, page: Page) -> Iterator[Finding]:
+def _silent_alerts(config: Config, page: MetricsPage) -> Iterator[Finding]:
     burns = [alert for objective in config.objectives for alert in burn_alerts(config, objective)[:1]]
     for alert in (*enabled_alerts(config), *burns):
         subject = " ".join(filter(None, (alert.name, alert.labels.get("objective", ""))))
@@ -59,7 +59,7 @@ def _read_from_pages(alert: Alert) -> Iterator[Sample]:
     return (sample for sample in alert.condition.samples if sample.name in _ON_PAGES)
 
 
-def _missing(subject: str, sample: Sample, page: Page) -> Finding | None:
+def _missing(subject: str, sample: Sample, page: MetricsPage) -> Finding | None:
     if sample.name not in page.names:
         return Finding("note", "never fires", subject, f"{sample.name} is not on the page")
     bounds = page.bounds[sample.name]
@@ -70,7 +70,7 @@ def _missing(subject: str, sample: Sample, page: Page) -> Finding | None:
     return None
 
 
-def _growing_labels(page: Page) -> Iterator[Finding]:
+def _growing_labels(page: MetricsPage) -> Iterator[Finding]:
     for (name, label), values in sorted(page.values.items()):
         ids = sum(bool(_LOOKS_LIKE_ID.match(value)) for value in values)
         if len(values) > MANY_VALUES:
@@ -80,19 +80,15 @@ def _growing_labels(page: Page) -> Iterator[Finding]:
 
 
 def check_prometheus(config: Config, url: str) -> list[Finding]:
-    """Return what is to be said of a running Prometheus: targets that are down, rules not loaded or not healthy."""
-    targets = _ask(url, "/api/v1/targets?state=active")["activeTargets"]
-    groups = _ask(url, "/api/v1/rules")["groups"]
-    return [*_lost_targets(config, targets), *_lost_rules(config, groups)]
+    """Return what is wrong in a running Prometheus: targets that are down, rules that are not loaded or fail."""
+    prometheus = PrometheusAPI(url)
+    return [
+        *_target_findings(config, prometheus.targets()),
+        *_rule_findings(config, prometheus.rule_groups()),
+    ]
 
 
-def _ask(url: str, path: str) -> dict[str, Any]:
-    body, _ = fetch(url.rstrip("/") + path)
-    data: dict[str, Any] = json.loads(body)["data"]
-    return data
-
-
-def _lost_targets(config: Config, targets: list[dict[str, Any]]) -> Iterator[Finding]:
+def _target_findings(config: Config, targets: list[dict[str, Any]]) -> Iterator[Finding]:
     jobs = {target["labels"]["job"] for target in targets}
     for service in config.services:
         if service.name not in jobs:
@@ -103,7 +99,7 @@ def _lost_targets(config: Config, targets: list[dict[str, Any]]) -> Iterator[Fin
             yield Finding("error", "target", target["labels"]["job"], text)
 
 
-def _lost_rules(config: Config, groups: list[dict[str, Any]]) -> Iterator[Finding]:
+def _rule_findings(config: Config, groups: list[dict[str, Any]]) -> Iterator[Finding]:
     loaded = {_identity(rule["name"], rule.get("labels", {})) for group in groups for rule in group["rules"]}
     for own_groups in rule_groups(config).values():
         for rule in (rule for group in own_groups for rule in group.rules):

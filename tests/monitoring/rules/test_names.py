@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 
-import promql_parser
 import pytest
 
 from mlmetrics.catalog import METRICS
@@ -11,7 +10,7 @@ from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.prometheus.files import rule_groups
 from mlmetrics.monitoring.rules.model import AlertingRule, RecordingRule
 from tests.monitoring.configurations import CONFIGURATIONS
-from tests.monitoring.promql import label_lists, result_labels, selectors
+from tests.promql import listed_labels, parse, result_labels, selectors
 
 TARGET_LABELS = {"job", "instance"}
 FOREIGN = {
@@ -53,7 +52,7 @@ class Labels:
         """
         if name in self._recorded:
             rule = self._recorded[name]
-            return result_labels(promql_parser.parse(rule.expression), self) | set(rule.labels)
+            return result_labels(parse(rule.expression), self) | set(rule.labels)
         histogram = re.fullmatch(r"mlmetrics:(\w+):baseline_(cdf|samples)", name)
         if histogram:
             return {*EXPORTED[f"{histogram[1]}_count"] - TARGET_LABELS, *(["bin"] if histogram[2] == "cdf" else [])}
@@ -68,45 +67,21 @@ class TestNames:
         """Each metric is exported or recorded, and has the labels that it is matched by."""
         labels_of = Labels(CONFIGURATIONS[name])
         for rule in rules(CONFIGURATIONS[name]):
-            for metric, matched in selectors(rule.expression):
-                assert matched <= labels_of(metric), rule.expression
+            for each in selectors(rule.expression):
+                assert each.labels() <= labels_of(each.metric), rule.expression
 
     def test_labels_of_aggregations_exist(self, name: str) -> None:
         """Each label in a `by`, `on` or `ignoring` is one of a metric in the rule."""
         labels_of = Labels(CONFIGURATIONS[name])
         for rule in rules(CONFIGURATIONS[name]):
-            known = set().union(*(labels_of(metric) for metric, _ in selectors(rule.expression)))
-            for listed in label_lists(rule.expression):
-                assert listed <= known, rule.expression
+            known = set().union(*(labels_of(each.metric) for each in selectors(rule.expression)))
+            assert listed_labels(rule.expression) <= known, rule.expression
 
     def test_annotations_name_labels_that_the_alert_has(self, name: str) -> None:
         """An annotation with a label that was aggregated away would read as empty."""
         labels_of = Labels(CONFIGURATIONS[name])
         for rule in rules(CONFIGURATIONS[name]):
             if isinstance(rule, AlertingRule):
-                has = result_labels(promql_parser.parse(rule.expression), labels_of) | set(rule.labels)
+                has = result_labels(parse(rule.expression), labels_of) | set(rule.labels)
                 named = set(re.findall(r"\$labels\.(\w+)", " ".join(rule.annotations.values())))
                 assert named <= has, rule.name
-
-
-class TestResultLabels:
-    """`result_labels` knows which labels an expression leaves."""
-
-    @pytest.mark.parametrize(
-        ("expression", "labels"),
-        [
-            ("x", {"a", "b"}),
-            ("sum by (a) (rate(x[5m])) > 0.5", {"a"}),
-            ("sum without (a) (x)", {"b"}),
-            ("x - ignoring (b) x", {"a"}),
-            ("x / on (a) x", {"a"}),
-            ("x / on (a) group_left () x", {"a", "b"}),
-            ('label_replace(max by (a) (x), "c", "$1", "a", "(.+)")', {"a", "c"}),
-            ('x or absent(x{a="1",b=~"2"})', {"a"}),
-            ("1 - x", {"a", "b"}),
-            ("vector(1)", set()),
-        ],
-    )
-    def test_of_each_kind_of_expression(self, expression: str, labels: set[str]) -> None:
-        """Aggregations, matching and functions each keep their labels."""
-        assert labels == result_labels(promql_parser.parse(expression), lambda _: {"a", "b"})

@@ -1,14 +1,15 @@
-"""Models: for each one how often, how fast, how well, and at what cost."""
+"""Models: calls, latency, streams, tokens and cost of each model."""
 
 from grafana_foundation_sdk.models import dashboard
 
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana import panels
 from mlmetrics.monitoring.grafana.layout import Row, board
-from mlmetrics.monitoring.grafana.panels import Panel, Query
-from mlmetrics.monitoring.grafana.queries import Queries, share_of
-from mlmetrics.monitoring.grafana.thresholds import good_share_under, over, share_over
+from mlmetrics.monitoring.grafana.panels import Panel, Query, above, good_share_below, share_above
+from mlmetrics.monitoring.grafana.queries import WINDOW, Queries, bad_share, share_of
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
+from mlmetrics.monitoring.rules.indicators import usage_missing
+from mlmetrics.monitoring.rules.promql import sum_by
 
 MODEL = ["service", "model"]
 LEGEND = "{{model}} · {{service}}"
@@ -34,14 +35,14 @@ def models(config: Config) -> dashboard.Dashboard:
 def _calls(config: Config, queries: Queries) -> tuple[Panel, ...]:
     finished = "ml_inference_total"
     return (
-        panels.series(
+        panels.timeseries(
             "Calls by model",
             "Model calls that end each second.",
             panels.PER_SECOND,
             Query(queries.per_second(MODEL, finished), LEGEND),
             width=6,
         ),
-        panels.series(
+        panels.timeseries(
             "Outcomes",
             "How calls ended; a cancelled call is no failure.",
             panels.PER_SECOND,
@@ -49,15 +50,15 @@ def _calls(config: Config, queries: Queries) -> tuple[Panel, ...]:
             width=6,
             stacked=True,
         ),
-        panels.series(
+        panels.timeseries(
             "Success rate by model",
             "Share of calls that succeeded; cancelled ones are left out.",
             panels.SHARE,
             Query(queries.success(MODEL, finished), LEGEND),
-            limit=good_share_under(config, "HighMLFailureRate"),
+            threshold=good_share_below(config, "HighMLFailureRate"),
             width=6,
         ),
-        panels.series(
+        panels.timeseries(
             "Failures by error type",
             "Calls that failed each second.",
             panels.PER_SECOND,
@@ -73,8 +74,8 @@ def _calls(config: Config, queries: Queries) -> tuple[Panel, ...]:
 def _latency(config: Config, queries: Queries) -> tuple[Panel, ...]:
     seconds = "ml_inference_duration_seconds"
     return (
-        panels.cells("Latency", "How many calls took how long.", panels.SECONDS, queries.buckets(seconds)),
-        panels.series(
+        panels.heatmap("Latency", "How many calls took how long.", panels.SECONDS, queries.buckets(seconds)),
+        panels.timeseries(
             "Latency percentiles",
             "So many of 100 calls end within this time; no more is seen than the last bucket's bound.",
             panels.SECONDS,
@@ -82,13 +83,13 @@ def _latency(config: Config, queries: Queries) -> tuple[Panel, ...]:
                 Query(queries.quantile(share, MODEL, seconds), f"p{share * 100:g} {LEGEND}", exemplar=True)
                 for share in (0.5, 0.95, 0.99)
             ),
-            limit=over(config, "SlowMLInference"),
+            threshold=above(config, "SlowMLInference"),
         ),
-        panels.series(
+        panels.timeseries(
             "Inferences in progress",
             "Calls that run at this moment.",
             panels.COUNT,
-            Query(f"sum by ({', '.join(MODEL)}) ({queries.pick('ml_inference_in_progress')})", LEGEND),
+            Query(sum_by(MODEL, queries.select("ml_inference_in_progress")), LEGEND),
         ),
     )
 
@@ -96,17 +97,17 @@ def _latency(config: Config, queries: Queries) -> tuple[Panel, ...]:
 def _streams(config: Config, queries: Queries) -> tuple[Panel, ...]:
     first, gap = "ml_inference_first_chunk_seconds", "ml_inference_chunk_interval_seconds"
     return (
-        panels.series(
+        panels.timeseries(
             "First chunk",
             "Half of the streams, and 95 of 100, begin within this time.",
             panels.SECONDS,
             Query(queries.quantile(0.95, MODEL, first), f"p95 {LEGEND}", exemplar=True),
             Query(queries.quantile(0.5, MODEL, first), f"p50 {LEGEND}"),
-            limit=over(config, "SlowFirstChunk"),
+            threshold=above(config, "SlowFirstChunk"),
             empty=NOT_STREAMED,
             width=12,
         ),
-        panels.series(
+        panels.timeseries(
             "Gaps between chunks",
             "Half of the gaps, and 95 of 100, are shorter.",
             panels.SECONDS,
@@ -120,13 +121,10 @@ def _streams(config: Config, queries: Queries) -> tuple[Panel, ...]:
 
 def _cost(config: Config, queries: Queries) -> tuple[Panel, ...]:
     spent = "ml_inference_cost_usd_total"
-    answered = queries.per_second(MODEL, "ml_inference_total", 'outcome="success"')
-    hidden, unpriced = (
-        share_of(queries.per_second(MODEL, name), answered)
-        for name in ("ml_inference_usage_missing_total", "ml_inference_unpriced_total")
-    )
+    hidden = usage_missing(select=queries.select)
+    unpriced = share_of(queries.per_second(MODEL, "ml_inference_unpriced_total"), hidden.total_rate(MODEL, WINDOW))
     return (
-        panels.series(
+        panels.timeseries(
             "Tokens",
             "Tokens each second, by type; the types add up.",
             panels.PER_SECOND,
@@ -137,7 +135,7 @@ def _cost(config: Config, queries: Queries) -> tuple[Panel, ...]:
             width=6,
             stacked=True,
         ),
-        panels.series(
+        panels.timeseries(
             "Cost an hour by model",
             "What an hour costs at the present rate.",
             panels.DOLLARS,
@@ -145,22 +143,22 @@ def _cost(config: Config, queries: Queries) -> tuple[Panel, ...]:
             empty=NO_COST,
             width=6,
         ),
-        panels.series(
+        panels.timeseries(
             "Cost an hour by service",
             "What an hour costs at the present rate.",
             panels.DOLLARS,
             Query(queries.per_hour(["service"], spent), "{{service}}"),
-            limit=over(config, "CostBudget"),
+            threshold=above(config, "CostBudget"),
             empty=NO_COST,
             width=6,
         ),
-        panels.series(
+        panels.timeseries(
             "Unknown usage and price",
             "Share of answers that hid their tokens, and of those whose model has no price.",
             panels.SHARE,
-            Query(hidden, f"hidden {LEGEND}"),
+            Query(bad_share(MODEL, hidden), f"hidden {LEGEND}"),
             Query(unpriced, f"no price {LEGEND}"),
-            limit=share_over(config, "UsageMissing"),
+            threshold=share_above(config, "UsageMissing"),
             empty="No model has answered in this time",
             width=6,
         ),
@@ -170,7 +168,7 @@ def _cost(config: Config, queries: Queries) -> tuple[Panel, ...]:
 def _work(queries: Queries) -> tuple[Panel, ...]:
     queued = "ml_inference_queue_duration_seconds"
     return (
-        panels.series(
+        panels.timeseries(
             "Batch size",
             "Items that a call handles, on average.",
             panels.COUNT,
@@ -178,7 +176,7 @@ def _work(queries: Queries) -> tuple[Panel, ...]:
             empty="No model works in batches",
             width=6,
         ),
-        panels.series(
+        panels.timeseries(
             "Waiting for the model",
             "Half of the calls, and 95 of 100, begin within this time.",
             panels.SECONDS,
@@ -187,19 +185,19 @@ def _work(queries: Queries) -> tuple[Panel, ...]:
             empty="No model has a queue",
             width=6,
         ),
-        panels.series(
+        panels.timeseries(
             "Loading",
             "Time that the last load of the model took.",
             panels.SECONDS,
-            Query(f"max by ({', '.join(MODEL)}) ({queries.pick('ml_model_load_duration_seconds')})", LEGEND),
+            Query(f"max by ({', '.join(MODEL)}) ({queries.select('ml_model_load_duration_seconds')})", LEGEND),
             empty="No model has told how long it loaded",
             width=6,
         ),
-        panels.rows(
+        panels.table(
             "Versions",
             "Models and versions that are loaded, and by how many processes.",
             panels.COUNT,
-            f"count by (service, model, version) ({queries.pick('ml_model_info')} == 1)",
+            f"count by (service, model, version) ({queries.select('ml_model_info')} == 1)",
             empty="No model has told its version",
             width=6,
         ),

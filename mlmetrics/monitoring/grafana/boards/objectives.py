@@ -1,4 +1,4 @@
-"""Objectives: what was promised, how fast the budget of errors burns, and what is left of it."""
+"""Objectives: their targets, how fast their error budgets burn, and what remains of the budgets."""
 
 from grafana_foundation_sdk.models import dashboard
 
@@ -6,9 +6,8 @@ from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.durations import format_seconds
 from mlmetrics.monitoring.grafana import panels
 from mlmetrics.monitoring.grafana.layout import Row, board, query_variable
-from mlmetrics.monitoring.grafana.panels import Panel, Query
-from mlmetrics.monitoring.grafana.queries import Queries, selected
-from mlmetrics.monitoring.grafana.thresholds import Limit
+from mlmetrics.monitoring.grafana.panels import Panel, Query, Threshold
+from mlmetrics.monitoring.grafana.queries import Queries, matches_variable
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.rules.promql import selector
 from mlmetrics.monitoring.rules.slo import PAIRS, PERIOD_SECONDS, RATIO, REMAINING, TARGET, WindowPair
@@ -27,7 +26,7 @@ def objectives(config: Config) -> dashboard.Dashboard:
         Row("Alerts", (_firing(queries),)),
     )
     words = "What was promised, how fast the budget of errors burns, and what is left of it."
-    known = f"label_values({selector(TARGET, selected('service'))}, objective)"
+    known = f"label_values({selector(TARGET, matches_variable('service'))}, objective)"
     variables = (query_variable("objective", "Objective", known),)
     return board(config, DASHBOARDS["objectives"], "ML Objectives", words, rows, variables=variables, span="now-6h")
 
@@ -35,22 +34,22 @@ def objectives(config: Config) -> dashboard.Dashboard:
 def _budget(config: Config, queries: Queries) -> tuple[Panel, ...]:
     period = format_seconds(PERIOD_SECONDS)
     return (
-        panels.series(
+        panels.timeseries(
             "Budget remaining",
             "Share of the errors that 30 days allow which is still to spend; below 0 the promise is broken.",
             panels.SHARE,
-            Query(queries.recorded(REMAINING, selected("objective")), LEGEND),
-            limit=Limit(BURN, 0, config.runbooks, low=True, signed=True),
+            Query(queries.recorded(REMAINING, matches_variable("objective")), LEGEND),
+            threshold=Threshold(BURN, 0, config.runbooks, low=True, signed=True),
             empty=NO_OBJECTIVE,
         ),
-        panels.series(
+        panels.timeseries(
             "Errors in 30 days",
             "Share of calls that missed the objective, over 30 days.",
             panels.SHARE,
             Query(_ratio(queries, period), LEGEND),
             empty=NO_OBJECTIVE,
         ),
-        panels.rows(
+        panels.table(
             "Promises",
             "What each objective promises.",
             panels.SHARE,
@@ -63,12 +62,12 @@ def _budget(config: Config, queries: Queries) -> tuple[Panel, ...]:
 
 def _burning(config: Config, queries: Queries, pair: WindowPair) -> Panel:
     short, long = format_seconds(pair.short_seconds), format_seconds(pair.long_seconds)
-    return panels.series(
+    return panels.timeseries(
         f"Burn over {short} and {long}",
         f"How many times faster than allowed the budget burns; the alert needs both above {pair.factor:g}.",
         panels.COUNT,
         *(Query(_burn(queries, window), f"{window} {LEGEND}") for window in (short, long)),
-        limit=Limit(BURN, pair.factor, config.runbooks),
+        threshold=Threshold(BURN, pair.factor, config.runbooks),
         empty=NO_OBJECTIVE,
         width=12,
     )
@@ -80,15 +79,15 @@ def _burn(queries: Queries, window: str) -> str:
 
 
 def _ratio(queries: Queries, window: str) -> str:
-    return queries.recorded(RATIO, selected("objective"), f'window="{window}"')
+    return queries.recorded(RATIO, matches_variable("objective"), f'window="{window}"')
 
 
 def _target() -> str:
-    return selector(TARGET, selected("service"), selected("objective"))
+    return selector(TARGET, matches_variable("service"), matches_variable("objective"))
 
 
 def _firing(queries: Queries) -> Panel:
-    return panels.rows(
+    return panels.table(
         "Burning budgets",
         "Objectives whose budget burns too fast now.",
         panels.COUNT,

@@ -1,14 +1,14 @@
-"""The main dashboard: how everything is, readable in ten seconds. Requests first, then models, then quality."""
+"""The main dashboard, an overview of all services: requests, models, quality, saturation and alerts."""
 
 from grafana_foundation_sdk.models import dashboard
 
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana import panels
 from mlmetrics.monitoring.grafana.layout import Row, board
-from mlmetrics.monitoring.grafana.panels import Panel, Query
-from mlmetrics.monitoring.grafana.queries import Queries
-from mlmetrics.monitoring.grafana.thresholds import Limit, good_share_under, over, share_over, under
+from mlmetrics.monitoring.grafana.panels import Panel, Query, Threshold, above, below, good_share_below, share_above
+from mlmetrics.monitoring.grafana.queries import Queries, bad_share
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
+from mlmetrics.monitoring.rules.indicators import failed_requests
 
 UNLIMITED = "No limit is set on these processes"
 NO_SCORES = "No document was scored in this time"
@@ -32,82 +32,82 @@ def performance(config: Config) -> dashboard.Dashboard:
 def _now(config: Config, queries: Queries) -> tuple[Panel, ...]:
     api, inference = "fastapi_request_duration_seconds", "ml_inference_total"
     return (
-        panels.single("Services up", "Services with an instance that answers.", panels.COUNT, _up(queries)),
-        panels.single(
+        panels.stat("Services up", "Services with an instance that answers.", panels.COUNT, _up(queries)),
+        panels.stat(
             "Alerts",
             "Alerts that are firing.",
             panels.COUNT,
             f"count({queries.firing()}) or vector(0)",
-            limit=Limit("", 1, config.runbooks),
+            threshold=Threshold("", 1, config.runbooks),
         ),
-        panels.single(
+        panels.stat(
             "Requests", "Requests each second.", panels.PER_SECOND, queries.per_second([], "fastapi_requests_total")
         ),
-        panels.single(
+        panels.stat(
             "Errors",
             "Share of requests answered by 5xx.",
             panels.SHARE,
-            queries.request_errors([]),
-            limit=share_over(config, "HighErrorRate"),
+            bad_share([], failed_requests(select=queries.select)),
+            threshold=share_above(config, "HighErrorRate"),
             empty="No request in this time",
         ),
-        panels.single(
+        panels.stat(
             "Response time p95",
             "95 of 100 requests are answered within this time.",
             panels.SECONDS,
             queries.quantile(0.95, [], api),
-            limit=over(config, "HighAPIResponseTime"),
+            threshold=above(config, "HighAPIResponseTime"),
             empty="No request in this time",
         ),
-        panels.single(
+        panels.stat(
             "Inferences", "Model calls that end each second.", panels.PER_SECOND, queries.per_second([], inference)
         ),
-        panels.single(
+        panels.stat(
             "Inference success",
             "Share of model calls that succeeded; cancelled ones are left out.",
             panels.SHARE,
             queries.success([], inference),
-            limit=good_share_under(config, "HighMLFailureRate"),
+            threshold=good_share_below(config, "HighMLFailureRate"),
             empty=NO_CALLS,
         ),
-        panels.single(
+        panels.stat(
             "Median accuracy",
             "Half of the parsed documents scored less.",
             panels.SHARE,
             queries.quantile(0.5, [], "parsing_accuracy_score"),
-            limit=under(config, "LowParsingAccuracy"),
+            threshold=below(config, "LowParsingAccuracy"),
             empty=NO_SCORES,
         ),
     )
 
 
 def _up(queries: Queries) -> str:
-    return f"count(max by (job) ({queries.pick('up')}) == 1) or vector(0)"
+    return f"count(max by (job) ({queries.select('up')}) == 1) or vector(0)"
 
 
 def _api(config: Config, queries: Queries) -> tuple[Panel, ...]:
     return (
-        panels.series(
+        panels.timeseries(
             "API request rate",
             "Requests that ended, by service.",
             panels.PER_SECOND,
             Query(queries.per_second(["service"], "fastapi_requests_total"), "{{service}}"),
         ),
-        panels.series(
+        panels.timeseries(
             "Response time (95th percentile)",
             "95 of 100 requests are answered, to the last byte, within this time.",
             panels.SECONDS,
             Query(
                 queries.quantile(0.95, ["service"], "fastapi_request_duration_seconds"), "{{service}}", exemplar=True
             ),
-            limit=over(config, "HighAPIResponseTime"),
+            threshold=above(config, "HighAPIResponseTime"),
         ),
-        panels.series(
+        panels.timeseries(
             "Error rate per service",
             "Share of requests answered by 5xx; clients that left (499) are not counted.",
             panels.SHARE,
-            Query(queries.request_errors(["service"]), "{{service}}"),
-            limit=share_over(config, "HighErrorRate"),
+            Query(bad_share(["service"], failed_requests(select=queries.select)), "{{service}}"),
+            threshold=share_above(config, "HighErrorRate"),
         ),
     )
 
@@ -115,50 +115,50 @@ def _api(config: Config, queries: Queries) -> tuple[Panel, ...]:
 def _models(config: Config, queries: Queries) -> tuple[Panel, ...]:
     model, seconds = ["service", "model"], "ml_inference_duration_seconds"
     return (
-        panels.series(
+        panels.timeseries(
             "Inference duration",
             "Half of the calls, and 95 of 100, end within this time.",
             panels.SECONDS,
             Query(queries.quantile(0.95, model, seconds), "p95 {{model}} · {{service}}", exemplar=True),
             Query(queries.quantile(0.5, model, seconds), "p50 {{model}} · {{service}}"),
-            limit=over(config, "SlowMLInference"),
+            threshold=above(config, "SlowMLInference"),
         ),
-        panels.series(
+        panels.timeseries(
             "Inference success rate",
             "Share of model calls that succeeded; cancelled ones are left out.",
             panels.SHARE,
             Query(queries.success(model, "ml_inference_total"), "{{model}} · {{service}}"),
-            limit=good_share_under(config, "HighMLFailureRate"),
+            threshold=good_share_below(config, "HighMLFailureRate"),
         ),
-        panels.series(
+        panels.timeseries(
             "In progress",
             "Requests being served and calls that run at this moment.",
             panels.COUNT,
-            Query(f"sum by (service) ({queries.pick('fastapi_requests_in_progress')})", "requests · {{service}}"),
-            Query(f"sum by (service) ({queries.pick('ml_inference_in_progress')})", "inferences · {{service}}"),
+            Query(f"sum by (service) ({queries.select('fastapi_requests_in_progress')})", "requests · {{service}}"),
+            Query(f"sum by (service) ({queries.select('ml_inference_in_progress')})", "inferences · {{service}}"),
         ),
     )
 
 
 def _quality(config: Config, queries: Queries) -> tuple[Panel, ...]:
     return (
-        panels.cells(
+        panels.heatmap(
             "Distribution of accuracy scores",
             "How many documents scored how much.",
             panels.SHARE,
             queries.buckets("parsing_accuracy_score"),
         ),
-        panels.series(
+        panels.timeseries(
             "Median accuracy by document type",
             "Half of the documents scored less.",
             panels.SHARE,
             Query(
                 queries.quantile(0.5, ["service", "doc_type"], "parsing_accuracy_score"), "{{doc_type}} · {{service}}"
             ),
-            limit=under(config, "LowParsingAccuracy"),
+            threshold=below(config, "LowParsingAccuracy"),
             empty=NO_SCORES,
         ),
-        panels.cells(
+        panels.heatmap(
             "Distribution of matching scores",
             "How many pairs scored how much.",
             panels.SHARE,
@@ -170,31 +170,31 @@ def _quality(config: Config, queries: Queries) -> tuple[Panel, ...]:
 def _saturation(config: Config, queries: Queries) -> tuple[Panel, ...]:
     target = ["job", "instance"]
     return (
-        panels.series(
+        panels.timeseries(
             "Memory in use",
             "Memory of the process, as a share of its limit.",
             panels.SHARE,
             Query(
-                f"{_largest(target, queries.pick('process_resident_memory_bytes'))}\n"
-                f"  / ({_largest(target, queries.pick('mlmetrics_memory_limit_bytes'))} > 0)",
+                f"{_largest(target, queries.select('process_resident_memory_bytes'))}\n"
+                f"  / ({_largest(target, queries.select('mlmetrics_memory_limit_bytes'))} > 0)",
                 "{{instance}} · {{job}}",
             ),
-            limit=share_over(config, "HighMemoryUsage"),
+            threshold=share_above(config, "HighMemoryUsage"),
             empty=UNLIMITED,
         ),
-        panels.series(
+        panels.timeseries(
             "Processor in use",
             "Processor time of the process, as a share of its limit.",
             panels.SHARE,
             Query(
                 f"{_largest(target, queries.rate('process_cpu_seconds_total'))}\n"
-                f"  / ({_largest(target, queries.pick('mlmetrics_cpu_limit_cores'))} > 0)",
+                f"  / ({_largest(target, queries.select('mlmetrics_cpu_limit_cores'))} > 0)",
                 "{{instance}} · {{job}}",
             ),
-            limit=share_over(config, "HighCPUUsage"),
+            threshold=share_above(config, "HighCPUUsage"),
             empty=UNLIMITED,
         ),
-        panels.rows(
+        panels.table(
             "Firing alerts",
             "What is firing now, for the selected services and for hosts.",
             panels.COUNT,

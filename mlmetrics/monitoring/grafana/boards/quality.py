@@ -1,4 +1,4 @@
-"""Quality and drift: how well documents are read and matched, and how far that is from a week ago."""
+"""Quality and drift: scores of parsed and matched documents, and their distance from the scores of a week ago."""
 
 from grafana_foundation_sdk.models import dashboard
 
@@ -6,11 +6,11 @@ from mlmetrics.catalog import BY_NAME
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana import panels
 from mlmetrics.monitoring.grafana.layout import Row, board
-from mlmetrics.monitoring.grafana.panels import Panel, Query
-from mlmetrics.monitoring.grafana.queries import Queries
-from mlmetrics.monitoring.grafana.thresholds import over, share_over, under
+from mlmetrics.monitoring.grafana.panels import Panel, Query, above, below, share_above
+from mlmetrics.monitoring.grafana.queries import WINDOW, Queries, bad_share
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.rules.drift import DRIFT_HISTOGRAMS, WEEK_SECONDS, record_name
+from mlmetrics.monitoring.rules.indicators import failed_calls, low
 
 NO_REFERENCE = "Needs scores of a week ago, or a recorded baseline"
 NO_SCORES = "No document was scored in this time"
@@ -31,25 +31,29 @@ def quality(config: Config) -> dashboard.Dashboard:
 
 def _documents(config: Config, queries: Queries) -> tuple[Panel, ...]:
     score, kind = "parsing_accuracy_score", ["service", "doc_type"]
-    low = config.alerts["LowParsingAccuracy"].threshold or 0.0
+    bound = config.alerts["LowParsingAccuracy"].threshold or 0.0
+    scored = low(score, bound, select=queries.select)
     return (
-        panels.series(
+        panels.timeseries(
             "Median accuracy",
             "Half of the documents of this type scored less.",
             panels.SHARE,
             Query(queries.quantile(0.5, kind, score), "{{doc_type}} · {{service}}"),
-            limit=under(config, "LowParsingAccuracy"),
+            threshold=below(config, "LowParsingAccuracy"),
             empty=NO_SCORES,
         ),
-        panels.series(
+        panels.timeseries(
             "Low confidence by document type",
-            f"Share of documents that scored at most {low:g}.",
+            f"Share of documents that scored at most {bound:g}.",
             panels.SHARE,
-            Query(queries.at_most(kind, score, low), "{{doc_type}} · {{service}}"),
-            limit=share_over(config, "LowParsingAccuracy"),
+            Query(
+                f"{scored.bad_rate(kind, WINDOW)} / ({scored.total_rate(kind, WINDOW)} > 0)",
+                "{{doc_type}} · {{service}}",
+            ),
+            threshold=share_above(config, "LowParsingAccuracy"),
             empty=NO_SCORES,
         ),
-        panels.cells(
+        panels.heatmap(
             "File sizes",
             "How many files were how large.",
             panels.BYTES,
@@ -64,8 +68,10 @@ def _drift(config: Config, queries: Queries, alert: str) -> tuple[Panel, ...]:
     subject = " · ".join(f"{{{{{label}}}}}" for label in reversed(BY_NAME[histogram].labels))
     legend = f"{subject} against {{{{reference}}}}"
     return (
-        panels.cells(f"Now: {title}", "How many scored how much.", panels.SHARE, queries.buckets(histogram), width=12),
-        panels.cells(
+        panels.heatmap(
+            f"Now: {title}", "How many scored how much.", panels.SHARE, queries.buckets(histogram), width=12
+        ),
+        panels.heatmap(
             f"A week ago: {title}",
             "The same hours, a week earlier.",
             panels.SHARE,
@@ -73,22 +79,22 @@ def _drift(config: Config, queries: Queries, alert: str) -> tuple[Panel, ...]:
             empty=NO_REFERENCE,
             width=12,
         ),
-        panels.series(
+        panels.timeseries(
             f"PSI of {title}",
             "Population stability index against a week ago and against the baseline; 0 is no shift.",
             panels.COUNT,
             Query(queries.recorded(record_name(histogram, "psi")), legend),
-            limit=over(config, alert),
+            threshold=above(config, alert),
             empty=NO_REFERENCE,
         ),
-        panels.series(
+        panels.timeseries(
             f"KS of {title}",
             "Kolmogorov-Smirnov distance: the widest gap between the two cumulated distributions.",
             panels.SHARE,
             Query(queries.recorded(record_name(histogram, "ks")), legend),
             empty=NO_REFERENCE,
         ),
-        panels.series(
+        panels.timeseries(
             f"Wasserstein distance of {title}",
             "How far, on average, a score has moved.",
             panels.COUNT,
@@ -101,14 +107,17 @@ def _drift(config: Config, queries: Queries, alert: str) -> tuple[Panel, ...]:
 def _calls(queries: Queries) -> tuple[Panel, ...]:
     kind = ["service", "parser", "doc_type"]
     return (
-        panels.series(
+        panels.timeseries(
             "Parsing failures",
             "Share of documents that could not be parsed; cancelled ones are left out.",
             panels.SHARE,
-            Query(queries.failure(kind, "ml_parsing_total"), "{{doc_type}} · {{parser}} · {{service}}"),
+            Query(
+                bad_share(kind, failed_calls("ml_parsing_total", select=queries.select)),
+                "{{doc_type}} · {{parser}} · {{service}}",
+            ),
             width=6,
         ),
-        panels.series(
+        panels.timeseries(
             "Parsing failures by error type",
             "Documents that could not be parsed, each second.",
             panels.PER_SECOND,
@@ -119,7 +128,7 @@ def _calls(queries: Queries) -> tuple[Panel, ...]:
             empty="No document has failed yet",
             width=6,
         ),
-        panels.series(
+        panels.timeseries(
             "Parsing time",
             "95 of 100 documents are parsed within this time.",
             panels.SECONDS,
@@ -128,7 +137,7 @@ def _calls(queries: Queries) -> tuple[Panel, ...]:
             ),
             width=6,
         ),
-        panels.series(
+        panels.timeseries(
             "Matching time",
             "95 of 100 pairs are matched within this time.",
             panels.SECONDS,
