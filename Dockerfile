@@ -6,8 +6,6 @@ WORKDIR /app
 
 # The library before the examples, so that a change of an example installs nothing again.
 COPY pyproject.toml constraints.txt README.md LICENSE ./
-COPY prometheus prometheus
-COPY grafana grafana
 COPY mlmetrics mlmetrics
 RUN python -m pip install --constraint constraints.txt ".[fastapi,demo]"
 COPY examples examples

@@ -53,15 +53,15 @@ check-imports: $(VENV)/.installed-check
 
 check-rendered: $(VENV)/.installed-check
 	@$(PYTHON) -m mlmetrics.cli render --check
-	@$(PYTHON) -m mlmetrics.monitoring.stack.render --check
 
 format: $(VENV)/.installed-check ## Format the code, and mend what the linter can mend
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
 
-render: $(VENV)/.installed-test ## Write prometheus/, grafana/, kubernetes/ and docker-compose.yml from mlmetrics.toml
+render: $(VENV)/.installed-test ## Write what is rendered from mlmetrics.toml, what the wheel ships, the schema and its page
+	@$(PYTHON) -m mlmetrics.monitoring.schema
 	@$(PYTHON) -m mlmetrics.cli render
-	@$(PYTHON) -m mlmetrics.monitoring.stack.render
+	@$(PYTHON) -m tests.monitoring.shipped
 
 mutation: $(VENV)/.installed-test servers ## Mutate every rule, and count the mutants that its tests notice
 	@$(PYTHON) -m tests.monitoring.mutation $(ARGS)
@@ -70,10 +70,10 @@ alerts: $(VENV)/.installed-test servers ## See every alert fire and resolve on r
 	@$(PYTHON) -m tests.integration.alert_rehearsal --write
 
 panels: $(VENV)/.installed-test ## Run every query of every panel on the Prometheus at URL=...
-	@$(PYTHON) -m mlmetrics.monitoring.dashboards.probe $(URL)
+	@$(PYTHON) -m mlmetrics.cli check --prometheus $(URL) --panels
 
 picture: $(VENV)/.installed-check servers ## Draw the picture of the README from live query results
-	@$(PYTHON) -m tests.dashboards.picture docs/images/main-dashboard.png
+	@$(PYTHON) -m tests.monitoring.grafana.picture docs/images/main-dashboard.png
 
 bench: $(VENV)/.installed-bench ## Measure, side by side with peers
 	@scripts/servers.sh wrk

@@ -11,7 +11,7 @@ from .toolkit import MLMetrics
 from .version import __version__
 
 if TYPE_CHECKING:
-    from .monitoring.baseline import export_baseline
+    from .monitoring.rules.baseline import export_baseline
 
 _default = MLMetrics()
 follow(lambda: _default.store)  # what names no registry, such as PrometheusMiddleware, goes with the functions below
@@ -71,6 +71,6 @@ def __getattr__(name: str) -> Any:
     """Import what belongs to monitoring when it is first asked for: services record, and never need it."""
     if name != "export_baseline":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from .monitoring.baseline import export_baseline  # noqa: PLC0415 (that is the point of it)
+    from .monitoring.rules.baseline import export_baseline  # noqa: PLC0415 (that is the point of it)
 
     return export_baseline

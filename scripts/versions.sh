@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 if [ -n "${SHORT:-}" ]; then
   runs=("3.11 lowest" "3.13 pinned")
   what=(-e ".[fastapi,cli]" --group runtime)
-  left_out=(init monitoring stack examples test_house.py test_servers.py)
+  left_out=(cli monitoring examples test_house.py test_promql.py test_servers.py)
 else
   runs=("3.11 lowest" "3.11 newest" "3.12 newest" "3.13 newest")
   what=(-e ".[fastapi,cli,demo]" --group test)
@@ -19,7 +19,7 @@ else
 fi
 # Not of the runtime, or slow, or the same on every version: `make test` runs them. (Those of the dashboards start
 # services in threads, and anyio 4.3, which the lowest versions need, cannot always be imported by several at once.)
-left_out+=(benchmarks dashboards integration packaging typing monitoring/test_mutation.py)
+left_out+=(benchmarks integration packaging typing monitoring/grafana monitoring/test_mutation.py monitoring/verify)
 
 constraints=$(mktemp)
 trap 'rm -f "$constraints"' EXIT

@@ -1,4 +1,4 @@
-"""What Prometheus and Alertmanager get: rules, objectives, drift and their proofs.
+"""Files for Prometheus, Grafana, Docker Compose and Kubernetes, rendered from the catalogue and one configuration.
 
-Built from the catalogue and one `mlmetrics.toml`; knows nothing of the runtime.
+`verify` checks what runs. Nothing of the runtime is imported.
 """

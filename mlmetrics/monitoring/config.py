@@ -1,79 +1,275 @@
-"""The configuration: what `mlmetrics.toml` says, as frozen values; `loading` reads them."""
+"""The configuration: the sections of `mlmetrics.toml` as pydantic models, and `Config`, which is all of them together.
+
+Defaults, units, descriptions and checks of a key stand here and nowhere else; only the default numbers of
+alerts stand in their table, `rules/alerts`. `loading` reads a file; `schema` describes it.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, get_args
 
-from mlmetrics.catalog import BY_NAME
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, WithJsonSchema, field_validator
+
 from mlmetrics.errors import ConfigurationError
-from mlmetrics.monitoring.durations import format_seconds
-from mlmetrics.monitoring.settings import Settings
+from mlmetrics.monitoring.durations import format_seconds, parse_seconds
+from mlmetrics.monitoring.labels import LONGEST_VALUE, is_label_name, is_label_value
+from mlmetrics.monitoring.reading import Expects, Section
 
-Operation = Literal["request", "inference", "parsing", "matching"]
-MEASURED_BY: dict[str, str] = {
+ObjectiveOperation = Literal["request", "inference", "parsing", "matching"]
+Severity = Literal["critical", "warning", "info", "none"]
+MEASURED_BY: dict[ObjectiveOperation, str] = {
     "request": "fastapi_request_duration_seconds",
     "inference": "ml_inference_duration_seconds",
     "parsing": "ml_parsing_duration_seconds",
     "matching": "ml_matching_duration_seconds",
 }
+RESERVED_LABELS = ("alertname", "severity", "service", "job", "instance", "le")
+_RULE_LABELS = {*RESERVED_LABELS, "objective", "scope", "long", "short", "window"}
+_RESERVED_JOBS = ("node", "prometheus", "alertmanager")
+_LARGEST = 1e15
+_LONGEST_SECONDS = 10 * 365 * 86_400
+
+
+_TEXT = f"a text of 1 to {LONGEST_VALUE} printable characters without '{{{{' (Prometheus expands those)"
+
+
+def _label_value(text: str) -> str:
+    if not is_label_value(text):
+        raise ValueError(_TEXT)
+    return text
+
+
+def _base_address(text: str) -> str:
+    return _label_value(text).rstrip("/") if text else text
+
+
+def _labels(labels: dict[str, str]) -> dict[str, str]:
+    for name, text in labels.items():
+        if not (is_label_name(name) and is_label_value(text)):
+            message = f"label names of letters, digits and _ with printable texts; {name!r} = {text!r} is not"
+            raise ValueError(message)
+    return labels
+
+
+def _different(texts: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(texts)) != len(texts):
+        message = "a list of different texts"
+        raise ValueError(message)
+    return texts
+
+
+def _address(text: str) -> str:
+    if "/" in text or ":" not in text:
+        message = "addresses of the form host:port, without http:// and path"
+        raise ValueError(message)
+    return text
+
+
+def _seconds(value: object) -> float:
+    words = f'a duration in quotes such as "30s", "5m" or "1h30m", at most {format_seconds(_LONGEST_SECONDS)}'
+    try:
+        seconds = parse_seconds(value) if isinstance(value, str) else None
+    except (ValueError, OverflowError):
+        seconds = None
+    if seconds is None or seconds > _LONGEST_SECONDS:
+        raise ValueError(words)
+    if seconds % 1:
+        message = "whole seconds"
+        raise ValueError(message)
+    return seconds
+
+
+def _more_than_nothing(seconds: float) -> float:
+    if not seconds:
+        message = "whole seconds, more than 0"
+        raise ValueError(message)
+    return seconds
+
+
+def _ascending(bounds: tuple[float, ...]) -> tuple[float, ...]:
+    if sorted(set(bounds)) != list(bounds):
+        message = "ascending bounds, each once"
+        raise ValueError(message)
+    return bounds
+
+
+Text = Annotated[str, Field(min_length=1, max_length=LONGEST_VALUE), AfterValidator(_label_value), Expects(_TEXT)]
+BaseAddress = Annotated[str, AfterValidator(_base_address), Expects("an address in quotes, or an empty text")]
+Target = Annotated[Text, AfterValidator(_address)]
+Labels = Annotated[dict[str, str], AfterValidator(_labels), Expects('a table of texts such as { team = "ml" }')]
+FreeLabels = Annotated[dict[str, str], Expects('a table of texts such as { release = "prometheus" }')]
+Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=_LARGEST)]
+Threshold = Annotated[Number, Expects("a number of 0 or more")]
+CallCount = Annotated[Number, Field(ge=1), Expects("a number of calls of 1 or more")]
+Ratio = Annotated[Number, Field(ge=0.0001, le=0.9999), Expects("a part between 0 and 1, such as 0.05 for 5 %")]
+_DURATION = {"type": "string", "pattern": r"^(\d+(ms|[wdhms]))+$"}
+Duration = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_DURATION)]
+Window = Annotated[Duration, AfterValidator(_more_than_nothing)]
+BucketBounds = Annotated[
+    tuple[Number, ...],
+    Field(min_length=2),
+    AfterValidator(_ascending),
+    Expects("at least two bounds, as finite numbers of 0 or more"),
+]
+
+
+def key(description: str, *, name: str | None = None, unit: str = "", **options: Any) -> Any:
+    """Return a field with its description and unit; `name` is the key where the attribute has another."""
+    extra: dict[str, Any] = {"x-unit": unit} if unit else {}
+    return Field(validation_alias=name, description=description, json_schema_extra=extra, **options)
+
+
+class Project(Section):
+    """The names and addresses that everything rendered has in common."""
+
+    name: Text = key("Name of the Compose project.", default="mlmetrics")
+    title: Text = key("Title of the main dashboard.", default="ML/AI Performance")
+    runbooks: BaseAddress = key("Base address of the runbooks, in the links of alerts.", default="docs/runbooks")
+    grafana: BaseAddress = key("Address of Grafana, in the links of alerts.", default="http://localhost:3001")
+    grouping: Annotated[tuple[str, ...], AfterValidator(_different), Expects("a list of different label names")] = key(
+        "Labels of targets by which every rule and dashboard tells services apart, such as cluster.", default=()
+    )
+    external_labels: Labels = key("Labels that Prometheus adds to all that leaves it.", default={})
+    rule_labels: Labels = key("Labels that every alert gets.", default={})
+
+    @field_validator("grouping")
+    @classmethod
+    def _check_grouping(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if not all(is_label_name(name) and name not in RESERVED_LABELS for name in names):
+            message = 'label names that targets carry, such as ["cluster", "namespace"]'
+            raise ValueError(message)
+        return names
+
+    @field_validator("rule_labels")
+    @classmethod
+    def _check_rule_labels(cls, labels: dict[str, str]) -> dict[str, str]:
+        return _without(labels, _RULE_LABELS, "the rules set")
+
+
+class Service(Section):
+    """A service to scrape. Its name is the job, and what its metrics say in `service`."""
+
+    name: Text = key("Name of the service, as its metrics give it in the label service.")
+    targets: Annotated[
+        tuple[Target, ...],
+        Field(min_length=1),
+        AfterValidator(_different),
+        Expects("a list of at least 1 different texts"),
+    ] = key("Addresses to scrape, as host:port.")
+    labels: Labels = key("Labels that Prometheus adds to its metrics.", default={})
+    module: Text = key("Python module that a container of it runs; without it there is no container.", default="")
+
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if name in _RESERVED_JOBS:
+            message = f"another name: {', '.join(_RESERVED_JOBS)} are jobs of the monitoring itself"
+            raise ValueError(message)
+        return name
+
+    @field_validator("labels")
+    @classmethod
+    def _check_labels(cls, labels: dict[str, str]) -> dict[str, str]:
+        return _without(labels, {*RESERVED_LABELS}, "Prometheus or the rules set")
+
+
+class Objective(Section):
+    """A promise over 30 days: the share of calls that succeed, or that end within a threshold."""
+
+    name: Text = key("Name of the objective.")
+    service: Text = key("Name of a service of this file.")
+    operation: Annotated[ObjectiveOperation, Expects(f"one of {', '.join(get_args(ObjectiveOperation))}")] = key(
+        "What is measured."
+    )
+    target: Annotated[
+        Number,
+        Field(ge=0.0001, le=0.99999),
+        Expects("a part above 0 and below 1, such as 0.995: 0 promises nothing and 1 leaves no budget to burn"),
+    ] = key("Share of calls that keep the promise.", unit="part, 0 to 1")
+    threshold_seconds: Annotated[Number | None, Expects("seconds, as a number; leave it out to promise success")] = key(
+        "Promise that calls end within this time instead of that they succeed. A bucket bound of the histogram.",
+        name="threshold",
+        unit="seconds",
+        default=None,
+    )
+    only: Labels = key("Labels of the metric with the value to keep.", default={})
+    minimum: CallCount = key("Calls in the short window below which no alert is raised.", unit="calls", default=10.0)
+
+
+class Targets(Section):
+    """Servers of the monitoring itself."""
+
+    targets: Annotated[tuple[Text, ...], AfterValidator(_different), Expects("a list of different texts")] = key(
+        "Addresses, as host:port.", default=()
+    )
+
+
+class Receivers(Section):
+    """The webhooks that Alertmanager calls; an empty address calls nobody."""
+
+    page: BaseAddress = key("Where critical alerts go.", default="")
+    ticket: BaseAddress = key("Where all other alerts go.", default="")
+    watchdog: BaseAddress = key("Where the Watchdog goes, which always fires.", default="")
+
+
+class Kubernetes(Section):
+    """What every resource for a cluster carries."""
+
+    namespace: Text = key("Namespace of the resources.", default="")
+    labels: FreeLabels = key("Labels by which the Prometheus operator selects rules.", default={})
+
+
+class AlertKeys(Section):
+    """The keys of `[alert.NAME]`. Each alert has those for which its row in the table has a default."""
+
+    severity: Annotated[Severity, Expects(f"one of {', '.join(get_args(Severity))}")] = key("How urgent it is.")
+    for_seconds: Duration = key("How long the condition must hold before the alert fires.", name="for")
+    threshold: Threshold = key("The measured value above which an event is bad, or the alert fires.")
+    share: Ratio = key("Fires when more than this part is bad.", unit="part, 0 to 1")
+    window_seconds: Window = key("The time over which is counted.", name="window")
+    minimum: CallCount = key("Calls in the window below which it stays silent.", unit="calls")
+    enabled: Annotated[StrictBool, Expects("true or false")] = key("Whether the alert is rendered at all.")
 
 
 @dataclass(frozen=True, slots=True)
-class Service:
-    """A service to scrape; its name is the job and what its metrics say in `service`.
+class AlertSettings:
+    """The numbers of one alert, in the units of `AlertKeys`; None where the alert has no such number."""
 
-    `module` is the Python module that runs it in a container, empty where it runs elsewhere.
-    """
-
-    name: str
-    targets: tuple[str, ...]
-    labels: Mapping[str, str] = field(default_factory=dict)
-    module: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Objective:
-    """A promise over 30 days: the share of calls that succeed, or that end within `threshold_seconds`."""
-
-    name: str
-    service: str
-    operation: Operation
-    target: float
-    threshold_seconds: float | None = None
-    only: Mapping[str, str] = field(default_factory=dict)
-    minimum: float = 10
-
-
-@dataclass(frozen=True, slots=True)
-class Notices:
-    """Where Alertmanager sends: one address for each urgency; an empty one sends nowhere."""
-
-    page: str = ""
-    ticket: str = ""
-    watchdog: str = ""
+    severity: Severity
+    for_seconds: float = 0.0
+    threshold: float | None = None
+    share: float | None = None
+    window_seconds: float | None = None
+    minimum: float | None = None
+    enabled: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All that the generators need; durations are unscaled, `span` writes them scaled."""
+    """All that is rendered from; durations are unscaled, `span` writes them scaled."""
 
     name: str
     title: str
     services: tuple[Service, ...]
-    alerts: Mapping[str, Settings]
-    objectives: tuple[Objective, ...] = ()
-    host_targets: tuple[str, ...] = ()
-    alertmanagers: tuple[str, ...] = ()
-    grouping: tuple[str, ...] = ()
-    external_labels: Mapping[str, str] = field(default_factory=dict)
-    rule_labels: Mapping[str, str] = field(default_factory=dict)
-    kubernetes_labels: Mapping[str, str] = field(default_factory=dict)
-    kubernetes_namespace: str = ""
-    runbooks: str = "docs/runbooks"
-    grafana: str = "http://localhost:3001"
-    notices: Notices = Notices()
-    bucket_overrides: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    alerts: Mapping[str, AlertSettings]
+    objectives: tuple[Objective, ...]
+    host_targets: tuple[str, ...]
+    alertmanagers: tuple[str, ...]
+    grouping: tuple[str, ...]
+    external_labels: Mapping[str, str]
+    rule_labels: Mapping[str, str]
+    kubernetes_labels: Mapping[str, str]
+    kubernetes_namespace: str
+    runbooks: str
+    grafana: str
+    receivers: Receivers
+    bounds: Mapping[str, tuple[float, ...]]
     time_scale: float = 1.0
+
+    @property
+    def jobs(self) -> tuple[str, ...]:
+        """The names of the services, which are the jobs of Prometheus."""
+        return tuple(service.name for service in self.services)
 
     def span(self, seconds: float) -> str:
         """Return a duration as text, scaled by `time_scale`."""
@@ -81,7 +277,7 @@ class Config:
 
     def buckets(self, metric: str) -> tuple[float, ...]:
         """Return the bounds that the services use for a histogram."""
-        return self.bucket_overrides.get(metric, BY_NAME[metric].buckets)
+        return self.bounds[metric]
 
     def scaled(self, time_scale: float) -> "Config":
         """Return the same configuration with every window and wait multiplied."""
@@ -89,3 +285,11 @@ class Config:
             message = f"time scale = {time_scale!r}: expected more than 0 and at most 1 (1 is real time)"
             raise ConfigurationError(message)
         return replace(self, time_scale=time_scale)
+
+
+def _without(labels: dict[str, str], reserved: set[str], owner: str) -> dict[str, str]:
+    clash = sorted(reserved & set(labels))
+    if clash:
+        message = f"other label names than {', '.join(clash)}, which {owner}"
+        raise ValueError(message)
+    return labels

@@ -1,126 +1,107 @@
-"""Reading one TOML table: every complaint names the key, the value, and what would be right."""
+"""Reading sections of the configuration with pydantic, and errors that say which key, which value, and what is right.
+
+pydantic checks; the words are ours, so that an error reads `service[0].targets = []: expected …`.
+"""
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
 from mlmetrics.errors import ConfigurationError
-from mlmetrics.monitoring.durations import parse_seconds
 
-_LONGEST_NAME = 120
+KeyPath = tuple[str | int, ...]
+_KEY = "mlmetrics_key"
+SectionT = TypeVar("SectionT", bound="Section")
 
 
-class Table:
-    """A table of the configuration, read key by key; `close` refuses the keys nobody asked for."""
+@dataclass(frozen=True, slots=True)
+class Expects:
+    """Annotates a type with the words that say what is right; every complaint of pydantic about it reads so."""
 
-    def __init__(self, values: object, path: str) -> None:
-        self.path = path
-        if not isinstance(values, Mapping):
-            message = f"{path} = {values!r}: expected a table, as in [{path}]"
-            raise ConfigurationError(message)
-        self._values = dict(values)
-        self._known: set[str] = set()
+    words: str
 
-    def __contains__(self, key: str) -> bool:
-        return key in self._values
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Wrap the checks of the type."""
+        return core_schema.no_info_wrap_validator_function(self._check, handler(source))
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._values)
-
-    def refuse(self, key: str, expected: str) -> NoReturn:
-        """Raise the error that says what `key` was and what it should be."""
-        where = f"{self.path}.{key}" if self.path else key
-        given = f" = {self._values[key]!r}" if key in self._values else " is missing"
-        message = f"{where}{given}: expected {expected}"
-        raise ConfigurationError(message)
-
-    def raw(self, key: str, default: Any) -> Any:
-        """Return the value as TOML gave it."""
-        self._known.add(key)
-        return self._values.get(key, default)
-
-    def text(self, key: str, default: str | None = None) -> str:
-        """Return a text that may stand in rules: printable, and no template of Prometheus."""
-        value = self.raw(key, default)
-        if not isinstance(value, str) or not is_plain(value):
-            self.refuse(
-                key, f"a text of 1 to {_LONGEST_NAME} printable characters without '{{{{' (Prometheus expands those)"
-            )
-        return value
-
-    def address(self, key: str, default: str) -> str:
-        """Return a base address without its closing slash; it may be empty."""
-        value = self.raw(key, default)
-        if value == "":
-            return ""
-        return self.text(key, default).rstrip("/")
-
-    def number(self, key: str, default: float | None, *, least: float, most: float, expected: str) -> float:
-        """Return a number within its limits."""
-        value = self.raw(key, default)
-        if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
-            self.refuse(key, expected)
-        return float(value)
-
-    def seconds(self, key: str, default: float, *, positive: bool = True) -> float:
-        """Return a duration such as `5m` in seconds."""
-        value = self.raw(key, None)
-        if value is None:
-            return default
+    def _check(self, value: object, check: Callable[[object], object]) -> object:
         try:
-            seconds = parse_seconds(value)
-        except (TypeError, ValueError):
-            self.refuse(key, 'a duration in quotes such as "30s", "5m" or "1h30m"')
-        if seconds % 1 or (positive and seconds <= 0):
-            self.refuse(key, f"whole seconds{', more than 0' if positive else ''}")
-        return seconds
+            return check(value)
+        except ValidationError as error:
+            if _own(error):
+                raise  # a check of ours knows better what is wrong
+            raise ValueError(self.words) from error
 
-    def flag(self, key: str, *, default: bool) -> bool:
-        """Return true or false."""
-        value = self.raw(key, default)
-        if not isinstance(value, bool):
-            self.refuse(key, "true or false")
-        return value
 
-    def one_of(self, key: str, allowed: Iterable[str], default: str | None = None) -> str:
-        """Return one of a few words."""
-        value, words = self.raw(key, default), tuple(allowed)
-        if value not in words:
-            self.refuse(key, f"one of {', '.join(words)}")
-        return str(value)
+class Section(BaseModel):
+    """A table of the configuration: it cannot be changed, and unknown keys are refused."""
 
-    def texts(self, key: str, *, least: int = 0) -> tuple[str, ...]:
-        """Return a list of different plain texts."""
-        value = self.raw(key, [])
-        plain = isinstance(value, list) and all(isinstance(item, str) and is_plain(item) for item in value)
-        if not plain or len(set(value)) != len(value) or len(value) < least:
-            self.refuse(key, f"a list of {f'at least {least}' if least else ''} different texts".replace("  ", " "))
-        return tuple(value)
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
-    def labels(self, key: str) -> dict[str, str]:
-        """Return a table of labels: names as Prometheus allows them, plain texts as values."""
-        value = self.raw(key, {})
-        if not isinstance(value, Mapping):
-            self.refuse(key, 'a table such as { team = "ml" }')
-        for name, text in value.items():
-            if not is_label(name) or not isinstance(text, str) or not is_plain(text):
-                self.refuse(key, f"label names of letters, digits and _ with plain texts; {name!r} = {text!r} is not")
-        return dict(value)
+    @classmethod
+    def fields_by_key(cls) -> dict[str, FieldInfo]:
+        """Return the fields by the key that the user writes."""
+        return {str(field.validation_alias or name): field for name, field in cls.model_fields.items()}
 
-    def close(self) -> None:
-        """Raise if the table holds a key that nobody read."""
-        for key in self._values:
-            if key not in self._known:
-                near = difflib.get_close_matches(key, self._known, n=1)
+    @model_validator(mode="before")
+    @classmethod
+    def _check_keys(cls, values: object) -> object:
+        """Refuse what is no table, unknown keys and missing ones, before any value is looked at."""
+        keys = cls.fields_by_key()
+        known = ", ".join(sorted(keys))
+        if isinstance(values, cls):
+            return values
+        if not isinstance(values, Mapping):
+            message = f"a table with the keys {known}"
+            raise ValueError(message)  # noqa: TRY004 - pydantic takes ValueError for a refusal, and TypeError for a fault
+        for key in values:
+            if key not in keys:
+                near = difflib.get_close_matches(key, keys, n=1)
                 guess = f"; did you mean {near[0]!r}?" if near else ""
-                self.refuse(key, f"one of the keys {', '.join(sorted(self._known))}{guess}")
+                raise _key_error(key, f"one of the keys {known}{guess}")
+        for key, field in keys.items():
+            if field.is_required() and key not in values:
+                raise _key_error(key, next(each.words for each in field.metadata if isinstance(each, Expects)))
+        return values
 
 
-def is_plain(text: str) -> bool:
-    """Tell whether a text may stand in a rule as a label value."""
-    return 0 < len(text) <= _LONGEST_NAME and text.isprintable() and "{{" not in text and text == text.strip()
+def _key_error(key: str, expected: str) -> PydanticCustomError:
+    return PydanticCustomError(_KEY, "{expected}", {"key": key, "expected": expected})
 
 
-def is_label(name: str) -> bool:
-    """Tell whether a name may be a label's name."""
-    return name.isascii() and name.isidentifier() and not name.startswith("__")
+def read(section: type[SectionT], document: Mapping[str, Any]) -> SectionT:
+    """Return a document as a section.
+
+    Raises:
+        ConfigurationError: The document holds what cannot work; the message names the first such key.
+    """
+    try:
+        return section.model_validate(document)
+    except ValidationError as error:
+        first = next(iter(_own(error) or error.errors(include_url=False)))
+        context = first.get("ctx", {})
+        path = (*first["loc"], context["key"]) if first["type"] == _KEY else first["loc"]
+        raise refusal(document, path, str(context.get("error") or context.get("expected") or first["msg"])) from error
+
+
+def _own(error: ValidationError) -> list[ErrorDetails]:
+    """Return the complaints that are in our words."""
+    return [each for each in error.errors(include_url=False) if each["type"] in {_KEY, "value_error"}]
+
+
+def refusal(document: Mapping[str, Any], path: KeyPath, expected: str) -> ConfigurationError:
+    """Return the error that says what stands at a path of a document, and what should."""
+    value: Any = document
+    try:
+        for step in path:
+            value = value[step]
+        given = f" = {value!r}"
+    except (KeyError, IndexError, TypeError):
+        given = " is missing"
+    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")
+    return ConfigurationError(f"{where}{given}: expected {expected}")

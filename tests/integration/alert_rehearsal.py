@@ -17,10 +17,10 @@ from pathlib import Path
 
 import httpx
 
-from mlmetrics.monitoring.baseline import export_baseline
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.loading import parse
-from mlmetrics.monitoring.render import plain_files
+from mlmetrics.monitoring.prometheus.files import plain_files
+from mlmetrics.monitoring.rules.baseline import export_baseline
 from tests.integration.pressure import SERVICE as PRESSURE_SERVICE
 from tests.integration.pressure import PressureExporter
 from tests.integration.recruiting_traffic import Traffic

@@ -1,6 +1,6 @@
 """Every alert, fired by real misbehaviour on real servers, and resolved by its end."""
 
-from mlmetrics.monitoring.settings import DEFAULTS
+from mlmetrics.monitoring.rules.alerts import DEFAULTS
 from tests.integration import alert_rehearsal
 
 

@@ -1,4 +1,4 @@
-"""Mutate every rendered rule, run the unit tests that stand beside it, and report who survived.
+"""Mutate every rendered rule, run the unit tests that are rendered for it, and report the mutants that survived.
 
 `python -m tests.monitoring.mutation` takes all rules; `--every 20` a sample of them.
 """
@@ -9,17 +9,21 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.loading import load
+from mlmetrics.monitoring.prometheus import files as prometheus_files
 from tests.monitoring.mutants import mutants, wait_mutants
 
-RULES = Path(__file__).parents[2] / "prometheus" / "rules"
+CONFIG = Path(__file__).parents[2] / "mlmetrics.toml"
 
 
 @dataclass(frozen=True)
@@ -30,26 +34,28 @@ class Mutant:
     rule: str
     change: str
     document: dict[str, Any]
-    proofs: tuple[Path, ...]
+    tests: Mapping[str, str]
 
 
-def all_mutants(rules: Path = RULES) -> Iterator[Mutant]:
-    """Return every mutant of every rule in a folder."""
-    for path in sorted(rules.glob("*.yml")):
-        if not path.name.endswith(".test.yml"):
-            yield from _of_file(path)
+def all_mutants(config: Config | None = None) -> Iterator[Mutant]:
+    """Return every mutant of every rule of a configuration, by default that of the repository."""
+    config = config or load(CONFIG)
+    tests = {Path(name).name: text for name, text in prometheus_files.test_files(config).items()}
+    for name, text in sorted(prometheus_files.plain_files(config).items()):
+        if name.startswith("rules/"):
+            yield from _of_file(Path(name).name, yaml.safe_load(text), tests)
 
 
-def _of_file(path: Path) -> Iterator[Mutant]:
-    document = yaml.safe_load(path.read_text(encoding="utf-8"))
+def _of_file(file: str, document: dict[str, Any], tests: Mapping[str, str]) -> Iterator[Mutant]:
     for group_index, group in enumerate(document["groups"]):
         for index, rule in enumerate(group["rules"]):
+            own = {name: tests[name] for name in sorted(tests) if fnmatch(name, _tests_of(file, group, rule))}
             for change, changed in _of_rule(rule):
                 rules = [*group["rules"][:index], changed, *group["rules"][index + 1 :]]
                 groups = list(document["groups"])
                 groups[group_index] = {**group, "rules": rules}
                 name = rule.get("alert") or f"{rule['record']}{rule.get('labels', '')}"
-                yield Mutant(path.name, name, change, {"groups": groups}, _proofs(path, group, rule))
+                yield Mutant(file, name, change, {"groups": groups}, own)
 
 
 def _of_rule(rule: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -58,25 +64,23 @@ def _of_rule(rule: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
     yield from wait_mutants(rule)
 
 
-def _proofs(path: Path, group: dict[str, Any], rule: dict[str, Any]) -> tuple[Path, ...]:
-    """Return the unit tests that may notice a change in a rule, the likeliest first."""
-    if path.stem == "alerts":
-        return tuple(sorted(path.parent.glob(f"{rule['alert']}*.test.yml")))
-    if path.stem == "drift":
-        return tuple(path.parent.glob(f"drift-{group['name'].split(': ')[1]}.test.yml"))
-    own = f"{path.stem}.{rule.get('labels', {}).get('short', 'ratios')}.test.yml"
-    return (path.parent / own,)
+def _tests_of(file: str, group: dict[str, Any], rule: dict[str, Any]) -> str:
+    """Return the pattern of the unit tests that may notice a change in a rule."""
+    name = file.removesuffix(".yml")
+    if name == "alerts":
+        return f"{rule['alert']}*.test.yml"
+    if name == "drift":
+        return f"drift-{group['name'].split(': ')[1]}.test.yml"
+    return f"{name}.{rule.get('labels', {}).get('short', 'ratios')}.test.yml"
 
 
 def survives(mutant: Mutant) -> bool:
     """Tell whether all unit tests pass on a mutant."""
     with tempfile.TemporaryDirectory() as folder:
-        (Path(folder) / mutant.file).write_text(yaml.safe_dump(mutant.document), encoding="utf-8")
-        for proof in mutant.proofs:
-            (Path(folder) / proof.name).write_text(proof.read_text(encoding="utf-8"), encoding="utf-8")
-        names = [proof.name for proof in mutant.proofs]
+        for name, text in {mutant.file: yaml.safe_dump(mutant.document), **mutant.tests}.items():
+            (Path(folder) / name).write_text(text, encoding="utf-8")
         run = subprocess.run(
-            ["promtool", "test", "rules", *names],  # noqa: S607 - found on the path, wherever it is installed
+            ["promtool", "test", "rules", *mutant.tests],  # noqa: S607 - found on the path, wherever it is installed
             cwd=folder,
             capture_output=True,
             check=False,

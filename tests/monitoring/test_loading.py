@@ -1,12 +1,14 @@
 """`mlmetrics.toml`: its defaults, and what it refuses in which words."""
 
+from dataclasses import FrozenInstanceError
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from mlmetrics.errors import ConfigurationError
-from mlmetrics.monitoring.loading import load, parse
-from mlmetrics.monitoring.settings import DEFAULTS
+from mlmetrics.monitoring.loading import find_configuration, load, parse
+from mlmetrics.monitoring.rules.alerts import DEFAULTS
 from tests.monitoring.configurations import CONFIGURATIONS, ONE_SERVICE
 
 OBJECTIVE = '[[objective]]\nname = "o"\nservice = "solo"\noperation = "request"\n'
@@ -44,9 +46,12 @@ REFUSED = {
     "objective between buckets": (ONE_SERVICE + OBJECTIVE + "target = 0.9\nthreshold = 0.3", "it is no bucket bound"),
     "two objectives of one name": (
         ONE_SERVICE + 2 * (OBJECTIVE + "target = 0.9\n"),
-        "objective.name = 'o' stands 2 times",
+        "objective[1].name = 'o': expected a different name for each objective; objective[0] has it too",
     ),
-    "two services of one name": (2 * ONE_SERVICE, "service.name = 'solo' stands 2 times"),
+    "two services of one name": (
+        2 * ONE_SERVICE,
+        "service[1].name = 'solo': expected a different name for each service; service[0] has it too",
+    ),
     "a name with a line break": ('[[service]]\nname = "a\\nb"\ntargets = ["h:1"]', "printable characters"),
     "a name that is a template": ('[[service]]\nname = "{{ a }}"\ntargets = ["h:1"]', "without '{{'"),
     "an empty name": ('[[service]]\nname = ""\ntargets = ["h:1"]', "service[0].name = ''"),
@@ -62,7 +67,10 @@ REFUSED = {
         "'a-b' = 'c' is not",
     ),
     "grouping by no label": ('[project]\ngrouping = ["a b"]\n' + ONE_SERVICE, "label names that targets carry"),
-    "buckets of a counter": (ONE_SERVICE + "[buckets]\nml_inference_total = [1, 2]", "the name of a histogram"),
+    "buckets of a counter": (
+        ONE_SERVICE + "[buckets]\nml_inference_total = [1, 2]",
+        "expected one of the keys fastapi_request_duration_seconds, ",
+    ),
     "buckets out of order": (
         ONE_SERVICE + "[buckets]\nml_inference_duration_seconds = [2, 1]",
         "ascending bounds, each once",
@@ -90,6 +98,56 @@ REFUSED = {
     "score buckets that end early": (
         ONE_SERVICE + "[buckets]\nmatching_score_distribution = [0.1, 0.5]",
         "bounds up to 1, where scores end",
+    ),
+    "a bound that is infinite": (
+        ONE_SERVICE + "[buckets]\nml_inference_duration_seconds = [1, 30, inf]",
+        "buckets.ml_inference_duration_seconds = [1, 30, inf]: expected at least two bounds, as finite numbers",
+    ),
+    "a bound that is no number": (
+        ONE_SERVICE + "[buckets]\nml_inference_duration_seconds = [1, 30, nan]",
+        "[1, 30, nan]: expected at least two bounds, as finite numbers",
+    ),
+    "a bound that is a truth": (
+        ONE_SERVICE + "[buckets]\nml_inference_duration_seconds = [true, 30]",
+        "[True, 30]: expected at least two bounds, as finite numbers",
+    ),
+    "a bound below 0": (
+        ONE_SERVICE + "[buckets]\nml_inference_duration_seconds = [-1, 30]",
+        "[-1, 30]: expected at least two bounds, as finite numbers of 0 or more",
+    ),
+    "a bound beyond all numbers": (
+        ONE_SERVICE + f"[buckets]\nml_inference_duration_seconds = [1, 30, 1{'0' * 400}]",
+        "expected at least two bounds, as finite numbers",
+    ),
+    "one bound": (
+        ONE_SERVICE + "[buckets]\nml_inference_duration_seconds = [30]",
+        "[30]: expected at least two bounds",
+    ),
+    "a threshold that is infinite": (ONE_SERVICE + "[alert.CostBudget]\nthreshold = inf", "a number of 0 or more"),
+    "a threshold that is no number": (ONE_SERVICE + "[alert.CostBudget]\nthreshold = nan", "a number of 0 or more"),
+    "a share that is no number": (ONE_SERVICE + "[alert.HighErrorRate]\nshare = nan", "a part between 0 and 1"),
+    "a minimum that is infinite": (ONE_SERVICE + "[alert.HighErrorRate]\nminimum = inf", "a number of calls"),
+    "a window beyond all time": (
+        ONE_SERVICE + f'[alert.HighErrorRate]\nwindow = "{"9" * 400}w"',
+        'such as "30s", "5m" or "1h30m", at most 3650d',
+    ),
+    "a window that Prometheus cannot hold": (
+        ONE_SERVICE + '[alert.HighErrorRate]\nwindow = "400y"'.replace("400y", "20000w"),
+        "alert.HighErrorRate.window = '20000w': expected a duration",
+    ),
+    "a truth for a number": (
+        ONE_SERVICE + "[alert.CostBudget]\nthreshold = true",
+        "threshold = True: expected a number",
+    ),
+    "a target that is no text": (
+        '[[service]]\nname = "a"\ntargets = ["h:1", 5]',
+        "service[0].targets[1] = 5: expected",
+    ),
+    "a section that is a number": ("project = 5\n" + ONE_SERVICE, "project = 5: expected a table with the keys "),
+    "a service that is a number": ("service = [5]", "service[0] = 5: expected a table with the keys labels, module"),
+    "a key near another": (
+        ONE_SERVICE + "[alert.SlowMLInference]\ntreshold = 60",
+        "expected one of the keys enabled, for, minimum, severity, share, threshold, window; did you mean 'threshold'?",
     ),
     "an alert's threshold left out of the buckets": (
         ONE_SERVICE + "[buckets]\nml_inference_duration_seconds = [1, 2]",
@@ -125,6 +183,15 @@ class TestParse:
             parse(text)
         assert words in str(caught.value)
 
+    @pytest.mark.parametrize("name", CONFIGURATIONS)
+    def test_configurations_are_frozen(self, name: str) -> None:
+        """Neither the whole nor a section of it is changed after it was read."""
+        config = CONFIGURATIONS[name]
+        with pytest.raises(FrozenInstanceError):
+            config.title = "another"  # type: ignore[misc] # must be refused when it runs, too
+        with pytest.raises(ValidationError, match="frozen"):
+            config.services[0].name = "another"
+
     @pytest.mark.parametrize("scale", [0, -1, 1.5, float("nan")])
     def test_time_scale_has_limits(self, scale: float) -> None:
         """Time runs at most as fast as it does, and forward."""
@@ -146,3 +213,54 @@ class TestLoad:
         path.write_text("x = 1\n" + ONE_SERVICE)
         with pytest.raises(ConfigurationError, match=r"mlmetrics\.toml: x = 1"):
             load(path)
+
+
+class TestPyproject:
+    """`[tool.mlmetrics]` in a `pyproject.toml` serves as well as the file."""
+
+    TABLE = '[project]\nname = "shop"\n\n[[tool.mlmetrics.service]]\nname = "solo"\ntargets = ["solo:80"]\n'
+
+    def test_is_read_as_the_file_is(self, tmp_path: Path) -> None:
+        """The table gives the configuration that the same keys give in a file of their own."""
+        path = tmp_path / "pyproject.toml"
+        path.write_text(self.TABLE)
+        assert parse(ONE_SERVICE) == load(path)
+
+    def test_mistakes_are_named_as_they_were_written(self, tmp_path: Path) -> None:
+        """The path of a key begins with the table."""
+        path = tmp_path / "pyproject.toml"
+        path.write_text(self.TABLE.replace("solo:80", "solo"))
+        with pytest.raises(
+            ConfigurationError, match=r"pyproject\.toml: tool\.mlmetrics\.service\[0\]\.targets\[0\] = 'solo'"
+        ):
+            load(path)
+
+    @pytest.mark.parametrize("text", ["", "[tool]\n", "[tool.other]\n", "[tool]\nmlmetrics = 5\n"])
+    def test_without_the_table(self, tmp_path: Path, text: str) -> None:
+        """A project without the table is told what to write."""
+        path = tmp_path / "pyproject.toml"
+        path.write_text(text)
+        with pytest.raises(ConfigurationError, match=r"tool\.mlmetrics.*in a table \[tool\.mlmetrics\]"):
+            load(path)
+
+
+class TestFindConfiguration:
+    """`find_configuration` chooses the file of a folder."""
+
+    @pytest.mark.parametrize(
+        ("files", "found"),
+        [
+            ({}, "mlmetrics.toml"),
+            ({"mlmetrics.toml": ONE_SERVICE}, "mlmetrics.toml"),
+            ({"pyproject.toml": TestPyproject.TABLE}, "pyproject.toml"),
+            ({"pyproject.toml": TestPyproject.TABLE, "mlmetrics.toml": ""}, "mlmetrics.toml"),
+            ({"pyproject.toml": "[project]\n"}, "mlmetrics.toml"),
+            ({"pyproject.toml": "[project"}, "mlmetrics.toml"),
+            ({"pyproject.toml": "tool = 5"}, "mlmetrics.toml"),
+        ],
+    )
+    def test_own_file_comes_first(self, tmp_path: Path, files: dict[str, str], found: str) -> None:
+        """`mlmetrics.toml` is taken where it is; a `pyproject.toml` only where it has the table."""
+        for name, text in files.items():
+            (tmp_path / name).write_text(text)
+        assert tmp_path / found == find_configuration(tmp_path)

@@ -47,8 +47,16 @@ def all_rules(document: dict[str, Any]) -> list[dict[str, Any]]:
     return [rule for group in document["groups"] for rule in group["rules"]]
 
 
+class TestAllMutants:
+    """`all_mutants` knows the unit tests of every rule."""
+
+    def test_every_mutant_has_unit_tests(self) -> None:
+        """A mutant without a unit test would count as a survivor, or promtool would fail for want of a file."""
+        assert not {mutant.rule for mutant in all_mutants() if not mutant.tests}
+
+
 class TestSurvives:
-    """No mutant of a rendered rule passes the unit tests beside it."""
+    """No mutant of a rendered rule passes the unit tests rendered for it."""
 
     @pytest.mark.parametrize("mutant", SAMPLE, ids=lambda mutant: f"{mutant.file} {mutant.rule} {mutant.change}")
     def test_noticed(self, mutant: Mutant) -> None:

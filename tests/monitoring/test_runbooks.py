@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from mlmetrics.monitoring.loading import parse
-from mlmetrics.monitoring.settings import DEFAULTS
+from mlmetrics.monitoring.rules.alerts import DEFAULTS
 from tests.monitoring.configurations import ROOT
 from tests.monitoring.tools import PROMTOOL, run_tool
 

@@ -26,10 +26,5 @@ def run_tool(tool: tuple[str, str], *arguments: str, folder: Path) -> tuple[int,
 
 
 def rule_files(files: Mapping[str, str]) -> list[str]:
-    """Return the names of rule files, unit tests left out."""
-    return [name for name in files if name.startswith("rules/") and not name.endswith(".test.yml")]
-
-
-def unit_tests(files: Mapping[str, str]) -> list[str]:
-    """Return the names of unit tests."""
-    return [name for name in files if name.endswith(".test.yml")]
+    """Return the names of rule files."""
+    return [name for name in files if name.startswith("rules/")]

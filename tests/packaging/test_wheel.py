@@ -1,5 +1,6 @@
 """The built wheel, installed into an environment of its own, away from the sources."""
 
+import os
 import re
 import subprocess
 import sys
@@ -8,6 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from tests.programs import find_program
 
 ROOT = Path(__file__).parents[2]
 INSPECT = """
@@ -75,13 +78,39 @@ class TestWheel:
             top = {name.partition("/")[0] for name in archive.namelist()}
         assert {"mlmetrics", wheel.name.partition("-py3")[0] + ".dist-info"} == top
 
-    def test_holds_the_rendered_configuration(self, wheel: Path) -> None:
-        """The configuration for Prometheus and Grafana is inside the package, file by file."""
-        folders = (ROOT / "prometheus", ROOT / "grafana")
-        rendered = [path.relative_to(ROOT) for folder in folders for path in folder.rglob("*") if path.is_file()]
+    def test_holds_nothing_unread(self, wheel: Path) -> None:
+        """Beside modules there is only the package data that code or documentation reads."""
         with zipfile.ZipFile(wheel) as archive:
-            held = set(archive.namelist())
-        assert not [path for path in rendered if f"mlmetrics/monitoring/{path}" not in held]
+            names = [Path(name) for name in archive.namelist() if name.startswith("mlmetrics/")]
+        data = {path for path in names if path.suffix != ".py" and path.name != "py.typed"}
+        monitoring = Path("mlmetrics", "monitoring")
+        schema = monitoring / "mlmetrics.schema.json"
+        shipped = {monitoring / "shipped" / name for name in ("rules", "dashboards", "runbooks")}
+        assert schema in data
+        assert {monitoring / "deploy" / "templates", *shipped} == {path.parent for path in data - {schema}}
+
+    @pytest.mark.parametrize("page", ["alerts.md", "dashboards.md"])
+    def test_documented_way_to_the_rules(self, python: Path, tmp_path: Path, page: str) -> None:
+        """The command in the documentation copies rules that promtool accepts, dashboards and their runbooks."""
+        (command,) = re.findall(r"^cp -r .+$", (ROOT / "docs" / page).read_text(), re.MULTILINE)
+        path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
+        done = subprocess.run(
+            ["bash", "-c", command],  # noqa: S607 - a shell, as readers have it
+            cwd=tmp_path,
+            env={**os.environ, "PATH": path, "PYTHONPATH": ""},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert 0 == done.returncode, done.stderr
+        (copied,) = tmp_path.iterdir()
+        rules = sorted((copied / "rules").glob("*.yml"))
+        assert ["alerts.yml", "drift.yml"] == [rule.name for rule in rules]
+        run(find_program("promtool", package="prometheus"), "check", "rules", *rules, cwd=tmp_path)
+        assert 5 == len(list((copied / "dashboards").glob("*.json")))
+        named = set(re.findall(r"runbook_url: (\S+)", rules[0].read_text()))
+        assert len(named) > 10
+        assert not [runbook for runbook in named if not (copied / runbook).is_file()]
 
     def test_works_without_extras(self, python: Path) -> None:
         """With the base dependencies alone every public name is there, and the package says that it is typed."""

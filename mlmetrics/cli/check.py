@@ -1,0 +1,83 @@
+"""`mlmetrics check`: whether alerts can fire on a live service, and whether panels show data."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from mlmetrics.cli.options import attempt, config_option
+from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.loading import load
+from mlmetrics.monitoring.verify.checks import Finding, check_page, check_prometheus
+from mlmetrics.monitoring.verify.panel_queries import SLOW_MILLISECONDS, panel_findings, query_panels, table
+
+
+@click.command()
+@click.argument("url", required=False)
+@config_option
+@click.option("--prometheus", metavar="URL", help="Also ask a running Prometheus for targets and rules.")
+@click.option("--panels", is_flag=True, help="Also run the query of every panel on that Prometheus, as Grafana does.")
+@click.option("--by-name", is_flag=True, help="With --panels: choose every value of a variable instead of All.")
+@click.option(
+    "--slow",
+    "slow_milliseconds",
+    type=float,
+    default=SLOW_MILLISECONDS,
+    show_default=True,
+    metavar="MILLISECONDS",
+    help="With --panels: a query that takes longer is an error.",
+)
+@click.option("--strict", is_flag=True, help="Take notes, such as metrics that are absent, for errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print a list that programs can read.")
+def check(
+    *,
+    url: str | None,
+    config_path: Path,
+    prometheus: str | None,
+    panels: bool,
+    by_name: bool,
+    slow_milliseconds: float,
+    strict: bool,
+    as_json: bool,
+) -> None:
+    """Read a live /metrics at URL: alerts that could never fire, labels that grow, what is malformed.
+
+    Exits with 0 if all is well, 1 if something is wrong, 2 if it could not be looked at.
+    """
+    if url is None and prometheus is None:
+        message = "give the URL of a /metrics page, or --prometheus URL, or both"
+        raise click.UsageError(message)
+    if panels and prometheus is None:
+        message = "--panels runs queries on a Prometheus; give --prometheus URL too"
+        raise click.UsageError(message)
+    config = attempt(lambda: load(config_path))
+    findings = attempt(lambda: _findings(config, url, prometheus))
+    if panels and prometheus is not None:
+        results = query_panels(config, prometheus, by_name=by_name)
+        findings += panel_findings(results, slow_milliseconds)
+        if not as_json:
+            click.echo(table(results))
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    else:
+        _print(findings)
+    if any(strict or finding.level == "error" for finding in findings):
+        raise click.exceptions.Exit(1)
+
+
+def _findings(config: Config, url: str | None, prometheus: str | None) -> list[Finding]:
+    return [
+        *(check_page(config, url) if url else []),
+        *(check_prometheus(config, prometheus) if prometheus else []),
+    ]
+
+
+def _print(findings: Sequence[Finding]) -> None:
+    for finding in sorted(findings, key=lambda finding: (finding.level, finding.kind)):
+        colour = "red" if finding.level == "error" else None
+        level = click.style(f"{finding.level:5}", fg=colour)
+        click.echo(f"{level}  {finding.kind:11}  {finding.subject}: {finding.text}")
+    errors = sum(finding.level == "error" for finding in findings)
+    click.echo(f"{errors} errors, {len(findings) - errors} notes")

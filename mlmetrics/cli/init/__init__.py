@@ -1,0 +1,1 @@
+"""`mlmetrics init`: find the services of a project, and write their monitoring."""

@@ -1,0 +1,92 @@
+"""`mlmetrics init`: add the monitoring to a project."""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from mlmetrics.cli.init.instructions import instructions, lines_for, place_of
+from mlmetrics.cli.init.planning import ProjectPlan, plan_project
+from mlmetrics.cli.init.proposal import Proposal, parse_service
+from mlmetrics.cli.options import attempt
+from mlmetrics.monitoring.output import Change, write
+
+_WORDS = {"new": "new", "updated": "updated", "removed": "removed", "edited": "edited by you, left alone"}
+_COLOURS = {"new": "green", "updated": "yellow", "removed": "red", "edited": "cyan"}
+# Beyond this many, files of one fate are counted instead of listed.
+_LISTED = 12
+
+
+@click.command()
+@click.argument("directory", type=click.Path(path_type=Path), default=".")
+@click.option(
+    "--service", "named", multiple=True, metavar="NAME=[HOST:]PORT", help="A service, instead of those found."
+)
+@click.option("--title", help="The title of the main dashboard.")
+@click.option("--ask/--no-ask", default=None, help="Ask for names and ports; by default on a terminal.")
+@click.option("--diff", "only_diff", is_flag=True, help="Write nothing; print what would change.")
+@click.option("--json", "as_json", is_flag=True, help="Print what programs can read.")
+def init(
+    *, directory: Path, named: tuple[str, ...], title: str | None, ask: bool | None, only_diff: bool, as_json: bool
+) -> None:
+    """Write mlmetrics.toml and the folder monitoring/ into the FastAPI project at DIRECTORY.
+
+    Run again, it updates what it wrote, and leaves alone what was edited since.
+    Exits with 0 if all is well, 2 if it could not be done; then nothing is written.
+    """
+    asking = not as_json and (sys.stdin.isatty() if ask is None else ask)
+    plan = attempt(lambda: plan_project(directory, named, title, _ask if asking else list))
+    if not only_diff:
+        attempt(lambda: write(directory, plan.changes, plan.manifest))
+    if as_json:
+        click.echo(json.dumps(_as_data(plan), indent=2))
+    elif only_diff:
+        _print_diff(plan.changes)
+    else:
+        _print_changes(plan.changes)
+        click.echo(f"\n{instructions(plan.services, plan.config)}")
+
+
+def _ask(found: Sequence[Proposal]) -> list[Proposal]:
+    """Ask for the name and the port of each application; an empty one ('-') is left out."""
+    chosen = []
+    for each in found:
+        click.echo(f"FastAPI application in {each.app.path if each.app else '?'}")
+        name = click.prompt("  service name ('-' leaves it out)", default=each.name)
+        if name != "-":
+            port = click.prompt("  port", default=each.target.rpartition(":")[2])
+            chosen.append(_named(name, port, each))
+    return chosen
+
+
+def _named(name: str, port: str, proposal: Proposal) -> Proposal:
+    named = parse_service(f"{name}={port}")
+    return Proposal(named.name, named.target, proposal.app)
+
+
+def _as_data(plan: ProjectPlan) -> dict[str, object]:
+    services = [
+        {"name": each.name, "target": each.target, "where": place_of(each), "lines": lines_for(each)}
+        for each in plan.services
+    ]
+    return {"services": services, "files": {change.name: change.fate for change in plan.changes}}
+
+
+def _print_changes(changes: Sequence[Change]) -> None:
+    counts = Counter(change.fate for change in changes)
+    for change in changes:
+        if change.fate == "edited" or (change.fate != "unchanged" and counts[change.fate] <= _LISTED):
+            click.echo(f"{click.style(_WORDS[change.fate], fg=_COLOURS[change.fate])}: {change.name}")
+    click.echo(", ".join(f"{count} {fate}" for fate, count in sorted(counts.items())))
+
+
+def _print_diff(changes: Sequence[Change]) -> None:
+    for change in changes:
+        if change.fate != "unchanged":
+            click.echo(click.style(f"{change.name}: {_WORDS[change.fate]}", bold=True))
+            click.echo(change.diff(), nl=False)
+    if all(change.fate == "unchanged" for change in changes):
+        click.echo("nothing would change")

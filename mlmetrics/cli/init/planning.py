@@ -1,0 +1,86 @@
+"""From a folder and options to everything that would be written: services found, files rendered and compared."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from mlmetrics.cli.init.discovery import find_apps
+from mlmetrics.cli.init.ports import find_ports
+from mlmetrics.cli.init.proposal import Proposal, parse_service, propose
+from mlmetrics.cli.init.rendering import FOLDER, read_configuration, rendered_files, toml_text
+from mlmetrics.errors import ConfigurationError
+from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.loading import CONFIGURATION, PYPROJECT, find_configuration
+from mlmetrics.monitoring.output import Change, Manifest, plan, read_text
+
+MANIFEST = f"{FOLDER}/.mlmetrics.json"
+Review = Callable[[Sequence[Proposal]], list[Proposal]]
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPlan:
+    """The configuration, its services with the applications behind them, and what becomes of each file."""
+
+    config: Config
+    services: list[Proposal]
+    changes: list[Change]
+    manifest: Manifest
+
+
+def plan_project(directory: Path, named: Sequence[str], title: str | None, review: Review) -> ProjectPlan:
+    """Return what would be written; write nothing.
+
+    Args:
+        directory: the root of the project.
+        named: services as NAME=[HOST:]PORT, instead of those found.
+        title: the title of the main dashboard.
+        review: returns the services to take from those found, such as after asking the user.
+
+    Raises:
+        ConfigurationError: There is nothing to monitor, or the configuration cannot work.
+    """
+    if not directory.is_dir():
+        message = f"{directory}: is no folder; expected the root of a project"
+        raise ConfigurationError(message)
+    found = propose(find_apps(directory), find_ports(directory), directory.resolve().name)
+    manifest = Manifest.read(directory, MANIFEST)
+    source = find_configuration(directory)
+    shared = source.name == PYPROJECT
+    kept = shared or _is_edited(source, manifest)
+    if kept and (named or title):
+        why = "holds [tool.mlmetrics]" if shared else "was edited"
+        message = f"{source}: {why}, and --service and --title would undo that; say it there"
+        raise ConfigurationError(message)
+    text = None if kept else _proposed_configuration(directory, named, title, [] if named else review(found))
+    config = read_configuration(source, text)
+    files = rendered_files(config) if text is None else {CONFIGURATION: text, **rendered_files(config)}
+    changes = plan(directory, files, manifest.is_unedited, manifest.hashes)
+    return ProjectPlan(config, _with_apps(config, found), changes, manifest)
+
+
+def _is_edited(path: Path, manifest: Manifest) -> bool:
+    """Tell whether a configuration is there that is not as it was written last."""
+    text = read_text(path)
+    return text is not None and not manifest.is_unedited(CONFIGURATION, text)
+
+
+def _proposed_configuration(
+    directory: Path, named: Sequence[str], title: str | None, reviewed: Sequence[Proposal]
+) -> str:
+    services = [parse_service(each) for each in named] or reviewed
+    if not services:
+        message = (
+            f"{directory}: no FastAPI application found; expected a `FastAPI(...)` in some .py file, "
+            "or services by name: --service NAME=PORT"
+        )
+        raise ConfigurationError(message)
+    project = directory.resolve().name
+    return toml_text(project, title or f"{project} ML/AI Performance", services)
+
+
+def _with_apps(config: Config, found: Sequence[Proposal]) -> list[Proposal]:
+    """Return the services, each with the application that was found by its name or its port."""
+    services = [Proposal(service.name, service.targets[0]) for service in config.services]
+    by_name = {each.name: each.app for each in found}
+    by_target = {each.target: each.app for each in found}
+    return [replace(each, app=by_target.get(each.target) or by_name.get(each.name)) for each in services]

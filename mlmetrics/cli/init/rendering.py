@@ -1,0 +1,80 @@
+"""What `mlmetrics init` writes into a project: `mlmetrics.toml`, and everything that is rendered from it."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from mlmetrics.cli.init.proposal import Proposal, slug
+from mlmetrics.errors import ConfigurationError
+from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.deploy.compose import LOOPBACK, PORTS, refuse_clashes
+from mlmetrics.monitoring.loading import load, parse
+from mlmetrics.monitoring.schema import SCHEMA, SCHEMA_PATH
+from mlmetrics.monitoring.targets import project_files
+
+FOLDER = "monitoring"
+_PACKAGE = Path(__file__).parents[2]
+# In the wheel and in the repository.
+_RUNBOOKS = (_PACKAGE / "monitoring" / "shipped" / "runbooks", _PACKAGE.parent / "docs" / "runbooks")
+
+
+def toml_text(project: str, title: str, services: Sequence[Proposal]) -> str:
+    """Return a configuration for these services."""
+    lines = [
+        f"#:schema ./{FOLDER}/{SCHEMA}",
+        f"# What `mlmetrics init` renders {FOLDER}/ from; edit it and run that command again.",
+        "",
+        "[project]",
+        f"name = {_quoted(slug(project) or 'project')}",
+        f"title = {_quoted(title)}",
+        f'runbooks = "{FOLDER}/runbooks"',
+        'grafana = "http://localhost:3001"',
+    ]
+    for service in services:
+        lines += ["", "[[service]]", f"name = {_quoted(service.name)}", f"targets = [{_quoted(service.target)}]"]
+    for table, server in (("host", "node-exporter"), ("alertmanager", "alertmanager")):
+        lines += ["", f"[{table}]", f'targets = ["{LOOPBACK}:{PORTS[server]}"]']
+    return "\n".join([*lines, ""])
+
+
+def read_configuration(path: Path, text: str | None) -> Config:
+    """Return the configuration that a text for a file holds, or without a text the file itself.
+
+    Raises:
+        ConfigurationError: It cannot work; the message names the file.
+    """
+    if text is None:
+        return _without_clashes(path, load(path))
+    try:
+        config = parse(text)
+    except ConfigurationError as error:
+        message = f"{path}: {error}"
+        raise ConfigurationError(message) from error
+    return _without_clashes(path, config)
+
+
+def _without_clashes(path: Path, config: Config) -> Config:
+    try:
+        refuse_clashes(config)
+    except ConfigurationError as error:
+        message = f"{path}: {error}"
+        raise ConfigurationError(message) from error
+    return config
+
+
+def rendered_files(config: Config) -> dict[str, str]:
+    """Return what is rendered, by its path in the project, and the schema of the configuration."""
+    schema = {SCHEMA: SCHEMA_PATH.read_text(encoding="utf-8")}
+    files = {**project_files(config, ("prometheus", "grafana", "compose")), **runbooks(), **schema}
+    return {f"{FOLDER}/{name}": text for name, text in files.items()}
+
+
+def runbooks() -> dict[str, str]:
+    """Return the runbooks that alerts and panels name, by their path in the folder `monitoring`."""
+    folder = next(folder for folder in _RUNBOOKS if folder.is_dir())
+    return {f"runbooks/{path.name}": path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.md"))}
+
+
+def _quoted(text: str) -> str:
+    # JSON's texts are TOML's basic strings, except for one sign that TOML wants escaped too.
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

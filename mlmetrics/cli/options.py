@@ -1,0 +1,36 @@
+"""What several commands share: the configuration option, and errors as one line."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+import click
+
+from mlmetrics.errors import MLMetricsError
+from mlmetrics.monitoring.loading import find_configuration
+
+_Result = TypeVar("_Result")
+
+
+class CannotWork(click.ClickException):
+    """An error that is printed in one line, with exit code 2."""
+
+    exit_code = 2
+
+
+config_option = click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    default=find_configuration,
+    show_default="mlmetrics.toml, or [tool.mlmetrics] in pyproject.toml",
+    help="The configuration to read.",
+)
+
+
+def attempt(work: Callable[[], _Result]) -> _Result:
+    """Return what the work returns; an error of ours becomes one line and exit code 2."""
+    try:
+        return work()
+    except MLMetricsError as error:
+        raise CannotWork(str(error)) from error

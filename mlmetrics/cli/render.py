@@ -1,0 +1,123 @@
+"""`mlmetrics render`: write what Prometheus, Grafana, Docker Compose and Kubernetes read."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import click
+
+from mlmetrics.cli.options import attempt, config_option
+from mlmetrics.errors import ConfigurationError
+from mlmetrics.monitoring.loading import load
+from mlmetrics.monitoring.output import Change, has_rendered_header, plan, write
+from mlmetrics.monitoring.targets import FOLDERS, TARGETS, Target, obsolete_files, project_files, target_files
+
+
+@click.command()
+@config_option
+@click.option(
+    "--target",
+    type=click.Choice([*TARGETS, "all"]),
+    default="all",
+    show_default=True,
+    help="What the files are for.",
+)
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The folder to write to. By default the target's own: ./prometheus, ./grafana, ./kubernetes; "
+    "for compose and all the present one.",
+)
+@click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 if a file is out of date.")
+@click.option("--tests", is_flag=True, help="Also write promtool's unit tests of the rules.")
+@click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A label for the Kubernetes resources.")
+@click.option(
+    "--time-scale", type=float, default=1.0, show_default=True, help="Multiply every window and wait, for rehearsals."
+)
+def render(
+    *,
+    config_path: Path,
+    target: Target | Literal["all"],
+    output: Path | None,
+    only_check: bool,
+    tests: bool,
+    labels: tuple[str, ...],
+    time_scale: float,
+) -> None:
+    """Write rules, dashboards and what runs the servers, as the configuration says.
+
+    A YAML file that it did not render is not overwritten: then nothing is written.
+    """
+    _refuse_mismatches(target, labels, time_scale, tests=tests)
+    directory = output or Path("" if target == "all" else FOLDERS[target])
+    changes = attempt(lambda: _plan(config_path, target, directory, labels, time_scale, tests=tests))
+    pending = [change for change in changes if change.fate != "unchanged"]
+    if only_check:
+        _report_stale(pending, directory)
+        return
+    attempt(lambda: _refuse_strangers(pending, directory))
+    attempt(lambda: write(directory, changes))
+    for change in pending:
+        click.echo(f"{'removed' if change.fate == 'removed' else 'wrote'} {directory / change.name}")
+    click.echo(f"{len(changes)} files, {len(pending)} changed")
+
+
+def _refuse_mismatches(target: str, labels: Sequence[str], time_scale: float, *, tests: bool) -> None:
+    """Raise if an option would have no effect."""
+    if labels and target not in ("kubernetes", "all"):
+        message = "--label is for Kubernetes resources; expected --target kubernetes or all"
+        raise click.UsageError(message)
+    if tests and (target not in ("prometheus", "all") or time_scale != 1):
+        message = "--tests is for rules in real time; expected --target prometheus or all, and no --time-scale"
+        raise click.UsageError(message)
+
+
+def _plan(
+    config_path: Path,
+    target: Target | Literal["all"],
+    directory: Path,
+    labels: Sequence[str],
+    time_scale: float,
+    *,
+    tests: bool,
+) -> list[Change]:
+    config, pairs = load(config_path).scaled(time_scale), _pairs(labels)
+    if target == "all":
+        files = project_files(config, TARGETS, labels=pairs, tests=tests)
+        obsolete = [
+            str(Path(FOLDERS[each], name))
+            for each in TARGETS
+            for name in obsolete_files(directory / FOLDERS[each], each)
+        ]
+    else:
+        files = target_files(config, target, labels=pairs, tests=tests)
+        obsolete = list(obsolete_files(directory, target))
+    return plan(directory, files, has_rendered_header, obsolete)
+
+
+def _pairs(labels: Sequence[str]) -> dict[str, str]:
+    for label in labels:
+        name, equals, value = label.partition("=")
+        if not (name and equals and value):
+            message = f"--label = {label!r}: expected NAME=VALUE such as release=prometheus"
+            raise ConfigurationError(message)
+    return dict(label.split("=", 1) for label in labels)
+
+
+def _report_stale(pending: Sequence[Change], directory: Path) -> None:
+    for change in pending:
+        click.echo(f"out of date: {directory / change.name}")
+    if pending:
+        raise click.exceptions.Exit(1)
+    click.echo("up to date")
+
+
+def _refuse_strangers(pending: Sequence[Change], directory: Path) -> None:
+    """Raise if a file would be overwritten that was not rendered; then nothing is written."""
+    for change in pending:
+        if change.fate == "edited":
+            message = (
+                f"{directory / change.name}: was not rendered by mlmetrics, and would be overwritten; "
+                "expected another --output or --target, or that you move the file; nothing was written"
+            )
+            raise ConfigurationError(message)

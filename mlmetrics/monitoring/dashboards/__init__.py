@@ -1,1 +1,0 @@
-"""Grafana dashboards as code, one module each; needs the extra `cli`."""

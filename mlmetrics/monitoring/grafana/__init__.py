@@ -1,0 +1,1 @@
+"""Grafana: panels, dashboards and provisioning; needs the extra `cli`."""

@@ -1,0 +1,171 @@
+"""Fleet: instances, their memory and processor time against their limits, and how well the measuring works."""
+
+from collections.abc import Iterator
+
+from grafana_foundation_sdk.models import dashboard
+
+from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.grafana import panels
+from mlmetrics.monitoring.grafana.layout import Row, board
+from mlmetrics.monitoring.grafana.panels import Panel, Query, above, share_above
+from mlmetrics.monitoring.grafana.queries import WINDOW, Queries
+from mlmetrics.monitoring.rules.alert import DASHBOARDS
+from mlmetrics.monitoring.rules.indicators import busy_host
+from mlmetrics.monitoring.rules.promql import selector
+
+LEGEND = "{{instance}} · {{job}}"
+NO_PROCESS = "No process tells this: several workers share one page, or no limit is set"
+NO_HOST = "No node_exporter answers"
+
+
+def fleet(config: Config) -> dashboard.Dashboard:
+    """Return the dashboard of instances."""
+    queries = Queries(config)
+    rows = [
+        Row("Instances", _instances(config, queries)),
+        Row("Memory and processor", _use(queries)),
+        Row("Measuring", tuple(_measuring(config, queries))),
+    ]
+    if config.host_targets:
+        rows.append(Row("Hosts", _hosts(config)))
+    words = "Instances, what they use of what they may, and how the measuring itself is doing."
+    return board(config, DASHBOARDS["fleet"], "ML Fleet", words, rows)
+
+
+def _instances(config: Config, queries: Queries) -> tuple[Panel, ...]:
+    started = queries.select("process_start_time_seconds")
+    return (
+        panels.timeseries(
+            "Instances that answer",
+            "Instances whose last scrape worked, by service.",
+            panels.COUNT,
+            Query(f"sum by (job) ({queries.select('up')})", "{{job}}"),
+        ),
+        panels.table(
+            "Instances that do not answer",
+            f"Instances whose last scrape failed; runbook: {config.runbooks}/InstanceDown.md",
+            panels.COUNT,
+            f"{queries.select('up')} == 0",
+            hidden=("Value",),
+            empty="Every instance answers",
+            width=8,
+        ),
+        panels.timeseries(
+            "Age",
+            "Time since the process began; it falls at a restart.",
+            panels.SECONDS,
+            Query(f"time() - {started}", LEGEND),
+            empty=NO_PROCESS,
+        ),
+    )
+
+
+def _use(queries: Queries) -> tuple[Panel, ...]:
+    target = "max by (job, instance)"
+    return (
+        panels.timeseries(
+            "Memory",
+            "Memory of the process, and its limit where it has one.",
+            panels.BYTES,
+            Query(f"{target} ({queries.select('process_resident_memory_bytes')})", LEGEND),
+            Query(f"{target} ({queries.select('mlmetrics_memory_limit_bytes')}) > 0", f"limit {LEGEND}"),
+            empty=NO_PROCESS,
+        ),
+        panels.timeseries(
+            "Processor",
+            "Processor cores in use, and their limit where there is one.",
+            panels.COUNT,
+            Query(queries.per_second(["job", "instance"], "process_cpu_seconds_total"), LEGEND),
+            Query(f"{target} ({queries.select('mlmetrics_cpu_limit_cores')}) > 0", f"limit {LEGEND}"),
+            empty=NO_PROCESS,
+        ),
+        panels.timeseries(
+            "Open files",
+            "File descriptors of the process, as a share of what it may open.",
+            panels.SHARE,
+            Query(f"{queries.select('process_open_fds')} / ({queries.select('process_max_fds')} > 0)", LEGEND),
+            empty=NO_PROCESS,
+        ),
+    )
+
+
+def _measuring(config: Config, queries: Queries) -> Iterator[Panel]:
+    yield panels.timeseries(
+        "Scrape duration",
+        "What a scrape takes, as Prometheus sees it, and the writing in it.",
+        panels.SECONDS,
+        Query(queries.select("scrape_duration_seconds"), LEGEND),
+        Query(queries.select("mlmetrics_scrape_duration_seconds"), f"writing {LEGEND}"),
+        threshold=above(config, "SlowScrape"),
+        width=6,
+    )
+    yield panels.timeseries(
+        "Samples",
+        "Samples in a scrape; each label value adds some.",
+        panels.COUNT,
+        Query(queries.select("scrape_samples_scraped"), LEGEND),
+        width=6,
+    )
+    yield panels.timeseries(
+        "Failed scrapes",
+        "Scrapes that failed each second because a collector raised.",
+        panels.PER_SECOND,
+        Query(queries.per_second(["job", "instance"], "mlmetrics_scrape_errors_total"), LEGEND),
+        width=6,
+    )
+    yield panels.table(
+        "Versions of mlmetrics",
+        "How many instances run which version.",
+        panels.COUNT,
+        f"count by (job, version) ({queries.select('mlmetrics_build_info')})",
+        width=6,
+    )
+    yield panels.timeseries(
+        "Measurements lost",
+        f"Measurements that could not be recorded each second, by place; runbook: {config.runbooks}/RecordingErrors.md",
+        panels.PER_SECOND,
+        Query(queries.per_second(["job", "where"], "mlmetrics_recording_errors_total"), "{{where}} · {{job}}"),
+        empty="Every measurement was recorded",
+        width=12,
+    )
+    yield panels.timeseries(
+        "Labels at their limit",
+        f"Recordings each second whose label value became 'other'; runbook: {config.runbooks}/LabelOverflow.md",
+        panels.PER_SECOND,
+        Query(
+            queries.per_second(["job", "metric", "label"], "mlmetrics_label_overflow_total"),
+            "{{label}} of {{metric}} · {{job}}",
+        ),
+        empty="No label has reached its limit",
+        width=12,
+    )
+
+
+def _hosts(config: Config) -> tuple[Panel, ...]:
+    total, available = _of_hosts("node_memory_MemTotal_bytes"), _of_hosts("node_memory_MemAvailable_bytes")
+    processor = busy_host(select=_of_hosts)
+    busy, every = processor.bad_rate(["instance"], WINDOW), processor.total_rate(["instance"], WINDOW)
+    return (
+        panels.timeseries(
+            "Memory of hosts",
+            "Share of the host's memory that is in use.",
+            panels.SHARE,
+            Query(f"({total} - {available}) / ({total} > 0)", "{{instance}}"),
+            threshold=share_above(config, "HighMemoryUsage"),
+            empty=NO_HOST,
+            width=12,
+        ),
+        panels.timeseries(
+            "Processor of hosts",
+            "Share of the host's processor time that is in use.",
+            panels.SHARE,
+            Query(f"{busy} / ({every} > 0)", "{{instance}}"),
+            threshold=share_above(config, "HighCPUUsage"),
+            empty=NO_HOST,
+            width=12,
+        ),
+    )
+
+
+def _of_hosts(sample: str, *matchers: str) -> str:
+    return selector(sample, 'job="node"', *matchers)

@@ -1,0 +1,210 @@
+"""The main dashboard, an overview of all services: requests, models, quality, saturation and alerts."""
+
+from grafana_foundation_sdk.models import dashboard
+
+from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.grafana import panels
+from mlmetrics.monitoring.grafana.layout import Row, board
+from mlmetrics.monitoring.grafana.panels import Panel, Query, Threshold, above, below, good_share_below, share_above
+from mlmetrics.monitoring.grafana.queries import Queries, bad_share
+from mlmetrics.monitoring.rules.alert import DASHBOARDS
+from mlmetrics.monitoring.rules.indicators import failed_requests
+
+UNLIMITED = "No limit is set on these processes"
+NO_SCORES = "No document was scored in this time"
+NO_CALLS = "No call ended in this time"
+
+
+def performance(config: Config) -> dashboard.Dashboard:
+    """Return the main dashboard."""
+    queries = Queries(config)
+    rows = (
+        Row("Now", _now(config, queries)),
+        Row("API", _api(config, queries)),
+        Row("Models", _models(config, queries)),
+        Row("Quality", _quality(config, queries)),
+        Row("Saturation and alerts", _saturation(config, queries)),
+    )
+    words = "How the services are: requests, models, quality, and what is firing."
+    return board(config, DASHBOARDS["main"], config.title, words, rows)
+
+
+def _now(config: Config, queries: Queries) -> tuple[Panel, ...]:
+    api, inference = "fastapi_request_duration_seconds", "ml_inference_total"
+    return (
+        panels.stat("Services up", "Services with an instance that answers.", panels.COUNT, _up(queries)),
+        panels.stat(
+            "Alerts",
+            "Alerts that are firing.",
+            panels.COUNT,
+            f"count({queries.firing()}) or vector(0)",
+            threshold=Threshold("", 1, config.runbooks),
+        ),
+        panels.stat(
+            "Requests", "Requests each second.", panels.PER_SECOND, queries.per_second([], "fastapi_requests_total")
+        ),
+        panels.stat(
+            "Errors",
+            "Share of requests answered by 5xx.",
+            panels.SHARE,
+            bad_share([], failed_requests(select=queries.select)),
+            threshold=share_above(config, "HighErrorRate"),
+            empty="No request in this time",
+        ),
+        panels.stat(
+            "Response time p95",
+            "95 of 100 requests are answered within this time.",
+            panels.SECONDS,
+            queries.quantile(0.95, [], api),
+            threshold=above(config, "HighAPIResponseTime"),
+            empty="No request in this time",
+        ),
+        panels.stat(
+            "Inferences", "Model calls that end each second.", panels.PER_SECOND, queries.per_second([], inference)
+        ),
+        panels.stat(
+            "Inference success",
+            "Share of model calls that succeeded; cancelled ones are left out.",
+            panels.SHARE,
+            queries.success([], inference),
+            threshold=good_share_below(config, "HighMLFailureRate"),
+            empty=NO_CALLS,
+        ),
+        panels.stat(
+            "Median accuracy",
+            "Half of the parsed documents scored less.",
+            panels.SHARE,
+            queries.quantile(0.5, [], "parsing_accuracy_score"),
+            threshold=below(config, "LowParsingAccuracy"),
+            empty=NO_SCORES,
+        ),
+    )
+
+
+def _up(queries: Queries) -> str:
+    return f"count(max by (job) ({queries.select('up')}) == 1) or vector(0)"
+
+
+def _api(config: Config, queries: Queries) -> tuple[Panel, ...]:
+    return (
+        panels.timeseries(
+            "API request rate",
+            "Requests that ended, by service.",
+            panels.PER_SECOND,
+            Query(queries.per_second(["service"], "fastapi_requests_total"), "{{service}}"),
+        ),
+        panels.timeseries(
+            "Response time (95th percentile)",
+            "95 of 100 requests are answered, to the last byte, within this time.",
+            panels.SECONDS,
+            Query(
+                queries.quantile(0.95, ["service"], "fastapi_request_duration_seconds"), "{{service}}", exemplar=True
+            ),
+            threshold=above(config, "HighAPIResponseTime"),
+        ),
+        panels.timeseries(
+            "Error rate per service",
+            "Share of requests answered by 5xx; clients that left (499) are not counted.",
+            panels.SHARE,
+            Query(bad_share(["service"], failed_requests(select=queries.select)), "{{service}}"),
+            threshold=share_above(config, "HighErrorRate"),
+        ),
+    )
+
+
+def _models(config: Config, queries: Queries) -> tuple[Panel, ...]:
+    model, seconds = ["service", "model"], "ml_inference_duration_seconds"
+    return (
+        panels.timeseries(
+            "Inference duration",
+            "Half of the calls, and 95 of 100, end within this time.",
+            panels.SECONDS,
+            Query(queries.quantile(0.95, model, seconds), "p95 {{model}} · {{service}}", exemplar=True),
+            Query(queries.quantile(0.5, model, seconds), "p50 {{model}} · {{service}}"),
+            threshold=above(config, "SlowMLInference"),
+        ),
+        panels.timeseries(
+            "Inference success rate",
+            "Share of model calls that succeeded; cancelled ones are left out.",
+            panels.SHARE,
+            Query(queries.success(model, "ml_inference_total"), "{{model}} · {{service}}"),
+            threshold=good_share_below(config, "HighMLFailureRate"),
+        ),
+        panels.timeseries(
+            "In progress",
+            "Requests being served and calls that run at this moment.",
+            panels.COUNT,
+            Query(f"sum by (service) ({queries.select('fastapi_requests_in_progress')})", "requests · {{service}}"),
+            Query(f"sum by (service) ({queries.select('ml_inference_in_progress')})", "inferences · {{service}}"),
+        ),
+    )
+
+
+def _quality(config: Config, queries: Queries) -> tuple[Panel, ...]:
+    return (
+        panels.heatmap(
+            "Distribution of accuracy scores",
+            "How many documents scored how much.",
+            panels.SHARE,
+            queries.buckets("parsing_accuracy_score"),
+        ),
+        panels.timeseries(
+            "Median accuracy by document type",
+            "Half of the documents scored less.",
+            panels.SHARE,
+            Query(
+                queries.quantile(0.5, ["service", "doc_type"], "parsing_accuracy_score"), "{{doc_type}} · {{service}}"
+            ),
+            threshold=below(config, "LowParsingAccuracy"),
+            empty=NO_SCORES,
+        ),
+        panels.heatmap(
+            "Distribution of matching scores",
+            "How many pairs scored how much.",
+            panels.SHARE,
+            queries.buckets("matching_score_distribution"),
+        ),
+    )
+
+
+def _saturation(config: Config, queries: Queries) -> tuple[Panel, ...]:
+    target = ["job", "instance"]
+    return (
+        panels.timeseries(
+            "Memory in use",
+            "Memory of the process, as a share of its limit.",
+            panels.SHARE,
+            Query(
+                f"{_largest(target, queries.select('process_resident_memory_bytes'))}\n"
+                f"  / ({_largest(target, queries.select('mlmetrics_memory_limit_bytes'))} > 0)",
+                "{{instance}} · {{job}}",
+            ),
+            threshold=share_above(config, "HighMemoryUsage"),
+            empty=UNLIMITED,
+        ),
+        panels.timeseries(
+            "Processor in use",
+            "Processor time of the process, as a share of its limit.",
+            panels.SHARE,
+            Query(
+                f"{_largest(target, queries.rate('process_cpu_seconds_total'))}\n"
+                f"  / ({_largest(target, queries.select('mlmetrics_cpu_limit_cores'))} > 0)",
+                "{{instance}} · {{job}}",
+            ),
+            threshold=share_above(config, "HighCPUUsage"),
+            empty=UNLIMITED,
+        ),
+        panels.table(
+            "Firing alerts",
+            "What is firing now, for the selected services and for hosts.",
+            panels.COUNT,
+            queries.firing(),
+            hidden=("Value", "alertstate"),
+            empty="No alert is firing",
+            width=8,
+        ),
+    )
+
+
+def _largest(by: list[str], expression: str) -> str:
+    return f"max by ({', '.join(by)}) ({expression})"

@@ -1,0 +1,150 @@
+"""Quality and drift: scores of parsed and matched documents, and their distance from the scores of a week ago."""
+
+from grafana_foundation_sdk.models import dashboard
+
+from mlmetrics.catalog import BY_NAME
+from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.grafana import panels
+from mlmetrics.monitoring.grafana.layout import Row, board
+from mlmetrics.monitoring.grafana.panels import Panel, Query, above, below, share_above
+from mlmetrics.monitoring.grafana.queries import WINDOW, Queries, bad_share
+from mlmetrics.monitoring.rules.alert import DASHBOARDS
+from mlmetrics.monitoring.rules.drift import DRIFT_HISTOGRAMS, WEEK_SECONDS, record_name
+from mlmetrics.monitoring.rules.indicators import failed_calls, low
+
+NO_REFERENCE = "Needs scores of a week ago, or a recorded baseline"
+NO_SCORES = "No document was scored in this time"
+TITLES = {"MatchingScoreDrift": "matching scores", "ParsingAccuracyDrift": "accuracy scores"}
+
+
+def quality(config: Config) -> dashboard.Dashboard:
+    """Return the dashboard of quality and drift."""
+    queries = Queries(config)
+    rows = (
+        Row("Documents", _documents(config, queries)),
+        *(Row(f"Drift of {title}", _drift(config, queries, alert)) for alert, title in TITLES.items()),
+        Row("Parsing and matching", _calls(queries)),
+    )
+    words = "How well documents are read and matched, and how far that is from a week ago."
+    return board(config, DASHBOARDS["quality"], "ML Quality and Drift", words, rows, span="now-6h")
+
+
+def _documents(config: Config, queries: Queries) -> tuple[Panel, ...]:
+    score, kind = "parsing_accuracy_score", ["service", "doc_type"]
+    bound = config.alerts["LowParsingAccuracy"].threshold or 0.0
+    scored = low(score, bound, select=queries.select)
+    return (
+        panels.timeseries(
+            "Median accuracy",
+            "Half of the documents of this type scored less.",
+            panels.SHARE,
+            Query(queries.quantile(0.5, kind, score), "{{doc_type}} · {{service}}"),
+            threshold=below(config, "LowParsingAccuracy"),
+            empty=NO_SCORES,
+        ),
+        panels.timeseries(
+            "Low confidence by document type",
+            f"Share of documents that scored at most {bound:g}.",
+            panels.SHARE,
+            Query(
+                f"{scored.bad_rate(kind, WINDOW)} / ({scored.total_rate(kind, WINDOW)} > 0)",
+                "{{doc_type}} · {{service}}",
+            ),
+            threshold=share_above(config, "LowParsingAccuracy"),
+            empty=NO_SCORES,
+        ),
+        panels.heatmap(
+            "File sizes",
+            "How many files were how large.",
+            panels.BYTES,
+            queries.buckets("file_processing_size_bytes"),
+            empty="No file was processed in this time",
+        ),
+    )
+
+
+def _drift(config: Config, queries: Queries, alert: str) -> tuple[Panel, ...]:
+    histogram, title = DRIFT_HISTOGRAMS[alert], TITLES[alert]
+    subject = " · ".join(f"{{{{{label}}}}}" for label in reversed(BY_NAME[histogram].labels))
+    legend = f"{subject} against {{{{reference}}}}"
+    return (
+        panels.heatmap(
+            f"Now: {title}", "How many scored how much.", panels.SHARE, queries.buckets(histogram), width=12
+        ),
+        panels.heatmap(
+            f"A week ago: {title}",
+            "The same hours, a week earlier.",
+            panels.SHARE,
+            queries.buckets(histogram, offset=config.span(WEEK_SECONDS)),
+            empty=NO_REFERENCE,
+            width=12,
+        ),
+        panels.timeseries(
+            f"PSI of {title}",
+            "Population stability index against a week ago and against the baseline; 0 is no shift.",
+            panels.COUNT,
+            Query(queries.recorded(record_name(histogram, "psi")), legend),
+            threshold=above(config, alert),
+            empty=NO_REFERENCE,
+        ),
+        panels.timeseries(
+            f"KS of {title}",
+            "Kolmogorov-Smirnov distance: the widest gap between the two cumulated distributions.",
+            panels.SHARE,
+            Query(queries.recorded(record_name(histogram, "ks")), legend),
+            empty=NO_REFERENCE,
+        ),
+        panels.timeseries(
+            f"Wasserstein distance of {title}",
+            "How far, on average, a score has moved.",
+            panels.COUNT,
+            Query(queries.recorded(record_name(histogram, "w1")), legend),
+            empty=NO_REFERENCE,
+        ),
+    )
+
+
+def _calls(queries: Queries) -> tuple[Panel, ...]:
+    kind = ["service", "parser", "doc_type"]
+    return (
+        panels.timeseries(
+            "Parsing failures",
+            "Share of documents that could not be parsed; cancelled ones are left out.",
+            panels.SHARE,
+            Query(
+                bad_share(kind, failed_calls("ml_parsing_total", select=queries.select)),
+                "{{doc_type}} · {{parser}} · {{service}}",
+            ),
+            width=6,
+        ),
+        panels.timeseries(
+            "Parsing failures by error type",
+            "Documents that could not be parsed, each second.",
+            panels.PER_SECOND,
+            Query(
+                queries.per_second(["doc_type", "error_type"], "ml_parsing_errors_total"),
+                "{{error_type}} · {{doc_type}}",
+            ),
+            empty="No document has failed yet",
+            width=6,
+        ),
+        panels.timeseries(
+            "Parsing time",
+            "95 of 100 documents are parsed within this time.",
+            panels.SECONDS,
+            Query(
+                queries.quantile(0.95, kind, "ml_parsing_duration_seconds"), "{{doc_type}} · {{parser}} · {{service}}"
+            ),
+            width=6,
+        ),
+        panels.timeseries(
+            "Matching time",
+            "95 of 100 pairs are matched within this time.",
+            panels.SECONDS,
+            Query(
+                queries.quantile(0.95, ["service", "matcher"], "ml_matching_duration_seconds"),
+                "{{matcher}} · {{service}}",
+            ),
+            width=6,
+        ),
+    )

@@ -1,0 +1,145 @@
+"""What every dashboard has: variables, annotations, links and rows. The ids of panels follow from their titles."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from zlib import crc32
+
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import dashboard
+
+from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.grafana.panels import DATASOURCE, GRID_WIDTH, Panel
+from mlmetrics.monitoring.grafana.queries import WINDOW, Queries, matches_variable
+from mlmetrics.monitoring.rules.promql import job_matcher, selector
+
+TAG = "mlmetrics"
+ALL = dashboard.VariableOption(selected=True, text="All", value="$__all")
+_IDS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """Panels under one heading."""
+
+    title: str
+    panels: tuple[Panel, ...]
+
+
+def board(
+    config: Config,
+    uid: str,
+    title: str,
+    description: str,
+    rows: Sequence[Row],
+    *,
+    variables: Sequence[dashboard.VariableModel] = (),
+    span: str = "now-1h",
+) -> dashboard.Dashboard:
+    """Return a dashboard; `variables` are those that it has beside the common ones."""
+    queries = Queries(config)
+    return dashboard.Dashboard(
+        uid=uid,
+        title=title,
+        description=description,
+        tags=[TAG],
+        editable=False,
+        graph_tooltip=dashboard.DashboardCursorSync.CROSSHAIR,
+        time=dashboard.DashboardDashboardTime(span, "now"),
+        refresh="30s",
+        panels=_place(rows),
+        templating=dashboard.DashboardDashboardTemplating([*_variables(config, queries), *variables]),
+        annotations=dashboard.AnnotationContainer(_annotations(queries)),
+        links=[_links()],
+    )
+
+
+def json_text(model: dashboard.Dashboard) -> str:
+    """Return a dashboard as the text that is committed."""
+    return json.dumps(model, cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def query_variable(name: str, label: str, query: str, all_value: str | None = ".+") -> dashboard.VariableModel:
+    """Return a variable whose values Prometheus knows; one, several or all of them may be chosen.
+
+    All is `all_value` or, without one, every value that Prometheus knows.
+    """
+    return dashboard.VariableModel(
+        type_val=dashboard.VariableType.QUERY,
+        name=name,
+        label=label,
+        query={"query": query, "refId": f"variable-{name}"},
+        datasource=DATASOURCE,
+        current=ALL,
+        multi=True,
+        include_all=True,
+        all_value=all_value,
+        refresh=dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED,
+        sort=dashboard.VariableSort.ALPHABETICAL_ASC,
+    )
+
+
+def _place(rows: Sequence[Row]) -> list[dashboard.Panel | dashboard.RowPanel]:
+    placed: list[dashboard.Panel | dashboard.RowPanel] = []
+    y = 0
+    for row in rows:
+        heading = dashboard.GridPos(1, GRID_WIDTH, 0, y)
+        placed.append(dashboard.RowPanel(title=row.title, id_val=_stable_id("row", row.title), grid_pos=heading))
+        y += 1
+        x = height = 0
+        for panel in row.panels:
+            if x + panel.width > GRID_WIDTH:
+                x, y, height = 0, y + height, 0
+            placed.append(panel.model(_stable_id("panel", panel.title), x, y))
+            x, height = x + panel.width, max(height, panel.height)
+        y += height
+    return placed
+
+
+def _stable_id(kind: str, title: str) -> int:
+    """Return an id that links may keep: it follows from the title, not from the place."""
+    return crc32(f"{kind}:{title}".encode()) % _IDS + 1
+
+
+def _variables(config: Config, queries: Queries) -> list[dashboard.VariableModel]:
+    placed = [matches_variable(label) for label in config.grouping]
+    # Without declared services, All stands for the jobs that mlmetrics runs in, not for every job of Prometheus.
+    source, all_jobs = ("up", ".+") if queries.config.jobs else ("mlmetrics_build_info", None)
+    jobs = selector(source, *placed, job_matcher(queries.config.jobs))
+    of_job = [*placed, matches_variable("job")]
+    finished = selector("", '__name__=~"fastapi_requests_total|ml_.+_total"', *of_job)
+    inferences = selector("ml_inference_total", *of_job, matches_variable("service"))
+    return [
+        dashboard.VariableModel(
+            type_val=dashboard.VariableType.DATASOURCE, name="datasource", label="Data source", query="prometheus"
+        ),
+        *(query_variable(each, each.capitalize(), f"label_values({jobs}, {each})", ".*") for each in config.grouping),
+        query_variable("job", "Job", f"label_values({jobs}, job)", all_jobs),
+        query_variable("service", "Service", f"label_values({finished}, service)"),
+        query_variable("model", "Model", f"label_values({inferences}, model)"),
+        query_variable("instance", "Instance", f"label_values({selector('up', *of_job)}, instance)"),
+    ]
+
+
+def _annotations(queries: Queries) -> list[dashboard.AnnotationQuery]:
+    started = queries.select("process_start_time_seconds")
+    return [
+        _annotation("Firing alerts", "red", queries.firing()),
+        _annotation("Restarts", "blue", f"changes({started}[{WINDOW}]) > 0"),
+    ]
+
+
+def _annotation(name: str, colour: str, query: str) -> dashboard.AnnotationQuery:
+    return dashboard.AnnotationQuery(name=name, datasource=DATASOURCE, enable=True, icon_color=colour, expr=query)
+
+
+def _links() -> dashboard.DashboardLink:
+    return dashboard.DashboardLink(
+        title="Dashboards",
+        type_val=dashboard.DashboardLinkType.DASHBOARDS,
+        icon="external link",
+        tags=[TAG],
+        as_dropdown=True,
+        include_vars=True,
+        keep_time=True,
+    )

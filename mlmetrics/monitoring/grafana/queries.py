@@ -1,0 +1,92 @@
+"""PromQL of panels: metrics matched by the dashboard's variables, over the window that Grafana chooses for rates.
+
+What a rule measures too comes from the indicators of the rules. Every ratio is absent where there was no traffic,
+and 0 where there was traffic and no call of the part.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mlmetrics.catalog import METRICS
+from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.rules.indicators import Indicator, failed_calls
+from mlmetrics.monitoring.rules.promql import job_matcher, quote, selector, sum_by
+
+WINDOW = "$__rate_interval"
+SECONDS_PER_HOUR = 3600
+
+_LABELS = {sample: metric.labels for metric in METRICS for sample in metric.sample_names}
+
+
+def matches_variable(label: str) -> str:
+    """Return the matcher of a label by the dashboard variable of the same name."""
+    return f'{label}=~"${label}"'
+
+
+@dataclass(frozen=True, slots=True)
+class Queries:
+    """The queries of panels, for one configuration."""
+
+    config: Config
+
+    def select(self, sample: str, *matchers: str) -> str:
+        """Return the selector of a sample, matched by every variable whose label it has.
+
+        Samples that other programs have too (`up`, `process_...`) are taken from the declared services only.
+        """
+        ours = sample in _LABELS
+        own = [label for label in ("service", "model") if label in _LABELS.get(sample, ())]
+        variables = [matches_variable(label) for label in (*self.config.grouping, *own, "job", "instance")]
+        return selector(sample, *variables, "" if ours else job_matcher(self.config.jobs), *matchers)
+
+    def rate(self, sample: str, *matchers: str, offset: str = "") -> str:
+        """Return the rate of a counter; `offset` is a duration to look back."""
+        shift = f" offset {offset}" if offset else ""
+        return f"rate({self.select(sample, *matchers)}[{WINDOW}]{shift})"
+
+    def per_second(self, by: Sequence[str], sample: str, *matchers: str) -> str:
+        """Return how much a counter grows each second."""
+        return sum_by(by, self.rate(sample, *matchers))
+
+    def per_hour(self, by: Sequence[str], sample: str) -> str:
+        """Return how much a counter grows in an hour at its present rate."""
+        return f"{SECONDS_PER_HOUR} * {self.per_second(by, sample)}"
+
+    def success(self, by: Sequence[str], sample: str) -> str:
+        """Return the share of finished calls that succeeded; cancelled ones are left out."""
+        finished = failed_calls(sample, select=self.select).total_rate(by, WINDOW)
+        return share_of(self.per_second(by, sample, f"outcome={quote('success')}"), finished)
+
+    def quantile(self, share: float, by: Sequence[str], histogram: str) -> str:
+        """Return a quantile, where anything was observed."""
+        buckets = sum_by([*by, "le"], self.rate(f"{histogram}_bucket"))
+        observed = sum_by(by, self.rate(f"{histogram}_count"))
+        return f"histogram_quantile({share:g}, {buckets}) and ({observed} > 0)"
+
+    def mean(self, by: Sequence[str], histogram: str) -> str:
+        """Return the mean of the observations."""
+        return f"{self.per_second(by, f'{histogram}_sum')} / ({self.per_second(by, f'{histogram}_count')} > 0)"
+
+    def buckets(self, histogram: str, *, offset: str = "") -> str:
+        """Return the buckets of a heatmap, in observations per second."""
+        return sum_by(["le"], self.rate(f"{histogram}_bucket", offset=offset))
+
+    def recorded(self, name: str, *matchers: str) -> str:
+        """Return the selector of what a recording rule wrote, which has a service and no target."""
+        grouping = [matches_variable(label) for label in self.config.grouping]
+        return selector(name, *grouping, matches_variable("service"), *matchers)
+
+    def firing(self, *matchers: str) -> str:
+        """Return the alerts that fire for the selected services, and for hosts, which have no service."""
+        shown = ('service=~"$service|"', f"alertstate={quote('firing')}", f"alertname!={quote('Watchdog')}")
+        return selector("ALERTS", *shown, *matchers)
+
+
+def bad_share(by: Sequence[str], indicator: Indicator) -> str:
+    """Return the share of bad calls, 0 where no bad one was counted yet."""
+    return share_of(indicator.bad_rate(by, WINDOW), indicator.total_rate(by, WINDOW))
+
+
+def share_of(part: str, whole: str) -> str:
+    """Return the share of one rate in another, 0 where the part has no series yet."""
+    return f"({part} or 0 * {whole}) / ({whole} > 0)"

@@ -1,0 +1,13 @@
+"""What Prometheus accepts as the name of a label, and what may stand in a rule as its value."""
+
+LONGEST_VALUE = 120
+
+
+def is_label_name(name: str) -> bool:
+    """Tell whether a text may be the name of a label; names with `__` in front belong to Prometheus."""
+    return name.isascii() and name.isidentifier() and not name.startswith("__")
+
+
+def is_label_value(text: str) -> bool:
+    """Tell whether a text may be the value of a label in a rule, where Prometheus would expand `{{`."""
+    return 0 < len(text) <= LONGEST_VALUE and text.isprintable() and "{{" not in text and text == text.strip()

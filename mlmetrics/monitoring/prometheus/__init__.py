@@ -1,0 +1,1 @@
+"""The files that Prometheus and Alertmanager read, and the unit tests of rules beside them."""

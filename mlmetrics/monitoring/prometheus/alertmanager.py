@@ -1,0 +1,64 @@
+"""`alertmanager.yml`: the receivers of alerts, how alerts are grouped, and which are inhibited by others."""
+
+from typing import Any
+
+from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.durations import HOUR_SECONDS, MINUTE_SECONDS
+
+_GROUP_WAIT_SECONDS = 30.0
+_GROUP_INTERVAL_SECONDS = 5 * MINUTE_SECONDS
+_REPEAT_SECONDS = 4 * HOUR_SECONDS
+# Alertmanager refuses intervals of 0, and needs time to post at any scale.
+_LEAST_SECONDS = 0.5
+
+
+def alertmanager_document(config: Config) -> dict[str, Any]:
+    """Return the configuration of Alertmanager."""
+    return {"route": _route(config), "inhibit_rules": _inhibitions(config), "receivers": _receivers(config)}
+
+
+def _route(config: Config) -> dict[str, Any]:
+    return {
+        "receiver": "ticket",
+        "group_by": ["alertname", *config.grouping, "service"],
+        "group_wait": _wait(config, _GROUP_WAIT_SECONDS),
+        "group_interval": _wait(config, _GROUP_INTERVAL_SECONDS),
+        "repeat_interval": _wait(config, _REPEAT_SECONDS),
+        "routes": [
+            {
+                "receiver": "watchdog",
+                "matchers": ['alertname="Watchdog"'],
+                "repeat_interval": _wait(config, 5 * MINUTE_SECONDS),
+            },
+            {"receiver": "page", "matchers": ['severity="critical"']},
+        ],
+    }
+
+
+def _inhibitions(config: Config) -> list[dict[str, Any]]:
+    place = [*config.grouping, "service"]
+    return [
+        {
+            "source_matchers": ['severity="critical"'],
+            "target_matchers": ['severity="warning"'],
+            "equal": ["alertname", *place, "objective"],
+        },
+        {
+            "source_matchers": ['alertname="ServiceDown"'],
+            # Alerts of a host carry no service, and must not be taken for one of an equally empty name.
+            "target_matchers": ['alertname!="ServiceDown"', 'service!=""'],
+            "equal": place,
+        },
+    ]
+
+
+def _receivers(config: Config) -> list[dict[str, Any]]:
+    urls = {"ticket": config.receivers.ticket, "page": config.receivers.page, "watchdog": config.receivers.watchdog}
+    return [
+        {"name": name, "webhook_configs": [{"url": url, "send_resolved": True}]} if url else {"name": name}
+        for name, url in urls.items()
+    ]
+
+
+def _wait(config: Config, seconds: float) -> str:
+    return config.span(max(seconds, _LEAST_SECONDS / config.time_scale))

@@ -1,0 +1,208 @@
+"""The unit tests of drift: recorded distances are compared with their values, alerts are given distances as input."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate, pairwise
+from math import gcd, log
+from typing import Any
+
+from mlmetrics.catalog import BY_NAME
+from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.durations import format_seconds
+from mlmetrics.monitoring.promtool.scenarios import SLIGHTLY_MORE, StepPlan, exactly_summable
+from mlmetrics.monitoring.promtool.test_cases import (
+    ExpectedAlert,
+    TestCase,
+    Values,
+    placeholder_labels,
+    series_name,
+    test_document,
+)
+from mlmetrics.monitoring.rules.alert import Alert
+from mlmetrics.monitoring.rules.conditions import Drifted
+from mlmetrics.monitoring.rules.drift import DRIFT_HISTOGRAMS, LEAST_SHARE, WEEK_SECONDS, record_name
+from mlmetrics.monitoring.rules.promql import bound, number, quote, selector
+
+_TOLERANCE = 1e-9
+
+
+def drift_test_files(config: Config) -> dict[str, dict[str, Any]]:
+    """Return the unit tests of the recording rules by file name."""
+    files: dict[str, dict[str, Any]] = {}
+    for name, histogram in DRIFT_HISTOGRAMS.items():
+        if config.alerts[name].enabled:
+            window = config.alerts[name].window_seconds or 0.0
+            step = gcd(int(window), int(WEEK_SECONDS))
+            plan = StepPlan(step, round(window / step), 0.0)
+            cases = (
+                _shifted(config, histogram, plan),
+                _single(config, histogram, plan),
+                _idle(config, histogram, plan),
+            )
+            files[f"drift-{histogram}.test.yml"] = test_document("drift.yml", step, cases)
+    return files
+
+
+def psi(then: Sequence[float], now: Sequence[float]) -> float:
+    """Return the population stability index of two cumulative distributions over the same bounds."""
+    shares = [[max(upper - lower, LEAST_SHARE) for lower, upper in pairwise((0.0, *cdf))] for cdf in (then, now)]
+    return sum(((a - b) * log(a / b) for a, b in zip(shares[0], shares[1], strict=True)), start=0.0)
+
+
+def wasserstein(then: Sequence[float], now: Sequence[float], bounds: Sequence[float]) -> float:
+    """Return the area between two cumulative distributions."""
+    widths = [upper - lower for lower, upper in pairwise((0.0, *bounds))]
+    return sum(width * abs(a - b) for width, a, b in zip(widths, then, now, strict=True))
+
+
+def _cumulated(weights: Sequence[int]) -> list[float]:
+    whole = sum(weights)
+    return [part / whole for part in accumulate(weights)]
+
+
+def _weights(bins: int) -> tuple[list[int], list[int], list[int]]:
+    """Return how scores fall into bins a week ago, now and in the baseline; each bin is empty a week ago or now."""
+    week = [0 if i % 2 else 1 + i * 7 % 5 for i in range(bins)]
+    now = [2 + i * 3 % 7 if i % 2 else 0 for i in range(bins)]
+    baseline = [*(1 + i * 5 % 4 for i in range(bins - 2)), 0, 3]
+    return week, now, baseline
+
+
+def _shifted(config: Config, histogram: str, plan: StepPlan) -> TestCase:
+    bounds = config.buckets(histogram)
+    week, now, baseline = _weights(len(bounds))
+    steps = round(WEEK_SECONDS / plan.step_seconds)
+    # The distribution changes where the week ends, so the window a week before the last step is all of the old one.
+    change = steps
+    last = steps + plan.window_steps
+    series = _buckets(config, histogram, [week] * change + [now] * (last - change))
+    series |= _baseline(config, histogram, baseline, last)
+    cdfs = {"week": _cumulated(week), "baseline": _cumulated(baseline)}
+    samples = {
+        "week": float(sum(week)) * plan.window_steps,
+        "baseline": 700.0,
+        "now": float(sum(now)) * plan.window_steps,
+    }
+    measured: dict[tuple[str, str], float] = {}
+    for reference, cdf in cdfs.items():
+        here = _cumulated(now)
+        values = {
+            "psi": psi(cdf, here),
+            "ks": max(abs(a - b) for a, b in zip(cdf, here, strict=True)),
+            "w1": wasserstein(cdf, here, bounds),
+        }
+        measured |= {(what, reference): value for what, value in values.items()}
+    measured |= {("samples", reference): value for reference, value in samples.items()}
+    evaluated_at = format_seconds(last * plan.step_seconds)
+    queries = tuple(_values(config, histogram, measured, evaluated_at))
+    return TestCase("scores that have shifted since last week", "", series, (), queries)
+
+
+def _single(config: Config, histogram: str, plan: StepPlan) -> TestCase:
+    bounds = config.buckets(histogram)
+    one = [1] + [0] * (len(bounds) - 1)
+    # One score in a whole window: the second step holds it, and the window is evaluated once it is full.
+    series = _buckets(config, histogram, [one] + [[0] * len(bounds)] * plan.window_steps)
+    cdf = selector(record_name(histogram, "cdf"), f"reference={quote('now')}")
+    series |= _baseline(config, histogram, _weights(len(bounds))[2], plan.window_steps + 1)
+    distance, scores = (
+        selector(record_name(histogram, what), f"reference={quote('baseline')}") for what in ("psi", "samples")
+    )
+    queries = tuple(
+        {
+            "expr": f"count({expression})",
+            "eval_time": format_seconds(plan.window_steps * plan.step_seconds),
+            "exp_samples": [{"labels": "{}", "value": count}],
+        }
+        for expression, count in ((f"{cdf} == 1", len(bounds)), (distance, 1), (scores, 1))
+    )
+    return TestCase("one score in the window, and no week before it", "", series, (), queries)
+
+
+def _idle(config: Config, histogram: str, plan: StepPlan) -> TestCase:
+    empty = [0] * len(config.buckets(histogram))
+    query = {
+        "expr": record_name(histogram, "cdf"),
+        "eval_time": format_seconds(plan.window_steps * plan.step_seconds),
+    }
+    return TestCase("idle service", "", _buckets(config, histogram, [empty] * (plan.window_steps + 2)), (), (query,))
+
+
+def _buckets(config: Config, histogram: str, steps: Sequence[Sequence[int]]) -> dict[str, Values]:
+    """Return the series of a histogram into which the weights of each step fall."""
+    bounds = config.buckets(histogram)
+    totals = [0.0] * len(bounds)
+    columns: list[list[float | None]] = [[0.0] for _ in bounds]
+    for weights in steps:
+        totals = [total + part for total, part in zip(totals, accumulate(weights), strict=True)]
+        for column, total in zip(columns, totals, strict=True):
+            column.append(total)
+    named = {
+        series_name(config, f"{histogram}_bucket", {"le": bound(upper)}): column
+        for upper, column in zip(bounds, columns, strict=True)
+    }
+    return {**named, series_name(config, f"{histogram}_count", {}): columns[-1]}
+
+
+def _baseline(config: Config, histogram: str, weights: Sequence[int], last: int) -> dict[str, Values]:
+    labels = placeholder_labels(config, BY_NAME[histogram].labels)
+    pairs = zip(config.buckets(histogram), _cumulated(weights), strict=True)
+    series: dict[str, Values] = {
+        _recorded(histogram, "baseline_cdf", {**labels, "bin": bound(upper)}): [part] * (last + 1)
+        for upper, part in pairs
+    }
+    return {**series, _recorded(histogram, "baseline_samples", labels): [700.0] * (last + 1)}
+
+
+def _recorded(histogram: str, what: str, labels: dict[str, str]) -> str:
+    return selector(record_name(histogram, what), *(f"{name}={quote(text)}" for name, text in labels.items()))
+
+
+def _values(
+    config: Config, histogram: str, measured: Mapping[tuple[str, str], float], evaluated_at: str
+) -> Iterator[dict[str, Any]]:
+    for (what, reference), value in measured.items():
+        recorded = selector(record_name(histogram, what), f"reference={quote(reference)}")
+        labels = {**placeholder_labels(config, _by(config, histogram)), "reference": reference}
+        sample = {"labels": selector("", *(f"{name}={quote(text)}" for name, text in labels.items())), "value": 1}
+        expression = f"abs({recorded} - {number(value)}) < bool {_TOLERANCE}"
+        yield {"expr": expression, "eval_time": evaluated_at, "exp_samples": [sample]}
+
+
+def _by(config: Config, histogram: str) -> tuple[str, ...]:
+    return (*config.grouping, *BY_NAME[histogram].labels)
+
+
+def drift_cases(config: Config, alert: Alert, condition: Drifted, plan: StepPlan) -> Iterator[TestCase]:
+    """Yield the test cases of a drift alert; their series are those that the recording rules would write."""
+    fault_steps, least = plan.wait_steps + 3, condition.minimum
+    plenty, few = 2 * least, exactly_summable(least) - 0.5
+    at, high, low = condition.threshold, condition.threshold * SLIGHTLY_MORE, condition.threshold / 2
+    rows: dict[str, tuple[Values, float, float]] = {
+        "exactly at the threshold": ([at] * fault_steps, plenty, plenty),
+        "just above the threshold, then well": ([high] * fault_steps + [low] * 3, plenty, plenty),
+        "just enough scores": ([high] * fault_steps, least, least),
+        "low traffic now": ([high] * fault_steps, few, plenty),
+        "low traffic then": ([high] * fault_steps, plenty, few),
+        "restart with a gap": ([low] * fault_steps + [None, None] + [low] * fault_steps, plenty, plenty),
+        "idle service": ([None] * fault_steps, 0.0, plenty),
+    }
+    for name, row in rows.items():
+        yield _drift_case(config, alert, condition, name, row)
+
+
+def _drift_case(
+    config: Config, alert: Alert, condition: Drifted, name: str, row: tuple[Values, float, float]
+) -> TestCase:
+    distances, now, then = row
+    labels = {**placeholder_labels(config, condition.by), "reference": "week"}
+    length = len(distances)
+    series: dict[str, Values] = {
+        _recorded(condition.histogram, "psi", labels): distances,
+        _recorded(condition.histogram, "samples", labels): [then] * length,
+        _recorded(condition.histogram, "samples", {**labels, "reference": "now"}): [now] * length,
+    }
+    enough = min(now, then) >= condition.minimum
+    values = [level if enough and level is not None and level > condition.threshold else None for level in distances]
+    return TestCase(
+        name, alert.name, series, (ExpectedAlert(alert.rule(config), labels, values, alert.settings.for_seconds),)
+    )

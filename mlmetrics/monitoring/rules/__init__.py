@@ -1,0 +1,1 @@
+"""Rules for Prometheus: indicators, conditions, the table of alerts, objectives, drift."""

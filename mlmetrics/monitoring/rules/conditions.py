@@ -1,0 +1,196 @@
+"""The conditions that alerts watch; each writes its PromQL and names the samples that it reads."""
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from mlmetrics.monitoring.rules.indicators import Indicator, Sample
+from mlmetrics.monitoring.rules.promql import job_matcher, number, quote, selector, sum_by
+
+
+class Condition(Protocol):
+    """What decides when an alert fires."""
+
+    def expression(self, window: str, /) -> str:
+        """Return the PromQL; `window` is the duration to count over, scaled already."""
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The samples that the expression reads, for unit tests and checks."""
+
+
+def service_of_job(expression: str) -> str:
+    """Return an expression over targets with `service` set: a job is named as its service."""
+    return f'label_replace({expression}, "service", "$1", "job", "(.+)")'
+
+
+# The jobs that mlmetrics has run in during a day: what a rule is about where no service is declared.
+_SEEN = "last_over_time(mlmetrics_build_info[1d])"
+
+
+def of_services(metric: str, jobs: tuple[str, ...]) -> str:
+    """Return a metric of targets that other programs have too, of the services only."""
+    return selector(metric, job_matcher(jobs)) if jobs else f"{metric} and on (job) {_SEEN}"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """More than a share of the calls in a window is bad, and there were enough of them."""
+
+    indicator: Indicator
+    by: tuple[str, ...]
+    window_seconds: float
+    share: float
+    minimum: float | None
+
+    def expression(self, window: str) -> str:
+        """Return the PromQL."""
+        ratio = f"{self.indicator.bad_rate(self.by, window)}\n  / {self.indicator.total_rate(self.by, window)}"
+        test = f"{ratio} > {number(self.share)}"
+        if self.minimum is None:
+            return test
+        return f"{test}\nand {self.indicator.total_increase(self.by, window)} >= {number(self.minimum)}"
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The samples that the expression reads."""
+        return self.indicator.samples
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """A counter grew by more than a threshold in a window; `of_target` says that it has no label `service`."""
+
+    counter: Sample
+    by: tuple[str, ...]
+    window_seconds: float
+    threshold: float
+    of_target: bool = False
+
+    def expression(self, window: str) -> str:
+        """Return the PromQL."""
+        grown = sum_by(self.by, f"increase({self.counter.name}[{window}])")
+        return f"{service_of_job(grown) if self.of_target else grown} > {number(self.threshold)}"
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The samples that the expression reads."""
+        return (self.counter,)
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A gauge, or the rate of a counter over a window, stands above a threshold, as a part of a limit if there is one.
+
+    A limit of 0 means that there is none; then the condition does not hold.
+    """
+
+    used: Sample
+    by: tuple[str, ...]
+    threshold: float
+    jobs: tuple[str, ...]
+    limit: Sample | None = None
+    window_seconds: float | None = None
+
+    def expression(self, window: str) -> str:
+        """Return the PromQL."""
+        return f"{service_of_job(self._level(window))} > {number(self.threshold)}"
+
+    def _level(self, window: str) -> str:
+        if self.limit is None:
+            return sum_by(self.by, of_services(self.used.name, self.jobs))
+        used, limit = (selector(sample.name, job_matcher(self.jobs)) for sample in (self.used, self.limit))
+        if self.window_seconds is not None:
+            used = f"rate({used}[{window}])"
+        return f"{sum_by(self.by, used)}\n  / (max by ({', '.join(self.by)}) ({limit}) > 0)"
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The samples that the expression reads."""
+        return (self.used,) if self.limit is None else (self.used, self.limit)
+
+
+@dataclass(frozen=True, slots=True)
+class HostMemory:
+    """A host has used more than a share of its memory."""
+
+    share: float
+    used = Sample("node_memory_MemAvailable_bytes", "good")
+    total = Sample("node_memory_MemTotal_bytes", "all")
+
+    def expression(self, _window: str) -> str:
+        """Return the PromQL."""
+        available, total = self.used.name, self.total.name
+        return f"({total} - {available}) / {total} > {number(self.share)}"
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The samples that the expression reads."""
+        return (self.used, self.total)
+
+
+@dataclass(frozen=True, slots=True)
+class Down:
+    """A whole service is down or gone from the scrape configuration, or (`each`) one instance of it is down."""
+
+    jobs: tuple[str, ...]
+    by: tuple[str, ...]
+    each: bool = False
+
+    def expression(self, _window: str) -> str:
+        """Return the PromQL."""
+        up = of_services("up", self.jobs)
+        if self.each:
+            return service_of_job(f"{up} == 0" if self.jobs else f"({up}) == 0")
+        whole = f"max by ({', '.join(self.by)}) ({up}) == 0"
+        return service_of_job("\n  or ".join([whole, *self._gone()]))
+
+    def _gone(self) -> list[str]:
+        """Return the services that are no longer scraped."""
+        if self.jobs:
+            return [f"absent({selector('up', f'job={quote(job)}')})" for job in self.jobs]
+        return [f"0 * max by ({', '.join(self.by)}) ({_SEEN}) unless on (job) up"]
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """No sample of a service; Prometheus itself writes `up`."""
+        return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Drifted:
+    """The recorded distance between now and a reference stands above a threshold, with enough scores on both sides."""
+
+    histogram: str
+    by: tuple[str, ...]
+    threshold: float
+    minimum: float
+    bounds: tuple[float, ...]
+
+    def expression(self, _window: str) -> str:
+        """Return the PromQL."""
+        prefix = f"mlmetrics:{self.histogram}"
+        enough = number(self.minimum)
+        return (
+            f"{prefix}:psi > {number(self.threshold)}\n"
+            f"and {prefix}:samples >= {enough}\n"
+            f'and ignoring (reference) {prefix}:samples{{reference="now"}} >= {enough}'
+        )
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The buckets that the distance is computed from."""
+        return tuple(Sample(f"{self.histogram}_bucket", "all", {}, bound) for bound in self.bounds)
+
+
+@dataclass(frozen=True, slots=True)
+class Always:
+    """Holds at all times, so that an alert shows that alerts arrive."""
+
+    def expression(self, _window: str) -> str:
+        """Return the PromQL."""
+        return "vector(1)"
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """No sample is read."""
+        return ()

@@ -1,0 +1,52 @@
+"""Recording and alerting rules as Prometheus reads them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingRule:
+    """A recording rule: the result of an expression is stored under a name."""
+
+    name: str
+    expression: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def document(self) -> dict[str, Any]:
+        """Return the rule as YAML wants it."""
+        rule: dict[str, Any] = {"record": self.name, "expr": self.expression}
+        return rule | ({"labels": dict(self.labels)} if self.labels else {})
+
+
+@dataclass(frozen=True, slots=True)
+class AlertingRule:
+    """An alerting rule."""
+
+    name: str
+    expression: str
+    wait: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+
+    def document(self) -> dict[str, Any]:
+        """Return the rule as YAML wants it."""
+        rule: dict[str, Any] = {"alert": self.name, "expr": self.expression}
+        if self.wait != "0s":
+            rule["for"] = self.wait
+        return rule | {"labels": dict(self.labels), "annotations": dict(self.annotations)}
+
+
+Rule = RecordingRule | AlertingRule
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Rules that are evaluated in order; later ones read what earlier ones recorded."""
+
+    name: str
+    rules: tuple[Rule, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Return the group as YAML wants it."""
+        return {"name": self.name, "rules": [rule.document() for rule in self.rules]}

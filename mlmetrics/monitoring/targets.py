@@ -1,0 +1,64 @@
+"""What is rendered for each target: Prometheus, Grafana, Docker Compose, Kubernetes."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Literal, get_args
+
+from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.deploy.compose import compose_files
+from mlmetrics.monitoring.deploy.kubernetes import manifests
+from mlmetrics.monitoring.grafana.provisioning import grafana_files
+from mlmetrics.monitoring.prometheus.files import plain_files, test_files
+from mlmetrics.monitoring.text import HEADER
+
+Target = Literal["prometheus", "grafana", "compose", "kubernetes"]
+TARGETS: tuple[Target, ...] = get_args(Target)
+# The folder that holds a target's files, beneath that of a project; empty where they stand in it.
+FOLDERS: Mapping[Target, str] = {
+    "prometheus": "prometheus",
+    "grafana": "grafana",
+    "compose": "",
+    "kubernetes": "kubernetes",
+}
+# Files that one configuration renders and the next may not: rules of an objective, unit tests of an alert.
+_VARYING: Mapping[Target, str] = {"prometheus": "rules/*.yml", "kubernetes": "*.yaml"}
+
+
+def target_files(
+    config: Config, target: Target, *, labels: Mapping[str, str] | None = None, tests: bool = False
+) -> dict[str, str]:
+    """Return the texts of a target's files by their path in its folder.
+
+    Args:
+        config: the configuration to render.
+        target: what the files are for.
+        labels: labels of Kubernetes resources, beside those of the configuration.
+        tests: whether promtool's unit tests of the rules stand beside them.
+    """
+    match target:
+        case "prometheus":
+            return plain_files(config) | (test_files(config) if tests else {})
+        case "grafana":
+            return grafana_files(config)
+        case "compose":
+            return compose_files(config)
+        case "kubernetes":
+            return manifests(config, labels or {})
+
+
+def project_files(
+    config: Config, targets: Iterable[Target], *, labels: Mapping[str, str] | None = None, tests: bool = False
+) -> dict[str, str]:
+    """Return the texts of several targets' files by their path in a project, each target in its folder."""
+    return {
+        str(Path(FOLDERS[target], name)): text
+        for target in targets
+        for name, text in target_files(config, target, labels=labels, tests=tests).items()
+    }
+
+
+def obsolete_files(folder: Path, target: Target) -> Iterator[str]:
+    """Yield the paths of files in a target's folder that were rendered once and perhaps no longer are."""
+    for path in folder.glob(_VARYING[target]) if target in _VARYING else ():
+        if path.read_text(encoding="utf-8", errors="replace").startswith(HEADER):
+            yield str(path.relative_to(folder))

@@ -1,0 +1,161 @@
+"""`mlmetrics render`: what it writes where, what it refuses, and its exit codes."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from mlmetrics.cli.root import main
+from tests.monitoring.configurations import ONE_SERVICE, ROOT
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a folder with a small configuration, and stand in it."""
+    (tmp_path / "mlmetrics.toml").write_text(ONE_SERVICE)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str) -> tuple[int, str]:
+    """Return the exit code and the output of the command."""
+    result = CliRunner().invoke(main, ["render", *arguments])
+    return result.exit_code, result.output
+
+
+def held(folder: Path) -> set[str]:
+    """Return the files and folders at the top of a folder, the configuration left out."""
+    return {path.name for path in folder.iterdir()} - {"mlmetrics.toml"}
+
+
+class TestTargets:
+    """What each target writes, and where."""
+
+    def test_all(self, project: Path) -> None:
+        """Everything by default, each target in its folder; then all of it is up to date until something is edited."""
+        assert 1 == run("--check")[0]
+        assert set() == held(project)
+        assert 0 == run()[0]
+        assert {"prometheus", "grafana", "kubernetes", "docker-compose.yml", ".env.example"} == held(project)
+        assert (0, "up to date\n") == run("--check")
+        for name in ("docker-compose.yml", "grafana/dashboards/mlmetrics-fleet.json", "kubernetes/pod-monitor.yaml"):
+            text = (project / name).read_text()
+            (project / name).write_text(f"{text}# Mine\n")
+            assert (1, f"out of date: {name}\n") == run("--check")
+            (project / name).write_text(text)
+
+    @pytest.mark.parametrize(
+        ("target", "files"),
+        [
+            ("prometheus", {"prometheus"}),
+            ("grafana", {"grafana"}),
+            ("kubernetes", {"kubernetes"}),
+            ("compose", {"docker-compose.yml", ".env.example"}),
+        ],
+    )
+    def test_one(self, project: Path, target: str, files: set[str]) -> None:
+        """One target writes its own folder only, and is checked alone."""
+        assert 0 == run("--target", target)[0]
+        assert files == held(project)
+        assert (0, "up to date\n") == run("--target", target, "--check")
+        assert 1 == run("--check")[0]
+
+    def test_output(self, project: Path) -> None:
+        """A target's files go into the folder that is named; with all of them, each target has a folder in it."""
+        assert 0 == run("--target", "prometheus", "--output", "etc")[0]
+        assert {"prometheus.yml", "alertmanager.yml", "rules"} == held(project / "etc")
+        assert 0 == run("--output", "everything")[0]
+        assert {"prometheus", "grafana", "kubernetes", "docker-compose.yml", ".env.example"} == held(
+            project / "everything"
+        )
+
+    def test_tests_on_request(self, project: Path) -> None:
+        """Unit tests of rules are written if they are asked for, and removed by the next rendering without them."""
+        rules = project / "prometheus" / "rules"
+        assert 0 == run("--tests")[0]
+        assert (rules / "ServiceDown.test.yml").is_file()
+        assert 0 == run()[0]
+        assert ["alerts.yml", "drift.yml"] == sorted(path.name for path in rules.iterdir())
+
+    def test_removes_what_is_no_longer_rendered(self, project: Path) -> None:
+        """The rules of an objective that was dropped go, in both folders; the user's own rules stay."""
+        objective = '[[objective]]\nname = "o"\nservice = "solo"\noperation = "request"\ntarget = 0.99\n'
+        (project / "mlmetrics.toml").write_text(ONE_SERVICE + objective)
+        run()
+        (project / "prometheus/rules/mine.yml").write_text("groups: []\n")
+        (project / "mlmetrics.toml").write_text(ONE_SERVICE)
+        _, output = run()
+        assert "removed prometheus/rules/objective-1-o.yml\n" in output
+        assert "removed kubernetes/mlmetrics-objective-1-o.yaml\n" in output
+        assert ["alerts.yml", "drift.yml", "mine.yml"] == sorted(
+            path.name for path in (project / "prometheus/rules").iterdir()
+        )
+
+    def test_time_scale(self, project: Path) -> None:
+        """Windows and waits are shorter by the scale."""
+        run("--target", "prometheus", "--time-scale", "0.1")
+        assert "[30s]" in (project / "prometheus/rules/alerts.yml").read_text()
+
+    def test_kubernetes_labels(self, project: Path) -> None:
+        """Labels from the command line reach every resource."""
+        assert 0 == run("--target", "kubernetes", "--label", "release=prom", "--label", "a=b=c")[0]
+        for name in ("mlmetrics-alerts.yaml", "pod-monitor.yaml", "dashboard-mlmetrics-fleet.yaml"):
+            labels = yaml.safe_load((project / "kubernetes" / name).read_text())["metadata"]["labels"]
+            assert {"release": "prom", "a": "b=c"}.items() <= labels.items()
+
+    def test_repository_is_up_to_date(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What this repository commits is what the command writes."""
+        monkeypatch.chdir(ROOT)
+        assert (0, "up to date\n") == run("--check")
+
+    def test_finds_the_table_in_pyproject(self, project: Path) -> None:
+        """Where `mlmetrics.toml` is missing, `[tool.mlmetrics]` is read without being asked for."""
+        (project / "mlmetrics.toml").unlink()
+        (project / "pyproject.toml").write_text(ONE_SERVICE.replace("[[service]]", "[[tool.mlmetrics.service]]"))
+        assert 0 == run()[0]
+        assert "job_name: solo" in (project / "prometheus" / "prometheus.yml").read_text()
+        assert (0, "up to date\n") == run("--check", "--config", "pyproject.toml")
+
+
+class TestRefusals:
+    """A mistake is told in one line, with exit code 2, and nothing is written."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            (("--config", "nowhere.toml"), "nowhere.toml: cannot be read"),
+            (("--time-scale", "7"), "time scale = 7.0"),
+            (("--target", "kubernetes", "--label", "release"), "expected NAME=VALUE"),
+            (("--target", "compose", "--label", "a=b"), "expected --target kubernetes or all"),
+            (("--target", "grafana", "--tests"), "expected --target prometheus or all"),
+            (("--time-scale", "0.5", "--tests"), "no --time-scale"),
+            (("--target", "helm"), "'helm' is not one of"),
+        ],
+    )
+    def test_mistakes(self, project: Path, arguments: tuple[str, ...], words: str) -> None:
+        """Wrong values, and options that would have no effect, are named with what would be right."""
+        code, output = run(*arguments)
+        assert 2 == code
+        assert words in output
+        assert set() == held(project)
+
+    @pytest.mark.parametrize("name", ["docker-compose.yml", ".env.example", "prometheus/prometheus.yml"])
+    def test_somebody_elses_file(self, project: Path, name: str) -> None:
+        """A file that was not rendered is not overwritten, and nothing is written beside it."""
+        path = project / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("# Mine\n")
+        code, output = run()
+        assert 2 == code
+        assert f"{name}: was not rendered by mlmetrics" in output
+        assert "# Mine\n" == path.read_text()
+        assert {name.partition("/")[0]} == held(project)
+        assert f"out of date: {name}\n" in run("--check")[1]
+
+    def test_no_configuration_at_all(self, project: Path) -> None:
+        """Without either file, the one that is missed is named."""
+        (project / "mlmetrics.toml").unlink()
+        code, output = run()
+        assert 2 == code
+        assert "mlmetrics.toml: cannot be read" in output

@@ -1,0 +1,49 @@
+"""`mlmetrics` in the field's habits: help on one screen, no colours without a terminal, completion."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from mlmetrics.cli.root import main
+
+SCREEN_LINES, SCREEN_COLUMNS = 24, 80
+
+
+@pytest.mark.parametrize("command", ["", "init", "render", "check"])
+def test_help_fits_a_screen(command: str) -> None:
+    """Help is read without scrolling."""
+    done = CliRunner().invoke(main, [*command.split(), "--help"], terminal_width=SCREEN_COLUMNS)
+    assert 0 == done.exit_code
+    lines = done.stdout.splitlines()
+    assert len(lines) <= SCREEN_LINES + (10 if command else 0)
+    assert max(map(len, lines)) <= SCREEN_COLUMNS
+
+
+def test_help_tells_the_exit_codes() -> None:
+    """What 0, 1 and 2 mean stands in the help."""
+    assert "Exit codes: 0" in CliRunner().invoke(main, ["--help"]).stdout
+
+
+def test_no_colours_without_a_terminal(tmp_path: Path) -> None:
+    """What goes to a file or a pipe has no escape sequences, in a real process."""
+    (tmp_path / "main.py").write_text("from fastapi import FastAPI\napp = FastAPI()\n")
+    command = [sys.executable, "-m", "mlmetrics.cli", "init", str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
+    assert "new" in done.stdout
+    assert "\x1b" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(shell: str) -> None:
+    """Each shell gets its script, and typing `mlmetrics in` is completed."""
+    environment = {**os.environ, "_MLMETRICS_COMPLETE": f"{shell}_source"}
+    code = "import sys; from mlmetrics.cli.root import main; sys.argv = ['mlmetrics']; main(prog_name='mlmetrics')"
+    script = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert "_MLMETRICS_COMPLETE" in script.stdout
+    asked = {**environment, "_MLMETRICS_COMPLETE": "zsh_complete", "COMP_WORDS": "mlmetrics in", "COMP_CWORD": "1"}
+    done = subprocess.run([sys.executable, "-c", code], env=asked, capture_output=True, text=True, check=True)
+    assert "init" in done.stdout.split()

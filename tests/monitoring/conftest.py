@@ -1,0 +1,14 @@
+"""One stage for all tests of panels: it takes half a minute to set."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.monitoring.grafana.stage import Stage, staged
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """Return the stage after its traffic."""
+    with staged(tmp_path_factory.mktemp("stage")) as found:
+        yield found

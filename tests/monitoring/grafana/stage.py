@@ -1,0 +1,123 @@
+"""The stage for panels: the recruiting services and the scripted one, scraped, with traffic for a while."""
+
+import asyncio
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from unittest.mock import patch
+
+import httpx
+
+from examples.recruiting.addresses import SERVICES
+from examples.recruiting.demo.processes import Processes
+from examples.recruiting.demo.settings import move_to_free_ports
+from examples.recruiting.demo.traffic import drive
+from mlmetrics.monitoring.config import Config, Service
+from mlmetrics.monitoring.loading import load
+from mlmetrics.monitoring.prometheus.files import plain_files
+from mlmetrics.monitoring.prometheus.scrape import prometheus_document
+from mlmetrics.monitoring.text import yaml_text
+from tests.monitoring.grafana import scripted
+from tests.monitoring.grafana.history import write_history
+from tests.programs import wait_until
+from tests.servers import NodeExporter, Prometheus, UvicornServer
+
+ROOT = Path(__file__).parents[3]
+TRAFFIC_SECONDS = 24.0
+RATE_SECONDS = 15
+REQUESTS_PER_SECOND = 20.0
+
+
+class SeasonedPrometheus(Prometheus):
+    """A Prometheus that knew an instance of the scripted service a week ago."""
+
+    instance = ""
+
+    def command(self, directory: Path) -> list[str]:
+        """Return the command line, its past written."""
+        write_history(directory, time.time(), self.instance)
+        return super().command(directory)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A running Prometheus after the traffic, and what was sent to the scripted service and when."""
+
+    prometheus: Prometheus
+    config: Config
+    end: float
+    sent: Sequence[tuple[float, int]]
+
+    def window(self) -> Counter[int]:
+        """Return how often each number was sent in the window that a rate at `end` looks at."""
+        return Counter(number for at, number in self.sent if self.end - RATE_SECONDS < at <= self.end)
+
+
+@contextmanager
+def staged(folder: Path, seconds: float = TRAFFIC_SECONDS) -> Iterator[Stage]:
+    """Start everything, send traffic, and leave it to be asked; end everything."""
+    with ExitStack() as started, patch.dict(os.environ):
+        move_to_free_ports()
+        processes = started.enter_context(Processes(folder, lambda: None))
+        for service in SERVICES:
+            processes.start_service(service)
+        server = started.enter_context(UvicornServer("tests.monitoring.grafana.scripted:app", ready_path="/metrics"))
+        node = started.enter_context(NodeExporter())
+        config = configured(server.port, node.port)
+        processes.wait_ready()
+        seasoned = SeasonedPrometheus(*_files(config))
+        seasoned.instance = f"127.0.0.1:{server.port}"
+        prometheus = started.enter_context(seasoned)
+        prometheus.wait_for(f"count(up == 1) == {len(config.services) + 1}")
+        sent, end = _send(server.url, seconds)
+        prometheus.wait_for(f"min(timestamp(fastapi_requests_in_progress)) > {end}")
+        yield Stage(prometheus, config, end, sent)
+
+
+def configured(scripted_port: int, node_port: int) -> Config:
+    """Return the committed configuration with the targets that are there, and the scripted service."""
+    config = load(ROOT / "mlmetrics.toml")
+    ports = {service.name: service.port for service in SERVICES} | {scripted.NAME: scripted_port}
+    services = tuple(Service(name=name, targets=(f"127.0.0.1:{port}",)) for name, port in ports.items())
+    return replace(config, services=services, host_targets=(f"127.0.0.1:{node_port}",), alertmanagers=())
+
+
+def _files(config: Config) -> tuple[str, dict[str, str]]:
+    """Return the shipped rules, and the shipped configuration at one second's interval."""
+    rules = {name: text for name, text in plain_files(config).items() if name.startswith("rules/")}
+    document = prometheus_document(config, sorted(rules))
+    document["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    for job in document["scrape_configs"]:
+        job.pop("scrape_interval", None)
+    return yaml_text(document), rules
+
+
+def _send(url: str, seconds: float) -> tuple[list[tuple[float, int]], float]:
+    sent: list[tuple[float, int]] = []
+    pacing = threading.Thread(target=lambda: asyncio.run(_pace(url, sent, seconds)))
+    pacing.start()
+    asyncio.run(drive(seconds, lambda _seconds, _sent: None))
+    pacing.join()
+    wait_until(lambda: sent, timeout=1, what=lambda: "no request was answered")
+    # Some way before the last request, so that the whole window saw the same pace.
+    return sent, sent[-1][0] - 1.5
+
+
+async def _pace(url: str, sent: list[tuple[float, int]], seconds: float) -> None:
+    """Send numbers at a steady pace, and note when each was answered."""
+    start = time.monotonic()
+    async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=10) as client:
+
+        async def send(number: int) -> None:
+            await client.get(f"/tasks/{number}")
+            sent.append((time.time(), number))
+
+        async with asyncio.TaskGroup() as group:
+            for turn in range(int(seconds * REQUESTS_PER_SECOND)):
+                await asyncio.sleep(max(0.0, start + turn / REQUESTS_PER_SECOND - time.monotonic()))
+                group.create_task(send(turn % scripted.CYCLE))

@@ -1,0 +1,86 @@
+"""What Prometheus and Alertmanager read: accepted by their tools, and tested by promtool."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from mlmetrics.errors import ConfigurationError
+from mlmetrics.monitoring.loading import parse
+from mlmetrics.monitoring.prometheus import files as prometheus_files
+from mlmetrics.monitoring.prometheus.files import plain_files
+from mlmetrics.monitoring.rules.alerts import DEFAULTS
+from tests.monitoring.configurations import CONFIGURATIONS, ONE_SERVICE
+from tests.monitoring.tools import AMTOOL, PROMTOOL, rule_files, run_tool, write
+
+every_configuration = pytest.mark.parametrize("name", CONFIGURATIONS)
+
+
+class TestPlainFiles:
+    """`plain_files` returns what Prometheus and Alertmanager read."""
+
+    @every_configuration
+    @pytest.mark.parametrize("scale", [1, 1 / 60])
+    def test_prometheus_and_alertmanager_accept_it(self, name: str, scale: float, tmp_path: Path) -> None:
+        """The tools of Prometheus and Alertmanager find no fault, lint included."""
+        files = plain_files(CONFIGURATIONS[name].scaled(scale))
+        write(files, tmp_path)
+        checks = (
+            (PROMTOOL, ["check", "rules", "--lint=all", "--lint-fatal", *rule_files(files)]),
+            (PROMTOOL, ["check", "config", "prometheus.yml"]),
+            (AMTOOL, ["check-config", "alertmanager.yml"]),
+        )
+        for tool, arguments in checks:
+            code, output = run_tool(tool, *arguments, folder=tmp_path)
+            assert code == 0, output
+
+    def test_a_disabled_alert_is_gone(self) -> None:
+        """An alert that is switched off leaves neither rule nor unit test."""
+        config = parse(ONE_SERVICE + "[alert.SlowScrape]\nenabled = false\n")
+        assert "SlowScrape" not in plain_files(config)["rules/alerts.yml"]
+        assert "rules/SlowScrape.test.yml" not in prometheus_files.test_files(config)
+
+    def test_scaled_rules_have_scaled_windows(self) -> None:
+        """A rehearsal's windows and waits are shorter by the scale."""
+        rules = plain_files(CONFIGURATIONS["shipped"].scaled(1 / 60))["rules/alerts.yml"]
+        assert "fastapi_request_duration_seconds_count[5s]" in rules
+        assert "[5m]" not in rules
+
+    @every_configuration
+    def test_holds_no_unit_tests(self, name: str) -> None:
+        """What is read and loaded comes without the unit tests, which are rendered on request."""
+        assert not [file for file in plain_files(CONFIGURATIONS[name]) if ".test." in file]
+
+
+class TestTestFiles:
+    """`test_files` returns the unit tests of the rules."""
+
+    @every_configuration
+    def test_pass_on_the_rules_beside_them(self, name: str, tmp_path: Path) -> None:
+        """Every alert fires, resolves and keeps silent as its rendered unit tests say."""
+        tests = prometheus_files.test_files(CONFIGURATIONS[name])
+        write(plain_files(CONFIGURATIONS[name]) | tests, tmp_path)
+        code, output = run_tool(PROMTOOL, "test", "rules", *tests, folder=tmp_path)
+        assert code == 0, output
+
+    def test_every_alert_fires_and_resolves(self) -> None:
+        """No alert is left without a unit test; only the Watchdog never ends."""
+        files = prometheus_files.test_files(CONFIGURATIONS["shipped"])
+        for name in DEFAULTS:
+            document = yaml.safe_load(files[f"rules/{name}.test.yml"])
+            cases = [[bool(each.get("exp_alerts")) for each in test["alert_rule_test"]] for test in document["tests"]]
+            assert any(any(firing) for firing in cases), f"{name} never fires"
+            assert name == "Watchdog" or any(True in each and not each[-1] for each in cases), f"{name} never resolves"
+            assert name == "Watchdog" or any(not any(firing) for firing in cases), f"{name} is never silent"
+
+    def test_every_rule_file_is_tested(self) -> None:
+        """Each file of rules has a unit test that names it."""
+        config = CONFIGURATIONS["shipped"]
+        documents = [yaml.safe_load(text) for text in prometheus_files.test_files(config).values()]
+        tested = {f"rules/{name}" for document in documents for name in document["rule_files"]}
+        assert set(rule_files(plain_files(config))) == tested
+
+    def test_are_refused_for_scaled_rules(self) -> None:
+        """The tests are written in real time, so a rehearsal has none."""
+        with pytest.raises(ConfigurationError, match=r"time scale = 0\.5: expected 1"):
+            prometheus_files.test_files(CONFIGURATIONS["one service"].scaled(0.5))

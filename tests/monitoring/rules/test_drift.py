@@ -1,0 +1,156 @@
+"""Drift in PromQL against NumPy, on promtool's real engine; and baselines exported at training time."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+
+from mlmetrics.catalog import BY_NAME
+from mlmetrics.errors import ConfigurationError
+from mlmetrics.monitoring.prometheus.files import plain_files
+from mlmetrics.monitoring.promtool.test_cases import series_notation
+from mlmetrics.monitoring.rules.baseline import export_baseline
+from tests.monitoring.configurations import CONFIGURATIONS, ROOT
+from tests.monitoring.tools import PROMTOOL, run_tool, write
+
+STEPS_AN_HOUR = 8
+STEPS_A_WEEK = 7 * 24 * STEPS_AN_HOUR
+STEP = "450s"
+HISTOGRAMS = {
+    "matching_score_distribution": ({"service": "s", "matcher": "steady"}, {"service": "s", "matcher": "shifted"}),
+    "parsing_accuracy_score": (
+        {"service": "s", "parser": "p", "doc_type": "steady"},
+        {"service": "s", "parser": "p", "doc_type": "shifted"},
+    ),
+}
+Scores = Any  # arrays of steps x scores; NumPy's own types say no more
+
+
+def distances(histogram: str, then: Scores, now: Scores) -> dict[str, float]:
+    """Return PSI, KS and W1 of two sets of scores by NumPy."""
+    bounds = np.array(BY_NAME[histogram].buckets)
+    edges = np.concatenate([[0.0], bounds])
+    shares = [np.histogram(scores, bins=edges)[0] / scores.size for scores in (then, now)]
+    cdfs = [np.cumsum(share) for share in shares]
+    floors = [np.maximum(share, 1e-4) for share in shares]
+    return {
+        "psi": float(np.sum((floors[1] - floors[0]) * np.log(floors[1] / floors[0]))),
+        "ks": float(np.max(np.abs(cdfs[1] - cdfs[0]))),
+        "w1": float(np.sum(np.diff(edges) * np.abs(cdfs[1] - cdfs[0]))),
+    }
+
+
+def series(histogram: str, labels: dict[str, str], instance: str, steps: list[Scores], reset: int | None) -> list[Any]:
+    """Return the histogram's series of one instance that saw these scores, step by step, and maybe restarted."""
+    bounds = BY_NAME[histogram].buckets
+    rows = [[0.0] * (len(bounds) + 1)]
+    for step, scores in enumerate(steps, start=1):
+        before = np.zeros(len(bounds) + 1) if step == reset else np.array(rows[-1])
+        seen = [float(np.sum(scores <= bound)) for bound in bounds]
+        rows.append(list(before + np.array([*seen, float(len(scores))])))
+    names = [f'{histogram}_bucket{{{text({**labels, "le": str(bound)})},instance="{instance}"}}' for bound in bounds]
+    names.append(f'{histogram}_count{{{text(labels)},instance="{instance}"}}')
+    columns = zip(*rows, strict=True)
+    return [{"series": name, "values": series_notation(column)} for name, column in zip(names, columns, strict=True)]
+
+
+def text(labels: dict[str, str]) -> str:
+    """Return labels as PromQL writes them."""
+    return ",".join(f'{name}="{value}"' for name, value in labels.items())
+
+
+def query(histogram: str, labels: dict[str, str], reference: str, what: str, value: float) -> dict[str, Any]:
+    """Return the expectation that a recorded distance is a value to within 1e-6."""
+    full = {**labels, "reference": reference}
+    return {
+        "expr": f"abs(mlmetrics:{histogram}:{what}{{{text(full)}}} - {value!r}) < bool 1e-6",
+        "eval_time": f"{(STEPS_A_WEEK + STEPS_AN_HOUR) * 450}s",
+        "exp_samples": [{"labels": f"{{{text(full)}}}", "value": 1}],
+    }
+
+
+def group_names(files: dict[str, str]) -> list[str]:
+    """Return the groups in the order in which they must be evaluated: a promtool's step is no 15 seconds."""
+    names = [group["name"] for content in files.values() for group in yaml.safe_load(content)["groups"]]
+    return sorted(names, key=lambda name: "baseline" not in name)
+
+
+class TestDriftRules:
+    """The rules record what NumPy computes from the same scores."""
+
+    @pytest.mark.parametrize("histogram", HISTOGRAMS)
+    def test_equal_to_numpy(self, histogram: str, tmp_path: Path) -> None:
+        """Two instances, a steady and a shifted model, a restart within the hour, a week and a baseline."""
+        random = np.random.default_rng(4)
+        steady, shifted = HISTOGRAMS[histogram]
+        inputs: list[Any] = []
+        queries: list[Any] = []
+        files = {"drift.yml": plain_files(CONFIGURATIONS["shipped"])["rules/drift.yml"]}
+        for labels, mean in ((steady, 4.0), (shifted, 2.0)):
+            then, now = (
+                random.beta(4, 2, size=(2, STEPS_AN_HOUR, 60)),
+                random.beta(mean, 2, size=(2, STEPS_AN_HOUR, 60)),
+            )
+            training = random.beta(4, 2, size=2000)
+            path = export_baseline(training, tmp_path / f"{mean}.yml", metric=histogram, labels=labels)
+            files[path.name] = path.read_text()
+            quiet = [np.array([])] * (STEPS_A_WEEK - STEPS_AN_HOUR)
+            for index, instance in enumerate(("one", "two")):
+                reset = STEPS_A_WEEK + 4 if index else None
+                inputs += series(histogram, labels, instance, [*then[index], *quiet, *now[index]], reset)
+            for reference, scores in (("week", then), ("baseline", training)):
+                expected = distances(histogram, scores, now)
+                queries += [query(histogram, labels, reference, what, value) for what, value in expected.items()]
+        document = {
+            "rule_files": list(files),
+            "evaluation_interval": STEP,
+            "group_eval_order": group_names(files),
+            "tests": [{"interval": STEP, "input_series": inputs, "promql_expr_test": queries}],
+        }
+        write({**files, "numpy.test.yml": yaml.safe_dump(document)}, tmp_path)
+        code, output = run_tool(PROMTOOL, "test", "rules", "numpy.test.yml", folder=tmp_path)
+        assert code == 0, output
+        assert 12 == len(queries)
+
+
+def test_baselines_need_no_extra() -> None:
+    """A training job can look `export_baseline` up without loading pydantic, which comes with the extra `cli`."""
+    code = "import mlmetrics, sys; mlmetrics.export_baseline; print({'pydantic', 'yaml', 'click'} & set(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "set()" == done.stdout.strip()
+
+
+class TestExportBaseline:
+    """`export_baseline` writes a rule file that Prometheus accepts, or says why not."""
+
+    LABELS = {"service": "matching-service", "matcher": 'tf"idf'}  # noqa: RUF012 - read only
+
+    def test_prometheus_accepts_it(self, tmp_path: Path) -> None:
+        """The file passes promtool, lint included, and holds one rule a bound and the sample size."""
+        path = export_baseline([0.05, 0.1, 0.95], tmp_path / "new" / "b.yml", labels=self.LABELS)
+        code, output = run_tool(PROMTOOL, "check", "rules", "--lint=all", "--lint-fatal", "b.yml", folder=path.parent)
+        assert code == 0, output
+        rules = yaml.safe_load(path.read_text())["groups"][0]["rules"]
+        assert "vector(3)" == rules[0]["expr"]
+        assert {**self.LABELS, "bin": "0.1"} == rules[1]["labels"]
+        assert f"vector({2 / 3!r})" == rules[1]["expr"]
+
+    @pytest.mark.parametrize(
+        ("scores", "options", "words"),
+        [
+            ([], {}, "scores are empty"),
+            ([0.5, float("nan")], {}, "score = nan: expected numbers from 0 to 1"),
+            ([1.2], {}, "score = 1.2"),
+            ([0.5], {"metric": "ml_inference_total"}, "expected matching_score_distribution or parsing_accuracy_score"),
+            ([0.5], {"labels": {"service": "s"}}, "for each of service, matcher"),
+        ],
+    )
+    def test_mistakes_are_named(self, scores: list[float], options: dict[str, Any], words: str, tmp_path: Path) -> None:
+        """Nothing is written when something cannot work."""
+        with pytest.raises(ConfigurationError, match=words):
+            export_baseline(scores, tmp_path / "b.yml", **{"labels": self.LABELS, **options})
+        assert [] == list(tmp_path.iterdir())

@@ -1,0 +1,87 @@
+"""Every metric and label that a rule names exists: in the catalogue, in the rules, or in Prometheus itself."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from mlmetrics.catalog import METRICS
+from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.prometheus.files import rule_groups
+from mlmetrics.monitoring.rules.model import AlertingRule, RecordingRule
+from tests.monitoring.configurations import CONFIGURATIONS
+from tests.promql import listed_labels, parse, result_labels, selectors
+
+TARGET_LABELS = {"job", "instance"}
+FOREIGN = {
+    "up": TARGET_LABELS,
+    "scrape_duration_seconds": TARGET_LABELS,
+    "process_resident_memory_bytes": TARGET_LABELS,
+    "process_cpu_seconds_total": TARGET_LABELS,
+    "node_memory_MemTotal_bytes": TARGET_LABELS,
+    "node_memory_MemAvailable_bytes": TARGET_LABELS,
+    "node_cpu_seconds_total": {*TARGET_LABELS, "cpu", "mode"},
+}
+EXPORTED = {
+    name: {*metric.labels, *TARGET_LABELS, *(["le"] if name.endswith("_bucket") else [])}
+    for metric in METRICS
+    for name in metric.sample_names
+} | FOREIGN
+
+
+def rules(config: Config) -> Iterator[RecordingRule | AlertingRule]:
+    """Return every rule of a configuration."""
+    return (rule for groups in rule_groups(config).values() for group in groups for rule in group.rules)
+
+
+class Labels:
+    """The labels of every metric that a configuration's rules can read, what they record included."""
+
+    def __init__(self, config: Config) -> None:
+        self._grouping = set(config.grouping)
+        self._recorded: dict[str, RecordingRule] = {}
+        for rule in rules(config):
+            if isinstance(rule, RecordingRule):
+                self._recorded.setdefault(rule.name, rule)
+
+    def __call__(self, name: str) -> set[str]:
+        """Return the labels of a metric.
+
+        Raises:
+            KeyError: There is no such metric.
+        """
+        if name in self._recorded:
+            rule = self._recorded[name]
+            return result_labels(parse(rule.expression), self) | set(rule.labels)
+        histogram = re.fullmatch(r"mlmetrics:(\w+):baseline_(cdf|samples)", name)
+        if histogram:
+            return {*EXPORTED[f"{histogram[1]}_count"] - TARGET_LABELS, *(["bin"] if histogram[2] == "cdf" else [])}
+        return EXPORTED[name] | self._grouping
+
+
+@pytest.mark.parametrize("name", CONFIGURATIONS)
+class TestNames:
+    """A name that nobody exports makes a rule that can never fire."""
+
+    def test_metrics_and_their_labels_exist(self, name: str) -> None:
+        """Each metric is exported or recorded, and has the labels that it is matched by."""
+        labels_of = Labels(CONFIGURATIONS[name])
+        for rule in rules(CONFIGURATIONS[name]):
+            for each in selectors(rule.expression):
+                assert each.labels() <= labels_of(each.metric), rule.expression
+
+    def test_labels_of_aggregations_exist(self, name: str) -> None:
+        """Each label in a `by`, `on` or `ignoring` is one of a metric in the rule."""
+        labels_of = Labels(CONFIGURATIONS[name])
+        for rule in rules(CONFIGURATIONS[name]):
+            known = set().union(*(labels_of(each.metric) for each in selectors(rule.expression)))
+            assert listed_labels(rule.expression) <= known, rule.expression
+
+    def test_annotations_name_labels_that_the_alert_has(self, name: str) -> None:
+        """An annotation with a label that was aggregated away would read as empty."""
+        labels_of = Labels(CONFIGURATIONS[name])
+        for rule in rules(CONFIGURATIONS[name]):
+            if isinstance(rule, AlertingRule):
+                has = result_labels(parse(rule.expression), labels_of) | set(rule.labels)
+                named = set(re.findall(r"\$labels\.(\w+)", " ".join(rule.annotations.values())))
+                assert named <= has, rule.name
