@@ -5,6 +5,7 @@ middleware on that side of ours.
 """
 
 import asyncio
+import logging
 import os
 from collections.abc import AsyncIterator
 from typing import Any
@@ -19,6 +20,7 @@ from mlmetrics import instrument, metrics_endpoint
 TRACED = os.environ.get("TRACED")
 PAUSE_SECONDS = 0.02
 
+logging.basicConfig()  # a program sees our events once it configures logging
 app = FastAPI()
 
 
