@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry  # noqa: TC002 (beside what FastAPI reads)
 from pydantic import BaseModel
+from pydantic.errors import PydanticUndefinedAnnotation
 
 from mlmetrics import MLMetrics
 from tests.recorded import in_progress, outcomes
@@ -123,8 +124,14 @@ def metrics(registry: CollectorRegistry) -> MLMetrics:
 def test_route(registry: CollectorRegistry, metrics: MLMetrics, route: Callable[..., Any]) -> None:
     """Body and query parameters of a recorded route are read as those of the bare one, and a call is recorded."""
     app = FastAPI()
-    app.post("/bare")(route)
-    app.post("/recorded")(metrics.track_inference(model="m")(route))
+    declared = metrics.track_inference(model="m")(route)
+    try:
+        app.post("/bare")(route)
+    except PydanticUndefinedAnnotation:  # below 2.10, pydantic refuses what FastAPI before 0.128 does not find
+        with pytest.raises(PydanticUndefinedAnnotation):
+            app.post("/recorded")(declared)
+        return
+    app.post("/recorded")(declared)
     with TestClient(app) as client:
         bare, recorded = (
             client.post(path, params={"limit": 5}, json={"text": "hello"}) for path in ("/bare", "/recorded")

@@ -3,6 +3,7 @@
 # mypy: allow-untyped-calls
 # A lambda has no types, and is often all that a test has to record.
 
+import inspect
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from functools import partial
@@ -148,6 +149,12 @@ def test_interrupted_folds_of_everything() -> None:
     assert interrupt_everywhere(Recorded.fold_all, opened=True) > 100
 
 
+def close_files(kind: Any) -> None:
+    """Close the files of the client's values; before 0.22 the client has no public way."""
+    for file in inspect.getclosurevars(kind._MmapedValue__reset).nonlocals["files"].values():
+        file.close()
+
+
 @pytest.fixture
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Have values stand in mapped files, as the client has them for several processes."""
@@ -163,7 +170,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         folder.mkdir()
         monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder))
         if made:
-            made[-1].close_all_files()
+            close_files(made[-1])
         made.append(values.MultiProcessValue())
         start(recorded)
 
@@ -171,7 +178,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(Recorded, "__init__", begin)
     monkeypatch.setattr(values, "ValueClass", fresh)
     yield
-    made[-1].close_all_files()
+    close_files(made[-1])
 
 
 @pytest.mark.usefixtures("files")
