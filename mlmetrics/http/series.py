@@ -129,6 +129,19 @@ class RouteSeries(Lists):
             self._duration.mark(writes, self.exemplars[: counts[1]])
 
 
+class Method:
+    """One method within one application: its own series, and those of its routes by endpoint."""
+
+    __slots__ = ("begin", "end", "name", "routes", "series")
+
+    def __init__(self, name: str, series: MethodSeries) -> None:
+        self.name = name
+        self.series = series
+        self.begin = series.begin
+        self.end = series.end
+        self.routes: dict[int, RouteSeries] = {}
+
+
 class Requests:
     """All requests that one store records for one service, however many apps there are."""
 
