@@ -112,6 +112,12 @@ for room in ("calls", "http", "recording"):
     assert set() == loaded & {"cli", "monitoring"}
 
 
+def test_exposition_loads_nothing_of_http() -> None:
+    """Text is written without a server: for a push, or for whoever shows the numbers otherwise."""
+    loaded = rooms_loaded("everything_in('mlmetrics.exposition')")
+    assert {"exposition", "recording"} < loaded <= {*BENEATH_ALL, "exposition", "recording", "logs", "exemplars"}
+
+
 def test_exports_are_kept() -> None:
     """A public name is looked up once; after that the package has it like any other."""
     package = importlib.import_module("mlmetrics")
