@@ -7,7 +7,7 @@ from collections.abc import Callable
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
 from mlmetrics.catalog import ACCURACY_BUCKETS, LATENCY_BUCKETS_SECONDS, OUTCOMES
-from mlmetrics.http.exposition import render
+from mlmetrics.exposition.text import render
 
 from .ours import SERVICE, Toolkit
 from .peers import sample

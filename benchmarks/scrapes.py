@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from mlmetrics.catalog import LATENCY_BUCKETS_SECONDS, OUTCOMES
-from mlmetrics.http.exposition import render
+from mlmetrics.exposition.text import render
 
 from .floor import noop
 from .ours import SERVICE, Toolkit

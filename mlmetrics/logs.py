@@ -7,14 +7,11 @@ as a program configures neither structlog nor logging, events are written nowher
 import logging
 import sys
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import structlog
 
 from .interruption import interrupted
-
-if TYPE_CHECKING:
-    from .recording.store import Store
 
 NAME = "mlmetrics"
 # Without a handler anywhere, the standard library writes warnings to standard error. Whether
@@ -30,23 +27,32 @@ _standard = structlog.wrap_logger(
 )
 
 
+class Failures(Protocol):
+    """Where an event that could not be written is counted, which is the store of what it tells."""
+
+    slow_seconds: float
+
+    def failed(self, where: str, problem: object) -> None:
+        """Count it."""
+
+
 def logger() -> Any:
     """The logger of mlmetrics: structlog's once the program has configured that, else the standard one."""
     return _structured if structlog.is_configured() else _standard
 
 
-def call_failed(store: "Store", operation: str, labels: Mapping[str, str], error_type: str, seconds: float) -> None:
+def call_failed(store: Failures, operation: str, labels: Mapping[str, str], error_type: str, seconds: float) -> None:
     """`inference.failed` and its like."""
     emit(store, "warning", f"{operation}.failed", {**labels, "error_type": error_type, "duration_seconds": seconds})
 
 
-def call_slow(store: "Store", operation: str, labels: Mapping[str, str], seconds: float) -> None:
+def call_slow(store: Failures, operation: str, labels: Mapping[str, str], seconds: float) -> None:
     """`inference.slow` and its like: the call took longer than `slow_seconds`."""
     slow = {"duration_seconds": seconds, "slow_seconds": store.slow_seconds}
     emit(store, "warning", f"{operation}.slow", {**labels, **slow})
 
 
-def emit(store: "Store", level: str, event: str, fields: Mapping[str, object]) -> None:
+def emit(store: Failures, level: str, event: str, fields: Mapping[str, object]) -> None:
     """Log one event; a logger that raises is counted, not passed on to the user's call."""
     try:
         getattr(logger(), level)(event, **fields)

@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import pickle
 import re
 import subprocess
 import sys
@@ -19,8 +20,23 @@ import json, sys
 import prometheus_client, structlog, wrapt
 before = set(sys.modules)
 import mlmetrics
+mlmetrics.MLMetrics
 print(json.dumps(sorted({name.partition(".")[0] for name in set(sys.modules) - before})))
 """
+LOADED = """
+import json, pkgutil, sys
+from importlib import import_module
+
+def everything_in(package):
+    for module in pkgutil.walk_packages(import_module(package).__path__, f"{package}."):
+        if not module.name.endswith("__main__"):  # which runs the program
+            import_module(module.name)
+
+CODE
+print(json.dumps([name for name in sys.modules if name.startswith("mlmetrics.")]))
+"""
+BENEATH_ALL = {"catalog", "errors", "interruption", "version"}
+"""The modules that the runtime and monitoring share."""
 REFUSED = {
     "the plain name, another project's": re.compile(r"pip install (?:-\S+ )*['\"]?mlmetrics(?!-toolkit)\b"),
     "a release that no registry has": re.compile(
@@ -57,9 +73,71 @@ def test_exports() -> None:
 
 
 def test_imports_nothing_but_its_base_dependencies() -> None:
-    """`import mlmetrics` loads the standard library and the base dependencies, no framework and no SDK."""
+    """What records loads the standard library and the base dependencies, no framework and no SDK."""
     done = subprocess.run([sys.executable, "-c", IMPORTED], cwd=ROOT, capture_output=True, text=True, check=True)
     assert {"mlmetrics"} == set(json.loads(done.stdout)) - sys.stdlib_module_names
+
+
+def rooms_loaded(code: str) -> set[str]:
+    """Return the rooms of the package that a new process has loaded after running `code`."""
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED.replace("CODE", code)], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    return {name.split(".")[1] for name in json.loads(done.stdout)}
+
+
+def test_the_package_loads_nothing_before_it_is_asked() -> None:
+    """`import mlmetrics` alone loads the version, no more; and knows its public names all the same."""
+    assert {"version"} == rooms_loaded("import mlmetrics\nassert set(mlmetrics.__all__) <= set(dir(mlmetrics))")
+
+
+@pytest.mark.parametrize("room", ["cli", "monitoring"])
+def test_rendering_loads_nothing_of_the_runtime(room: str) -> None:
+    """Whoever renders rules, by the command line or not, loads no module that records."""
+    assert {room} < rooms_loaded(f"everything_in('mlmetrics.{room}')") <= {*BENEATH_ALL, "cli", "monitoring"}
+
+
+def test_a_service_loads_nothing_of_monitoring() -> None:
+    """Whoever takes all that records from the package loads no module of monitoring or of the command line."""
+    code = """
+import mlmetrics
+for name in mlmetrics.__all__:
+    if name != "export_baseline":
+        getattr(mlmetrics, name)
+for room in ("calls", "http", "recording"):
+    everything_in(f"mlmetrics.{room}")
+"""
+    loaded = rooms_loaded(code)
+    assert {"calls", "http", "recording", "toolkit"} < loaded
+    assert set() == loaded & {"cli", "monitoring"}
+
+
+def test_exposition_loads_nothing_of_http() -> None:
+    """Text is written without a server: for a push, or for whoever shows the numbers otherwise."""
+    loaded = rooms_loaded("everything_in('mlmetrics.exposition')")
+    assert {"exposition", "recording"} < loaded <= {*BENEATH_ALL, "exposition", "recording", "logs", "exemplars"}
+
+
+def test_exports_are_kept() -> None:
+    """A public name is looked up once; after that the package has it like any other."""
+    package = importlib.import_module("mlmetrics")
+    missing = [name for name in package.__all__ if getattr(package, name) is not vars(package).get(name)]
+    assert [] == missing
+
+
+def test_unknown_names_are_refused() -> None:
+    """A name that the package does not have is an AttributeError that says so, as of any module."""
+    with pytest.raises(AttributeError, match="module 'mlmetrics' has no attribute 'track_everything'"):
+        _ = importlib.import_module("mlmetrics").track_everything
+
+
+@pytest.mark.parametrize("name", ["track_inference", "PrometheusMiddleware", "configure"])
+def test_exports_are_pickled(name: str) -> None:
+    """A public name goes to a process that has not loaded it, and is there what it is here."""
+    sent = pickle.dumps(getattr(importlib.import_module("mlmetrics"), name))
+    code = f"import pickle; print(pickle.loads({sent!r}).__name__)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert name == done.stdout.strip()
 
 
 def test_import_contracts() -> None:

@@ -264,6 +264,22 @@ else:
     raise AssertionError("it was not refused")
 """)
 
+    def test_a_middleware_that_came_before_the_functions_were_loaded(self) -> None:
+        """The functions stay on its registry, whichever of the two was loaded first."""
+        self.run("""
+import sys
+from mlmetrics.http.middleware import PrometheusMiddleware
+assert "mlmetrics.default" not in sys.modules
+middleware = PrometheusMiddleware(app)
+try:
+    mlmetrics.configure(registry=own)
+except mlmetrics.ConfigurationError as error:
+    assert "came after something was declared on another registry" in str(error), error
+else:
+    raise AssertionError("it was not refused")
+assert middleware.store is mlmetrics.MLMetrics(registry=REGISTRY).store
+""")
+
     def test_without_configuration(self) -> None:
         """It is prometheus_client's own, for the class as for the functions."""
         self.run("""

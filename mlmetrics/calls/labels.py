@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from ..errors import DeclarationError
 from ..interruption import interrupted
@@ -272,8 +272,7 @@ class Calls:
 
 def calls_of(store: Store, operation: Operation) -> Calls:
     """The one `Calls` of a store and an operation, however many toolkits share the store."""
-    known: Calls | None = store.operations.get(operation.name)
-    if known is not None:
+    known = store.declared.get(operation.name)
+    if isinstance(known, Calls):
         return known
-    made: Calls = store.operations.setdefault(operation.name, Calls(store, operation))
-    return made
+    return cast("Calls", store.declared.setdefault(operation.name, Calls(store, operation)))

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
 from ..recording.cells import Write, moved, plus
-from ..recording.series import BOUND, HistogramSeries, Lists
+from ..recording.series import BOUND, CounterSeries, HistogramSeries, Lists
 from ..recording.store import RawLabels, Store
 
 
@@ -120,7 +120,7 @@ class CallSeries(Lists):
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Work out what the metrics become: outcomes, and durations of calls that ran to their end."""
-        cells: Any = self._cells
+        cells = self._cells or _Cells(self)
         succeeded, failed, cancelled, aside, begun, exemplars = counts
         change = begun - succeeded - failed - cancelled - aside
         if change:
@@ -142,7 +142,7 @@ class CallSeries(Lists):
         if self._cells is not None:
             self._cells.in_progress.set(0.0)
 
-    def counter(self, suffix: str, *more: str) -> Any:
+    def counter(self, suffix: str, *more: str) -> CounterSeries:
         """A counter beside the operation's own, such as its tokens by type."""
         return self.store.counter(f"{self.operation.prefix}_{suffix}", (*self.labels, *more))
 
@@ -158,9 +158,9 @@ class _Cells:
 
     def __init__(self, series: CallSeries) -> None:
         prefix, labels = series.operation.prefix, series.labels
-        cell: Any = series.store.cell
-        self.duration: Any = cell(f"{prefix}_duration_seconds", labels)
-        self.success: Any = cell(f"{prefix}_total", (*labels, "success")).value
-        self.failure: Any = cell(f"{prefix}_total", (*labels, "failure")).value
-        self.cancelled: Any = cell(f"{prefix}_total", (*labels, "cancelled")).value
-        self.in_progress: Any = cell(f"{prefix}_in_progress", labels).value
+        cell = series.store.number_cell
+        self.duration = series.store.histogram_cell(f"{prefix}_duration_seconds", labels)
+        self.success = cell(f"{prefix}_total", (*labels, "success")).value
+        self.failure = cell(f"{prefix}_total", (*labels, "failure")).value
+        self.cancelled = cell(f"{prefix}_total", (*labels, "cancelled")).value
+        self.in_progress = cell(f"{prefix}_in_progress", labels).value

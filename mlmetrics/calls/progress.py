@@ -7,16 +7,29 @@ closed or dropped. Neither is in progress before it is begun.
 """
 
 import weakref
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection
+from typing import Any, Protocol
 
 from ..recording.series import BOUND
 from .call import succeeded
 from .operation import CallSeries
-from .results import NoResult
+from .results import After, NoResult
 from .streams import Run, chunk_recorders
 
-if TYPE_CHECKING:
-    from .adoption import Adoption
+
+class Adopter(Protocol):
+    """What decides whether a result goes on, and what reads one that does not."""
+
+    @property
+    def plain(self) -> Collection[type]:
+        """The types whose values do not."""
+
+    @property
+    def after(self) -> After | None:
+        """What reads the result of a call."""
+
+    def adopt(self, series: CallSeries, start: float, result: Any) -> Any:
+        """What to return in place of the result if the call goes on; None if it is over."""
 
 
 class Progress(Run):
@@ -24,7 +37,7 @@ class Progress(Run):
 
     __slots__ = ("_adoption", "_after", "_busy", "_consumer", "_unused_seconds")
 
-    def __init__(self, series: CallSeries, start: float, adoption: "Adoption", *, ran: bool) -> None:
+    def __init__(self, series: CallSeries, start: float, adoption: Adopter, *, ran: bool) -> None:
         super().__init__(series, start)
         self._adoption = adoption
         self._after = adoption.after
@@ -98,7 +111,7 @@ class StreamProgress(Progress):
 
     __slots__ = ("_gap", "_gaps", "_item", "_last", "_record_first")
 
-    def __init__(self, series: CallSeries, start: float, adoption: "Adoption", *, ran: bool) -> None:
+    def __init__(self, series: CallSeries, start: float, adoption: Adopter, *, ran: bool) -> None:
         super().__init__(series, start, adoption, ran=ran)
         self._item: Any = NoResult
         self._last: float | None = None

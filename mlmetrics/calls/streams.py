@@ -7,7 +7,7 @@ it came, `GeneratorExit` included, so that the inner one has cleaned up when `cl
 
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any
+from typing import Any, Never
 
 from ..recording.series import BOUND, HistogramSeries
 from .call import raised, succeeded
@@ -70,11 +70,15 @@ def chunk_recorders(
 ) -> tuple[Callable[[float], object], HistogramSeries, Callable[[float], object]]:
     """Where a stream's first chunk and gaps go; only inferences have metrics for them."""
     if series.operation is not INFERENCE or stream is False:
-        unused = HistogramSeries(lambda: None)
+        unused = HistogramSeries(_no_cell)
         return _ignore, unused, _ignore
     first = series.histogram("ml_inference_first_chunk_seconds")
     gaps = series.histogram("ml_inference_chunk_interval_seconds")
     return lambda seconds: series.store.record(first, seconds), gaps, gaps.record
+
+
+def _no_cell() -> Never:
+    raise NotImplementedError  # nothing is appended to that series, and no store folds it
 
 
 def _ignore(_seconds: float) -> None:

@@ -6,20 +6,18 @@ out rather than divided, because every request pays for each call they make.
 """
 
 import sys
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from traceback import walk_tb
 from types import MethodType
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from .. import exemplars, logs
 from ..calls.call import is_cancellation
 from ..interruption import interrupted
 from ..recording.series import BOUND
+from ..recording.store import Store
 from .request_id import KEY, bind, choose, kept, restore, returned
-
-if TYPE_CHECKING:
-    from .middleware import Method, PrometheusMiddleware
-    from .series import RouteSeries
+from .series import Method, Requests, RouteSeries
 
 CLIENT_LEFT = 499
 FAILED = 500
@@ -31,6 +29,18 @@ GONE = (("anyio", "BrokenResourceError"), ("anyio", "ClosedResourceError"))
 RECORDED_BY = "mlmetrics.recorded_by"
 """Where a scope, and each copy of it, says who records its request, so that it is counted once."""
 BODIES = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
+
+
+class Middleware(Protocol):
+    """What a request needs of the middleware that records it."""
+
+    store: Store
+    requests: Requests
+    request_id: bool
+    clock: Callable[[], float]
+
+    def series(self, exchange: "Exchange") -> RouteSeries | None:
+        """The series of a request that has been routed; a scrape has none."""
 
 
 class Exchange:
@@ -51,7 +61,7 @@ class Exchange:
     _exemplar: Any
 
     def __init__(  # noqa: PLR0917 (positions are cheaper than names)
-        self, middleware: "PrometheusMiddleware", method: "Method", scope: Any, receive: Any, send: Any, root_path: str
+        self, middleware: Middleware, method: Method, scope: Any, receive: Any, send: Any, root_path: str
     ) -> None:
         self.middleware = middleware
         self.method = method
@@ -165,7 +175,7 @@ class Exchange:
         code = getattr(self._send, "__code__", None)
         return any(frame.f_code is code for frame, _ in walk_tb(error.__traceback__))
 
-    def _look(self, series: "RouteSeries", status: int, seconds: float, error: BaseException | None) -> None:
+    def _look(self, series: RouteSeries, status: int, seconds: float, error: BaseException | None) -> None:
         """What a request may owe besides the append: a log line, a trace id, a fold."""
         store = self.middleware.store
         if status >= FAILED:
@@ -177,7 +187,7 @@ class Exchange:
             store.fold(self.method.series)
 
     def _fields(
-        self, series: "RouteSeries", status: int, seconds: float, error: BaseException | None
+        self, series: RouteSeries, status: int, seconds: float, error: BaseException | None
     ) -> dict[str, object]:
         service, method, route = series.labels
         fields: dict[str, object] = {

@@ -13,20 +13,7 @@ from .answer import scraping
 from .beneath import level_beneath
 from .exchange import FAILED, RECORDED_BY, REDIRECTS, Exchange
 from .routes import Routes, path_within
-from .series import METHODS, UNMATCHED, MethodSeries, RouteSeries, requests_of
-
-
-class Method:
-    """One method within one application: its own series, and those of its routes by endpoint."""
-
-    __slots__ = ("begin", "end", "name", "routes", "series")
-
-    def __init__(self, name: str, series: MethodSeries) -> None:
-        self.name = name
-        self.series = series
-        self.begin = series.begin
-        self.end = series.end
-        self.routes: dict[int, RouteSeries] = {}
+from .series import METHODS, UNMATCHED, Method, RouteSeries, requests_of
 
 
 class PrometheusMiddleware:

@@ -1,9 +1,9 @@
 """What is recorded of requests: lists that only grow, by method and by route, and their folds."""
 
-from typing import Any
+from typing import Any, cast
 
 from .. import exemplars
-from ..recording.cells import Write, moved, plus
+from ..recording.cells import HistogramCell, Value, Write, moved, plus
 from ..recording.labels import COMBINATION, OTHER, clean
 from ..recording.series import Lists
 from ..recording.store import Store
@@ -37,13 +37,12 @@ class MethodSeries(Lists):
         self.end = self.ended.append
         self._store = store
         self._labels = (service, method)
-        self._value: Any = None
+        self._value: Value | None = None
 
     def prepare(self) -> None:
         """Have the gauge stand at least at 0."""
         if self._value is None:
-            cell: Any = self._store.cell(IN_PROGRESS, self._labels)
-            self._value = cell.value
+            self._value = self._store.number_cell(IN_PROGRESS, self._labels).value
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Work out how many are in progress."""
@@ -60,7 +59,7 @@ class MethodSeries(Lists):
 class RouteSeries(Lists):
     """The finished requests of one method and one route."""
 
-    __slots__ = ("_counts", "_duration", "_first_byte", "exemplars", "finish", "finished", "labels", "requests")
+    __slots__ = ("_counts", "_durations", "exemplars", "finish", "finished", "labels", "requests")
 
     def __init__(self, requests: "Requests", method: str, route: str) -> None:
         self.requests = requests
@@ -69,10 +68,9 @@ class RouteSeries(Lists):
         self.finish = self.finished.append
         self.exemplars: list[Any] = []
         super().__init__(self.finished, self.exemplars)
-        self._counts: dict[str, Any] = {}
+        self._counts: dict[str, Value | None] = {}
         requests.store.heed_overflow(TOTAL, ("status", COMBINATION))
-        self._duration: Any = None
-        self._first_byte: Any = None
+        self._durations: tuple[HistogramCell, HistogramCell] | None = None
 
     def declare(self, *statuses: int) -> None:
         """Have these statuses stand at 0 from the next scrape on, so that `rate` sees the first."""
@@ -81,20 +79,22 @@ class RouteSeries(Lists):
 
     def prepare(self) -> None:
         """Have the metrics stand at least at 0, with every status that was declared."""
-        cell = self.requests.store.cell
-        if self._duration is None:
-            self._duration = cell(DURATION, self.labels)
-        if self._first_byte is None:
-            self._first_byte = cell(FIRST_BYTE, self.labels)
+        self._histograms()
         for name, count in tuple(self._counts.items()):
             if count is None:
                 self._count(name)
         self.requests.traced = self.requests.store.traced
 
-    def _count(self, name: str) -> Any:
-        cell: Any = self.requests.store.cell(TOTAL, (*self.labels, name))
-        self._counts[name] = cell.value
-        return cell.value
+    def _histograms(self) -> tuple[HistogramCell, HistogramCell]:
+        """The durations to the last byte and to the first, found when they are first needed."""
+        if self._durations is None:
+            cell = self.requests.store.histogram_cell
+            self._durations = cell(DURATION, self.labels), cell(FIRST_BYTE, self.labels)
+        return self._durations
+
+    def _count(self, name: str) -> Value:
+        value = self._counts[name] = self.requests.store.number_cell(TOTAL, (*self.labels, name)).value
+        return value
 
     def _named(self, status: int) -> str:
         """The status as a label; `other` where HTTP has none such, and where there have been too many."""
@@ -111,6 +111,7 @@ class RouteSeries(Lists):
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Work out what counters and buckets become."""
+        duration, to_first_byte = self._histograms()
         finished = self.finished[: counts[0]]
         numbers: dict[int, int] = {}
         for status, _, _ in finished:
@@ -122,11 +123,24 @@ class RouteSeries(Lists):
         for name, number in by_name.items():
             writes.append(plus(self._counts.get(name) or self._count(name), number))
         if finished:
-            self._duration.add(writes, [seconds for _, seconds, _ in finished])
+            duration.add(writes, [seconds for _, seconds, _ in finished])
         if first_bytes := [first_byte for _, _, first_byte in finished if first_byte is not None]:
-            self._first_byte.add(writes, first_bytes)
+            to_first_byte.add(writes, first_bytes)
         if counts[1]:
-            self._duration.mark(writes, self.exemplars[: counts[1]])
+            duration.mark(writes, self.exemplars[: counts[1]])
+
+
+class Method:
+    """One method within one application: its own series, and those of its routes by endpoint."""
+
+    __slots__ = ("begin", "end", "name", "routes", "series")
+
+    def __init__(self, name: str, series: MethodSeries) -> None:
+        self.name = name
+        self.series = series
+        self.begin = series.begin
+        self.end = series.end
+        self.routes: dict[int, RouteSeries] = {}
 
 
 class Requests:
@@ -173,5 +187,7 @@ def requests_of(store: Store, service: str | None) -> Requests:
     """The one `Requests` of a store and a service: apps that are rebuilt go on with its series."""
     (service,) = store.admit_service(TOTAL, service)
     key = f"requests of {service!r}"
-    found: Requests | None = store.operations.get(key)
-    return found or store.operations.setdefault(key, Requests(store, service))
+    known = store.declared.get(key)
+    if isinstance(known, Requests):
+        return known
+    return cast("Requests", store.declared.setdefault(key, Requests(store, service)))

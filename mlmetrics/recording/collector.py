@@ -138,6 +138,7 @@ class _Default:
 
     def __init__(self) -> None:
         self.find: Callable[[], Store] = lambda: store_for(REGISTRY)
+        self.asked = False
 
 
 _default = _Default()
@@ -145,9 +146,16 @@ _default = _Default()
 
 def default_store() -> Store:
     """The store of what names no registry."""
+    _default.asked = True
     return _default.find()
 
 
 def follow(find: Callable[[], Store]) -> None:
-    """Have what names no registry record where a toolkit does."""
+    """Have what names no registry record where a toolkit does.
+
+    What was made before the toolkit was loaded has a store by now: the toolkit settles on it,
+    and refuses to go to another registry, as if it had been there from the start.
+    """
     _default.find = find
+    if _default.asked:
+        find()

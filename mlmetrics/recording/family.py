@@ -17,6 +17,7 @@ class Family:
 
     def __init__(self, metric: Metric) -> None:
         self.metric = metric
+        self.kind = HistogramCell if metric.kind == "histogram" else NumberCell
         self.bounds = Bounds(metric.buckets)
         self._cells: dict[tuple[str, ...], Cell] = {}
 
@@ -33,7 +34,7 @@ class Family:
         return cell
 
     def _make(self, labels: tuple[str, ...]) -> Cell:
-        if self.metric.kind == "histogram":
+        if self.kind is HistogramCell:
             return HistogramCell(self.metric, labels, self.bounds)
         return NumberCell(self.metric, labels)
 

@@ -8,7 +8,7 @@ meanwhile go behind it and wait for the next one.
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from ..interruption import interrupted
 from .cells import HistogramCell, NumberCell, Write, plus
@@ -16,6 +16,9 @@ from .folding import Batch
 
 BOUND = 1024
 """Appended numbers that a series holds before a recording call folds them."""
+
+
+C = TypeVar("C", NumberCell, HistogramCell)
 
 
 class Lists:
@@ -69,52 +72,58 @@ class Lists:
         """Forget what is in progress: in a forked child it does not go on."""
 
 
-class Series(Lists):
+class Series(Lists, Generic[C]):
     """What the three kinds share: a pending list, and a cell that is found when first needed."""
 
     __slots__ = ("_cell", "_find", "pending", "record")
 
-    def __init__(self, find: Callable[[], Any]) -> None:
+    def __init__(self, find: Callable[[], C]) -> None:
         self.pending: list[float] = []
         super().__init__(self.pending)
         self.record = self.pending.append
-        self._find = find
-        self._cell: Any = None
+        self._find: Callable[[], C] = find
+        self._cell: C | None = None
 
     def prepare(self) -> None:
         """Find the cell that this series folds into."""
+        self.cell()
+
+    def cell(self) -> C:
+        """The cell that this series folds into, found when it is first needed."""
         if self._cell is None:
             self._cell = self._find()
+        return self._cell
 
 
-class CounterSeries(Series):
+class CounterSeries(Series[NumberCell]):
     """Amounts to add."""
 
     __slots__ = ()
+    CELL = NumberCell
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Add them up."""
-        cell: NumberCell = self._cell
-        writes.append(plus(cell.value, sum(self.pending[: counts[0]])))
+        writes.append(plus(self.cell().value, sum(self.pending[: counts[0]])))
 
 
-class GaugeSeries(Series):
+class GaugeSeries(Series[NumberCell]):
     """States, of which the last counts."""
 
     __slots__ = ()
+    CELL = NumberCell
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Keep the last."""
-        value = self._cell.value
+        value = self.cell().value
         writes.append((partial(value.set, timestamp=time.time()), self.pending[counts[0] - 1], value.get()))
 
 
-class HistogramSeries(Series):
+class HistogramSeries(Series[HistogramCell]):
     """Numbers to place in buckets."""
 
     __slots__ = ()
+    CELL = HistogramCell
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Place them."""
-        cell: HistogramCell = self._cell
-        cell.add(writes, self.pending[: counts[0]])
+        self.cell().add(writes, self.pending[: counts[0]])

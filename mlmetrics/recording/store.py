@@ -9,14 +9,14 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from math import isfinite
 from time import perf_counter
-from typing import Any, TypeVar, cast
+from typing import Any, Protocol, TypeVar, cast
 
 from .. import exemplars, logs
 from ..catalog import METRICS
 from ..errors import ConfigurationError
 from ..interruption import interrupted
 from . import folding
-from .cells import Cell, in_files
+from .cells import HistogramCell, NumberCell, in_files
 from .clock import guarded
 from .family import Family
 from .labels import COMBINATION, OTHER, Limits, clean, cleaned, is_empty
@@ -28,7 +28,14 @@ RawLabels = tuple[str | None, ...]
 DEFAULT_SLOW_SECONDS = 30.0
 ERRORS = "mlmetrics_recording_errors_total"
 OVERFLOW = "mlmetrics_label_overflow_total"
+C = TypeVar("C", NumberCell, HistogramCell)
 S = TypeVar("S", CounterSeries, GaugeSeries, HistogramSeries)
+
+
+class Declared(Protocol):
+    """What a room above has declared in a store: the calls of an operation, or the requests of a service."""
+
+    store: "Store"
 
 
 class Store:
@@ -44,7 +51,7 @@ class Store:
         self.clock: Callable[[], float] = perf_counter
         self.collector: Any = None  # what the registry holds for us
         self.given_clock: Callable[[], float] = perf_counter
-        self.operations: dict[str, Any] = {}  # what the calls room keeps, one each for its operations
+        self.declared: dict[str, Declared] = {}
         self._service: str | None = None
         self._foldables: list[Lists] = []
         self._by_labels: dict[tuple[str, RawLabels], Any] = {}
@@ -105,7 +112,7 @@ class Store:
             with self.declaring:
                 series = self._by_labels.get((name, labels))
                 if series is None:
-                    series = self._by_labels[name, labels] = kind(lambda: self.cell(name, labels))
+                    series = self._by_labels[name, labels] = kind(lambda: self._cell(kind.CELL, name, labels))
                     self._foldables.append(series)
         return cast("S", series)
 
@@ -113,11 +120,21 @@ class Store:
         """Fold this too, from now on; before anything is appended to it, so that nothing is lost."""
         self._foldables.append(foldable)
 
-    def cell(self, name: str, labels: RawLabels) -> Cell:
-        """The cell of a metric, the service filled in where it is missing."""
+    def number_cell(self, name: str, labels: RawLabels) -> NumberCell:
+        """The cell of a counter or a gauge, the service filled in where it is missing."""
+        return self._cell(NumberCell, name, labels)
+
+    def histogram_cell(self, name: str, labels: RawLabels) -> HistogramCell:
+        """The cell of a histogram, the service filled in where it is missing."""
+        return self._cell(HistogramCell, name, labels)
+
+    def _cell(self, kind: type[C], name: str, labels: RawLabels) -> C:
+        family = self.families[name]
+        if kind is not family.kind:
+            raise TypeError(f"{name} is a {family.metric.kind}, whose cells are of {family.kind.__name__}")
         if None in labels:
             self._service = self.service
-        return self.families[name].cell(tuple(self.service if label is None else label for label in labels))
+        return cast("C", family.cell(tuple(self.service if label is None else label for label in labels)))
 
     def heed_tracing(self) -> None:
         """See whether somebody traces by now; asked once for all series, since asking costs."""
@@ -245,7 +262,7 @@ class Store:
         """Take the time from this clock; before anything is declared, because that keeps the clock it finds."""
         if clock is self.given_clock:
             return
-        if self.operations:
+        if self.declared:
             raise ConfigurationError(
                 "clock=... came after something was declared on this registry, whose durations are of another clock; "
                 "set it before the first decorator, timer or middleware"

@@ -187,7 +187,7 @@ def test_no_client_metric_is_used(metrics: MLMetrics, monkeypatch: pytest.Monkey
     def refuse(*_: object) -> None:
         raise AssertionError("a call touched what only folds touch")
 
-    monkeypatch.setattr(store.Store, "cell", refuse)
+    monkeypatch.setattr(store.Store, "_cell", refuse)
     monkeypatch.setattr(store.Store, "_series", refuse)
     monkeypatch.setattr(store.Store, "admit", refuse)
     for _ in range(100):

@@ -426,7 +426,7 @@ ALARMS = """
 import logging, os, signal, sys
 from prometheus_client import CollectorRegistry
 from mlmetrics import MLMetrics
-from mlmetrics.http.exposition import render
+from mlmetrics.exposition.text import render
 from mlmetrics.recording import folding
 from tests.recorded import errors, in_progress, outcomes, value
 

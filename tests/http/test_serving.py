@@ -21,10 +21,10 @@ from starlette.applications import Starlette
 from starlette.responses import Response
 
 from mlmetrics import ConfigurationError, MLMetrics, RegistrationError
+from mlmetrics.exposition.negotiation import OPENMETRICS, TEXT
 from mlmetrics.http.endpoint import metrics_app, metrics_endpoint
 from mlmetrics.http.instrumentation import instrument
 from mlmetrics.http.middleware import PrometheusMiddleware
-from mlmetrics.http.negotiation import OPENMETRICS, TEXT
 from mlmetrics.http.serving import start_metrics_server
 from tests.http.asking import Conversation, ask, counted, request, value
 

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from mlmetrics import MLMetrics
-from mlmetrics.http.negotiation import OPENMETRICS
+from mlmetrics.exposition.negotiation import OPENMETRICS
 from tests.servers import Prometheus, Pushgateway, UvicornServer, find_program
 
 SERVICE = "tests.integration.http_service:app"

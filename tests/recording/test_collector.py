@@ -13,7 +13,8 @@ from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from mlmetrics import MLMetrics, PrometheusMiddleware, RegistrationError
-from mlmetrics.http.exposition import render
+from mlmetrics.calls.operation import INFERENCE
+from mlmetrics.exposition.text import render
 from mlmetrics.recording.collector import store_for
 from tests.recorded import outcomes, samples, value
 
@@ -92,3 +93,27 @@ def test_names_that_are_taken_meanwhile(registry: CollectorRegistry, metrics: ML
     registry.unregister(theirs)
     metrics.track_inference(model="m")(lambda: None)()
     assert {"success": 1} == outcomes(registry)
+
+
+def test_cells_by_kind(registry: CollectorRegistry) -> None:
+    """A cell is asked for by its kind, and a metric of another kind is refused by its name."""
+    store = store_for(registry)
+    histogram = store.histogram_cell("ml_inference_duration_seconds", ("s", "m", ""))
+    assert histogram is store.histogram_cell("ml_inference_duration_seconds", ("s", "m", ""))
+    number = store.number_cell("ml_inference_total", ("s", "m", "", "success"))
+    assert number is store.number_cell("ml_inference_total", ("s", "m", "", "success"))
+    with pytest.raises(TypeError, match="ml_inference_total is a counter, whose cells are of NumberCell"):
+        store.histogram_cell("ml_inference_total", ("s", "m", "", "success"))
+    with pytest.raises(TypeError, match="ml_inference_duration_seconds is a histogram, whose cells are of Histogram"):
+        store.number_cell("ml_inference_duration_seconds", ("s", "m", ""))
+    with pytest.raises(TypeError, match="ml_inference_total is a counter"):
+        store.histogram("ml_inference_total", ("s", "m", "", "success")).prepare()
+
+
+def test_what_is_declared_is_named(registry: CollectorRegistry) -> None:
+    """A store names what rooms above have declared in it, each of which knows its store."""
+    metrics = MLMetrics(service="s", registry=registry)
+    metrics.track_inference(model="m")(len)("ab")
+    calls = metrics.calls(INFERENCE)
+    assert {"inference": calls} == metrics.store.declared
+    assert metrics.store is calls.store

@@ -17,7 +17,7 @@ from prometheus_client.samples import Exemplar
 
 from mlmetrics import MLMetrics
 from mlmetrics.calls.operation import INFERENCE, CallSeries
-from mlmetrics.http.exposition import render
+from mlmetrics.exposition.text import render
 from mlmetrics.http.series import MethodSeries, RouteSeries, requests_of
 from mlmetrics.recording import folding
 from mlmetrics.recording.series import BOUND
@@ -33,7 +33,7 @@ FOLDING = (
     "/recording/collector.py",
     "/calls/operation.py",
     "/http/series.py",
-    "/http/exposition.py",
+    "/exposition/text.py",
     "/prometheus_client/values.py",
 )
 OF_THE_SCRAPE = ("mlmetrics_scrape", "mlmetrics_memory", "mlmetrics_cpu")
@@ -213,7 +213,7 @@ def test_interrupted_scrape() -> None:
     """A scrape that is broken off anywhere, in the midst of its text too, harms no later one."""
     modules = tuple(f"/recording/{name}.py" for name in ("collector", "family", "folding", "store"))
     work: Callable[[Recorded], object] = lambda recorded: render(recorded.registry)  # noqa: E731
-    assert interrupt_everywhere(work, opened=True, files=(*modules, "/http/exposition.py")) > 100
+    assert interrupt_everywhere(work, opened=True, files=(*modules, "/exposition/text.py")) > 100
 
 
 def test_interrupted_call_at_the_bound() -> None:

@@ -76,7 +76,7 @@ def test_byte_for_byte(
             store.gauge("ml_model_info", each).record(amount)
             store.histogram("ml_inference_duration_seconds", each).record(amount)
         generate_latest(registry)
-        cell: Any = store.cell("ml_inference_duration_seconds", each)
+        cell = store.histogram_cell("ml_inference_duration_seconds", each)
         writes: list[Write] = []
         cell.mark(writes, marks)
         write(writes)

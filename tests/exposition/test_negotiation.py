@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlmetrics.http.negotiation import OPENMETRICS, TEXT, choose_format, wants_gzip
+from mlmetrics.exposition.negotiation import OPENMETRICS, TEXT, choose_format, wants_gzip
 
 PROMETHEUS_2 = (
     "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;q=0.75,"

@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar
 
-from mlmetrics.http.exposition import render
+from mlmetrics.exposition.text import render
 from mlmetrics.http.series import requests_of
 from mlmetrics.recording.collector import store_for
 from tests.http.asking import value

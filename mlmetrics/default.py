@@ -1,0 +1,62 @@
+"""What `import mlmetrics` offers of the runtime: its classes, and the functions of a default toolkit.
+
+Apart from the package itself, which loads this when the first of the names is asked for.
+"""
+
+from .calls.call import Call
+from .calls.labels import BoundCall, arg
+from .errors import ConfigurationError, DeclarationError, MissingExtraError, MLMetricsError, RegistrationError
+from .http.middleware import PrometheusMiddleware
+from .recording.collector import follow
+from .toolkit import MLMetrics
+
+_default = MLMetrics()
+follow(lambda: _default.store)  # what names no registry, such as PrometheusMiddleware, goes with the functions below
+
+configure = _default.configure
+inference_timer = _default.inference_timer
+instrument = _default.instrument
+matching_timer = _default.matching_timer
+metrics_app = _default.metrics_app
+metrics_endpoint = _default.metrics_endpoint
+parsing_timer = _default.parsing_timer
+push_metrics = _default.push_metrics
+start_metrics_server = _default.start_metrics_server
+track_file_processing = _default.track_file_processing
+track_inference = _default.track_inference
+track_matching = _default.track_matching
+track_matching_score = _default.track_matching_score
+track_ml_inference = _default.track_ml_inference
+track_model_load = _default.track_model_load
+track_parsing = _default.track_parsing
+track_parsing_accuracy = _default.track_parsing_accuracy
+
+__all__ = [
+    "BoundCall",
+    "Call",
+    "ConfigurationError",
+    "DeclarationError",
+    "MLMetrics",
+    "MLMetricsError",
+    "MissingExtraError",
+    "PrometheusMiddleware",
+    "RegistrationError",
+    "arg",
+    "configure",
+    "inference_timer",
+    "instrument",
+    "matching_timer",
+    "metrics_app",
+    "metrics_endpoint",
+    "parsing_timer",
+    "push_metrics",
+    "start_metrics_server",
+    "track_file_processing",
+    "track_inference",
+    "track_matching",
+    "track_matching_score",
+    "track_ml_inference",
+    "track_model_load",
+    "track_parsing",
+    "track_parsing_accuracy",
+]

@@ -1,0 +1,1 @@
+"""The text that scrapes and pushes get, and which format it is in."""
