@@ -1,8 +1,8 @@
 """Every metric that mlmetrics exports, one row each.
 
 Code, rules, dashboards, reference docs and tests read this table; adding a metric means
-adding a row. Default buckets hold every alert threshold as a bound, because an alert on
-a threshold that is no bound cannot be exact, and one above the last bound never fires.
+adding a row. Default buckets have every alert threshold as a bound: an alert whose threshold
+is not a bound cannot be exact, and one above the last bound never fires.
 """
 
 from dataclasses import dataclass
@@ -32,12 +32,12 @@ RECORDING_PLACES = (
     *("label.parser", "label.route", "label.service", "label.status", "label.version"),
     *("log", "queued", "request", "result", "score", "size", "success", "tokens", "usage"),
 )
-"""Every value of `where` in `mlmetrics_recording_errors_total`; each stands at 0 before its first mistake."""
+"""Every value of `where` in `mlmetrics_recording_errors_total`; its series exists at 0 before its first error."""
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric: its full name as typed in PromQL, and all that is fixed about it.
+    """One metric: its full name as typed in PromQL, its kind, help text, labels, unit and buckets.
 
     `buckets` are the default upper bounds of a histogram, ascending, without `+Inf`.
     `unit` is the OpenMetrics unit; the name carries it too.
@@ -52,7 +52,7 @@ class Metric:
 
     @property
     def across_workers(self) -> str:
-        """How prometheus_client joins a gauge of several processes: live calls add up, states do not."""
+        """How prometheus_client merges a gauge of several processes: sum of calls in progress, newest state."""
         return "livesum" if self.name.endswith("_in_progress") else "mostrecent"
 
     @property
@@ -64,7 +64,7 @@ class Metric:
 
 
 def _operation_rows(prefix: str, noun: str, labels: tuple[str, ...]) -> tuple[Metric, Metric, Metric, Metric]:
-    """The four metrics that every operation has: how long, how many, which errors, how many now."""
+    """The four metrics of every operation: duration, finished calls, errors by type, calls in progress."""
     return (
         Metric(
             f"{prefix}_duration_seconds",

@@ -1,8 +1,8 @@
 """Trace ids for samples: the OpenTelemetry span that is recording now, if there is one.
 
-OpenTelemetry is never imported from here: where nobody has imported it, nobody is
-tracing. Asking for the current span costs more than a whole recording, so callers ask
-`tracing` now and then (at a fold) and `current` only while that is so.
+This module does not import OpenTelemetry: if the program has not imported it, there are no traces.
+Reading the current span costs more than recording a call, so callers check `tracing` at each
+fold, and read `current` only while it is true.
 """
 
 import sys
@@ -20,14 +20,14 @@ def tracing() -> bool:
         return False
     try:
         return not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
-    except Exception as error:  # a provider that cannot be loaded is no provider
+    except Exception as error:  # a provider that cannot be loaded counts as none
         if interrupted(error):
             raise
         return False
 
 
 def current(value: float) -> Exemplar | None:
-    """An exemplar of this value for the span that is recording now."""
+    """An exemplar with this value and the ids of the span that is recording now; None if there is no span."""
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None:
         return None

@@ -1,7 +1,7 @@
-"""Log events whose keys are the labels of the metrics, so that one leads to the other.
+"""Log events whose keys are the labels of the metrics, so that a series can be found from an event and back.
 
-Nothing here configures logging: `configure_logging` does, when a program calls it. As long
-as a program configures neither structlog nor logging, events are written nowhere.
+Logging is only configured when a program calls `configure_logging`. As long as a program
+configures neither structlog nor logging, no event is written.
 """
 
 import logging
@@ -14,12 +14,12 @@ import structlog
 from .interruption import interrupted
 
 NAME = "mlmetrics"
-# Without a handler anywhere, the standard library writes warnings to standard error. Whether
-# and where events are written is the program's to say.
+# Without any handler, the standard library writes warnings to standard error. The program
+# decides whether and where events are written.
 logging.getLogger(NAME).addHandler(logging.NullHandler())
 _structured = structlog.get_logger(NAME)
-# A structlog that nobody has configured prints to standard output, where a program's own
-# results may go. Until then events take the way of every library's: a standard logger.
+# structlog without configuration prints to standard output, where a program may write its
+# results. So until structlog is configured, events go to a logger of the standard library.
 _standard = structlog.wrap_logger(
     logging.getLogger(NAME),
     processors=[structlog.contextvars.merge_contextvars, structlog.processors.KeyValueRenderer(key_order=["event"])],
@@ -37,23 +37,23 @@ class Failures(Protocol):
 
 
 def logger() -> Any:
-    """The logger of mlmetrics: structlog's once the program has configured that, else the standard one."""
+    """The logger of mlmetrics: structlog's if the program has configured structlog, else the standard library's."""
     return _structured if structlog.is_configured() else _standard
 
 
 def call_failed(store: Failures, operation: str, labels: Mapping[str, str], error_type: str, seconds: float) -> None:
-    """`inference.failed` and its like."""
+    """Log `inference.failed`, `parsing.failed` or `matching.failed`."""
     emit(store, "warning", f"{operation}.failed", {**labels, "error_type": error_type, "duration_seconds": seconds})
 
 
 def call_slow(store: Failures, operation: str, labels: Mapping[str, str], seconds: float) -> None:
-    """`inference.slow` and its like: the call took longer than `slow_seconds`."""
+    """Log `inference.slow`, `parsing.slow` or `matching.slow`: the call took longer than `slow_seconds`."""
     slow = {"duration_seconds": seconds, "slow_seconds": store.slow_seconds}
     emit(store, "warning", f"{operation}.slow", {**labels, **slow})
 
 
 def emit(store: Failures, level: str, event: str, fields: Mapping[str, object]) -> None:
-    """Log one event; a logger that raises is counted, not passed on to the user's call."""
+    """Log one event; what the logger raises is counted and does not reach the user's call."""
     try:
         getattr(logger(), level)(event, **fields)
     except Exception as error:  # processors are the user's code
@@ -63,14 +63,14 @@ def emit(store: Failures, level: str, event: str, fields: Mapping[str, object]) 
 
 
 def configure_logging(level: int | str = logging.INFO, stream: TextIO | None = None) -> None:
-    """Send structlog and standard logging to one stream as JSON lines, for ELK, Loki and their like.
+    """Send structlog and standard logging to one stream as JSON lines, for log stores such as ELK and Loki.
 
-    Each line has `timestamp` (ISO 8601, UTC), `level`, `event`, and what was bound, such as
-    the `request_id` of the request being served.
+    Each line has `timestamp` (ISO 8601, UTC), `level`, `event`, and the bound context, such as
+    the `request_id` of the current request.
 
     Args:
         level: the lowest level that is written.
-        stream: where to; standard output by default.
+        stream: the stream to write to; standard output by default.
 
     Example:
         >>> import io

@@ -21,22 +21,22 @@ class MLMetrics(Tracking, Timing, Serving):
     prometheus_client's `REGISTRY`. Toolkits on the same registry share their series.
 
     Args:
-        service: the `service` label of what names no other. By default the service name given
-            to the middleware, else `MLMETRICS_SERVICE`, `OTEL_SERVICE_NAME`, `default`.
-        registry: where the metrics are registered; nothing is, before something is declared. One that
-            is cleared, as test suites do, has them again from the next declaration or scrape on; what
-            was recorded before and meanwhile is kept.
-        max_label_values: distinct values of a label per metric, beyond which they become `other`.
-        max_series: distinct combinations of labels per metric, beyond which the labels that a call
-            brings become `other`. Outcomes, token types and buckets of a combination are not counted.
-        slow_seconds: calls that take longer are logged as `inference.slow` and its like.
+        service: the `service` label of calls that do not name a service. By default the service name
+            given to the middleware, else `MLMETRICS_SERVICE`, else `OTEL_SERVICE_NAME`, else `default`.
+        registry: where the metrics are registered, at the first declaration. If the registry is cleared,
+            as test suites do, the next declaration or scrape registers them again; no recorded value
+            is lost.
+        max_label_values: the most distinct values of a label per metric; further ones become `other`.
+        max_series: the most distinct combinations of labels per metric; in further ones, the labels that
+            a call provides become `other`. Outcomes, token types and buckets do not count as combinations.
+        slow_seconds: calls that take longer are logged, for example as `inference.slow`.
         buckets: upper bounds by histogram name, in place of the catalogue's.
-        clock: seconds as a monotonic float; `time.perf_counter` by default. From its first failure
-            on (it raises, or gives no finite number) it is `perf_counter` too; the failure is counted.
+        clock: returns seconds as a monotonic float; `time.perf_counter` by default. After its first failure
+            (it raises, or returns no finite number) `perf_counter` is used instead; the failure is counted.
 
     Raises:
-        ConfigurationError: a value that cannot work.
-        RegistrationError: at the first declaration, if the registry has metrics of our names.
+        ConfigurationError: a value is not allowed.
+        RegistrationError: at the first declaration, if the registry already has metrics with the same names.
 
     Example:
         >>> from prometheus_client import CollectorRegistry
@@ -71,7 +71,7 @@ class MLMetrics(Tracking, Timing, Serving):
         )
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """In another process it is a toolkit on what stands for its registry there."""
+        """Unpickled in another process, the toolkit uses the registry that replaces its own there."""
         return _toolkit_here, (self.service, self.store)
 
     def configure(
@@ -85,13 +85,13 @@ class MLMetrics(Tracking, Timing, Serving):
         buckets: Mapping[str, Sequence[float]] | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
-        """Set what is given, keep the rest; at the start of the program, before the first call.
+        """Change the given options and keep the others. Call it at the start of the program, before the first call.
 
-        Args: as those of `MLMetrics`. `service` names the service of everything that names no other,
-        functions that were decorated earlier among them.
+        Args: as those of `MLMetrics`. `service` applies to everything that does not name a service,
+        including functions that were decorated earlier.
 
         Raises:
-            ConfigurationError: a value that cannot work, or one that comes too late.
+            ConfigurationError: a value is not allowed, or is set too late.
         """
         given = {
             "max_label_values": max_label_values,
@@ -119,7 +119,7 @@ class MLMetrics(Tracking, Timing, Serving):
 
     @property
     def store(self) -> Store:
-        """What this toolkit records into; registered when first needed, and again if the registry was cleared."""
+        """The store of this toolkit; registered when first needed, and again if the registry was cleared."""
         store = self._store
         if store is None or not holds(self.registry, store):
             store = store_for(self.registry)
@@ -128,7 +128,7 @@ class MLMetrics(Tracking, Timing, Serving):
         return store
 
     def _apply(self, store: Store) -> None:
-        """Hand options to the store, each once; first those that it may refuse, and would each time."""
+        """Pass each option to the store once; first the options that the store may refuse."""
         options = self._options
         if "buckets" in options:
             store.set_buckets(options["buckets"])
@@ -143,13 +143,13 @@ class MLMetrics(Tracking, Timing, Serving):
 
 
 def _toolkit_here(service: str | None, store: Store) -> MLMetrics:
-    """The toolkit of a store of this process."""
+    """A toolkit for a store of this process; called when a toolkit is unpickled."""
     registry = registry_of(store)
     return MLMetrics(service) if registry is None else MLMetrics(service, registry)
 
 
 def check_options(service: str | None, options: Mapping[str, Any]) -> None:
-    """Refuse configuration values that cannot work, with what would."""
+    """Refuse option values that are not allowed, and say which values are."""
     problem = None if service is None else declared_problem(service)
     if problem is not None:
         raise ConfigurationError(f"service={shown(service)}: expected a non-empty string; this one is {problem}")

@@ -1,1 +1,1 @@
-"""What one run of an operation is: how it begins and ends, and how code is wrapped in it."""
+"""Calls: one run of an operation, how it begins and ends, and the wrappers that record it."""

@@ -1,7 +1,7 @@
 """Calls that return before they are over: streams, coroutines, awaitables, futures.
 
-A function may hand out something that goes on instead of a result. The call then ends when that
-ends. What does is told by its type alone, so that a lazy object is not evaluated by being returned.
+A function may return something that is still running, such as a generator. The call then ends when
+that ends. Only its type is inspected, so that a lazy object is not evaluated by being returned.
 """
 
 import asyncio
@@ -30,15 +30,15 @@ from .streams import Run
 
 BUILTIN_TYPES = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict, set})
 PLAIN_TYPES: set[type] = set(BUILTIN_TYPES)
-"""Types of results that are known to be no stream: one look-up instead of many."""
+"""Types of results that are known not to be streams, so that one look-up is enough."""
 
 MOST_PLAIN_TYPES = 4096
-"""A program that makes classes without end must not grow the set without end."""
+"""The set must not grow without limit in a program that keeps creating classes."""
 
 FUTURES = (asyncio.Future, concurrent.futures.Future)
 LAZY_BUILTINS = (map, filter, zip)
 NOT_RUN = (Generator, AsyncGenerator, Coroutine)
-"""What has not run before somebody starts it."""
+"""Types whose objects do not run until they are started."""
 PREFIXES = {types.GeneratorType: "gi", types.CoroutineType: "cr", types.AsyncGeneratorType: "ag"}
 C_METHODS = (types.WrapperDescriptorType, types.MethodDescriptorType, types.BuiltinFunctionType, type(None))
 
@@ -50,11 +50,11 @@ class Adoption:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        # What is plain to one that looks may be a stream to one that was told.
+        # With `stream=` given, a type may be a stream that is none by default; so the set is not shared.
         self.plain = PLAIN_TYPES if plan.stream is None else set(BUILTIN_TYPES)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Sent to another process, it looks at the types there for itself."""
+        """Unpickled in another process, it starts with the types known there."""
         return Adoption, (self._plan,)
 
     @property
@@ -63,10 +63,10 @@ class Adoption:
         return self._plan.after
 
     def adopt(self, series: CallSeries, start: float, result: Any) -> Any:
-        """What to return in place of the result if the call goes on; None if it is over."""
+        """What to return instead of the result if the call is still running; None if it is over."""
         try:
             return self._adopt(series, start, result)
-        except Exception as error:  # a result may raise whatever it is asked
+        except Exception as error:  # any attribute of a result may raise
             if interrupted(error):
                 raise
             series.store.failed("result", error)
@@ -86,10 +86,10 @@ class Adoption:
         return adopted
 
     def _stand_in(self, series: CallSeries, start: float, result: Any) -> Any:
-        """What stands for a result that goes on; None for one that does not."""
+        """The stand-in for a result that is still running; None for any other result."""
         kind = type(result)
         if kind.__module__ == "unittest.mock":
-            return None  # would say that it is a stream, and a test asks for the very mock it gave
+            return None  # a mock has every method, and tests expect the same object back
         if kind is types.GeneratorType and result.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE:
             return _drive_generator(Progress(series, start, self, ran=False), result)
         parts = parts_of(kind, self._plan.stream)
@@ -100,13 +100,13 @@ class Adoption:
         return made(result, progress(series, start, self, ran=not issubclass(kind, NOT_RUN) or under_way(result)))
 
     def _await_future(self, series: CallSeries, start: float, future: Any) -> Any:
-        """End the call when the future is done; its own callbacks tell. One that is dropped was given up."""
+        """End the call when the future is done, by a callback. Garbage collection before that counts as cancelled."""
         run = Run(series, start, begun=True)
 
         def done(future: Any) -> None:
             try:
                 self._end(run, series, future)
-            except Exception as error:  # a subclass may raise whatever it is asked
+            except Exception as error:  # any method of a subclass may raise
                 if interrupted(error):
                     raise
                 run.leave()
@@ -127,10 +127,10 @@ class Adoption:
             run.leave()
             return
         # Not `exception()`: that would mark it as retrieved, and asyncio's own warning would be lost.
-        error = future._exception  # noqa: SLF001 (there is no public way to look and leave no trace)
+        error = future._exception  # noqa: SLF001 (no public way reads it without marking it)
         seconds = run.seconds
         if self.after is not None and error is None:
-            self.after(series, future.result())  # before the end: interrupted here, the call has not ended twice
+            self.after(series, future.result())  # before `end`, so that an interruption here cannot end the call twice
         run.end(error, seconds)
 
 
@@ -138,11 +138,11 @@ STREAMS = (Iteration, AsyncIteration)
 
 
 def parts_of(kind: type, told: bool | None) -> tuple[type[StandIn], ...]:  # noqa: FBT001 (as the user said it)
-    """What is recorded of a result of this type; nothing of one that is handed back as it is.
+    """The parts of the stand-in for a result of this type; none if the result is returned as it is.
 
-    Of what is written in C, only what is known to go on: cursors and files are used in other ways
-    than by iterating, and what asks for their exact type would refuse a stand-in. `told` is what
-    the user said of `stream`: then `iter()` decides.
+    Of types written in C, only those that are known to be streams have parts: cursors and files are
+    not only iterated, and code that checks their exact type would refuse a stand-in. `told` is the
+    user's `stream=`: if it is true, anything that can be iterated is a stream.
     """
     parts: list[type[StandIn]] = []
     if issubclass(kind, Coroutine):
@@ -165,12 +165,12 @@ def parts_of(kind: type, told: bool | None) -> tuple[type[StandIn], ...]:  # noq
 
 
 def in_python(kind: type, method: str) -> bool:
-    """Whether objects of this type have this special method, written in Python."""
+    """Whether this type has this special method, and it is written in Python."""
     return not isinstance(find(kind, method), C_METHODS)
 
 
 def under_way(result: Any) -> bool:
-    """Whether the function has begun the generator or coroutine that it returned."""
+    """Whether the function has already started the generator or coroutine that it returned."""
     prefix = PREFIXES.get(type(result))
     if prefix is None:
         return False
@@ -180,5 +180,5 @@ def under_way(result: Any) -> bool:
 
 @types.coroutine
 def _drive_generator(progress: Progress, generator: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
-    """A generator that runs as a coroutine, in place of one that does: of the very same type, as Python asks."""
+    """Replace a generator that runs as a coroutine (`types.coroutine`) by one of the same type, as Python requires."""
     return (yield from drive(progress, generator, generator))

@@ -1,7 +1,7 @@
 """One call, from its beginning to exactly one outcome; the only place that decides which.
 
-Plain wrappers append to the series themselves and come here when something was raised;
-timers and streams hold a `Call`.
+Plain wrappers append a success to the series themselves, and call `raised` after an exception.
+A timer is a `Call`; streams use `Run` of `streams`, which ends by the functions here.
 """
 
 import asyncio
@@ -17,19 +17,19 @@ from .measures import count, number, observe, ratio
 from .operation import ENDED, INFERENCE, MATCHING, PARSING, CallSeries, Operation
 
 CANCELLATIONS = (asyncio.CancelledError, GeneratorExit)
-"""What a caller that walked away looks like from inside, trio's `Cancelled` besides; all else raised is a failure."""
+"""Exceptions that mean cancelled, besides trio's `Cancelled`; any other exception is a failure."""
 CANCELLED = "cancelled"
 SCORES = {PARSING: "parsing_accuracy_score", MATCHING: "matching_score_distribution"}
 SIZES = "file_processing_size_bytes"
 name_of_type: Callable[[type], str] = type.__dict__["__name__"].__get__
-"""The name that a class was given, whatever its metaclass says."""
+"""Reads the name of a class without its metaclass, which may raise."""
 
 
 def raised(series: CallSeries, error: BaseException, seconds: float) -> None:
     """End a call that raised.
 
-    Only the type of the error is looked at, and not by way of its own attributes: it may have a
-    `__class__` or a metaclass that raises.
+    Only the type of the error is read, and without its own attributes: its `__class__` or its
+    metaclass may raise.
     """
     if is_cancellation(error):
         cancelled(series, seconds)
@@ -38,7 +38,7 @@ def raised(series: CallSeries, error: BaseException, seconds: float) -> None:
 
 
 def is_cancellation(error: BaseException) -> bool:
-    """Whether this says that somebody walked away; of a group, whether all in it does."""
+    """Whether the exception means cancelled; a group does if all its exceptions do."""
     kind = type(error)
     if issubclass(kind, BaseExceptionGroup):
         return all(is_cancellation(each) for each in error.exceptions)  # type: ignore[attr-defined]  # a group has them
@@ -47,7 +47,7 @@ def is_cancellation(error: BaseException) -> bool:
 
 
 def cancelled(series: CallSeries, seconds: float) -> None:
-    """End a call whose caller walked away: counted as that, and no latency of the model's."""
+    """End a call that was cancelled; its duration is not added to the histogram."""
     series.cancelled.append(seconds)
     if series.full:
         series.store.fold(series)
@@ -59,7 +59,7 @@ def failed(series: CallSeries, error_type: object, seconds: float) -> None:
     try:
         _tell_failure(series, error_type, seconds)
     except RecursionError:
-        pass  # the outcome is recorded; to say more of it there is no room on the stack
+        pass  # the outcome is recorded; the stack has no room for the error type and the log event
     except Exception as error:  # nothing of ours reaches the user's call
         if interrupted(error):
             raise
@@ -83,7 +83,7 @@ def succeeded(series: CallSeries, seconds: float) -> None:
 
 
 def look(series: CallSeries, seconds: float) -> None:
-    """What a call may owe besides the append: a fold, a log line, a trace id."""
+    """Slow path: fold, log, exemplar."""
     store = series.store
     try:
         if seconds > series.notice_seconds:
@@ -101,10 +101,10 @@ def look(series: CallSeries, seconds: float) -> None:
 
 
 def mark(series: CallSeries, seconds: float) -> None:
-    """Keep the current trace id for the bucket of this duration."""
+    """Keep the current trace id as the exemplar of this duration's bucket."""
     try:
         exemplar = exemplars.current(seconds)
-    except Exception as error:  # a tracer's trouble is not the user's
+    except Exception as error:  # an error of the tracer must not reach the user's call
         if interrupted(error):
             raise
         series.store.failed("exemplar", error)
@@ -121,9 +121,9 @@ def named_labels(series: CallSeries) -> dict[str, str]:
 
 
 class Call:
-    """One run of an operation, as a timer yields it.
+    """One run of an operation; a timer yields it.
 
-    Nothing here raises: what cannot be recorded is counted in
+    No method raises: what cannot be recorded is counted in
     `mlmetrics_recording_errors_total{where}` and logged once.
     """
 
@@ -132,24 +132,24 @@ class Call:
 
     def __init__(self, series: CallSeries) -> None:
         self._series = series
-        # None before it begins, True while nothing has been said of it, False from then on, `ENDED`.
-        # The other slots are empty until they are needed: a timer is made for every block.
+        # None: not begun; True: running, and its exit may take the fast path; False: running; `ENDED`.
+        # The other slots are set only when they are needed, because a timer is made for every block.
         self.state: int | None = None
 
     def begin(self) -> None:
-        """Start the clock, if it does not run or has run already."""
+        """Start the clock, unless it runs or has run already."""
         if self.state is None:
             self.state = False
             self._start = self._series.clock()
             self._series.begin(self)
 
     def let_go(self) -> None:
-        """The series keeps it no longer: if it is dropped before it ends, it says so itself."""
+        """The series no longer holds the call; if it is garbage collected before it ends, it counts as cancelled."""
         if not isinstance(self, Droppable):
             self.__class__ = self.droppable
 
     def end(self, error: BaseException | None = None) -> None:
-        """Stop the clock, and record the one outcome: what the user said, else what was raised."""
+        """Stop the clock and record the outcome: what the user set, else that of the exception, else success."""
         if self.state is None or self.state is ENDED:
             return
         series, verdict = self._series, getattr(self, "_verdict", None)
@@ -166,20 +166,20 @@ class Call:
 
     @property
     def duration(self) -> float:
-        """Seconds since the call began; the call's own once it has ended."""
+        """Seconds since the call began; after its end, the seconds that it took."""
         if self.state is ENDED:
             return self._seconds
         return 0.0 if self.state is None else self._series.clock() - self._start
 
     def fail(self, error_type: str = "error") -> None:
-        """The call is a failure of this type, even if nothing is raised.
+        """Make the call a failure of this type, even if nothing is raised.
 
         Metrics: `*_total{outcome="failure"}`, `*_errors_total{error_type}`.
         """
         self._say(error_type if isinstance(error_type, str) and error_type != CANCELLED else "error")
 
     def cancel(self) -> None:
-        """The call was given up by whoever asked for it. Metrics: `*_total{outcome="cancelled"}`."""
+        """Make the call cancelled: its caller no longer wants the result. Metrics: `*_total{outcome="cancelled"}`."""
         self._say(CANCELLED)
 
     def _say(self, verdict: str) -> None:
@@ -188,7 +188,7 @@ class Call:
             self.state = False
 
     def tokens(self, **tokens: float) -> None:
-        """Tokens used, by additive type: `input`, `cache_read`, `cache_write`, `output`, `reasoning`.
+        """Count tokens by type: `input`, `cache_read`, `cache_write`, `output`, `reasoning`; none contains another.
 
         Metrics: `ml_inference_tokens_total`.
         """
@@ -197,20 +197,20 @@ class Call:
             record_tokens(series, tokens)
 
     def cost(self, usd: float) -> None:
-        """What the call cost, in US dollars. Metrics: `ml_inference_cost_usd_total`."""
+        """Add the cost of the call, in US dollars. Metrics: `ml_inference_cost_usd_total`."""
         if self._is(INFERENCE, "cost"):
             series = self._series
             count(series.store, "ml_inference_cost_usd_total", series.labels, number(series.store, "cost", usd))
 
     def score(self, score: float) -> None:
-        """How good the result is, 0 to 1.
+        """Record the score of the result, 0 to 1.
 
         Metrics: `parsing_accuracy_score` of a parsing, `matching_score_distribution` of a matching.
         """
         record_score(self._series, score)
 
     def size(self, size_bytes: float, file_type: str | None = None) -> None:
-        """Bytes of the file that the call works on. Metrics: `file_processing_size_bytes`.
+        """Record the size of the file that the call works on, in bytes. Metrics: `file_processing_size_bytes`.
 
         Args:
             size_bytes: the size.
@@ -219,20 +219,20 @@ class Call:
         record_size(self._series, size_bytes, file_type)
 
     def first_chunk(self) -> None:
-        """The first chunk (token) is there; heard once. Metrics: `ml_inference_first_chunk_seconds`."""
+        """Record the time to the first chunk; only once. Metrics: `ml_inference_first_chunk_seconds`."""
         if not hasattr(self, "_first_chunk_seen") and self._is(INFERENCE, "first_chunk"):
             self._first_chunk_seen = True
             series = self._series
             observe(series.store, "ml_inference_first_chunk_seconds", series.labels, self.duration)
 
     def batch(self, items: int) -> None:
-        """How many items the call handles at once. Metrics: `ml_inference_batch_size`."""
+        """Record how many items the call handles. Metrics: `ml_inference_batch_size`."""
         if self._is(INFERENCE, "batch"):
             series = self._series
             observe(series.store, "ml_inference_batch_size", series.labels, number(series.store, "batch", items))
 
     def queued(self, seconds: float) -> None:
-        """How long the call waited for its model. Metrics: `ml_inference_queue_duration_seconds`."""
+        """Record how many seconds the call waited for its model. Metrics: `ml_inference_queue_duration_seconds`."""
         if self._is(INFERENCE, "queued"):
             series = self._series
             waited = number(series.store, "queued", seconds)
@@ -246,7 +246,7 @@ class Call:
 
 
 class Droppable:
-    """What a call is besides once its series has let it go; a finalizer for each would cost each."""
+    """A call that its series no longer holds: only these need a finalizer, which would slow down every call."""
 
     __slots__ = ()
 
@@ -264,7 +264,7 @@ Call.droppable = _DroppableCall
 
 
 def record_tokens(series: CallSeries, tokens: Mapping[str, Any]) -> None:
-    """Count tokens by type; None is a type that the answer did not name."""
+    """Count tokens by type; types whose value is None are skipped."""
     store = series.store
     for token_type, value in tokens.items():
         if token_type not in TOKEN_TYPES:

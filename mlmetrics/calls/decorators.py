@@ -1,11 +1,11 @@
 """Decorators: from a declaration and any callable to the recorded callable.
 
-Functions get wrappers (`wrappers`); class and static methods are unwrapped and wrapped
-again around the recorded function; partials and callable objects become a proxy that is
-its original in everything but the call, and descriptors one whose bound results are recorded.
+A function gets a wrapper (`wrappers`). A class or static method is made again around the
+recorded function. A partial or callable object gets a proxy that behaves as the original and
+records its calls, and a descriptor gets one that records what it binds.
 
-What a target is, its type says: `isinstance` believes what an object says of itself, and a
-wrapt decorator says that it is the function beneath it.
+The kind of a target is decided by its type, not by `isinstance`, which reads the object's
+`__class__`: a wrapt decorator gives that of the function that it wraps.
 """
 
 import copy
@@ -27,22 +27,22 @@ from .results import After, Size
 from .wrappers import wrap
 
 FUNCTIONS = (types.FunctionType, types.MethodDescriptorType)
-"""What a wrapper can stand for: functions that bind to an instance when a class holds them."""
+"""Types that get a wrapper: functions, which bind to an instance as attributes of a class."""
 CALLED_AS_THEY_ARE = (types.BuiltinFunctionType, types.MethodType, functools.partial)
-"""What is called without a `__call__` in between, and does not bind."""
+"""Types that are called directly, not by a `__call__` written in Python, and that do not bind."""
 INDIRECT = (functools.partial, functools.partialmethod, functools.singledispatchmethod)
-"""What has no name of its own, but that of its `func`."""
+"""Types without a name of their own; the name of their `func` is used."""
 COMPUTED_ATTRIBUTES = (property, functools.cached_property)
-"""Descriptors whose bound result is a value, not something to call."""
+"""Descriptors that give a value, not something to call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Declaration:
-    """What the user wrote in the parentheses of a decorator, before it meets a function.
+    """The arguments of a decorator, before it is applied to a function.
 
     `labels` are in the order of the operation's labels; None stands for the function's name.
     `size` reads a call's arguments, `after` its result.
-    `histograms` are those that stand at 0 beside the calls.
+    `histograms` also exist at 0 from the declaration on.
     """
 
     calls: Calls
@@ -108,7 +108,7 @@ class Declaration:
 
 
 def decorate(declaration: Declaration, function: Any) -> Any:
-    """`@track_x(...)` gives the decorator, `@track_x` without parentheses decorates."""
+    """Return the decorator for `@track_x(...)`, and the decorated function for `@track_x` without parentheses."""
     return declaration.decorate if function is None else declaration.decorate(function)
 
 
@@ -126,9 +126,9 @@ def name_of(target: Any) -> str:
 
 
 class CallableProxy(Proxy):
-    """An object that is its original in everything, but for the call.
+    """A proxy that behaves as the original and records its calls.
 
-    Its copies are recorded too; pickled it is the original, recorded where it is loaded by name.
+    Copies record too. Pickling gives the original; loaded by name, it is the recorded one again.
     """
 
     def __init__(
@@ -166,7 +166,7 @@ class BindingProxy(CallableProxy):
         inner = getattr(target, "func", None) if called is None else None
         function = getattr(inner, "__func__", inner)
         if type(function) is types.FunctionType:
-            declaration.plan(target, function)  # refuses what is wrong now, not when it is bound
+            declaration.plan(target, function)  # so that mistakes are refused now, not when it is bound
 
     def __set_name__(self, owner: type, name: str) -> None:
         if hasattr(type(self.__wrapped__), "__set_name__"):
@@ -191,7 +191,7 @@ class BindingProxy(CallableProxy):
                 plan = self._self_plan(bound, called, instance, owner)
                 self._self_plans[instance is None] = plan
             return CallableProxy(bound, called, declaration, plan)
-        except Exception as error:  # whatever the user's descriptor gives, the program gets
+        except Exception as error:  # the program gets what the user's descriptor gives
             if interrupted(error):
                 raise
             declaration.calls.store.failed("decorator", error)

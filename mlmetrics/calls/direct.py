@@ -1,4 +1,4 @@
-"""Direct functions: for code that has measured by itself, as the first users' has."""
+"""Direct functions: they record what the user's code has measured itself."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from .measures import number, observe, ratio
 
 
 def track_call(calls: Calls, service: str | None, values: tuple[object, ...], duration: Any, success: object) -> None:
-    """Record one finished call that somebody else has timed; without a usable duration, its outcome."""
+    """Record one finished call with its duration; if the duration is not usable, record the outcome only."""
     series = calls.series(service, values)
     seconds = number(calls.store, "duration", duration)
     well = _truth(calls.store, success)
@@ -27,7 +27,7 @@ def track_call(calls: Calls, service: str | None, values: tuple[object, ...], du
 
 
 def _truth(store: Store, success: object) -> bool:
-    """Whether a call went well; what cannot say so, such as an array, is counted and did not."""
+    """Whether a call succeeded; a value without a truth value, such as an array, is an error and counts as failure."""
     try:
         return bool(success)
     except Exception as error:  # any object may come, with any __bool__
@@ -38,7 +38,7 @@ def _truth(store: Store, success: object) -> bool:
 
 
 def track_score(calls: Calls, name: str, service: str | None, values: tuple[object, ...], score: Any) -> None:
-    """Record a score for labels given one by one."""
+    """Record a score under these labels."""
     store = calls.store
     labels = store.admit(name, store.admit_service(name, service), values)
     observe(store, name, labels, ratio(store, "score", score))

@@ -1,10 +1,10 @@
 """What a recorded function refers to when it is sent to another process.
 
 joblib and cloudpickle send a function of `__main__` by value, with all that its wrapper refers
-to. Numbers do not travel: a series becomes the series of the same labels in the store over
-there, and each process exposes what it has recorded itself. The default registry's store
-becomes that of the default registry. Any other is known by a token: a process that meets it
-for the first time makes a registry for it, which a toolkit that travels along has too.
+to. Recorded numbers are not sent: a series becomes the series of the same labels in the other
+process, and each process exposes what it has recorded itself. The store of the default registry
+becomes that of the default registry there. Any other store has a token: the other process makes
+one registry for each token, and a toolkit that is sent as well uses the same one.
 """
 
 import copyreg
@@ -25,13 +25,13 @@ from .operation import INFERENCE, MATCHING, PARSING, CallSeries, Operation
 _tokens: "WeakKeyDictionary[Store, str]" = WeakKeyDictionary()
 _registries: "WeakValueDictionary[str, CollectorRegistry]" = WeakValueDictionary()
 _made: list[CollectorRegistry] = []
-"""Registries that were made for a token: nobody else may hold them."""
+"""Keeps the registries that were made for a token alive."""
 OPERATIONS = {operation.name: operation for operation in (INFERENCE, PARSING, MATCHING)}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a store was configured to; heard by one that is new where it arrives."""
+    """The options of a store, applied to a store that is created for it in another process."""
 
     service: str | None
     max_label_values: int
@@ -42,7 +42,7 @@ class Settings:
 
     @classmethod
     def of(cls, store: Store) -> Self:
-        """Those of a store."""
+        """The options of a store."""
         histograms = [metric for metric in METRICS if metric.kind == "histogram"]
         uppers = {metric: store.families[metric.name].bounds.uppers for metric in histograms}
         buckets = {metric.name: uppers[metric] for metric in histograms if uppers[metric] != metric.buckets}
@@ -51,7 +51,7 @@ class Settings:
         return cls(service, limits.max_values, limits.max_series, store.slow_seconds, store.given_clock, buckets)
 
     def apply(self, store: Store) -> None:
-        """Configure a store so."""
+        """Configure a store with these options."""
         if self.service is not None:
             store.name_service(self.service, configured=True)
         store.limits.max_values = self.max_label_values
@@ -62,7 +62,7 @@ class Settings:
 
 
 def send_store(store: Store) -> tuple[Any, ...]:
-    """How a store is pickled: as the one that stands for it where it arrives."""
+    """How a store is pickled: by its token and its options."""
     registry = registry_of(store)
     token = None
     if registry is not REGISTRY and registry is not None:
@@ -72,12 +72,12 @@ def send_store(store: Store) -> tuple[Any, ...]:
 
 
 def store_here(token: str | None, settings: Settings) -> Store:
-    """The store in this process that stands for that of another."""
+    """The store in this process that replaces the store of another process."""
     registry = REGISTRY if token is None else _registry_here(token)
     known = store_of(registry)
     store = known or store_for(registry)
     if token is not None:
-        _tokens[store] = token  # sent on, it is still the same
+        _tokens[store] = token  # so that it keeps its token if it is sent on
     if known is None:
         settings.apply(store)
     return store

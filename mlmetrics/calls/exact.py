@@ -1,10 +1,10 @@
-"""Wrappers with the very parameters and globals of the function that they stand for.
+"""Wrappers with exactly the parameters and globals of the function that they wrap.
 
-A wrapper is a template, written out for how many parameters of each kind a function takes and
-compiled once for all functions that take as many. What names the function's own parameters is
-put in afterwards, so that a parameter may have any name. Everything else that a wrapper refers
-to is in a cell of its closure: its globals are the function's, which is where annotations that
-are strings are looked up, and a call looks up nothing.
+A template is filled in with the number of parameters of each kind, and compiled once for all
+functions with the same numbers. The names of the function's own parameters are inserted into the
+compiled code, so that a parameter may have any name. Everything else that a wrapper uses is in
+its closure. Its globals are the function's, because annotations that are strings are looked up
+there; so a call needs no look-up in globals.
 """
 
 import functools
@@ -21,10 +21,10 @@ from .plan import Function, Plan
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """How many parameters of each kind a function has, and how a template writes them down."""
+    """The number of parameters of each kind of a function, and their text in a template."""
 
     positional_only: int
-    positional: int  # the positional-only ones among them
+    positional: int  # including the positional-only ones
     keyword_only: int
     gathers: bool
     gathers_keywords: bool
@@ -39,13 +39,13 @@ class Parameters:
 
     @property
     def names(self) -> list[str]:
-        """What the template calls them, in the order of a function's own names."""
+        """Their names in the template, in the order of the function's own names."""
         gathering = ["args"] * self.gathers + ["kwargs"] * self.gathers_keywords
         return [*self._by_position, *self._by_keyword, *gathering]
 
     @property
     def declared(self) -> str:
-        """As between the parentheses of `def`."""
+        """The parameters as written in a `def`."""
         parts = self._by_position
         if self.positional_only:
             parts.insert(self.positional_only, "/")
@@ -57,20 +57,20 @@ class Parameters:
 
     @property
     def passed(self) -> str:
-        """As between the parentheses of a call that passes them on."""
+        """The arguments as written in a call that passes them on."""
         parts = [*self._by_position, *["*args"] * self.gathers, *(f"{name}={name}" for name in self._by_keyword)]
         return ", ".join([*parts, *["**kwargs"] * self.gathers_keywords])
 
     @property
     def gathered(self) -> str:
-        """As a tuple of the positional ones and a dictionary of the others."""
+        """A tuple of the positional arguments and a dictionary of the others."""
         positional = "".join(f"{part}, " for part in [*self._by_position, *["*args"] * self.gathers])
         keywords = [f"'{name}': {name}" for name in self._by_keyword] + ["**kwargs"] * self.gathers_keywords
         return f"({positional}), {{{', '.join(keywords)}}}"
 
 
 GENERAL = Parameters(0, 0, 0, gathers=True, gathers_keywords=True)
-"""What can be called with anything: builtins, and objects whose call is not a Python function."""
+"""For builtins, and objects whose call is not a Python function: any arguments."""
 
 
 def parameters_of(function: Function) -> tuple[Parameters, tuple[str, ...]]:
@@ -89,7 +89,7 @@ def parameters_of(function: Function) -> tuple[Parameters, tuple[str, ...]]:
 
 
 def function_of(called: Function) -> Function:
-    """The function that a bound method or a partial runs in the end; what has none is called itself."""
+    """The function that a bound method or a partial runs in the end; anything else is returned itself."""
     inner: Any = called
     while type(inner) in (types.MethodType, functools.partial):
         inner = inner.__func__ if type(inner) is types.MethodType else inner.func
@@ -97,7 +97,7 @@ def function_of(called: Function) -> Function:
 
 
 def write(template: str, function: Function, plan: Plan, cells: Mapping[str, Any]) -> types.FunctionType:
-    """The wrapper that a template makes of a function; `cells` is what the template refers to."""
+    """Make the wrapper of a function from a template; `cells` has the objects that the template uses."""
     parameters, names = parameters_of(function)
     bound = {**cells, "function": function, "clock": plan.clock, "after": plan.after}
     text = template.format(
@@ -120,7 +120,7 @@ def write(template: str, function: Function, plan: Plan, cells: Mapping[str, Any
 
 
 def code_flags(function: Function) -> int:
-    """What the code of a function is: a coroutine, a generator; 0 where there is no code."""
+    """The flags of a function's code, such as coroutine or generator; 0 if there is no code."""
     return function.__code__.co_flags if type(function) is types.FunctionType else 0
 
 
@@ -159,7 +159,7 @@ def own_parameter(function: Function, name: str) -> bool:
 
 
 OWN = "."
-"""Begins the names that are the wrapper's own, so that they are never those of a parameter."""
+"""The first character of the wrapper's own names, so that they differ from every parameter."""
 
 
 def _named(code: types.CodeType, count: int, names: tuple[str, ...], placeholders: list[str]) -> types.CodeType:
@@ -184,7 +184,7 @@ def _named(code: types.CodeType, count: int, names: tuple[str, ...], placeholder
 
 @functools.cache
 def compiled(text: str, cells: tuple[str, ...]) -> types.CodeType:
-    """The code of the wrapper in a template that is written out."""
+    """Compile a filled-in template; the code of its wrapper."""
     source = f"def bind({', '.join(cells)}):\n{indent(text, '    ')}"
     module = compile(source, "<mlmetrics wrapper>", "exec", dont_inherit=True)
     return _inner(_inner(module))

@@ -1,6 +1,6 @@
-"""Stand-ins for what a function hands out and its consumer ends: iterators, async iterators, awaitables.
+"""Stand-ins for results that run after the function has returned: iterators, async iterators, awaitables.
 
-The classes here are parts: each has the methods that are recorded where an original has them.
+Each class here is a part of a stand-in: it has methods that are recorded if the original has them.
 What a step means for the call is decided in `progress`.
 """
 
@@ -89,7 +89,7 @@ async def _aleave(standin: StandIn, leave: Callable[..., Any], *args: Any) -> An
 
 
 def _throw(standin: StandIn, throw: Callable[..., Any], *error: Any) -> Any:
-    """Throw into a generator; one that has not begun does not begin by that."""
+    """Throw into a generator; this does not start a generator that has not begun."""
     return (_step if standin.mlmetrics_run.begun else _leave)(standin, throw, *error)
 
 
@@ -104,7 +104,7 @@ def _throw_into_coroutine(standin: StandIn, throw: Callable[..., Any], *error: A
 
 
 class Left(StandIn):
-    """What may be left before its end: by `close`, or at the end of a `with`."""
+    """What can be ended early: by `close`, or at the end of a `with`."""
 
     __slots__ = ()
     mlmetrics_heard: Mapping[str, Any] = {"close": _leave, "aclose": _aleave}
@@ -171,7 +171,7 @@ class AsyncGeneratorIteration(AsyncIteration):
 
 
 class Awaiting(Left):
-    """What can be awaited; where that can also be entered, as aiohttp's requests can, entering is awaiting."""
+    """An awaitable; if it can also be entered by `async with`, as aiohttp's requests, that counts as awaiting."""
 
     __slots__ = ()
 

@@ -1,4 +1,4 @@
-"""From a declaration's labels to the series of a call: fixed, named, or computed."""
+"""How the labels of a declaration (fixed, of an argument, or computed) give the series of a call."""
 
 import inspect
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from .operation import CallSeries, Operation
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """A label value that the call passes as a parameter; made by `arg`."""
+    """A label whose value is an argument of the call; made by `arg`."""
 
     name: str
 
@@ -45,12 +45,12 @@ def arg(name: str) -> Argument:
 
 
 class BoundCall:
-    """What a computed label gets to see: `label = lambda call: call.arguments["model"]`.
+    """The call, as the function of a computed label gets it: `label = lambda call: call.arguments["model"]`.
 
     Attributes:
-        args: what the parameters before `*` got, defaults included, `self` among them for a method; as
-            `inspect.BoundArguments` has it.
-        kwargs: what the others got.
+        args: the values of the parameters before `*`, including defaults, and `self` of a method; as in
+            `inspect.BoundArguments`.
+        kwargs: the values of the other parameters.
     """
 
     def __init__(self, signature: inspect.Signature | None, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
@@ -72,7 +72,7 @@ Label = str | Argument | Callable[[BoundCall], object]
 
 
 def fixed_label(name: str, value: object, *, empty: bool) -> str:
-    """A label value that the declaration fixes, checked."""
+    """Check a label value that is fixed in the declaration, and return it."""
     if empty and is_empty(value):
         return ""
     problem = declared_problem(value)
@@ -85,7 +85,7 @@ def fixed_label(name: str, value: object, *, empty: bool) -> str:
 
 
 def service_label(value: object) -> str:
-    """The service that a declaration names, checked."""
+    """Check the service of a declaration, and return it."""
     problem = declared_problem(value)
     if problem is not None:
         raise DeclarationError(
@@ -96,7 +96,7 @@ def service_label(value: object) -> str:
 
 
 def signature_of(target: Callable[..., Any]) -> inspect.Signature | None:
-    """The signature, or None where there is none to be had (some builtins)."""
+    """The signature; None if it has none, as some builtins."""
     try:
         return inspect.signature(target)
     except (TypeError, ValueError) as error:
@@ -106,10 +106,10 @@ def signature_of(target: Callable[..., Any]) -> inspect.Signature | None:
 
 
 def check_reader(what: str, read: Callable[[Any], Any], read_from: str) -> None:
-    """Refuse a function that cannot be called with the one thing that it is to read from.
+    """Refuse a function that cannot be called with exactly one argument, the object to read from.
 
     Raises:
-        DeclarationError: it takes none, or more.
+        DeclarationError: it takes no argument, or needs more than one.
     """
     signature = signature_of(read)
     try:
@@ -168,7 +168,7 @@ class FindArgument:
 
 
 class Computed:
-    """Computes a label from the call; what the function raises is counted, and the label `unknown`."""
+    """Computes a label from the call; if the function raises, that is counted and the label is `unknown`."""
 
     def __init__(self, label: str, compute: Callable[[BoundCall], object], described: Callable[..., Any]) -> None:
         check_reader(label, compute, "the call (`lambda call: call.arguments[...]`)")
@@ -188,9 +188,9 @@ class Computed:
 
 
 class SeriesFinder:
-    """The series of calls whose labels are known only when they happen.
+    """Finds the series of calls whose labels are known only at the call.
 
-    `argument` is the parameter that decides alone, if that is so: it is then found `by_value`.
+    If one parameter alone decides the series, `argument` is that parameter, and `by_value` finds the series.
     """
 
     def __init__(self, calls: "Calls", service: str | None, labels: tuple[str | FindArgument | Computed, ...]) -> None:
@@ -204,13 +204,13 @@ class SeriesFinder:
         self._by_value: dict[Any, CallSeries] = {}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Elsewhere it begins anew: the series that it knows are those of this process."""
+        """Unpickled in another process, it starts empty: the series that it knows belong to this process."""
         return SeriesFinder, (self._calls, self._service, self._labels)
 
     def by_value(self, value: Any) -> CallSeries:
         """The series of a call whose one varying label has this value: one look-up."""
         try:
-            # Only text is ever a key here, so 1 and True cannot meet "1".
+            # All keys are texts, so 1 and True are never mistaken for "1".
             return self._by_value[value]
         except Exception as error:  # a new value, an unhashable one, a hostile __eq__
             if interrupted(error):
@@ -247,7 +247,7 @@ class Calls:
         self.known: dict[Any, CallSeries] = {}
 
     def series(self, service: str | None, values: tuple[object, ...]) -> CallSeries:
-        """The series of these label values, which may be anything; cleaned and limited on the way."""
+        """The series of these label values, which may be any objects; they are cleaned and limited."""
         try:
             return self.known[service, *values]
         except Exception as error:  # new, unhashable or hostile values

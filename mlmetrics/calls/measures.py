@@ -1,4 +1,4 @@
-"""Numbers as they come from users, made safe: what cannot be recorded is counted, not raised."""
+"""Numbers given by users, checked: what cannot be recorded is counted and does not raise."""
 
 from math import isfinite
 from typing import Any
@@ -7,7 +7,7 @@ from ..interruption import interrupted
 from ..recording.store import Store
 
 ROUNDING = 1e-9
-"""A cosine of 1.0000000000000002 is a 1: rounding is no mistake of the user's."""
+"""Rounding errors are accepted: a cosine of 1.0000000000000002 counts as 1."""
 
 
 def number(store: Store, where: str, value: Any, highest: float = float("inf")) -> float | None:
@@ -32,12 +32,12 @@ def ratio(store: Store, where: str, value: Any) -> float | None:
 
 
 def observe(store: Store, name: str, labels: tuple[str | None, ...], value: float | None) -> None:
-    """Record a measured value in a histogram, if there is one."""
+    """Record a value in a histogram; None is skipped."""
     if value is not None:
         store.record(store.histogram(name, labels), value)
 
 
 def count(store: Store, name: str, labels: tuple[str | None, ...], value: float | None) -> None:
-    """Add a measured value to a counter, if there is one."""
+    """Add a value to a counter; None is skipped."""
     if value is not None:
         store.record(store.counter(name, labels), value)

@@ -12,7 +12,7 @@ from ..recording.store import RawLabels, Store
 class Operation:
     """One kind of work: its name in log events, its metrics' prefix, its labels after `service`.
 
-    `subject` is the label that a declaration may leave out; the function's name stands in.
+    `subject` is the label that a declaration may leave out; its value is then the function's name.
     """
 
     name: str
@@ -21,7 +21,7 @@ class Operation:
 
     @property
     def prefix(self) -> str:
-        """What the names of its metrics begin with."""
+        """The first part of its metrics' names."""
         return f"ml_{self.name}"
 
 
@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 class Appended(list[T]):
-    """A list that a wrapper appends to; sent to another process it is the list of the series there."""
+    """A list that a wrapper appends to; unpickled in another process, it is the list of the series there."""
 
     __slots__ = ("_name", "_series")
 
@@ -48,25 +48,25 @@ class Appended(list[T]):
 
 
 ENDED: Final = 0
-"""The state of a call that has its outcome; false, as all but one are."""
+"""The state of a call that has its outcome; it is false, so that `if state` means running on the fast path."""
 
 
 class Open(Protocol):
-    """A call that may be dropped before it ends, as a timer may be that nobody leaves."""
+    """A call that may be garbage collected before it ends, such as a timer whose block is never left."""
 
     state: int | None
 
     def let_go(self) -> None:
-        """The series keeps it no longer: if it is dropped before it ends, it says so itself."""
+        """The series no longer holds the call; if it is garbage collected before it ends, it counts as cancelled."""
 
 
 class CallSeries(Lists):
-    """The calls of one operation with one set of labels, as five lists that only grow.
+    """The calls of one operation with one set of labels, as lists that calls append to.
 
-    Ending a call appends its seconds to the list of its outcome; in progress is what has
-    begun less what has ended. A timer's call stands in `begun` itself, until a fold lets it go: so
-    nothing needs to be watched that ends before. `aside` holds calls that ended without an outcome: a stream
-    that was handed out and has not been iterated yet begins when somebody iterates it.
+    The end of a call appends its seconds to the list of its outcome. In progress are the calls that
+    have begun and not ended. `begun` holds a timer's call itself until the next fold, so that only calls
+    that are still running then get a finalizer. `aside` counts calls that left `begun` without an outcome:
+    the function returned a stream, which begins as a call of its own when it is first iterated.
     """
 
     __slots__ = (
@@ -86,29 +86,29 @@ class CallSeries(Lists):
         self.aside: list[None] = []
         self.exemplars: list[Any] = []
         super().__init__(self.succeeded, self.failed, self.cancelled, self.aside, self.begun, self.exemplars)
-        # Bound once: the hot path calls these two and nothing else.
+        # Bound once, because the hot path calls only these two.
         self.begin = self.begun.append
         self.succeed = self.succeeded.append
-        # Seconds above which a call is looked at; the first one is, to see whether anybody traces.
+        # Calls that took longer take the slow path; the first one always does, to check for tracing.
         self.notice_seconds = -1.0
         self._cells: _Cells | None = None
 
     @property
     def full(self) -> bool:
-        """Whether it is time to fold."""
+        """Whether there are enough calls to fold."""
         return len(self.begun) > BOUND
 
     def prepare(self) -> None:
-        """Have the metrics stand at least at 0, and look at calls as the store says by now."""
+        """Create the metrics at 0, and update from which duration on calls take the slow path."""
         if self._cells is None:
             self._cells = _Cells(self)
         self.notice_seconds = self.store.notice_seconds()
         self._let_go()
 
     def _let_go(self) -> None:
-        """Let go of calls before anything is counted: one that was dropped ends by that.
+        """Release held calls before anything is counted; a call that nothing else refers to then ends as cancelled.
 
-        They stay in the list until each has been told, so that an interrupted fold begins anew.
+        They stay in the list until all have been told, so that an interrupted fold can start again.
         """
         count = len(self.begun)
         if self.begun.count(None) != count:
@@ -119,7 +119,7 @@ class CallSeries(Lists):
             self.begun[:count] = nothing
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
-        """Work out what the metrics become: outcomes, and durations of calls that ran to their end."""
+        """Compute the new values: outcomes, calls in progress, and durations of calls that were not cancelled."""
         cells = self._cells or _Cells(self)
         succeeded, failed, cancelled, aside, begun, exemplars = counts
         change = begun - succeeded - failed - cancelled - aside
@@ -138,12 +138,12 @@ class CallSeries(Lists):
             cells.duration.mark(writes, self.exemplars[:exemplars])
 
     def forget(self) -> None:
-        """Nothing of the parent's is in progress in a forked child."""
+        """Set the number in progress to 0: the calls of the parent do not run in a forked child."""
         if self._cells is not None:
             self._cells.in_progress.set(0.0)
 
     def counter(self, suffix: str, *more: str) -> CounterSeries:
-        """A counter beside the operation's own, such as its tokens by type."""
+        """A further counter of the operation, such as its tokens by type."""
         return self.store.counter(f"{self.operation.prefix}_{suffix}", (*self.labels, *more))
 
     def histogram(self, name: str) -> HistogramSeries:
@@ -152,7 +152,7 @@ class CallSeries(Lists):
 
 
 class _Cells:
-    """Where the lists of a `CallSeries` end up."""
+    """The values that the lists of a `CallSeries` are added to."""
 
     __slots__ = ("cancelled", "duration", "failure", "in_progress", "success")
 

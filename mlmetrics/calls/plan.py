@@ -1,4 +1,4 @@
-"""What a decorator decided about one function, once, so that its calls decide nothing."""
+"""What a decorator decides about a function once, so that its calls need not decide it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ Function = Callable[..., Any]
 class Plan:
     """What a decorator decided about one function.
 
-    `series` is set when all labels are fixed, `find` when a call has to say them. `before`
-    and `after` read the arguments and the result. `stream` is what the user said of the
-    result: True, False, or None for "look at it".
+    `series` is set if all labels are fixed, `find` if they depend on the call. `before` reads
+    the arguments and `after` the result. `stream` says whether the result is a stream; with None,
+    its type decides.
     """
 
     series: CallSeries | None

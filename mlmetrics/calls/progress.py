@@ -1,9 +1,9 @@
-"""How far what a function handed out has come, and which outcome that is.
+"""The state of a result that runs after the function has returned, and the outcome of its call.
 
-A generator, async generator or coroutine that nobody starts has not run, and is no call. Any
-other iterator or awaitable was made by code that did run: never used, or used otherwise than by
-iterating or awaiting it, it is a success that took until it was returned, recorded when it is
-closed or dropped. Neither is in progress before it is begun.
+A generator, async generator or coroutine that is never started has not run, and is no call. Any
+other iterator or awaitable was made by code that did run. If it is never iterated or awaited, the
+call is a success whose duration ends at the return; it is recorded when the result is closed or
+garbage collected. Neither counts as in progress before it is started.
 """
 
 import weakref
@@ -33,7 +33,7 @@ class Adopter(Protocol):
 
 
 class Progress(Run):
-    """Where something handed out is: not begun, under way, or ended with one outcome."""
+    """The state of one such result: not begun, running, or ended with one outcome."""
 
     __slots__ = ("_adoption", "_after", "_busy", "_consumer", "_unused_seconds")
 
@@ -43,16 +43,16 @@ class Progress(Run):
         self._after = adoption.after
         self._busy = False
         self._consumer: weakref.ref[Any] | None = None
-        # What the call takes if nobody uses what it returned; None if nothing has run then.
+        # The duration of the call if its result is never used; None if nothing has run then.
         self._unused_seconds = series.clock() - start if ran else None
 
     @property
     def begun(self) -> bool:
-        """Whether somebody has asked for something."""
+        """Whether it has been started."""
         return self._begun
 
     def step(self, consumer: object) -> bool:
-        """Somebody wants more: begin. True for one that is alone with it, who then owes `rest`."""
+        """Start a step, and begin if needed. True if no other step is running; then the caller must call `rest`."""
         if not self._begun and not self._ended:
             self._consumer = weakref.ref(consumer)
             self.begin()
@@ -66,13 +66,13 @@ class Progress(Run):
         self._busy = False
 
     def fail(self, error: BaseException, consumer: object, *, alone: bool) -> None:
-        """A step raised: that ends the call, but for the error of a second consumer beside the first."""
+        """A step raised. That ends the call, unless the step was of a second consumer beside the first."""
         first = None if self._consumer is None else self._consumer()
         if alone and (first is None or first is consumer):
             self.end(error)
 
     def end(self, error: BaseException | None = None, result: Any = NoResult) -> None:
-        """It is over, or raised; heard once."""
+        """End the call; only the first end counts."""
         if self._ended:
             return
         if self._begun:
@@ -86,7 +86,7 @@ class Progress(Run):
             self._read(None, NoResult)
 
     def finished(self, result: Any) -> Any:
-        """It has been awaited: what to give in place of the result, which may go on as a stream does."""
+        """It has been awaited: return the result, or a stand-in if the result is still running, such as a stream."""
         if self._ended:
             return result
         if type(result) not in self._adoption.plain:
@@ -107,7 +107,7 @@ class Progress(Run):
 
 
 class StreamProgress(Progress):
-    """The same of a stream, with its chunks; its result is what it returns, else its last chunk."""
+    """As `Progress`, for a stream and its chunks; its result is what it returns, else its last chunk."""
 
     __slots__ = ("_gap", "_gaps", "_item", "_last", "_record_first")
 
@@ -118,7 +118,7 @@ class StreamProgress(Progress):
         self._record_first, self._gaps, self._gap = chunk_recorders(series)
 
     def chunk(self, item: Any) -> None:
-        """A chunk has come."""
+        """Record the time of a chunk."""
         if self._ended:
             return
         now = self._series.clock()
@@ -133,7 +133,7 @@ class StreamProgress(Progress):
             self._item = item
 
     def exhausted(self, thrown: tuple[Any, ...], returned: Any = None) -> None:
-        """It has no more chunks; not by itself, if it was told to exit."""
+        """End the call after the last chunk; it is cancelled if the stream ended because of a `GeneratorExit`."""
         self.end(exit_of(thrown), self._item if returned is None else returned)
 
     def _read(self, error: BaseException | None, result: Any) -> None:
@@ -142,7 +142,7 @@ class StreamProgress(Progress):
 
 
 def exit_of(thrown: tuple[Any, ...]) -> GeneratorExit | None:
-    """The `GeneratorExit` among what was thrown: a stream that ends upon it was not exhausted."""
+    """A `GeneratorExit` if one was thrown: a stream that ends because of it was not exhausted."""
     for each in thrown:
         if isinstance(each, GeneratorExit) or each is GeneratorExit:
             return GeneratorExit()

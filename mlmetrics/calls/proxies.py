@@ -1,4 +1,4 @@
-"""Objects that are their original in everything but the one thing that is recorded."""
+"""Proxies that behave as their original in everything except what is recorded."""
 
 from typing import TYPE_CHECKING, Any, Never, cast
 
@@ -11,9 +11,9 @@ else:
 
 
 class _Hidden:
-    """An attribute that wrapt's proxies have, and that is hidden again.
+    """Hides an attribute that wrapt's proxies have.
 
-    A proxy that merely refuses to be copied still says that it can be: `itertools.tee` asks.
+    It is not enough that `__copy__` raises: `itertools.tee` checks whether it exists.
     """
 
     def __get__(self, instance: object, owner: type | None = None) -> Never:
@@ -21,9 +21,9 @@ class _Hidden:
 
 
 class Proxy(_Original):
-    """The original, for everything that a subclass does not say; its copies are the original's."""
+    """Behaves as the original in everything that a subclass does not define, copying included."""
 
-    # No annotations in this class: they would be seen as those of the original.
+    # No annotations in this class: they would appear as those of the original.
     __copy__ = cast("Any", _Hidden())
     __deepcopy__ = cast("Any", _Hidden())
 

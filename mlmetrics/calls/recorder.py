@@ -1,4 +1,4 @@
-"""What decorators, timers and direct functions need of a toolkit: where to record, and for which service."""
+"""What decorators, timers and direct functions need from a toolkit: its store and its service."""
 
 from ..recording.store import Store
 from .labels import Calls, calls_of, service_label
@@ -6,19 +6,21 @@ from .operation import Operation
 
 
 class Recorder:
-    """Something with a store and a service; `service` is that of what names no other."""
+    """An object with a store and a service; `service` is used where no other is given."""
 
     service: str | None
 
     @property
     def store(self) -> Store:
-        """What is recorded into."""
+        """The store to record into."""
         raise NotImplementedError
 
     def calls(self, operation: Operation) -> Calls:
         """The series of one operation."""
-        return calls_of(self.store, operation)  # asks the store each time: it sees to a registry that was cleared
+        return calls_of(
+            self.store, operation
+        )  # `store` is read each time, because that registers again in a cleared registry
 
     def named(self, service: object) -> str | None:
-        """The service of a declaration that names this one, or none."""
+        """The service of a declaration: the given one, or the toolkit's if it is None."""
         return self.service if service is None else service_label(service)

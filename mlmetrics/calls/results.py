@@ -1,4 +1,4 @@
-"""What a finished call's arguments and result say of it: accuracy, scores, size, tokens."""
+"""Measurements read from the arguments and the result of a call: accuracy, scores, size, tokens."""
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -14,20 +14,20 @@ After = Callable[[CallSeries, Any], None]
 Read = str | Callable[[Any], Any]
 
 OPTIONAL = "confidence"
-"""The attribute that is looked for without being asked for; a result without it is no mistake."""
+"""The attribute that is read by default; a result without it is not an error."""
 
 _NOTHING = object()
 
 
 class NoResult:
-    """Stands, itself, for the result of a stream that ended before its end, or had no chunk.
+    """The class itself is used as the result of a stream that ended early or had no chunk.
 
     The result of a stream is what its generator returns, else its last chunk.
     """
 
 
 def reader(what: str, read: Read) -> Callable[[Any], Any]:
-    """A function that reads a value from a result: by attribute or key, or as the user says."""
+    """A function that reads a value from a result: an attribute, a key, or the user's own function."""
     if callable(read):
         check_reader(what, read, "the result")
         return read
@@ -45,7 +45,7 @@ def reader(what: str, read: Read) -> Callable[[Any], Any]:
 
 
 def after_score(what: str, read: Read) -> After:
-    """Record the score, or each of several, that a result carries; None is no score."""
+    """Record the score of a result, or each of its scores; None is skipped."""
     get = reader(what, read)
 
     def after(series: CallSeries, result: Any) -> None:
@@ -57,7 +57,7 @@ def after_score(what: str, read: Read) -> After:
 
 
 def _each(scores: Any) -> Iterable[Any]:
-    """The scores of a result that carries several, else the one."""
+    """The scores, as an iterable; a single score becomes one."""
     if isinstance(scores, Iterator):
         raise TypeError("an iterator of scores would be used up before the caller sees it; give a list of them")
     # Arrays and tensors of no dimension are numbers, though their classes can be iterated.
@@ -66,7 +66,7 @@ def _each(scores: Any) -> Iterable[Any]:
 
 
 class Size:
-    """Records the size of the file that a call is given, whatever becomes of the call.
+    """Records the size of the file that a call is given, whatever the outcome of the call.
 
     A function is applied to the first argument (after `self`); `arg("content")` names the
     argument, which is a number of bytes or has a length.
@@ -125,7 +125,7 @@ def after_usage(read: Callable[[Any], Mapping[str, Any] | None]) -> After:
 
 
 def all_of(afters: Iterable[After]) -> After | None:
-    """One function that does them all; None where there are none, so that the hot path skips it."""
+    """One function that calls all of them; None if there are none, so that the hot path skips it."""
     steps = tuple(afters)
     if not steps:
         return None
@@ -138,7 +138,7 @@ def all_of(afters: Iterable[After]) -> After | None:
 
 
 def _guarded(where: str, after: After) -> After:
-    """Count what an extractor raises; the user's call goes on."""
+    """Count what an extractor raises, so that it does not reach the user's call."""
 
     def guarded(series: CallSeries, result: Any) -> None:
         try:

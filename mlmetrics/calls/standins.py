@@ -1,9 +1,9 @@
-"""Stand-ins: what is handed out in place of a result whose use is to be recorded.
+"""Stand-ins: objects that are returned in place of a result whose use is recorded.
 
-A stand-in is its original in everything but the few methods that are recorded. Python looks
-special methods up on classes only, so a class is made for each type of original, with the very
-special methods that this type has: a stand-in for a generator has no length, and asking for it
-raises what it raised before.
+A stand-in behaves as its original in everything except the few methods that are recorded. Python
+looks special methods up on the class, so each type of original has its own class of stand-ins, with
+exactly the special methods of that type. For example, a stand-in for a generator has no `__len__`,
+and `len` of it raises the same error as before.
 """
 
 import types
@@ -20,15 +20,15 @@ OWN = frozenset(
         *("eq", "ne", "hash", "repr", "str", "format", "reduce", "reduce_ex", "dir"),
     )
 )
-"""Special methods that make an object or its class, and those that every stand-in has."""
+"""Special methods that are not taken from the original: they make objects or classes, or every stand-in has them."""
 ATTRIBUTES = (property, types.GetSetDescriptorType, types.MemberDescriptorType)
-"""What a class has of its instances' attributes; nobody looks those up on the class."""
+"""Descriptors of instance attributes; Python does not look these up on the class."""
 
 
 class StandIn:
-    """The original, for everything that its own class does not record.
+    """Behaves as the original in everything that its own class does not record.
 
-    Its own names are such that no original has them: everything else is asked of the original.
+    Its own attributes begin with `mlmetrics_`; all other attributes are those of the original.
     """
 
     __slots__ = ("__weakref__", "mlmetrics_original", "mlmetrics_run")
@@ -38,7 +38,7 @@ class StandIn:
         object.__setattr__(self, "mlmetrics_original", original)
         object.__setattr__(self, "mlmetrics_run", run)
 
-    @property  # type: ignore[misc]  # nobody sets it
+    @property  # type: ignore[misc]  # it is never set
     def __class__(self) -> Any:
         """The original's, so that `isinstance` is as before."""
         return self.mlmetrics_original.__class__
@@ -98,7 +98,7 @@ class _Special:
 
 
 def special(original: Any, name: str) -> Any:
-    """A special method, looked up and bound as Python does it: on the class, whatever the instance says."""
+    """A special method, looked up and bound as Python does it: on the class, not on the instance."""
     kind = type(original)
     found = find(kind, name)
     bind = getattr(type(found), "__get__", None)
@@ -123,7 +123,7 @@ def class_for(kind: type, parts: tuple[type[StandIn], ...]) -> type[StandIn]:
 
 
 _CLASSES: "WeakKeyDictionary[type, dict[tuple[type[StandIn], ...], type[StandIn]]]" = WeakKeyDictionary()
-"""The classes by type of original; nothing in them refers to that type, so they go with it."""
+"""The classes by type of original; they do not refer to that type, so they are collected with it."""
 
 
 def _new_class(kind: type, parts: tuple[type[StandIn], ...]) -> type[StandIn]:

@@ -1,8 +1,8 @@
 """Generators and async generators: first chunk, gaps, and exactly one outcome.
 
-Each is a flat forwarder: what the consumer sends or throws goes to the inner generator as
-it came, `GeneratorExit` included, so that the inner one has cleaned up when `close` or
-`aclose` returns, and what it makes of the exception is what the consumer sees.
+A wrapper passes on what the consumer sends or throws, `GeneratorExit` included, to the inner
+generator unchanged. So the inner generator has cleaned up when `close` or `aclose` returns, and
+the consumer gets what the inner generator returns or raises.
 """
 
 import sys
@@ -18,7 +18,7 @@ from .results import NoResult
 
 
 class Run:
-    """A call that outlives its function: begun once, ended once; what is dropped was given up."""
+    """A call that outlives its function; begins and ends once. Garbage collection counts as cancelled."""
 
     __slots__ = ("_begun", "_ended", "_series", "_start")
 
@@ -29,7 +29,7 @@ class Run:
         self._ended = False
 
     def begin(self) -> None:
-        """It is under way."""
+        """Begin the call, if it has not begun."""
         if not self._begun:
             self._begun = True
             self._series.begin(None)
@@ -40,7 +40,7 @@ class Run:
         return self._series.clock() - self._start
 
     def end(self, error: BaseException | None = None, seconds: float | None = None) -> None:
-        """It is over, or raised, after so many seconds; heard once, and only if it was under way."""
+        """End the call, with its error if it raised; only the first end counts, and only if the call has begun."""
         if not self._begun or self._ended:
             return
         seconds = self.seconds if seconds is None else seconds
@@ -56,7 +56,7 @@ class Run:
         return not recorded
 
     def leave(self) -> None:
-        """Its consumer walked away."""
+        """End the call as cancelled: its consumer stopped early."""
         self.end(GeneratorExit())
 
     def __del__(self) -> None:
@@ -68,7 +68,7 @@ def chunk_recorders(
     series: CallSeries,
     stream: bool | None = None,  # noqa: FBT001 (a template passes what the user said)
 ) -> tuple[Callable[[float], object], HistogramSeries, Callable[[float], object]]:
-    """Where a stream's first chunk and gaps go; only inferences have metrics for them."""
+    """The recorders of a stream's first chunk and gaps; only inferences have metrics for them."""
     if series.operation is not INFERENCE or stream is False:
         unused = HistogramSeries(_no_cell)
         return _ignore, unused, _ignore
@@ -86,10 +86,10 @@ def _ignore(_seconds: float) -> None:
 
 
 def _first(inner: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
-    """Start an async generator without the event loop hearing of it.
+    """Start an async generator without registering it with the event loop.
 
-    The loop closes all async generators that it has heard of when it shuts down, and at the
-    same time: it would close the inner one while the outer one is doing that already.
+    When the loop shuts down, it closes all registered async generators at the same time: it would
+    close the inner one while the outer one is already closing it.
     """
     hooks = sys.get_asyncgen_hooks()
     sys.set_asyncgen_hooks(firstiter=None, finalizer=None)
@@ -202,7 +202,7 @@ def wrap_async_generator(function: Function, plan: Plan) -> Function:
 
 
 def _filled(template: str, plan: Plan, result: str) -> str:
-    """The template with what the plan decides."""
+    """The template, filled in for this plan."""
     reads = plan.after is not None
     ended, left = f"after(series, {result})" if reads else "", "after(series, NoResult)" if reads else ""
     return template.format(stream=plan.stream, bound=BOUND, ended=ended, left=left)

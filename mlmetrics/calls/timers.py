@@ -1,8 +1,8 @@
 """Timers: `with` and `async with` around a block, reusable in threads, tasks and generators.
 
-A timer is its own call the first time it is entered, which is all that
-`with inference_timer(...)` ever needs; when it is entered again, each run gets a `Call` of its own.
-`with` hands its exit nothing by which to tell whose it is, so that is found by the frame which entered.
+The first time a timer is entered, the timer itself is the call, which is enough for
+`with inference_timer(...)`. When it is entered again, each run gets its own `Call`. Python does not
+tell `__exit__` to which `__enter__` it belongs; that is found by the frame that entered.
 """
 
 import asyncio
@@ -21,35 +21,35 @@ from .call import Call, Droppable, look
 from .operation import ENDED
 
 _PASSED_ON = frozenset({__name__, contextlib.__name__})
-"""Modules that enter and leave for somebody else: `async with` through here, and exit stacks."""
+"""Modules whose frames are skipped, because they enter and leave for their caller: this one, and exit stacks."""
 _STAYS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
-"""Code whose frames outlive what calls them."""
+"""Flags of code whose frames can continue after their caller has returned."""
 
 
 _Place = tuple[int, CodeType]
-"""A frame, and its code: the number alone is given again when a frame is gone."""
+"""The id of a frame, and its code, because ids are reused when a frame is gone."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """One entry of a timer after the first: its call, and who entered."""
+    """One entry of a timer after the first: its call, and the frame, thread and task that entered."""
 
     call: Call
     place: _Place
     runner: tuple[int, object]
 
     def is_left_elsewhere(self, stack: list[_Place]) -> bool:
-        """Whether the frame that entered is gone: something else then leaves in its place."""
+        """Whether the frame that entered is gone, so that another frame leaves in its place."""
         return not self.place[1].co_flags & _STAYS and self.place not in stack
 
 
 class Timer(Call):
-    """A block of code as a call; yields the `Call` to say more of it."""
+    """A block of code as a call; yields the `Call`, for further measurements."""
 
     __slots__ = ("_entries",)
 
     def __enter__(self) -> Call:
-        # Nothing is called between test and set, so no other thread comes between (CPython
+        # There is no call between test and set, so no other thread runs between them (CPython
         # switches threads at calls and backward jumps only).
         if self.state is not None:
             return self._enter_again()
@@ -63,7 +63,7 @@ class Timer(Call):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is None and self.state:
-            # `end` for the common case, written out.
+            # The same as `end`, without its calls, for the common case.
             series = self._series
             self._seconds = seconds = series.clock() - self._start
             series.succeed(seconds)
@@ -85,7 +85,7 @@ class Timer(Call):
         entry = _Entry(Call(self._series), next(_stack()), _runner())
         with self._series.store.declaring:
             if self.state is not ENDED:
-                self.state = False  # from now on the exit asks whose it is
+                self.state = False  # from now on `__exit__` must find the call that it ends
             if not hasattr(self, "_entries"):
                 self._entries: list[_Entry] = []
             self._entries.append(entry)
@@ -95,9 +95,9 @@ class Timer(Call):
     def _leave(self) -> Call:
         """The call whose block ends here.
 
-        The newest that this frame entered; else the newest of this thread and task whose own frame
-        is gone, as that of a context manager which enters a timer within itself; else the first,
-        of which nobody asked who it was; else any.
+        It is the newest that this frame entered; else the newest of this thread and task whose own frame
+        is gone, as when the timer is entered inside the `__enter__` of another context manager; else the
+        first call, whose frame is not known; else, if that has ended, the newest of all.
         """
         if not hasattr(self, "_entries"):
             return self
@@ -124,7 +124,7 @@ Timer.droppable = _DroppableTimer
 
 
 def _stack() -> Iterator[_Place]:
-    """Where the timer is entered or left, and where that was called, the innermost first."""
+    """The frame in which the timer is entered or left, and its callers, the innermost first."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 (there is no public way that is as cheap)
     while frame is not None:
         if frame.f_globals.get("__name__") not in _PASSED_ON or frame.f_back is None:
@@ -133,7 +133,7 @@ def _stack() -> Iterator[_Place]:
 
 
 def _runner() -> tuple[int, object]:
-    """Who runs: the thread, and the task where there is one."""
+    """The current thread, and the current task if there is one."""
     try:
         task = asyncio.current_task()
     except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""The three timers, and the direct functions for what has been measured already, as a toolkit has them."""
+"""The three timers and the direct functions, as methods of a toolkit."""
 
 from types import FunctionType
 
@@ -34,7 +34,7 @@ class Timing(Recorder):
             operation: what is asked of the model.
             service: the service, if it is not the toolkit's.
 
-        Metrics: as `track_inference`, and what the block says to the `Call`.
+        Metrics: as `track_inference`, and those of the `Call`'s methods.
 
         Example:
             >>> from prometheus_client import CollectorRegistry
@@ -43,10 +43,10 @@ class Timing(Recorder):
             >>> with metrics.inference_timer(model="gpt-4") as call:
             ...     call.tokens(input=120, output=48)
         """
-        # By identity: what is given may raise when it is asked anything. Another empty text takes the longer way.
+        # By identity, because comparing an unknown object may raise. Another empty text takes the slower path.
         if service is None and operation is NO_OPERATION:
             try:
-                # One look-up for a timer that has been here before, and `Timer(...)` written out.
+                # One look-up for a model that is known, and `Timer(...)` without its call.
                 timer = _new(Timer)
                 timer._series = self._by_model[model]  # noqa: SLF001 (as above)
                 timer.state = None
@@ -58,7 +58,7 @@ class Timing(Recorder):
         return Timer(self._timed(INFERENCE, service, model, operation))
 
     def parsing_timer(self, *, doc_type: str = DEFAULT, parser: str = "", service: str | None = None) -> Timer:
-        """Record a block as a parsing. Metrics: as `track_parsing`, and what the block says to the `Call`.
+        """Record a block as a parsing. Metrics: as `track_parsing`, and those of the `Call`'s methods.
 
         Args:
             doc_type: the type of document; `default` if it is left out.
@@ -68,7 +68,7 @@ class Timing(Recorder):
         return Timer(self._timed(PARSING, service, parser, doc_type))
 
     def matching_timer(self, *, matcher: str = DEFAULT, service: str | None = None) -> Timer:
-        """Record a block as a matching. Metrics: as `track_matching`, and what the block says to the `Call`.
+        """Record a block as a matching. Metrics: as `track_matching`, and those of the `Call`'s methods.
 
         Args:
             matcher: the matcher; `default` if it is left out.
@@ -86,14 +86,14 @@ class Timing(Recorder):
         return self.calls(operation).series(self.service if service is None else service, labels)
 
     def _timed_model(self, model: object) -> CallSeries:
-        """The same for a model alone, remembered under its name if it got a series of its own."""
+        """The series of a timer with only a model; remembered by the model's name if that is its label."""
         series = self._timed(INFERENCE, None, model, "")
         if type(model) is str and model == series.labels[1]:
             self._by_model[model] = series
         return series
 
     def track_ml_inference(self, model: str, service: str, duration: float, success: bool = True) -> None:  # noqa: FBT001, FBT002 (the first users' signature)
-        """Record one finished inference that you have timed yourself.
+        """Record one finished inference whose duration you have measured.
 
         Args:
             model: the model.

@@ -1,4 +1,4 @@
-"""The three decorators, as a toolkit has them."""
+"""The three decorators, as methods of a toolkit."""
 
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
@@ -41,21 +41,21 @@ class Tracking(Recorder):
         stream: bool | None = None,
         usage: Callable[[Any], Mapping[str, Any] | None] | None = None,
     ) -> Any:
-        """Record every call of a function as an inference: duration, one outcome, how many now.
+        """Record every call of a function as an inference: duration, outcome, calls in progress.
 
         Works on functions, coroutine functions, generators, async generators, methods, class
-        and static methods, partials and callable objects; each stays what it is. A stream is
-        one call: first chunk and gaps are recorded, and it ends when its consumer ends it.
-        Arguments that do not fit raise at the call as ever, and are no call. Each call is one frame
-        more: recursion gets half as deep (at least 45 %), and `warnings.warn(..., stacklevel=2)`
-        needs a 3. Sent to another process by joblib or cloudpickle, a function records there.
+        and static methods, partials and callable objects; each keeps its kind and signature. A stream
+        is one call: first chunk and gaps are recorded, and it ends when the stream ends or is closed.
+        Wrong arguments raise at the call as before, and record no call. Each call uses one more frame:
+        recursion reaches about half its depth (at least 45 %), and `warnings.warn(..., stacklevel=2)`
+        needs `stacklevel=3`. A function sent to another process by joblib or cloudpickle records there.
 
         Args:
             model: a name, `arg("parameter")`, or a function of the call; the function's name by default.
-            operation: what is asked of the model, such as `extract`; as `model`.
+            operation: the task of the model, such as `extract`; given in the same ways as `model`.
             service: the service, if it is not the toolkit's.
-            stream: True if the result is to be iterated, False if it is never a stream though
-                it is an iterator; by default the result tells.
+            stream: True if the result is a stream, False if it is not one although it is an
+                iterator; by default the type of the result decides.
             usage: a function from the result to tokens by type, such as `{"input": 120, "output": 48}`;
                 None is counted in `ml_inference_usage_missing_total`. The result of a stream is what
                 its generator returns, else its last chunk; one that ended early has none, and its
@@ -114,7 +114,7 @@ class Tracking(Recorder):
             parser: which parser it is; as `doc_type`.
             service: the service, if it is not the toolkit's.
             accuracy: attribute or key of the result, or a function of it, that gives 0 to 1. The
-                default, `confidence`, is used where there is one; None reads nothing. The result of
+                default, `confidence`, is read if it exists; None reads nothing. The result of
                 a stream is what its generator returns, else its last chunk, once it is exhausted.
             size: a function of the first argument that gives bytes, such as `len`, or
                 `arg("parameter")` for another one. The `file_type` label is the `doc_type`.
@@ -153,7 +153,7 @@ class Tracking(Recorder):
         service: str | None = None,
         score: Read | None = None,
     ) -> Any:
-        """Record every call of a function as a matching, with the score or scores that it gives.
+        """Record every call of a function as a matching, with the score or scores of its result.
 
         Args:
             matcher: a name, `arg("parameter")`, or a function of the call; the function's name by default.

@@ -1,14 +1,14 @@
 """The wrappers of functions and coroutine functions, and which wrapper a callable gets.
 
-Each appends when it begins and when it ends, and leaves every decision to `call`. What they
-refer to is bound when the function is decorated, so that a call looks nothing up, takes no
-lock and allocates nothing but its two numbers.
+A wrapper appends when a call begins and when it ends, and leaves every decision to `call`. What
+it uses is bound when the function is decorated, so that a call needs no look-up, takes no lock
+and allocates only its two numbers.
 
-A signal handler may raise between any two steps. So all that can be interrupted stands
-inside of the `try`, up to the one append that ends the call: it is the first thing after.
+A signal handler may raise between any two steps. So everything that can be interrupted is inside
+the `try`, except the append that ends the call, which is the first statement after it.
 
-Two things are not as before, because a wrapper is a frame of its own: recursion gets half as
-deep, and what a function says of its caller (`warnings.warn(..., stacklevel=2)`) is one level off.
+Two things differ from the plain function, because a wrapper is one more frame: recursion reaches
+about half its depth, and `warnings.warn(..., stacklevel=2)` names the wrapper and not the caller.
 """
 
 import functools
@@ -48,7 +48,7 @@ TEMPLATE = """
 
 
 class Ending:
-    """What a wrapper needs when a call ends: behind one cell, since each cell costs every call."""
+    """What a wrapper needs when a call ends, in one cell of its closure, because each cell slows down every call."""
 
     __slots__ = ("_adoption", "adopt", "plain")
 
@@ -67,10 +67,10 @@ class Ending:
 
 
 def wrap(called: Function, plan: Plan) -> Function:
-    """What is called, recorded; of the same kind, name, signature and laziness.
+    """Return a recorded callable of the same kind, name, signature and laziness.
 
-    A bound method or a partial becomes one of a recorded function, so that arguments that
-    do not fit are refused by the call itself.
+    A bound method or a partial becomes one of a recorded function, so that wrong arguments
+    are refused by the call itself.
     """
     function = function_of(called)
     flags = code_flags(function)
@@ -84,7 +84,7 @@ def wrap(called: Function, plan: Plan) -> Function:
 
 
 def _bound_as(called: Any, function: Function, wrapper: Function) -> Function:
-    """The wrapper of a function, bound as the function is in what is called."""
+    """Bind the wrapper as the function is bound in `called`: as a method, a partial, or not at all."""
     if called is function:
         return wrapper
     if type(called) is types.MethodType:

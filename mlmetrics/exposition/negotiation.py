@@ -1,4 +1,4 @@
-"""Which format and which encoding a scraper is answered in, by RFC 9110."""
+"""The format and the compression of an answer, chosen from a scraper's headers as RFC 9110 says."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ FORMATS = (
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """One element of an Accept header, or of Accept-Encoding: what it names, and how much it is wanted."""
+    """One element of an Accept or Accept-Encoding header: a name and its weight."""
 
     name: str
     version: str | None
@@ -23,7 +23,7 @@ class Range:
     place: int
 
     def specificity(self, media_type: str, version: str) -> int | None:
-        """How exactly it names a format; None if it does not."""
+        """How exactly it names a format; None if it does not match."""
         if self.name == "*/*":
             return 0
         if self.name == f"{media_type.partition('/')[0]}/*":
@@ -34,7 +34,7 @@ class Range:
 
 
 def ranges(header: str) -> Iterator[Range]:
-    """The elements of a header; those whose weight is no weight are left out."""
+    """The elements of a header; those with an invalid weight are left out."""
     for place, element in enumerate(header.split(",")):
         name, *parameters = (part.strip() for part in element.split(";"))
         values = {key.strip().lower(): value.strip(' "') for key, _, value in (p.partition("=") for p in parameters)}
@@ -44,7 +44,7 @@ def ranges(header: str) -> Iterator[Range]:
 
 
 def weight(text: str) -> float | None:
-    """A `q` value in 0..1, None if it is none."""
+    """A `q` value from 0 to 1; None if it is invalid."""
     try:
         quality = float(text)
     except ValueError as error:
@@ -57,8 +57,8 @@ def weight(text: str) -> float | None:
 def choose_format(accept: str) -> str:
     """The content type to answer with: text 0.0.4, or OpenMetrics 1.0.0 where it is preferred.
 
-    Without a header, and where nothing fits, it is the text: a scraper that cannot say what it
-    wants is better served with what all of them read than with an error.
+    Without a header, and if no format matches, it is the text format: every scraper reads it,
+    and that is more useful than an error.
     """
     wanted = tuple(ranges(accept))
     best, chosen = (0.0, 0, 0), TEXT
@@ -70,7 +70,7 @@ def choose_format(accept: str) -> str:
 
 
 def rank_of(wanted: tuple[Range, ...], media_type: str, version: str) -> tuple[float, int, int]:
-    """How much a format is wanted: its weight by the range that names it best, how well, how early."""
+    """The rank of a format: weight, specificity and place of the element that names it most exactly."""
     matches = [
         (specificity, -range_.place, range_.quality)
         for range_ in wanted
@@ -83,7 +83,7 @@ def rank_of(wanted: tuple[Range, ...], media_type: str, version: str) -> tuple[f
 
 
 def wants_gzip(accept_encoding: str) -> bool:
-    """Whether gzip is acceptable, and no less than no encoding at all."""
+    """Whether gzip is accepted, with at least the weight of no compression."""
     weights = {range_.name: range_.quality for range_ in ranges(accept_encoding)}
     gzip = weights.get("gzip", weights.get("x-gzip", weights.get("*", 0.0)))
     return gzip > 0.0 and gzip >= weights.get("identity", 0.0)

@@ -1,1 +1,1 @@
-"""Requests: recorded by a middleware; and what has been recorded, served to whoever scrapes."""
+"""HTTP: the middleware that records requests, and the ways to serve the metrics to a scraper."""

@@ -1,4 +1,4 @@
-"""A scrape and its answer, whichever way it came: a route, a mounted app, a server of its own."""
+"""A scrape and its answer, shared by the route, the mounted application and the small server."""
 
 import asyncio
 import gzip
@@ -19,7 +19,7 @@ from ..exposition.text import render
 
 COMPRESSION = 6
 scraping: ContextVar[Any] = ContextVar("mlmetrics.scraping", default=None)
-"""The scope of the scrape being served, where our middleware passed it on."""
+"""The scope of the current scrape, set by our middleware."""
 METHODS = ("GET", "HEAD")
 
 
@@ -34,7 +34,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Scrape:
-    """What a scraper asks for."""
+    """What a scraper requests: format, compression and names."""
 
     openmetrics: bool = False
     gzip: bool = False
@@ -42,7 +42,7 @@ class Scrape:
 
     @classmethod
     def of(cls, headers: Iterable[tuple[str, str]], query: str) -> "Scrape":
-        """The scrape that these headers and this query string are."""
+        """The scrape that these headers and this query string request."""
         accept, encoding = [], []
         for name, value in headers:
             if name.lower() == "accept":
@@ -57,12 +57,12 @@ class Scrape:
 
     @classmethod
     def of_scope(cls, scope: Any) -> "Scrape":
-        """The scrape that an ASGI request is."""
+        """The scrape that an ASGI request asks for."""
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         return cls.of(headers, scope.get("query_string", b"").decode("latin-1"))
 
     def answer(self, registry: CollectorRegistry) -> Answer:
-        """Write the registry down."""
+        """Answer with the text of the registry."""
         body = render(registry, openmetrics=self.openmetrics, names=self.names)
         headers = {"Content-Type": OPENMETRICS if self.openmetrics else TEXT, "Vary": "Accept, Accept-Encoding"}
         if self.gzip:
@@ -79,8 +79,8 @@ NOT_ALLOWED = Answer(
 class _Writers:
     """The one thread that writes scrapes.
 
-    Not the event loop's own pool: a service that runs its models there would fill it, and be
-    taken for dead when its scrapes wait.
+    It is not the event loop's default pool: a service that runs its models there can fill that pool,
+    and scrapes that wait for it would time out, as if the service were down.
     """
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ if hasattr(os, "register_at_fork"):
 
 
 async def answer_aside(scrape: Scrape, registry: CollectorRegistry) -> Answer:
-    """Answer without blocking the event loop, on which the health checks wait as well."""
+    """Answer without blocking the event loop, which also serves other requests, such as health checks."""
     trio = running_trio()
     if trio is None:
         return await asyncio.get_running_loop().run_in_executor(_writers.pool, scrape.answer, registry)
@@ -110,7 +110,7 @@ async def answer_aside(scrape: Scrape, registry: CollectorRegistry) -> Answer:
 
 
 def running_trio() -> Any:
-    """Trio, if we are called from a task of its event loop; None on asyncio's."""
+    """The module `trio`, if called in one of its tasks; None on asyncio."""
     trio = sys.modules.get("trio")
     try:
         return trio if trio is not None and trio.lowlevel.current_task() else None

@@ -1,7 +1,7 @@
-"""What an ASGI application has beneath it: the routes that it serves, whatever is wrapped around them.
+"""Finds the routes of an ASGI application inside the middleware and other wrappers around it.
 
-Wrappers differ in the name under which they keep their application, so all that they
-hold is looked through; few objects, since an application may hold anything.
+Wrappers keep their application under different names, so all their attributes are searched,
+up to `MOST_LOOKED_AT` objects, because an application may hold anything.
 """
 
 import sys
@@ -22,7 +22,7 @@ FRAMEWORKS = frozenset({"starlette", "fastapi", "mlmetrics"})
 class Level:
     """An object with routes.
 
-    `changeable` is whether something between it and us may give it another scope than the one that we see.
+    `changeable`: whether something between our middleware and it may pass on another scope than ours.
     """
 
     owner: Any
@@ -30,12 +30,12 @@ class Level:
 
     @property
     def routes(self) -> Sequence[Any]:
-        """The routes now."""
+        """Its present routes."""
         return routes_in(self.owner) or ()
 
 
 class Noting:
-    """Around a router that may get a copy of our scope: notes which one it got, because the copy has the endpoint."""
+    """Wraps a router that may get a copy of our scope, and notes the copy, because it is the one with the endpoint."""
 
     __slots__ = ("app",)
 
@@ -43,7 +43,7 @@ class Noting:
         self.app = app
 
     def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
-        """Pass a request on; no coroutine of its own."""
+        """Pass a request on, without a coroutine of its own."""
         exchange = scope.get(RECORDED_BY)
         if exchange is not None and exchange.scope is not scope:
             exchange.move(scope)
@@ -51,7 +51,7 @@ class Noting:
 
 
 def level_beneath(app: Any) -> Level | None:
-    """The first object with routes that an application is or holds; what it calls `app` is looked at first."""
+    """The first object with routes: the application itself or one that it holds; its `app` is searched first."""
     todo, seen = [(app, False)], set[int]()
     while todo and len(seen) < MOST_LOOKED_AT:
         one, changeable = todo.pop()
@@ -67,7 +67,7 @@ def level_beneath(app: Any) -> Level | None:
 
 
 def routes_in(one: Any) -> Sequence[Any] | None:
-    """The routes of an object that has some itself; a route served as an application is one."""
+    """The routes of an object; None if it has none itself. A route that is served as an application counts as one."""
     routing = sys.modules.get("starlette.routing")
     if routing is None:
         return None
@@ -81,12 +81,12 @@ def routes_in(one: Any) -> Sequence[Any] | None:
 
 
 def router_of(one: Any) -> Any:
-    """The router of an application, by which it is known; of anything else, itself."""
+    """The router of an application, which identifies it; any other object itself."""
     return attribute(one, "router", one)
 
 
 def held_by(one: Any) -> Iterator[Any]:
-    """What an object holds that may be an application, `app` first."""
+    """The objects held by an object that may be applications, `app` first."""
     yield attribute(one, "app")
     if isinstance(one, FunctionType):
         held = [attribute(cell, "cell_contents") for cell in one.__closure__ or ()]
@@ -101,30 +101,30 @@ def held_by(one: Any) -> Iterator[Any]:
 
 
 def attribute(one: Any, name: str, default: Any = None) -> Any:
-    """An attribute of somebody's object, whose properties may raise anything."""
+    """An attribute of any object; the default if reading it raises."""
     try:
         return getattr(one, name, default)
-    except Exception as error:  # what cannot be read has no routes
+    except Exception as error:  # an attribute that cannot be read has no routes
         if interrupted(error):
             raise
         return default
 
 
 def is_foreign(kind: Any) -> bool:
-    """Whether a class of middleware may change the scope, as none of the frameworks' own do."""
+    """Whether a class of middleware may change the scope; those of the frameworks, except one, do not."""
     name = getattr(kind, "__name__", None)
     return name == "BaseHTTPMiddleware" or str(getattr(kind, "__module__", "")).partition(".")[0] not in FRAMEWORKS
 
 
 def note(level: Level) -> None:
-    """Have the router of a level note the scopes that it gets, where these may be copies."""
+    """Wrap the router of a level in `Noting`, if the scopes that it gets may be copies."""
     inner = getattr(level.owner, "middleware_stack", None)
     if level.changeable and inner is not None and not isinstance(inner, Noting):
         level.owner.middleware_stack = Noting(inner)
 
 
 def is_scrape(endpoint: Any) -> bool:
-    """Whether an endpoint, or what is wrapped in one, is a function of ours: those write the metrics."""
+    """Whether an endpoint, or the function that it wraps, belongs to mlmetrics, and so serves the metrics."""
     for _ in range(MOST_LOOKED_AT):
         if isinstance(endpoint, FunctionType | MethodType):
             return str(endpoint.__module__).partition(".")[0] == __name__.partition(".")[0]

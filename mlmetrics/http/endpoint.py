@@ -1,4 +1,4 @@
-"""The metrics as a response, for a route of yours; and as an ASGI application, to mount."""
+"""The metrics as the response of a route, and as an ASGI application to mount."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 async def metrics_endpoint(request: "Request | None" = None, *, registry: CollectorRegistry = REGISTRY) -> "Response":
-    """Answer a scrape in a route of yours, off the event loop.
+    """Answer a scrape in your own route, outside the event loop.
 
     Args:
-        request: the request, by which format and encoding are negotiated. `PrometheusMiddleware` knows
-            that of a scrape; without either, the answer is text 0.0.4.
-        registry: what to write.
+        request: the request, whose headers decide format and compression. If it is left out, the one that
+            `PrometheusMiddleware` has seen is used; without the middleware, the answer is text 0.0.4.
+        registry: the registry to write.
     """
-    from starlette.responses import Response  # noqa: PLC0415 (whoever has a route has Starlette; others need it not)
+    from starlette.responses import Response  # noqa: PLC0415 (who has a route has Starlette; others do not need it)
 
     scope = scraping.get() if request is None else request.scope
     scrape = Scrape() if scope is None else Scrape.of_scope(scope)
@@ -29,13 +29,13 @@ async def metrics_endpoint(request: "Request | None" = None, *, registry: Collec
 
 
 def metrics_app(registry: CollectorRegistry = REGISTRY) -> Any:
-    """An ASGI application that answers with the metrics, to mount or to serve by itself.
+    """Return an ASGI application that answers with the metrics, to mount or to serve by itself.
 
-    It needs no framework. Mounted at `/metrics`, Starlette sends `/metrics` on to `/metrics/`
+    It needs no framework. If it is mounted at `/metrics`, Starlette redirects `/metrics` to `/metrics/`
     with a 307; `instrument` adds an exact route instead.
 
     Raises:
-        RegistrationError: the registry has metrics of our names that are not ours.
+        RegistrationError: the registry already has other metrics with names of the catalogue.
     """
     store_for(registry)
 
@@ -54,7 +54,7 @@ def metrics_app(registry: CollectorRegistry = REGISTRY) -> Any:
 
 
 async def live(receive: Any, send: Any) -> None:
-    """Take part in a server's start and stop, with nothing to do at either."""
+    """Answer a server's start-up and shut-down messages; nothing else is done."""
     while True:
         message = await receive()
         await send({"type": f"{message['type']}.complete"})

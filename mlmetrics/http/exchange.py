@@ -1,8 +1,8 @@
-"""One request and its response, from the first message to the verdict: what it counts as.
+"""One request and its response, from the first message to the recorded status.
 
-The only place that decides the status and the two durations of a request. Nothing here
-raises into the request: what cannot be recorded is counted. `send` and `end` are written
-out rather than divided, because every request pays for each call they make.
+The only place that decides the status and the two durations of a request. No error of ours
+reaches the request: what cannot be recorded is counted. `send` and `end` are long functions
+and not split up, because each further call would slow down every request.
 """
 
 import sys
@@ -23,11 +23,11 @@ CLIENT_LEFT = 499
 FAILED = 500
 REDIRECTS = range(300, 400)
 CLIENT_DISCONNECT = ("starlette.requests", "ClientDisconnect")
-"""What Starlette raises, in place of the server's error too, when its client has left."""
+"""What Starlette raises when its client has disconnected, also instead of the server's own error."""
 GONE = (("anyio", "BrokenResourceError"), ("anyio", "ClosedResourceError"))
-"""What anyio's streams raise when nobody listens any more: middleware around us sends through them."""
+"""What anyio's streams raise when their receiver is gone; middleware around ours may send through them."""
 RECORDED_BY = "mlmetrics.recorded_by"
-"""Where a scope, and each copy of it, says who records its request, so that it is counted once."""
+"""The key of a scope, and of its copies, that holds the exchange which records the request, so that it counts once."""
 BODIES = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
 
 
@@ -44,10 +44,10 @@ class Middleware(Protocol):
 
 
 class Exchange:
-    """The state of one request; the middleware itself has none.
+    """The state of one request; the middleware itself keeps none.
 
-    `status` is what the application sent, `seconds` stands once the last byte has gone;
-    `scope` is the one that the router got, and None when the request is over.
+    `status` is the status that the application sent; `_seconds` is set when the last byte has been
+    sent; `scope` is the one that the router got, and None when the request is over.
     """
 
     __slots__ = (
@@ -66,7 +66,7 @@ class Exchange:
         self.middleware = middleware
         self.method = method
         self.scope = scope
-        self.root_path = root_path  # as it came: mounts lengthen the scope's own
+        self.root_path = root_path  # as it was at first: mounts extend that of the scope
         self._receive = receive
         self._send = send
         self._left = False
@@ -78,30 +78,30 @@ class Exchange:
         self._begun = middleware.clock()
 
     def move(self, scope: Any) -> None:
-        """Go on with the copy of the scope that a router got: it has the endpoint, and the path that was routed."""
+        """Use the copy of the scope that a router got: it has the endpoint, and the path that was routed."""
         if self.scope is None:
             return
         try:
             before, now = self.scope.get("root_path", ""), scope.get("root_path", "")
-            # What mounts have added is part of the template; what the maker of the copy added is not.
+            # What mounts have added to the path is part of the template; what the copying code added is not.
             self.root_path = self.root_path + now[len(before) :] if now.startswith(before) else now
             self.scope = scope
-        except Exception as problem:  # the request goes on, and counts by the path that we saw
+        except Exception as problem:  # the request continues, and counts by the path of our scope
             if interrupted(problem):
                 raise
             self.middleware.store.failed("request", problem)
 
     async def receive(self) -> Any:
-        """Pass a message to the application; notice that the client has left."""
+        """Pass a message to the application; notice if the client has disconnected."""
         message = await self._receive()
         if message["type"] == "http.disconnect" and self._seconds is None:
             self._left = True
         return message
 
     def send(self, message: Any) -> Awaitable[None]:
-        """Pass a message to the server; take its status, its times, and add the request id.
+        """Pass a message to the server; read the status and the time, and add the request id.
 
-        No coroutine of its own, which every message would pay for.
+        It is not a coroutine function, because that would slow down every message.
         """
         kind = message["type"]
         if kind == "http.response.start":
@@ -109,7 +109,7 @@ class Exchange:
                 self.status = int(message["status"])
                 if self.id is not None:
                     message = returned(message, self.id)
-            except Exception as problem:  # a malformed message is the application's and its server's
+            except Exception as problem:  # a malformed message is for the server to refuse
                 if interrupted(problem):
                     raise
                 self.middleware.store.failed("request", problem)
@@ -123,14 +123,14 @@ class Exchange:
         return self._send(message)  # type: ignore[no-any-return]  # ASGI's send
 
     def end(self, error: BaseException | None, scope: Any) -> None:
-        """Record the request: the application has returned, or raised. The scope that came forgets us."""
+        """Record the request when the application has returned or raised, and remove the exchange from the scope."""
         method = self.method
         method.end(None)
         try:
             scope[RECORDED_BY] = None
             seconds, status = self._seconds, self.status
             receive = self._receive
-            # An application that never asks is not told; uvicorn's `receive` is the method of an object that knows.
+            # An application that does not receive is not told; the object of uvicorn's `receive` method knows it.
             if type(receive) is MethodType and getattr(receive.__self__, "disconnected", None) is True:
                 self._left = True
             if error is not None or self._left or seconds is None or status is None:
@@ -138,7 +138,7 @@ class Exchange:
                 seconds = self.middleware.clock() - self._begun if seconds is None else seconds
             series = method.routes.get(id(self.scope.get("endpoint"))) or self.middleware.series(self)
             if series is not None:
-                # A body that came in one piece had its first byte with its last.
+                # If the body was sent in one piece, its first byte was sent with its last.
                 first_byte = self._seconds if self._first_byte is None else self._first_byte
                 series.finish((status, seconds, first_byte))
                 if status >= FAILED or self._exemplar is not None or len(series.finished) > BOUND:
@@ -147,25 +147,27 @@ class Exchange:
             if interrupted(problem):
                 raise
             self.middleware.store.failed("request", problem)
-        self.scope = None  # a copy holds us: what is over waits for no garbage collection
+        self.scope = (
+            None  # a copy of the scope refers to us; this breaks the cycle, which only the garbage collector would free
+        )
         if self.id is not None:
             try:
                 restore(self._token)
             except ValueError as problem:
-                # A request that the garbage collector closes ends in a context that never had the id.
+                # A request that is closed by the garbage collector ends in another context, without the id.
                 if interrupted(problem):
                     raise
 
     def _verdict(self, error: BaseException | None) -> int:
-        """The status that counts where the response did not simply run to its end."""
+        """The status that counts if the response was not complete or something was raised."""
         if self._left or self._refused(error):
             return CLIENT_LEFT
         if self._seconds is not None and self.status is not None:
-            return self.status  # what came after the response is not the client's
+            return self.status  # what happened after the response does not concern the client
         return CLIENT_LEFT if error is not None and is_cancellation(error) else FAILED
 
     def _refused(self, error: BaseException | None) -> bool:
-        """Whether it was the server's own `send` that raised: there was nobody to send to."""
+        """Whether the server's own `send` raised, because the client had disconnected."""
         if isinstance(error, BaseExceptionGroup):
             return all(self._refused(one) for one in error.exceptions)
         if error is None or is_any_of(error, CLIENT_DISCONNECT):
@@ -176,7 +178,7 @@ class Exchange:
         return any(frame.f_code is code for frame, _ in walk_tb(error.__traceback__))
 
     def _look(self, series: RouteSeries, status: int, seconds: float, error: BaseException | None) -> None:
-        """What a request may owe besides the append: a log line, a trace id, a fold."""
+        """Slow path: log, exemplar, fold."""
         store = self.middleware.store
         if status >= FAILED:
             logs.emit(store, "error", "request.failed", self._fields(series, status, seconds, error))
@@ -204,16 +206,16 @@ class Exchange:
         return fields
 
     def _mark(self, seconds: float) -> None:
-        """Keep the current trace id now: tracing middleware within ours has ended its span when we end."""
+        """Keep the current trace id now, because tracing middleware within ours ends its span before our `end`."""
         try:
             self._exemplar = exemplars.current(seconds)
-        except Exception as problem:  # a tracer's trouble is not the request's
+        except Exception as problem:  # an error of the tracer must not reach the request
             if interrupted(problem):
                 raise
             self.middleware.store.failed("exemplar", problem)
 
 
 def is_any_of(error: BaseException, *kinds: tuple[str, str]) -> bool:
-    """Whether an error is of a class of these modules, which it cannot be of where they are not loaded."""
+    """Whether an error is an instance of one of these classes; those of modules that are not loaded cannot match."""
     found = (getattr(sys.modules.get(module), name, None) for module, name in kinds)
     return isinstance(error, tuple(kind for kind in found if isinstance(kind, type)))

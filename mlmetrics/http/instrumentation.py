@@ -1,4 +1,4 @@
-"""Both at once for an application: the middleware, and an exact route for the metrics."""
+"""`instrument`: adds the middleware and a route for the metrics to an application."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Instrumentation:
-    """What an application was instrumented with."""
+    """The arguments with which an application was instrumented."""
 
     service_name: str | None
     path: str
@@ -40,24 +40,24 @@ def instrument(
     skip_paths: Iterable[str] = (),
     request_id: bool = True,
 ) -> None:
-    """Record an application's requests, and serve the metrics at a path of it. Before it starts.
+    """Record an application's requests, and serve the metrics at a path of it. Call it before the application starts.
 
-    The recording is around the whole application: around middleware whenever it was added, and around the
-    handler of unhandled exceptions, so that what counts is the status that the client got.
+    Requests are recorded outside all middleware, including middleware that is added later, and outside the
+    handler of unhandled exceptions. So the status that the client got is the one that counts.
     Calling it again with the same arguments changes nothing.
 
     Args:
         app: a FastAPI or Starlette application.
-        service_name: the `service` label; also the service of everything that names no other.
+        service_name: the `service` label; also used for all calls that do not name a service.
         path: where the metrics are served; scrapes themselves are not recorded.
         registry: where the metrics are registered.
         skip_paths: further paths that are not recorded, such as health checks.
         request_id: as `PrometheusMiddleware`.
 
     Raises:
-        ConfigurationError: not such an application, one that has started, or one that is
-            instrumented with other arguments.
-        RegistrationError: the registry has metrics of our names that are not ours.
+        ConfigurationError: it is no FastAPI or Starlette application, has already started, or is
+            already instrumented with other arguments.
+        RegistrationError: the registry already has other metrics with names of the catalogue.
     """
     given = Instrumentation(service_name, path, registry, frozenset(skip_paths), request_id)
     check_app(app)
@@ -73,7 +73,7 @@ def instrument(
 
 
 def check_app(app: Any) -> None:
-    """Refuse what is no Starlette application."""
+    """Refuse an object that is no Starlette application."""
     if not (hasattr(app, "build_middleware_stack") and hasattr(getattr(app, "router", None), "routes")):
         raise ConfigurationError(
             f"instrument(app): expected a FastAPI or Starlette application, got {type(app).__name__}; "
@@ -82,7 +82,7 @@ def check_app(app: Any) -> None:
 
 
 def check_can_begin(app: Any, service_name: str | None, path: str) -> None:
-    """Refuse an application that has started, a name that is none, and a path that is none."""
+    """Refuse an application that has started, an invalid service name, and an invalid path."""
     if service_name is not None:
         check_service_name(service_name)
     if not isinstance(path, str) or not path.startswith("/"):
@@ -95,7 +95,7 @@ def check_can_begin(app: Any, service_name: str | None, path: str) -> None:
 
 
 def put_around(app: Any, given: Instrumentation) -> None:
-    """Record what the application builds of its middleware when it starts, from outside of all of it."""
+    """Put our middleware around the stack of middleware that the application builds when it starts."""
     from starlette.middleware.errors import ServerErrorMiddleware  # noqa: PLC0415 (the application is Starlette's)
 
     build = app.build_middleware_stack
@@ -110,9 +110,9 @@ def put_around(app: Any, given: Instrumentation) -> None:
         )
 
         class Outermost(ServerErrorMiddleware):
-            """In the form of what is outermost without us, which tracers take apart for their own place in it."""
+            """Has the class of the usual outermost middleware, because tracers look for it to insert their own."""
 
-            __call__ = recorded.__call__  # bound already, so that a request pays for no further call
+            __call__ = recorded.__call__  # bound already, which saves a call for each request
 
         return Outermost(recorded)
 
@@ -120,7 +120,7 @@ def put_around(app: Any, given: Instrumentation) -> None:
 
 
 def add_route(app: Any, path: str, registry: CollectorRegistry) -> None:
-    """Serve the metrics at exactly this path, before any route that would catch all paths."""
+    """Serve the metrics at exactly this path, before any route that matches all paths."""
     from starlette.routing import Route  # noqa: PLC0415 (the application is Starlette's)
 
     async def metrics(request: "Request") -> "Response":

@@ -1,4 +1,4 @@
-"""The ASGI middleware: which requests are recorded, and into which series."""
+"""The ASGI middleware: decides which requests are recorded, and into which series."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -17,33 +17,33 @@ from .series import METHODS, UNMATCHED, Method, RouteSeries, requests_of
 
 
 class PrometheusMiddleware:
-    """Record every HTTP request of an ASGI application: how many, how long, how many now.
+    """Record every HTTP request of an ASGI application: number, duration, requests in progress.
 
     Args:
         app: the application.
-        service_name: the `service` label; also the service of everything that names no other.
-        registry: where the metrics are registered; that of the default toolkit if it is left out.
-        skip_paths: paths that are passed through unrecorded. Scrapes are: they would dilute error rates.
-        request_id: take `X-Request-ID` or make one, bind it as `request_id` in log events, and return it.
+        service_name: the `service` label; also used for all calls that do not name a service.
+        registry: where the metrics are registered; that of the default toolkit by default.
+        skip_paths: paths whose requests are not recorded. Scrapes never are: they would lower error rates.
+        request_id: read or generate an `X-Request-ID`, add it to log events as `request_id`, and return it.
 
     Raises:
-        ConfigurationError: an empty service name.
-        RegistrationError: the registry has metrics of our names that are not ours.
+        ConfigurationError: the service name is empty or not valid.
+        RegistrationError: the registry already has other metrics with names of the catalogue.
 
     Metrics: `fastapi_requests_total`, `fastapi_request_duration_seconds`,
     `fastapi_request_first_byte_seconds`, `fastapi_requests_in_progress`.
 
-    A response that was sent in full counts as the status that the client got. One that was not counts by
-    what happened: 499 if its client left, 500 if the application raised, even if another status had been sent.
+    A response that was sent completely counts with the status that the client got. An incomplete one counts
+    as 499 if the client disconnected, and as 500 if the application raised, even after it sent a status.
 
-    What is within the middleware is recorded, what is around it is not: middleware that was added to the
-    application later, and its handler of unhandled exceptions. `instrument` records these too.
+    Only what happens inside the middleware is recorded. Middleware that is added to the application later,
+    and its handler of unhandled exceptions, are outside. `instrument` records these too.
 
     The route is the template of the endpoint that served the request, found in the application's routes.
-    A request that came to none, such as one that other middleware answers, has the template that its path
-    matches. Where middleware within ours passes on a changed copy of the scope, what counts is what reached
-    the router. The routes that stand when the first request comes all get series of their own; those that
-    are added later share the limit of `max_label_values`, and are `other` beyond it.
+    A request that reached no endpoint, such as one that other middleware answers, has the template that its
+    path matches. If middleware inside ours passes on a changed copy of the scope, the copy counts. Routes
+    that exist at the first request all have their own series; routes that are added later are limited by
+    `max_label_values`, and become `other` beyond it.
 
     Example:
         >>> async def app(scope, receive, send):
@@ -74,7 +74,7 @@ class PrometheusMiddleware:
         self._routes: Routes | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve a request; WebSockets and the lifespan pass untouched."""
+        """Serve a request; WebSockets and lifespan messages are passed on unchanged."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -93,7 +93,7 @@ class PrometheusMiddleware:
         exchange.end(None, scope)
 
     def _begin(self, scope: Any, receive: Any, send: Any) -> Exchange | None:
-        """The exchange that records a request; None if nobody or somebody else does."""
+        """The exchange that records a request; None if it is not recorded, or recorded by other middleware of ours."""
         try:
             if self._routes is None:
                 self._open(scope)
@@ -107,7 +107,7 @@ class PrometheusMiddleware:
                 return None
             method = self._methods.get(scope["method"]) or self._method(scope["method"])
             scope[RECORDED_BY] = exchange = Exchange(self, method, scope, receive, send, root_path)
-        except Exception as problem:  # a request is served whether it can be measured or not
+        except Exception as problem:  # a request is served even if it cannot be measured
             if interrupted(problem):
                 raise
             self.store.failed("request", problem)
@@ -118,23 +118,23 @@ class PrometheusMiddleware:
     def _method(self, name: str) -> Method:
         series = self.requests.method(name)
         method = Method(name if name in METHODS else "OTHER", series)
-        # Names that no standard knows come from clients, who could send new ones without end.
+        # Clients can send any number of unknown method names.
         return self._methods.setdefault(method.name, method)
 
     def _is_counted_by(self, outer: Exchange) -> bool:
-        """Whether a request goes to our series by way of middleware around us, and is not over there."""
+        """Whether middleware around ours is recording the request into the same series."""
         other, store = outer.middleware.requests, self.store
         if outer.scope is None or other.store is not store:
             return False
         return other is self.requests or (other.service or store.service) == (self.requests.service or store.service)
 
     def _open(self, scope: Any) -> None:
-        """Read the routes of the application: of ours, or of the one that we are part of where ours shows none."""
+        """Read the routes of the wrapped application; if it shows none, those of the application in the scope."""
         self._routes = Routes(self.app if level_beneath(self.app) is not None else scope.get("app"))
         self._declare(self._routes)
 
     def _reread(self) -> bool:
-        """Whether the routes have changed; if so what is known of them is known anew."""
+        """Whether the routes have changed; if so, they are read again."""
         routes = self._routes
         if routes is None or not routes.changed():
             return False
@@ -144,13 +144,13 @@ class PrometheusMiddleware:
         return True
 
     def _declare(self, routes: Routes) -> None:
-        """Have what the routes will record stand at 0 from the next scrape on, and leave out their scrapes."""
+        """Create the series of the routes at 0, and do not record requests for the metrics."""
         self._skipped |= forms_of(routes.scrapes())
         for place in routes.places:
             if not place.shown or place.scrape or place.template == UNMATCHED or place.template in self._skipped:
                 continue
             methods = place.methods or frozenset()
-            # Starlette adds HEAD to every GET; hardly anybody asks for it.
+            # Starlette adds HEAD to every GET, but it is rarely used.
             for method in sorted(methods - {"HEAD"} if "GET" in methods else methods):
                 self.requests.method(method)
                 self._route(method, place.template).declare(place.success, FAILED)
@@ -160,9 +160,9 @@ class PrometheusMiddleware:
         return self.requests.route(method, template, own=own)
 
     def series(self, exchange: Exchange) -> RouteSeries | None:
-        """The series of a request that has been routed, found for the first time or by its path; a scrape has none."""
+        """The series of a routed request whose endpoint is not known yet; None for a scrape."""
         routes, method = self._routes, exchange.method
-        if routes is None:  # no request ends that has not begun
+        if routes is None:  # cannot happen: the routes are read when a request begins
             return self.requests.route(method.name, UNMATCHED)
         endpoint = exchange.scope.get("endpoint")
         template = self._template(routes, exchange, endpoint)
@@ -176,7 +176,7 @@ class PrometheusMiddleware:
         return series
 
     def _template(self, routes: Routes, exchange: Exchange, endpoint: Any) -> str:
-        """The template of a request, by its endpoint if that has only one, else by its path."""
+        """The template of a request: that of its endpoint if it has only one, else the one that its path matches."""
         template = routes.of_endpoint(endpoint)
         if template is None:
             path = path_within(exchange.scope, exchange.root_path)
@@ -185,12 +185,12 @@ class PrometheusMiddleware:
 
 
 def forms_of(paths: Iterable[str]) -> frozenset[str]:
-    """The paths, with a slash at their end and as they are."""
+    """The paths as given, and with a slash at the end."""
     return frozenset(form for path in paths for form in (path, f"{path.rstrip('/')}/"))
 
 
 def check_service_name(name: object) -> None:
-    """Refuse a service name that is none."""
+    """Refuse an invalid service name."""
     problem = declared_problem(name)
     if problem is not None:
         raise ConfigurationError(

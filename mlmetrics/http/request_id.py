@@ -1,7 +1,7 @@
-"""The id of a request: the caller's where it is well formed, else a new one; and its place in log events.
+"""The id of a request: the caller's if it is well formed, else a new one; and how log events get it.
 
-Binding goes through the very variable that structlog's `merge_contextvars` reads, so
-that every event of the user's own code carries the id, in threads of the pool too.
+The id is set in the context variable that structlog's `merge_contextvars` reads, so that
+every event of the user's own code has the id, also in threads of a pool.
 """
 
 import os
@@ -24,17 +24,17 @@ Headers = Iterable[tuple[bytes, bytes]]
 
 
 class Made:
-    """New ids: what no other process has, and a number; a fraction of the price of 128 random bits a request."""
+    """New ids: a random text for each process, and a number; faster than 128 random bits for each request."""
 
     def __init__(self) -> None:
         process = f"{SystemRandom().getrandbits(80):020x}"
-        # No Python is run for an id: adding and counting are done where `map` is.
+        # An id runs no Python code: adding and counting are done in C, by `map`.
         self.make: Callable[[], str] = map(process.__add__, map(str, count(FIRST_NUMBER))).__next__
 
 
 made = Made()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=made.__init__)  # type: ignore[misc]  # a child is another process
+    os.register_at_fork(after_in_child=made.__init__)  # type: ignore[misc]  # a child needs its own text
 
 
 def _structlog_variable() -> ContextVar[str]:
@@ -47,7 +47,7 @@ _variable = _structlog_variable()
 
 
 def kept(scope: Any) -> Headers:
-    """The headers of a request, for the application to read as well: an iterator is made a list."""
+    """The headers of a request; an iterator becomes a list, so that the application can read it too."""
     headers: Headers = scope["headers"]
     if hasattr(headers, "__next__"):
         scope["headers"] = headers = list(headers)
@@ -63,9 +63,9 @@ def choose(headers: Headers) -> str:
 
 
 def returned(message: dict[str, Any], chosen: str) -> dict[str, Any]:
-    """The start of a response with the id among its headers; the application's own stays.
+    """The start of a response with the id in its headers; an id set by the application is kept.
 
-    The message is copied: an application may send the same one again.
+    The message is copied, because an application may send the same object again.
     """
     headers = message.get("headers", ())
     if type(headers) is not list and hasattr(headers, "__next__"):
@@ -77,7 +77,7 @@ def returned(message: dict[str, Any], chosen: str) -> dict[str, Any]:
 
 
 def completed(headers: Headers, chosen: str) -> Iterator[tuple[bytes, bytes]]:
-    """Headers that can be read once, when the server reads them; then the id, unless it was among them."""
+    """Headers that can be read only once, by the server, followed by the id unless they contain one."""
     own = False
     for header in headers:
         own = own or (len(header) > 0 and header[0] == HEADER)
@@ -87,7 +87,7 @@ def completed(headers: Headers, chosen: str) -> Iterator[tuple[bytes, bytes]]:
 
 
 bind = _variable.set
-"""Put an id into the context; returns what `restore` takes."""
+"""Set the id in the context; returns the token for `restore`."""
 
 restore = _variable.reset
-"""Put back what the context had before; a ValueError if it is another context."""
+"""Restore the previous value; raises ValueError in another context."""

@@ -1,9 +1,9 @@
 """From a request's scope to the template of its route: `/t/{tenant}/items/{id}`.
 
-What the framework leaves in the scope differs between versions and lacks prefixes, so
-the templates are read from the application once, by walking it; a request then only
-says which endpoint it came to. Endpoints with several templates, and requests that came
-to none, are matched by their path, in the order in which the router would.
+What the framework puts in the scope differs between versions and lacks prefixes. So the
+templates are read once from the routes of the application, and a request only gives its
+endpoint. Endpoints with several templates, and requests that reached no endpoint, are matched
+by their path, in the router's order.
 """
 
 import re
@@ -25,9 +25,9 @@ SUCCESS = 200
 class Place:
     """One template, the paths that belong to it, and the endpoint that serves them.
 
-    The endpoint is kept because it is known by its identity, which must stay its own.
-    `shown` is whether it is part of the application's schema, unlike its documentation pages;
-    `scrape` whether it answers with the metrics.
+    The endpoint is kept, because it is recognized by its `id`, which could be reused otherwise.
+    `shown`: whether it is part of the application's schema, which its documentation pages are not.
+    `scrape`: whether it answers with the metrics.
     """
 
     template: str
@@ -41,7 +41,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """What the mounts above a route put before it, as a template and as a pattern; and what they mounted."""
+    """The path of the mounts above a route, as a template and as a pattern, and the mounted applications."""
 
     template: str = ""
     pattern: str = ""
@@ -57,9 +57,10 @@ class Prefix:
 
 
 class Routes:
-    """The templates of one application; read when it is made, and again when its routes have changed.
+    """The templates of one application; read at the start, and again when its routes have changed.
 
-    `own` are those of the first reading: what is added while requests are served may be without end.
+    `own` are the templates of the first reading. Only these have no limit, because an application may
+    add any number of routes while it serves requests.
     """
 
     def __init__(self, app: Any) -> None:
@@ -81,14 +82,14 @@ class Routes:
         self._scrapes = frozenset(id(place.endpoint) for place in self.places if place.scrape)
 
     def changed(self) -> bool:
-        """Whether routes came, went or were replaced since; if so they are read."""
+        """Whether routes were added, removed or replaced since the last reading; if so, they are read again."""
         if all(tuple(level.routes) == routes for level, routes in self._levels):
             return False
         self._read()
         return True
 
     def scrapes(self) -> Iterator[str]:
-        """The paths at which the metrics are served, where these have no parameters."""
+        """The paths without parameters at which the metrics are served."""
         for place in self.places:
             path = place.template.removesuffix(MOUNT_TAIL)
             if place.scrape and "{" not in path and self._match(path, "GET") in (place.template, UNMATCHED):
@@ -99,16 +100,16 @@ class Routes:
         return id(endpoint) in self._scrapes
 
     def knows(self, endpoint: Any) -> bool:
-        """Whether an endpoint is among those that were read; None, as that of no route, is not."""
+        """Whether the endpoint is that of a known route; None is not."""
         return id(endpoint) in self._endpoints
 
     def of_endpoint(self, endpoint: Any) -> str | None:
-        """The template of an endpoint that has only one, so that no path need be looked at."""
+        """The template of an endpoint that has only one; else None, and the path decides."""
         template = self._only.get(id(endpoint))
         return None if template == UNMATCHED else template
 
     def of_path(self, path: str, method: str, *, redirected: bool) -> str:
-        """The template that a path belongs to, or `unmatched`."""
+        """The template that a path matches, or `unmatched`."""
         found = self._match(path, method)
         if found == UNMATCHED and redirected and path != "/":
             return self._match(path.rstrip("/") if path.endswith("/") else f"{path}/", method)
@@ -127,7 +128,7 @@ class Routes:
 
 
 def path_within(scope: Mapping[str, Any], root_path: str) -> str:
-    """The path of a request without the prefix that a proxy or a server put before it."""
+    """The path of a request without the prefix that a proxy or a server added."""
     path: str = scope["path"]
     if root_path and path.startswith(root_path) and path[len(root_path) : len(root_path) + 1] in ("", "/"):
         return path[len(root_path) :] or "/"
@@ -135,7 +136,7 @@ def path_within(scope: Mapping[str, Any], root_path: str) -> str:
 
 
 def levels_in(level: Level | None, above: tuple[Any, ...]) -> Iterator[Level]:
-    """A level, and those of the mounts and the included routers beneath it."""
+    """A level, and the levels of its mounts and included routers."""
     if level is None or any(level.owner is owner for owner in above):
         return
     yield level
@@ -146,7 +147,7 @@ def levels_in(level: Level | None, above: tuple[Any, ...]) -> Iterator[Level]:
 
 
 def inner_level(mount: Any, app: Any) -> Level | None:
-    """What is mounted; where a wrapper hides it, the mount itself may still have its routes."""
+    """The level of a mounted application; if a wrapper hides its routes, those that the mount keeps."""
     level = level_beneath(app)
     if level is None and getattr(mount, "routes", None):
         return level_beneath(getattr(mount, "_base_app", None))
@@ -154,7 +155,7 @@ def inner_level(mount: Any, app: Any) -> Level | None:
 
 
 def places_of(level: Level | None, prefix: Prefix) -> Iterator[Place]:
-    """Every place of a level and beneath it that is served over HTTP, in the router's order."""
+    """All places of a level and of the levels beneath it that are served over HTTP, in the router's order."""
     if level is None or prefix.has(level):
         return
     from starlette.routing import Host, Mount, WebSocketRoute  # noqa: PLC0415 (what has routes is Starlette's)
@@ -171,7 +172,7 @@ def places_of(level: Level | None, prefix: Prefix) -> Iterator[Place]:
 
 
 def contexts(routes: Sequence[Any]) -> Iterable[Any]:
-    """The routes with those of included routers in their place, where FastAPI keeps these apart."""
+    """The routes, with those of included routers inserted in their place if FastAPI keeps them separate."""
     expand = getattr(sys.modules.get("fastapi.routing"), "iter_route_contexts", None)
     return routes if expand is None else expand(routes)
 
@@ -192,7 +193,7 @@ def place_of(route: Any, prefix: Prefix) -> Place:
 
 
 def mounted(mount: Any, prefix: Prefix) -> Iterator[Place]:
-    """The places of a mounted application, then the mount itself for what none of them is."""
+    """The places of a mounted application, then one for paths of the mount that match none of them."""
     template = prefix.template + mount.path_format.removesuffix(MOUNT_TAIL)
     pattern = prefix.pattern + bare(mount.path_regex.pattern.removesuffix(MOUNT_TAIL_PATTERN))
     level = inner_level(mount, mount.app)
@@ -202,5 +203,5 @@ def mounted(mount: Any, prefix: Prefix) -> Iterator[Place]:
 
 
 def bare(pattern: str) -> str:
-    """A route's pattern without its beginning and its group names, which may repeat along a path."""
+    """A route's pattern without its `^` and its group names, because names may repeat in a longer path."""
     return GROUP_NAME.sub("", pattern.removeprefix("^"))

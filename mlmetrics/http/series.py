@@ -1,4 +1,4 @@
-"""What is recorded of requests: lists that only grow, by method and by route, and their folds."""
+"""The recorded data of requests: lists by method and by route, and how they are folded."""
 
 from typing import Any, cast
 
@@ -16,9 +16,9 @@ IN_PROGRESS = "fastapi_requests_in_progress"
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 UNMATCHED = "unmatched"
 STATUSES = range(100, 600)
-"""What HTTP allows; an application may send any number."""
+"""The statuses that HTTP allows; an application may send any number."""
 MOST_OWN_ROUTES = 10_000
-"""A bound for programs that make applications without end."""
+"""The most routes without limit, for programs that keep creating applications."""
 
 Finished = tuple[int, float, float | None]
 """Status, seconds to the last byte, seconds to the first byte of the body if there was one."""
@@ -40,18 +40,18 @@ class MethodSeries(Lists):
         self._value: Value | None = None
 
     def prepare(self) -> None:
-        """Have the gauge stand at least at 0."""
+        """Create the gauge, at 0."""
         if self._value is None:
             self._value = self._store.number_cell(IN_PROGRESS, self._labels).value
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
-        """Work out how many are in progress."""
+        """Compute how many requests are in progress."""
         ended, begun = counts
         if begun != ended:
             writes.append(moved(self._value, begun - ended))
 
     def forget(self) -> None:
-        """Nothing of the parent's is in progress in a forked child."""
+        """Set the number in progress to 0: the requests of the parent do not run in a forked child."""
         if self._value is not None:
             self._value.set(0.0)
 
@@ -73,12 +73,12 @@ class RouteSeries(Lists):
         self._durations: tuple[HistogramCell, HistogramCell] | None = None
 
     def declare(self, *statuses: int) -> None:
-        """Have these statuses stand at 0 from the next scrape on, so that `rate` sees the first."""
+        """Create the series of these statuses at 0 from the next scrape on, so that `rate` sees the first request."""
         names = [str(status) if status in STATUSES else OTHER for status in statuses]
         self._counts.update({name: None for name in names if name not in self._counts})
 
     def prepare(self) -> None:
-        """Have the metrics stand at least at 0, with every status that was declared."""
+        """Create the metrics at 0, with every declared status."""
         self._histograms()
         for name, count in tuple(self._counts.items()):
             if count is None:
@@ -97,7 +97,7 @@ class RouteSeries(Lists):
         return value
 
     def _named(self, status: int) -> str:
-        """The status as a label; `other` where HTTP has none such, and where there have been too many."""
+        """The status as a label; `other` if HTTP does not allow it, or if the limit is reached."""
         name, store = str(status), self.requests.store
         if name in self._counts:
             return name
@@ -110,7 +110,7 @@ class RouteSeries(Lists):
         return str(store.admit(TOTAL, self.labels, (name,))[-1])
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
-        """Work out what counters and buckets become."""
+        """Compute the new values of counters and buckets."""
         duration, to_first_byte = self._histograms()
         finished = self.finished[: counts[0]]
         numbers: dict[int, int] = {}
@@ -144,7 +144,7 @@ class Method:
 
 
 class Requests:
-    """All requests that one store records for one service, however many apps there are."""
+    """All requests that one store records for one service, even of several applications."""
 
     def __init__(self, store: Store, service: str | None) -> None:
         self.store = store
@@ -155,7 +155,7 @@ class Requests:
         self._own: set[str] = set()
 
     def method(self, name: str) -> MethodSeries:
-        """The series of a method, `OTHER` for one that no standard knows."""
+        """The series of a method; `OTHER` for unknown methods."""
         name = name if name in METHODS else OTHER.upper()
         series = self._methods.get(name)
         if series is None:
@@ -165,7 +165,7 @@ class Requests:
         return series
 
     def route(self, method: str, template: str, *, own: bool = False) -> RouteSeries:
-        """The series of a method and a route template; `own` ones, which the application bounds, have no limit."""
+        """The series of a method and a route template; `own` ones, of the application itself, are not limited."""
         method = method if method in METHODS else OTHER.upper()
         free = template == UNMATCHED or (own and self._owns(template))
         route = template if free else str(self.store.admit(TOTAL, (self.service, method), (template,))[-1])
@@ -177,14 +177,14 @@ class Requests:
         return series
 
     def _owns(self, template: str) -> bool:
-        """Whether a template has a series without limit; one that is no proper label text has not."""
+        """Whether a template is exempt from the limit; one that is not valid label text is not."""
         if len(self._own) < MOST_OWN_ROUTES and clean(template) == (template, None):
             self._own.add(template)
         return template in self._own
 
 
 def requests_of(store: Store, service: str | None) -> Requests:
-    """The one `Requests` of a store and a service: apps that are rebuilt go on with its series."""
+    """The one `Requests` of a store and a service: an application that is built again continues its series."""
     (service,) = store.admit_service(TOTAL, service)
     key = f"requests of {service!r}"
     known = store.declared.get(key)

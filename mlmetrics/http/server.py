@@ -1,4 +1,4 @@
-"""A small HTTP server in a thread, for programs that have none: workers, consumers, loops."""
+"""A small HTTP server in a thread, for programs without one, such as workers and consumers."""
 
 import socket
 import threading
@@ -16,7 +16,7 @@ POLL_SECONDS = 0.1
 
 
 class MetricsServer:
-    """A running server: its port, and how to end it; a context manager too."""
+    """A running server: has its port, and `close`; also a context manager."""
 
     def __init__(self, port: int, host: str, registry: CollectorRegistry) -> None:
         store_for(registry)
@@ -45,7 +45,7 @@ class MetricsServer:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
-    # A port that somebody else serves must be refused, also where the system would share it.
+    # A port that another program serves must be refused, even if the system would share it.
     allow_reuse_port = False
 
 
@@ -54,7 +54,7 @@ class _Server6(_Server):
 
 
 def listen(port: int, host: str, handler: type[BaseHTTPRequestHandler]) -> ThreadingHTTPServer:
-    """Take the port, or say clearly why not."""
+    """Listen on the port, or raise an error that says why it is not possible."""
     kind = _Server6 if ":" in host else _Server
     try:
         return kind((host, port), handler)
@@ -76,7 +76,7 @@ def handler_of(registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
             try:
                 query = self.path.partition("?")[2]
                 answer = Scrape.of(self.headers.items(), query).answer(registry)
-            except Exception as error:  # noqa: BLE001 (the scraper is told, and the next scrape served)
+            except Exception as error:  # noqa: BLE001 (the scraper gets the error, and the server continues)
                 answer = Answer(f"{type(error).__name__}: {error}".encode(), {"Content-Type": "text/plain"}, 500)
             self._give(answer)
 
@@ -97,6 +97,6 @@ def handler_of(registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
                 self.wfile.write(answer.body)
 
         def log_request(self, code: object = "-", size: object = "-") -> None:
-            """Scrapes come every few seconds: not worth a line each."""
+            """Log nothing: scrapes come every few seconds."""
 
     return Handler

@@ -1,4 +1,4 @@
-"""How what was recorded leaves the process, as a toolkit has it: routes, apps, a server of its own, a push."""
+"""The ways to publish the metrics, as methods of a toolkit: a route, an application, a server, a push."""
 
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -27,8 +27,8 @@ def start_metrics_server(port: int, host: str = "127.0.0.1", registry: Collector
         registry: what to write.
 
     Raises:
-        ConfigurationError: the port is taken, or none.
-        RegistrationError: the registry has metrics of our names that are not ours.
+        ConfigurationError: the port is in use or invalid.
+        RegistrationError: the registry already has other metrics with names of the catalogue.
 
     Example:
         >>> with start_metrics_server(0, registry=CollectorRegistry()) as server:
@@ -46,7 +46,7 @@ def push_metrics(
     registry: CollectorRegistry = REGISTRY,
     timeout: float = PUSH_TIMEOUT_SECONDS,
 ) -> None:
-    """Push the metrics to a Pushgateway, in place of what this job pushed before.
+    """Push the metrics to a Pushgateway; they replace what this job pushed before.
 
     Args:
         gateway: its address, such as `localhost:9091`.
@@ -69,20 +69,20 @@ class Serving:
 
     @property
     def store(self) -> Store:
-        """What the registry records."""
+        """The store of the registry."""
         return store_for(self.registry)
 
     def _opened(self) -> CollectorRegistry:
-        """The registry, its store made: what the toolkit was configured with holds from then on."""
+        """The registry, after its store has been made and configured."""
         self.store  # noqa: B018 (it is made when first asked for)
         return self.registry
 
     async def metrics_endpoint(self, request: "Request | None" = None) -> "Response":
-        """Answer a scrape in a route of yours, off the event loop.
+        """Answer a scrape in your own route, outside the event loop.
 
         Args:
-            request: the request, by which format and encoding are negotiated. `PrometheusMiddleware` knows
-                that of a scrape; without either, the answer is text 0.0.4.
+            request: the request, whose headers decide format and compression. If it is left out, the one that
+                `PrometheusMiddleware` has seen is used; without the middleware, the answer is text 0.0.4.
         """
         return await metrics_endpoint(request, registry=self._opened())
 
@@ -99,18 +99,18 @@ class Serving:
         skip_paths: Iterable[str] = (),
         request_id: bool = True,
     ) -> None:
-        """Record an application's requests, and serve the metrics at a path of it. Before it starts.
+        """Record an application's requests, and serve the metrics at a path of it. Call it before it starts.
 
         Args:
             app: a FastAPI or Starlette application.
             service_name: the `service` label; the toolkit's service by default.
             path: where the metrics are served; scrapes themselves are not recorded.
             skip_paths: further paths that are not recorded, such as health checks.
-            request_id: take `X-Request-ID` or make one, bind it in log events, and return it.
+            request_id: read or generate an `X-Request-ID`, add it to log events, and return it.
 
         Raises:
-            ConfigurationError: not such an application, one that has started, or one that is
-                instrumented with other arguments.
+            ConfigurationError: it is no FastAPI or Starlette application, has already started, or is
+                already instrumented with other arguments.
         """
         name = service_name if service_name is not None else self.service
         instrument(app, name, path, self._opened(), skip_paths=skip_paths, request_id=request_id)
@@ -123,7 +123,7 @@ class Serving:
             host: the address to listen on; `0.0.0.0` for all.
 
         Raises:
-            ConfigurationError: the port is taken, or none.
+            ConfigurationError: the port is in use or invalid.
         """
         return start_metrics_server(port, host, self._opened())
 
@@ -135,7 +135,7 @@ class Serving:
         grouping: Mapping[str, str] | None = None,
         timeout: float = PUSH_TIMEOUT_SECONDS,
     ) -> None:
-        """Push the metrics to a Pushgateway, in place of what this job pushed before.
+        """Push the metrics to a Pushgateway; they replace what this job pushed before.
 
         Args:
             gateway: its address, such as `localhost:9091`.

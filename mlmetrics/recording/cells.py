@@ -1,8 +1,8 @@
-"""The folded numbers of one series, and how they are written down.
+"""The folded numbers of one series, and their text on a metrics page.
 
-The only place that touches `prometheus_client.values.ValueClass`, the seam through which
-the client itself switches between one process and several. What is read for a scrape is
-read while nobody folds (`folding`), so no histogram is ever seen half written.
+The only place that uses `prometheus_client.values.ValueClass`, by which the client switches
+between one process and several. A scrape reads while no fold is running (`folding`), so it does
+not see a histogram that is partly written.
 """
 
 from bisect import bisect_left, bisect_right
@@ -18,20 +18,20 @@ from ..catalog import Metric
 Value = Any  # an instance of prometheus_client's ValueClass, which the client leaves untyped
 
 Write = tuple[Callable[[Any], object], Any, Any]
-"""One step of a fold, which may be done twice: a setter, what it sets, and what stood there before."""
+"""One step of a fold, which may be repeated: a setter, the new value, and the old value."""
 
 
 def make_value(metric: Metric, sample: str, names: Sequence[str], labels: Sequence[str]) -> Value:
-    """One number of the client's: in memory, or in the file of this process."""
+    """Make one value of the client: in memory, or in the file of this process."""
     family = metric.name.removesuffix("_total") if metric.kind == "counter" else metric.name
     mode = {"multiprocess_mode": metric.across_workers} if metric.kind == "gauge" else {}
-    # The module attribute is read at every call, as the client reads it, so that tests and
-    # multiprocess set-ups that swap it are obeyed.
+    # The module attribute is read at every call, as the client does, so that tests and
+    # multiprocess set-ups can replace it.
     return values.ValueClass(metric.kind, family, sample, names, labels, metric.help, **mode)
 
 
 def in_files() -> bool:
-    """Whether values stand in files, of which each process has its own."""
+    """Whether values are kept in files, one set for each process."""
     return bool(getattr(values.ValueClass, "_multiprocess", False))
 
 
@@ -42,13 +42,13 @@ def plus(value: Value, amount: float) -> Write:
 
 
 def moved(value: Value, change: int) -> Write:
-    """Change what is in progress; a forked child sees the end of calls whose beginning is not its own."""
+    """Change the number in progress, not below 0: in a forked child, calls may end that began in its parent."""
     before = value.get()
     return value.set, max(0.0, before + change), before
 
 
 def escape(text: str) -> str:
-    """A label value as both text formats write it."""
+    """The label value, escaped as both text formats require."""
     return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
@@ -58,7 +58,7 @@ def label_text(names: Sequence[str], labels: Sequence[str]) -> str:
 
 
 def exemplar_text(exemplar: Exemplar | None) -> str:
-    """The OpenMetrics tail of a bucket line, empty where there is no exemplar."""
+    """The exemplar as OpenMetrics writes it at the end of a bucket line; empty if there is none."""
     if exemplar is None:
         return ""
     labels = label_text(tuple(exemplar.labels), tuple(exemplar.labels.values()))
@@ -66,11 +66,11 @@ def exemplar_text(exemplar: Exemplar | None) -> str:
 
 
 PLAIN_BELOW = 1e6
-"""Go, and so the client, writes larger numbers with an exponent; smaller ones are as Python has them."""
+"""The client, like Go, writes larger numbers with an exponent, and smaller ones as Python does."""
 
 
 def number_text(number: float) -> str:
-    """A number as `floatToGoString` writes it, without the call where Python's own text is the same."""
+    """The number as `floatToGoString` writes it; for small numbers `repr` gives the same text faster."""
     return repr(float(number)) if number < PLAIN_BELOW else floatToGoString(number)
 
 
@@ -110,8 +110,8 @@ class Bounds:
 class HistogramCell:
     """Buckets and sum of one histogram series.
 
-    A bucket line is `name_bucket{` + labels before `le` + `le="…"` + labels after it: the
-    outer parts are rendered once per series, the middle once per histogram.
+    A bucket line is `name_bucket{` + labels before `le` + `le="…"` + labels after it. The first
+    and the last part are rendered once per series, `le` once per histogram.
     """
 
     __slots__ = (
@@ -127,7 +127,7 @@ class HistogramCell:
         bucket, names = f"{metric.name}_bucket", (*metric.labels, "le")
         self._counts = [make_value(metric, bucket, names, (*labels, le)) for le in bounds.texts]
         self._sum = make_value(metric, f"{metric.name}_sum", metric.labels, labels)
-        # Between which buckets there may be numbers: from the start only where a file has some already.
+        # The first and last bucket that are not empty; a file may already have numbers.
         found = [place for place, value in enumerate(self._counts) if value.get()]
         self._first, self._last = (found[0], found[-1]) if found else (len(bounds.texts), -1)
         self._text = label_text(metric.labels, labels)
@@ -138,8 +138,8 @@ class HistogramCell:
     def add(self, writes: list[Write], batch: Sequence[float]) -> None:
         """Count the numbers per bucket, and add once to each that gets any.
 
-        The calls of a series mostly end in the same bucket, which its greatest and its least
-        number show; otherwise sorting lets each bound be found once instead of each number.
+        Mostly all numbers of a batch belong to the same bucket, which their maximum and minimum
+        show. Otherwise they are sorted, and each bound is searched once instead of each number.
         """
         uppers, counts = self._bounds.uppers, self._counts
         last = bisect_left(uppers, max(batch))
@@ -158,14 +158,14 @@ class HistogramCell:
         writes.append(plus(self._sum, sum(batch)))
 
     def mark(self, writes: list[Write], exemplars: Iterable[Exemplar]) -> None:
-        """Hang each exemplar on the bucket that its value falls into; the newest stays."""
+        """Give each exemplar to the bucket of its value; a bucket keeps the newest one."""
         for exemplar in exemplars:
             value = self._counts[bisect_left(self._bounds.uppers, exemplar.value)]
             writes.append((value.set_exemplar, exemplar, value.get_exemplar()))
             self._marked = True
 
     def samples(self, names: Sequence[str]) -> Iterator[Sample]:
-        """The series as prometheus_client's samples, buckets cumulated."""
+        """The series as prometheus_client's samples, with cumulative buckets."""
         name, labels, total = self._name, dict(zip(names, self._labels, strict=True)), 0.0
         for le, count in zip(self._bounds.texts, self._counts, strict=True):
             total += count.get()
@@ -176,8 +176,8 @@ class HistogramCell:
     def write(self, lines: list[str], *, exemplars: bool) -> None:
         """Append the series' lines as `generate_latest` would write them.
 
-        The parts are laid out by slices, four to a line: that is a fraction of the time of
-        formatting the lines.
+        Each line has four parts, which are assigned by slices: this is much faster than
+        formatting each line.
         """
         numbers = self._numbers()
         parts = [self._before] * (4 * len(numbers))
@@ -191,7 +191,7 @@ class HistogramCell:
         lines.append("".join(parts))
 
     def _numbers(self) -> list[str]:
-        """The buckets' counts, cumulated, as text; empty ones at either end are not asked."""
+        """The cumulative counts of the buckets as text; empty buckets at both ends are not read."""
         numbers, total, number = ["0.0"] * self._first, 0.0, "0.0"
         for value in self._counts[self._first : self._last + 1]:
             total += value.get()

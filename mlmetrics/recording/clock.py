@@ -1,4 +1,4 @@
-"""A clock of the user's, which may break: what it raises reaches no call that it was to time."""
+"""A clock given by the user, which may fail: what it raises does not reach the calls that it times."""
 
 from collections.abc import Callable
 from math import isfinite
@@ -8,14 +8,14 @@ from ..interruption import interrupted
 
 
 def guarded(clock: Callable[[], float], failed: Callable[[str, object], None]) -> Callable[[], float]:
-    """The clock, and from its first failure on `perf_counter`, which goes on from its last reading.
+    """The clock; after its first failure, `perf_counter`, shifted to continue from the clock's last reading.
 
-    A clock fails when it raises or gives no finite number. It is not asked again: readings of
-    two clocks in turn would make durations that nobody has waited.
+    A clock fails when it raises or returns no finite number. It is not called again, because the
+    difference between readings of two clocks is not a duration.
 
     Args:
-        clock: seconds as a monotonic float.
-        failed: is told the place, `clock`, and what was wrong.
+        clock: returns seconds as a monotonic float.
+        failed: is called with the place, `clock`, and the problem.
     """
     last = 0.0
     offset: float | None = None

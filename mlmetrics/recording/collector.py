@@ -1,7 +1,7 @@
-"""The one collector that a registry holds for us, and the store behind it.
+"""The collector that mlmetrics registers in a registry, and the store that it reads.
 
-It yields ordinary families, so `generate_latest`, `push_to_gateway` and every other
-exporter work as ever.
+It yields ordinary families, so `generate_latest`, `push_to_gateway` and all other
+exporters work as usual.
 """
 
 import os
@@ -32,15 +32,15 @@ if hasattr(os, "register_at_fork"):
 
 
 class StoreCollector(Collector):
-    """Folds a store and yields what it has, whenever the registry is collected."""
+    """Folds a store and yields its families, whenever the registry is collected."""
 
-    of_mlmetrics = True  # what a second import of this module knows the collectors of the first by
+    of_mlmetrics = True  # by this a second import of this module recognizes collectors of the first
 
     def __init__(self, store: Store) -> None:
         self._store = store
 
     def describe(self) -> Iterator[ClientMetric]:
-        """Every family of the catalogue, so that a clash of names is found when registering."""
+        """Every family of the catalogue, so that a name that is already used is found when registering."""
         return (family.expose() for family in self._store.families.values())
 
     def collect(self) -> Iterator[ExposedFamily]:
@@ -54,20 +54,20 @@ class StoreCollector(Collector):
 
 
 def observe_process(store: Store) -> None:
-    """What a scrape says of the process itself."""
+    """Record the version and the limits of the process."""
     store.gauge("mlmetrics_build_info", (__version__,)).record(1)
     store.gauge("mlmetrics_memory_limit_bytes").record(limits.memory_limit_bytes())
     store.gauge("mlmetrics_cpu_limit_cores").record(limits.cpu_limit_cores())
 
 
 def store_for(registry: CollectorRegistry) -> Store:
-    """The store of a registry, registered with it when first asked for, and again when the registry was cleared.
+    """The store of a registry; registered at the first request, and again after the registry was cleared.
 
-    A registry that has been cleared, as test suites do, gets the same store back: nothing
-    that was recorded before or meanwhile is lost.
+    A registry that has been cleared, as test suites do, gets the same store again, so no
+    recorded value is lost.
 
     Raises:
-        RegistrationError: the registry already has a metric of one of our names.
+        RegistrationError: the registry already has another metric with a name of the catalogue.
     """
     with _registering:
         store = _stores.get(registry)
@@ -82,22 +82,22 @@ def store_for(registry: CollectorRegistry) -> Store:
 
 
 def store_of(registry: CollectorRegistry) -> Store | None:
-    """The store of a registry, if it has one already."""
+    """The store of a registry; None if it has none."""
     return _stores.get(registry)
 
 
 def registry_of(store: Store) -> CollectorRegistry | None:
-    """The registry that a store belongs to, while there is one."""
+    """The registry of a store; None if it no longer exists."""
     return next((registry for registry, known in tuple(_stores.items()) if known is store), None)
 
 
 def _take_over(registry: CollectorRegistry) -> None:
-    """Unregister the collector of an earlier import, after somebody emptied `sys.modules` and imported again.
+    """Unregister the collector of an earlier import, after `sys.modules` was emptied and mlmetrics imported again.
 
-    Counters start at 0 then, as after a restart. Functions that were decorated by the earlier
-    import go on, and record what nobody reads any more: each import has locks of its own.
+    Counters then start at 0, as after a restart. Functions that were decorated by the earlier
+    import still record, but nothing exposes it: each import has its own locks.
     """
-    # There is no public way to ask who has a name.
+    # There is no public way to find the collector of a name.
     held: Any = getattr(registry, "_names_to_collectors", {}).get("mlmetrics_build_info")
     if getattr(held, "of_mlmetrics", False):
         logs.logger().warning("collector.replaced", why="mlmetrics was imported again")
@@ -105,8 +105,8 @@ def _take_over(registry: CollectorRegistry) -> None:
 
 
 def holds(registry: CollectorRegistry, store: Store) -> bool:
-    """Whether the registry still has what it got of us; nobody is told when it is cleared."""
-    # There is no public way to ask. A client that keeps its collectors under another name is taken to have kept ours.
+    """Whether the registry still has the collector of this store; clearing a registry notifies nobody."""
+    # There is no public way to ask. Without this private attribute, we assume that it still has the collector.
     held = getattr(registry, "_collector_to_names", None)
     return held is None or store.collector in held
 
@@ -126,7 +126,7 @@ def _register(store: Store, registry: CollectorRegistry) -> None:
 
 
 def declare_own(store: Store) -> None:
-    """Have what we say of ourselves stand at 0 from the first scrape, so that `increase` sees the first mistake."""
+    """Create the series about mlmetrics itself at 0, so that `increase` sees the first error."""
     store.counter("mlmetrics_scrape_errors_total")
     store.gauge("mlmetrics_scrape_duration_seconds")
     for place in RECORDING_PLACES:
@@ -134,7 +134,7 @@ def declare_own(store: Store) -> None:
 
 
 class _Default:
-    """Where what names no registry goes: prometheus_client's own, or what the default toolkit is configured with."""
+    """How to find the store that is used if no registry is given; by default that of prometheus_client's `REGISTRY`."""
 
     def __init__(self) -> None:
         self.find: Callable[[], Store] = lambda: store_for(REGISTRY)
@@ -145,7 +145,7 @@ _default = _Default()
 
 
 def default_store() -> Store:
-    """The store of what names no registry."""
+    """The store that is used if no registry is given."""
     _default.asked = True
     return _default.find()
 

@@ -1,4 +1,4 @@
-"""One metric with all its cells, and how it is handed to a scrape."""
+"""One metric with all its cells, and the family that a scrape gets of it."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ EXPOSED_NAME_SUFFIX = "_total"  # prometheus_client names a counter's family wit
 
 
 class Family:
-    """The cells of one metric by label values, in the order in which they came."""
+    """The cells of one metric by label values, in the order in which they were created."""
 
     def __init__(self, metric: Metric) -> None:
         self.metric = metric
@@ -23,7 +23,7 @@ class Family:
 
     @property
     def empty(self) -> bool:
-        """Whether no series has come yet."""
+        """Whether it has no series yet."""
         return not self._cells
 
     def cell(self, labels: tuple[str, ...]) -> Cell:
@@ -39,7 +39,7 @@ class Family:
         return NumberCell(self.metric, labels)
 
     def cells(self) -> tuple[Cell, ...]:
-        """The cells there are now."""
+        """All present cells."""
         return tuple(self._cells.values())
 
     def expose(self) -> "ExposedFamily":
@@ -48,9 +48,9 @@ class Family:
 
 
 class ExposedFamily(ClientMetric):
-    """An ordinary metric family, for any exporter; and one that can write itself, for ours.
+    """An ordinary metric family for any exporter, which can also write its own text for mlmetrics' exposition.
 
-    `samples` are made only when somebody reads them: our own scrape never does.
+    `samples` are computed only when they are read; mlmetrics' own scrape does not read them.
     """
 
     def __init__(self, family: Family) -> None:
@@ -60,16 +60,16 @@ class ExposedFamily(ClientMetric):
 
     @property
     def samples(self) -> list[Sample]:
-        """Every sample of the family, read while nobody folds."""
+        """All samples of the family, read while no fold is running."""
         family, names = self._family, self._family.metric.labels
         return steadily(lambda: [sample for cell in family.cells() for sample in cell.samples(names)])
 
     @samples.setter
     def samples(self, _: list[Sample]) -> None:
-        """The client's constructor sets an empty list; there is nothing to keep."""
+        """Ignore the empty list that the client's constructor sets."""
 
     def write(self, lines: list[str], *, openmetrics: bool) -> None:
-        """Append the family's text, byte for byte what `generate_latest` makes of its samples."""
+        """Append the family's text, byte for byte what `generate_latest` writes for its samples."""
         lines.extend(self._head(openmetrics=openmetrics))
         for cell in self._family.cells():
             cell.write(lines, exemplars=openmetrics)

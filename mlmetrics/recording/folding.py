@@ -1,18 +1,18 @@
-"""Who may fold, and how a fold is done so that it may be interrupted anywhere and done again.
+"""Folds: one at a time, and safe to interrupt anywhere, because the next fold can do an interrupted one again.
 
-One thread folds at a time, and never one that would have to wait for itself: a call that
-records may run in a signal handler, in `__del__`, in the middle of another fold of its own
-thread. So the hot path only ever attempts to fold; a scrape waits a little for another thread.
+One thread folds at a time. A call that records may run in a signal handler or in `__del__`, in the
+middle of a fold of the same thread, and would then wait for itself. So the hot path never waits for
+a fold: it folds or goes on. A scrape waits for another thread, at most `WAIT_SECONDS`.
 
-A signal handler may raise wherever CPython runs one: after a call, at a jump backwards, at the
-entry of a function. Between two such places nothing comes, no other thread either, and all that
-must not be divided stands between two of them. That is why a list with one token serves as the
-lock, taken and put back by statements: of a lock that is acquired by a call, nobody would know
-after an exception whether it is held.
+CPython runs signal handlers, and switches threads, only after a call, at a backward jump and at the
+entry of a function. Code between two such places cannot be interrupted, and steps that must happen
+together stand between two of them. That is why the lock is a list with one token, which is taken
+and put back by statements: if a lock is acquired by a call and an exception follows, it is unknown
+whether the lock is held.
 
-A fold first works out what every value will be, then publishes that with one assignment, then
-writes, then forgets the numbers it was made of. Interrupted before it was published, it has
-changed nothing; interrupted later, the next fold does it again to the same result.
+A fold first computes all new values, then publishes them with one assignment, then writes them, then
+deletes the numbers that they were computed from. If it is interrupted before publishing, nothing has
+changed; if it is interrupted later, the next fold repeats it with the same result.
 """
 
 import os
@@ -33,15 +33,15 @@ _TOKEN = (None,)
 
 
 Batch = tuple[list[tuple[list[Any], int]], list[Write]]
-"""What a fold takes, and what writing it down comes to: lists of appended numbers with how many of
-each are taken, and the values to set, each once, all of them known before the first is written."""
+"""One fold: the lists of appended numbers with how many of each are taken, and the values to set.
+Each value is set once, and all are known before the first is written."""
 
 
 class Turn:
     """The right to fold, the thread that has it, and the batch that is being written.
 
-    A forked child has a turn of its own. A fold that was under way in the forking thread finds
-    that out, and leaves the rest to it.
+    A forked child gets a new turn. A fold that was running in the forking thread notices the new
+    turn in the child and stops; the new turn finishes the batch.
     """
 
     __slots__ = ("batch", "owner", "token")
@@ -52,7 +52,7 @@ class Turn:
         self.batch = batch
 
     def finish(self) -> None:
-        """Write the published batch and forget its numbers; of an error that is ours, nothing remains written."""
+        """Write the published batch and delete its numbers; undo all writes after an error that is no interruption."""
         if self.batch is None:
             return
         (sources, writes), state, written = self.batch, _state, 0
@@ -69,10 +69,10 @@ class Turn:
                 self.batch = None
             raise
         if state.turn is self:
-            del writes[:]  # from here on there is only to forget
+            del writes[:]  # all is written: only the numbers remain to be deleted
         while sources and state.turn is self:
             pending, count = sources[-1]
-            # One step: nothing is called between the two.
+            # These two statements cannot be interrupted: there is no call between them.
             del pending[:count]
             del sources[-1]
         self.batch = None
@@ -82,21 +82,21 @@ class Foldable(Protocol):
     """What can be folded."""
 
     def batch(self) -> Batch | None:
-        """What there is to fold, if anything."""
+        """What there is to fold; None if there is nothing."""
 
 
 class Forks(Protocol):
-    """What a fork concerns: it folds before the process is copied, and goes on anew in the child."""
+    """What must act at a fork: fold everything before the process is copied, and start anew in the child."""
 
     def fold_all(self) -> None:
         """Fold everything; the caller has the turn."""
 
     def renew(self) -> None:
-        """Go on in a child; the caller has the turn."""
+        """Start anew in the child; the caller has the turn."""
 
 
 class _State:
-    """The turn, and the thread that forks now, for which all folds stand still."""
+    """The turn, and the thread that is forking now; no fold starts while there is one."""
 
     def __init__(self) -> None:
         self.turn = Turn()
@@ -106,11 +106,11 @@ class _State:
 _state = _State()
 _forks: "WeakSet[Forks]" = WeakSet()
 heed = _forks.add
-"""Tell of forks from now on, as long as it exists."""
+"""Have an object act at each fork, as long as it exists."""
 
 
 def attempt(work: Callable[..., object], *args: Any) -> bool:
-    """Do the work if nobody folds; says whether it was done."""
+    """Do the work if no fold is running; return whether it was done."""
     me = threading.get_ident()
     turn = _state.turn
     if _state.forking:
@@ -129,7 +129,7 @@ def attempt(work: Callable[..., object], *args: Any) -> bool:
 
 
 def hold(work: Callable[..., object], *args: Any) -> bool:
-    """Do the work, waiting for another thread but never for this one; says whether it was done."""
+    """Do the work, after waiting for a fold of another thread if needed; return whether it was done."""
     me = threading.get_ident()
     if _state.turn.owner == me or me in _state.forking:
         return False
@@ -142,7 +142,7 @@ def hold(work: Callable[..., object], *args: Any) -> bool:
 
 
 def steadily(read: Callable[[], T]) -> T:
-    """Read while nobody folds; where that is not to be had, read all the same."""
+    """Read while no fold is running; if the wait for that takes too long, read anyway."""
     found: list[T] = []
     if hold(lambda: found.append(read())):
         return found[0]
@@ -150,7 +150,7 @@ def steadily(read: Callable[[], T]) -> T:
 
 
 def fold(foldable: Foldable) -> None:
-    """Fold one series, after what an interrupted fold has left; the caller has the turn."""
+    """Fold one series, after finishing an interrupted fold if there is one; the caller has the turn."""
     turn = _state.turn
     if turn.batch is not None:
         turn.finish()
@@ -165,20 +165,20 @@ def _before_fork() -> None:
 
 
 def _stand_still() -> None:
-    """Fold everything, and let nobody begin another fold until the process has been copied."""
+    """Fold everything, and prevent further folds until the process has been copied."""
     for each in tuple(_forks):
         each.fold_all()
     _state.forking[:] = (threading.get_ident(),)
 
 
 def _in_child() -> None:
-    """Take over what a fold has left that does not go on here, unless it goes to the files of the parent."""
+    """Finish a fold that was interrupted by the fork, unless its values are in the files of the parent."""
     _state.turn = Turn(None if in_files() else _state.turn.batch)
     for each in tuple(_forks):
         attempt(each.renew)
 
 
 if hasattr(os, "register_at_fork"):
-    # `clear` is no Python function, at whose entry a signal handler could raise and leave all folds standing.
+    # `clear` is a C function. At the entry of a Python one a signal handler could raise; no fold would start again.
     os.register_at_fork(after_in_parent=_state.forking.clear, after_in_child=_state.forking.clear)
     os.register_at_fork(before=_before_fork, after_in_child=_in_child)

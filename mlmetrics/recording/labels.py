@@ -1,8 +1,8 @@
-"""What a label value may be: cleaned text, and not more than so many different ones.
+"""Label values: turned into valid text, and limited in number.
 
-A value that comes from a call can be anything. It becomes text that both formats can
-carry, or `unknown`; and when a label, or a metric with all its labels, has had its number
-of values, `other`.
+A call may provide any object as a label value. It becomes text that both text formats allow,
+or `unknown`. When a label has reached its limit of values, or a metric its limit of
+combinations, further values become `other`.
 """
 
 from collections.abc import Hashable
@@ -20,7 +20,7 @@ COMBINATION = "all labels together"
 
 
 def clean(value: object) -> tuple[str, str | None]:
-    """A value as label text, and what was wrong with it, if anything was.
+    """The value as label text, and what was wrong with it; None if nothing was.
 
     Text (and enum members and numbers as text) is kept; surrogates become `?`, what is over
     `MAX_LABEL_CHARACTERS` is cut, and what is no text at all (None, empty, a list) is `unknown`.
@@ -31,7 +31,7 @@ def clean(value: object) -> tuple[str, str | None]:
         value = format(value)
     if not isinstance(value, str):
         return UNKNOWN, f"a label value of type {type(value).__name__}"
-    text = str.__str__(value)  # a class of the user's may raise whatever it is asked; its text may not
+    text = str.__str__(value)  # a subclass may define methods that raise; this one cannot
     if not text:
         return UNKNOWN, "an empty label value"
     problem = None
@@ -43,7 +43,7 @@ def clean(value: object) -> tuple[str, str | None]:
 
 
 def cleaned(value: object) -> tuple[str, str | None]:
-    """The same for a value that may raise whatever it is asked."""
+    """As `clean`, for a value whose methods may raise."""
     try:
         return clean(value)
     except Exception as error:  # any object may come
@@ -53,19 +53,19 @@ def cleaned(value: object) -> tuple[str, str | None]:
 
 
 def is_empty(value: object) -> bool:
-    """Whether a value is the empty text, which says that a label is not used; asked of objects that may raise."""
+    """Whether the value is the empty text, which means that the label is not used; safe for any object."""
     return type(value) is str and not value
 
 
 def declared_problem(value: object) -> str | None:
-    """What is wrong with a label value that is written in a declaration, where it has to be text as it is recorded."""
+    """What is wrong with a label value in a declaration, which must be valid text; None if nothing is."""
     if not issubclass(type(value), str):
         return "no text"
     return cleaned(value)[1]
 
 
 def shown(value: object) -> str:
-    """A value for the message of an error, which says what was given even if the value cannot."""
+    """The value as text for an error message, even if its `repr` raises."""
     try:
         return f"{value!r:.100}"
     except Exception as error:  # any object may come
@@ -75,7 +75,7 @@ def shown(value: object) -> str:
 
 
 class Limits:
-    """The distinct values that each label of each metric has had, and the combinations of all labels."""
+    """The distinct values of each label of each metric so far, and the combinations of all labels."""
 
     def __init__(self) -> None:
         self.max_values = DEFAULT_MAX_LABEL_VALUES
@@ -83,11 +83,11 @@ class Limits:
         self._seen: dict[tuple[str, Hashable], set[Hashable]] = {}
 
     def admit(self, metric: str, label: str, value: str) -> bool:
-        """Whether the value has, or just got, series of its own."""
+        """Whether the value is known or within the limit, and so has its own series."""
         return value == OTHER or self._admit((metric, label), value, self.max_values)
 
     def admit_together(self, metric: str, names: tuple[str, ...], labels: tuple[str | None, ...]) -> bool:
-        """Whether these values of these labels have, or just got, a series of their own."""
+        """Whether this combination is known or within the limit, and so has its own series."""
         return self._admit((metric, names), labels, self.max_series)
 
     def _admit(self, key: tuple[str, Hashable], value: Hashable, most: int) -> bool:

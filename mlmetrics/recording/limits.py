@@ -1,4 +1,4 @@
-"""What the process may use, read from its control group (cgroup v2, else v1)."""
+"""The memory and CPU limits of the process, read from its control group (cgroup v2, else v1)."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ UNLIMITED_BYTES = 1 << 60
 
 
 def memory_limit_bytes(root: Path = CGROUP) -> float:
-    """The memory limit; 0 where there is none."""
+    """The memory limit in bytes; 0 if there is none."""
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         text = _read(root / name)
         if text.isdigit() and int(text) < UNLIMITED_BYTES:
@@ -19,7 +19,7 @@ def memory_limit_bytes(root: Path = CGROUP) -> float:
 
 
 def cpu_limit_cores(root: Path = CGROUP) -> float:
-    """The CPU limit in cores; 0 where there is none."""
+    """The CPU limit in cores; 0 if there is none."""
     quota, _, period = _read(root / "cpu.max").partition(" ")
     if not period:
         quota, period = _read(root / "cpu/cpu.cfs_quota_us"), _read(root / "cpu/cpu.cfs_period_us")

@@ -1,8 +1,8 @@
-"""A series: one metric with all its label values bound, and the numbers not folded yet.
+"""A series: one metric with all its label values, and the numbers that are not folded yet.
 
 Recording is `list.append`: atomic, without a lock, safe in a signal handler, in `__del__`
-and in a GC callback. A fold takes what has been appended so far; appends that happen
-meanwhile go behind it and wait for the next one.
+and in a GC callback. A fold takes the numbers that have been appended so far; numbers that are
+appended during the fold are taken by the next one.
 """
 
 import time
@@ -15,17 +15,17 @@ from .cells import HistogramCell, NumberCell, Write, plus
 from .folding import Batch
 
 BOUND = 1024
-"""Appended numbers that a series holds before a recording call folds them."""
+"""The most numbers that a series holds; a recording call that makes it more folds them."""
 
 
 C = TypeVar("C", NumberCell, HistogramCell)
 
 
 class Lists:
-    """What a store folds: lists that only grow, and the values that their numbers end up in.
+    """What a store folds: lists that calls append to, and the values that their numbers are added to.
 
-    The lists are counted in their order: a call that has ended when it is counted had begun before
-    that, so what has ended stands before what has begun, and in progress is never below the truth.
+    The lengths of the lists are read in order. The lists of ended calls come before that of begun
+    calls: an ended call has always begun, so the number in progress is never too low.
     """
 
     __slots__ = ("lists",)
@@ -34,7 +34,7 @@ class Lists:
         self.lists = lists
 
     def batch(self) -> Batch | None:
-        """What was appended, and the values that it makes; nothing is changed yet."""
+        """The appended numbers and the values that they lead to; nothing is changed yet."""
         self.prepare()
         if not any(self.lists):
             return None
@@ -49,18 +49,18 @@ class Lists:
         try:
             self.absorb(writes, counts)
         except (ArithmeticError, TypeError, ValueError) as error:
-            if not interrupted(error):  # what cannot be added up now never can, and would stand in the way
+            if not interrupted(error):  # these numbers can never be added up, and would block later ones
                 for pending, count in sources:
                     del pending[:count]
             raise
         return sources, writes
 
     def prepare(self) -> None:
-        """Have the values stand at least at 0."""
+        """Create the values, at 0."""
         raise NotImplementedError
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
-        """Work out the values, each at most once, of so many numbers of each list."""
+        """Compute the new values from the first `counts` numbers of each list, each value at most once."""
         raise NotImplementedError
 
     def drop(self) -> None:
@@ -69,11 +69,11 @@ class Lists:
             pending.clear()
 
     def forget(self) -> None:
-        """Forget what is in progress: in a forked child it does not go on."""
+        """Set the number in progress to 0: the calls of the parent do not run in a forked child."""
 
 
 class Series(Lists, Generic[C]):
-    """What the three kinds share: a pending list, and a cell that is found when first needed."""
+    """What the three kinds share: a list of pending numbers, and a cell that is looked up when first needed."""
 
     __slots__ = ("_cell", "_find", "pending", "record")
 
@@ -107,13 +107,13 @@ class CounterSeries(Series[NumberCell]):
 
 
 class GaugeSeries(Series[NumberCell]):
-    """States, of which the last counts."""
+    """Values to set; only the last one is kept."""
 
     __slots__ = ()
     CELL = NumberCell
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
-        """Keep the last."""
+        """Set the last value."""
         value = self.cell().value
         writes.append((partial(value.set, timestamp=time.time()), self.pending[counts[0] - 1], value.get()))
 
@@ -125,5 +125,5 @@ class HistogramSeries(Series[HistogramCell]):
     CELL = HistogramCell
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
-        """Place them."""
+        """Add them to their buckets."""
         self.cell().add(writes, self.pending[: counts[0]])

@@ -1,6 +1,6 @@
-"""All that one registry records: families, series, limits, and the errors met on the way.
+"""Everything that is recorded for one registry: families, series, limits and recording errors.
 
-There is one store per `CollectorRegistry`, however many toolkits, apps or reloads share it.
+There is one store per `CollectorRegistry`, even if several toolkits or applications share it.
 """
 
 import os
@@ -23,7 +23,7 @@ from .labels import COMBINATION, OTHER, Limits, clean, cleaned, is_empty
 from .series import BOUND, CounterSeries, GaugeSeries, HistogramSeries, Lists
 
 RawLabels = tuple[str | None, ...]
-"""Label values whose first may be None: the service, where it is not known yet."""
+"""Label values; the first, the service, is None while it is not known."""
 
 DEFAULT_SLOW_SECONDS = 30.0
 ERRORS = "mlmetrics_recording_errors_total"
@@ -39,7 +39,7 @@ class Declared(Protocol):
 
 
 class Store:
-    """Where the recordings of one registry end up; made by `collector.store_for`."""
+    """The recorded data of one registry; made by `collector.store_for`."""
 
     def __init__(self) -> None:
         self.families = {metric.name: Family(metric) for metric in METRICS}
@@ -49,7 +49,7 @@ class Store:
         self.slow_seconds = DEFAULT_SLOW_SECONDS
         self.traced = False
         self.clock: Callable[[], float] = perf_counter
-        self.collector: Any = None  # what the registry holds for us
+        self.collector: Any = None  # the collector that the registry holds
         self.given_clock: Callable[[], float] = perf_counter
         self.declared: dict[str, Declared] = {}
         self._service: str | None = None
@@ -61,17 +61,17 @@ class Store:
         folding.heed(self)
 
     def renew_lock(self) -> None:
-        """Make the lock of rare things, such as a new series; a forked child needs its own."""
+        """Make the lock for rare operations, such as creating a series; a forked child needs a new one."""
         # Reentrant: a series may be declared in a signal handler that interrupted a declaration.
         self.declaring = threading.RLock()
 
     @property
     def service(self) -> str:
-        """The service of series that name none; fixed when a sample first needs it.
+        """The service of series that do not name one; fixed when a sample first needs it.
 
-        The order is that of `configure`, the middleware's `service_name`, `MLMETRICS_SERVICE`,
-        `OTEL_SERVICE_NAME`, `default`. It is read late because an app names itself after its
-        functions were decorated.
+        It is the service given to `configure`, else the middleware's `service_name`, else
+        `MLMETRICS_SERVICE`, else `OTEL_SERVICE_NAME`, else `default`. It is read late, because an
+        application is often instrumented after its functions were decorated.
         """
         if self._service is not None:
             return self._service
@@ -80,13 +80,13 @@ class Store:
     def _service_of_environment(self) -> str:
         given = os.environ.get("MLMETRICS_SERVICE") or os.environ.get("OTEL_SERVICE_NAME") or "default"
         name, problem = clean(given)
-        if problem is not None and given not in self._failed_places:  # it is asked for again and again
+        if problem is not None and given not in self._failed_places:  # this is read many times; report it once
             self._failed_places.add(given)
             self.failed("label.service", f"{problem}, in MLMETRICS_SERVICE or OTEL_SERVICE_NAME", {"service": name})
         return name
 
     def name_service(self, name: str, *, configured: bool) -> None:
-        """Name the service; the first middleware and the last `configure` are heard."""
+        """Name the service; the first middleware and the last `configure` count."""
         if configured:
             self.configured_service = name
         else:
@@ -117,7 +117,7 @@ class Store:
         return cast("S", series)
 
     def add(self, foldable: Lists) -> None:
-        """Fold this too, from now on; before anything is appended to it, so that nothing is lost."""
+        """Include it in every fold; to be called before anything is appended to it, so that nothing is lost."""
         self._foldables.append(foldable)
 
     def number_cell(self, name: str, labels: RawLabels) -> NumberCell:
@@ -137,21 +137,21 @@ class Store:
         return cast("C", family.cell(tuple(self.service if label is None else label for label in labels)))
 
     def heed_tracing(self) -> None:
-        """See whether somebody traces by now; asked once for all series, since asking costs."""
+        """Check whether tracing is on; done once for all series, because the check costs time."""
         self.traced = exemplars.tracing()
 
     def notice_seconds(self) -> float:
-        """Seconds above which a finished call is looked at: all of them while somebody traces."""
+        """Calls that took longer than this take the slow path; while tracing is on, all calls do."""
         return -1.0 if self.traced else self.slow_seconds
 
     def record(self, series: CounterSeries | GaugeSeries | HistogramSeries, number: float) -> None:
-        """Append a number, and fold when there are many."""
+        """Append a number, and fold if there are many."""
         series.record(number)
         if len(series.pending) > BOUND:
             self.fold(series)
 
     def fold(self, foldable: Lists) -> None:
-        """Fold one series unless somebody is folding: the numbers then wait for the next time."""
+        """Fold one series, unless a fold is running: then the next fold takes the numbers."""
         folding.attempt(self._fold, (foldable,))
 
     def fold_all(self) -> None:
@@ -169,10 +169,10 @@ class Store:
                 self.failed("fold", error)  # a full disk must not reach the user's call
 
     def renew(self) -> None:
-        """Go on in a forked child, which has none of the calls that were in progress.
+        """Start anew in a forked child, in which the parent's calls in progress do not exist.
 
-        Values in files are those of the parent, and so is what waits to be added to them; the
-        child's own files begin with nothing. Values in memory were copied, and are the child's.
+        Values in files, and numbers that are still to be added to them, belong to the parent; the
+        child's own files are empty. Values in memory were copied, and the child continues with them.
         """
         self.renew_lock()
         if in_files():
@@ -184,31 +184,31 @@ class Store:
             foldable.forget()
 
     def failed(self, where: str, problem: object, series: Mapping[str, str] | None = None) -> None:
-        """Count a measurement that could not be recorded; log the first of each place, with its series if it has one.
+        """Count a measurement that could not be recorded; log the first of each place, with its series if known.
 
-        `where` is one of the catalogue's `RECORDING_PLACES`, which stand at 0 before their first mistake.
+        `where` is one of the catalogue's `RECORDING_PLACES`, whose series exist at 0 before the first error.
         """
         try:
             self.record(self.counter(ERRORS, (where,)), 1)
             if where not in self._failed_places:
                 self._failed_places.add(where)
                 logs.logger().warning("recording.failed", where=where, problem=str(problem), **(series or {}))
-        except Exception as error:  # a logger or a text that raises: the count above says it
+        except Exception as error:  # a logger or a `__str__` that raises: the error has been counted already
             if interrupted(error):
                 raise
 
     def admit_service(self, metric: str, service: object) -> RawLabels:
-        """The service as the first label of a series of this metric; None stays, for the one that is read late."""
+        """The service as the first label of a series of this metric; None stays None and is read later."""
         return (None,) if service is None else self.admit(metric, (), (service,))
 
     def admit(
         self, metric: str, base: RawLabels, values: tuple[object, ...], optional: Collection[str] = ()
     ) -> RawLabels:
-        """Base labels and the values that a call adds, as they may be recorded: cleaned, and `other` beyond a limit.
+        """The labels to record: `base`, and the values that a call adds, cleaned, and `other` beyond a limit.
 
-        `base` has been admitted before, and is bounded. What is added goes to `other` value by
-        value where a label has had its number of values, and all of it where the metric has had
-        its number of series; an empty text stays what it is where the label is optional.
+        `base` has been admitted before. If a label has reached its limit of values, its new value
+        becomes `other`; if the metric has reached its limit of series, all added values do. An
+        empty text stays empty if the label is optional.
         """
         try:
             return self._admitted[metric, base, values]
@@ -240,14 +240,14 @@ class Store:
         return labels
 
     def heed_overflow(self, metric: str, labels: Iterable[str]) -> None:
-        """Have the overflow of these labels stand at 0, long before there are too many values."""
+        """Create the overflow series of these labels at 0, before any of them overflows."""
         for label in labels:
             self.counter(OVERFLOW, (metric, label))
 
     def _tell_replaced(
         self, metric: str, labels: Mapping[str, str | None], over: Sequence[str], problems: Mapping[str, str]
     ) -> None:
-        """Count what was cut or replaced; log the first of each place with the series that it went to."""
+        """Count label values that were cut or replaced; log the first of each kind with its series."""
         series = {"metric": metric, **{name: self.service if text is None else text for name, text in labels.items()}}
         for name, problem in problems.items():
             self.failed(f"label.{name}", problem, series)
@@ -259,7 +259,7 @@ class Store:
                 logs.emit(self, "warning", "label.overflow", {"label": name, **series})
 
     def set_clock(self, clock: Callable[[], float]) -> None:
-        """Take the time from this clock; before anything is declared, because that keeps the clock it finds."""
+        """Use this clock; to be called before anything is declared, because declarations keep the clock they find."""
         if clock is self.given_clock:
             return
         if self.declared:
@@ -271,7 +271,7 @@ class Store:
         self.clock = clock if clock is perf_counter else guarded(clock, self.failed)
 
     def set_buckets(self, buckets: Mapping[str, Sequence[float]]) -> None:
-        """Replace default buckets; before the first sample of the metric."""
+        """Replace default buckets; to be called before the first sample of the metric."""
         if not isinstance(buckets, Mapping):
             raise ConfigurationError(f"buckets={buckets!r:.100}: expected upper bounds by histogram name")
         families = {name: self._with_buckets(name, bounds) for name, bounds in buckets.items()}
