@@ -8,6 +8,9 @@ VENV ?= .venv
 PYTHON := $(VENV)/bin/python
 SERVERS := prometheus prometheus-alertmanager prometheus-pushgateway prometheus-node-exporter victoria-metrics redis-server
 
+# On every core; tests of one group in one process, and the slow ones first, as tests/conftest.py has sorted them.
+PARALLEL := -n auto --dist loadgroup --no-loadscope-reorder
+
 # Settings of the caller's own pip and Python that would lead an installation out of $(VENV).
 unexport PIP_CONSTRAINT PIP_PREFIX PIP_REQUIRE_HASHES PIP_ROOT PIP_TARGET PIP_USER PYTHONHOME PYTHONPATH
 
@@ -17,7 +20,7 @@ test := -e ".[fastapi,cli,demo]" --group test
 check := $(test) --group check --group bench
 bench := -e ".[fastapi]" --group bench
 
-.PHONY: help venv servers demo test versions check check-format check-lint check-types check-imports format bench constraints clean
+.PHONY: help venv servers demo quick test versions check check-format check-lint check-types check-imports format bench constraints clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -30,8 +33,11 @@ servers: ## Install the real servers that tests run against (Debian, root)
 demo: $(VENV)/.installed-demo ## Run the four services, Prometheus and real traffic (KEEP=1 stays up)
 	@$(PYTHON) -m examples.recruiting.demo
 
-test: $(VENV)/.installed-test servers ## Run all tests; ARGS="-k http" goes to pytest
-	@$(PYTHON) -m pytest $(ARGS)
+quick: $(VENV)/.installed-test ## Run the tests that need no server, on every save; ARGS="-k http" goes to pytest
+	@$(PYTHON) -m pytest -q $(PARALLEL) -m "not slow" $(ARGS)
+
+test: $(VENV)/.installed-test servers ## Run all tests, and print the slowest; ARGS="-k http" goes to pytest
+	@PARALLEL="$(PARALLEL)" scripts/test.sh $(PYTHON) -m pytest --durations=10 $(ARGS)
 
 versions: ## Run the tests on the lowest and the newest dependencies and on each Python (SHORT=1: as CI does)
 	@SHORT=$(SHORT) scripts/versions.sh $(ARGS)

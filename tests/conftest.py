@@ -1,6 +1,7 @@
-"""What every test may ask for: a registry of its own, a clock that moves when told."""
+"""What every test may ask for (a registry of its own, a clock that moves when told), and which tests run where."""
 
 import os
+from pathlib import Path
 
 # Settings of the machine that the library reads; they go before anything imports it.
 for _name in ("MLMETRICS_SERVICE", "OTEL_SERVICE_NAME", "PROMETHEUS_MULTIPROC_DIR"):
@@ -13,6 +14,39 @@ from prometheus_client import CollectorRegistry
 # Machines differ in speed, and the same commit must find the same examples on each of them.
 settings.register_profile("mlmetrics", deadline=None, derandomize=True)
 settings.load_profile("mlmetrics")
+
+
+ROOT = Path(__file__).parent
+# These start servers or run promtool, install packages or take long: `make quick` leaves them out.
+SLOW = (
+    *("cli/init/test_foreign_projects.py", "cli/test_check.py", "examples", "integration", "packaging", "typing"),
+    *("monitoring/deploy/test_kubernetes.py", "monitoring/grafana/test_panels.py", "monitoring/prometheus"),
+    *("monitoring/rules/test_drift.py", "monitoring/test_mutation.py", "monitoring/test_shipped.py"),
+    *("monitoring/test_targets.py", "monitoring/verify", "recording/test_interrupted_folds.py", "test_servers.py"),
+)
+# These wait for what servers do in real time, and are late on a busy machine: `make test` runs them after the others.
+ALONE = ("integration", "monitoring/grafana/test_panels.py", "monitoring/verify/test_panel_queries.py")
+# These start what they need once for a module: in parallel, a module stays in one process.
+TOGETHER = ("examples", "packaging")
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that are slow or run alone; slow ones begin first, so that none is left at the end."""
+    for item in items:
+        if is_of(item, SLOW):
+            item.add_marker("slow")
+        if is_of(item, ALONE):
+            item.add_marker("alone")
+            item.add_marker(pytest.mark.xdist_group("alone"))
+        elif is_of(item, TOGETHER):
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+def is_of(item: pytest.Item, places: tuple[str, ...]) -> bool:
+    """Whether a test stands in one of these modules, or in a module of one of these folders."""
+    return any(item.path.is_relative_to(ROOT / place) for place in places)
 
 
 class Clock:

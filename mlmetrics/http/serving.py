@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, push_to_gateway
 
-from ..recording.collector import store_for
-from ..recording.store import Store
+from ..calls.recorder import Recorder
 from .endpoint import metrics_app, metrics_endpoint
 from .instrumentation import instrument
 from .server import MetricsServer
@@ -61,16 +60,10 @@ def push_metrics(
     push_to_gateway(gateway, job, registry, dict(grouping or {}), timeout)
 
 
-class Serving:
+class Serving(Recorder):
     """The HTTP methods of a toolkit: the functions above on its registry and for its service."""
 
     registry: CollectorRegistry
-    service: str | None
-
-    @property
-    def store(self) -> Store:
-        """The store of the registry."""
-        return store_for(self.registry)
 
     def _opened(self) -> CollectorRegistry:
         """The registry, after its store has been made and configured."""

@@ -271,7 +271,9 @@ class TestCoroutines:
     """Coroutines that plain functions return."""
 
     @pytest.mark.parametrize(
-        "through", [asyncio.ensure_future, asyncio.create_task, lambda made: made, asyncio.shield], ids=str
+        "through",
+        [asyncio.ensure_future, asyncio.create_task, lambda made: made, asyncio.shield],
+        ids=["ensure_future", "create_task", "itself", "shield"],
     )
     def test_awaited(
         self, registry: CollectorRegistry, metrics: MLMetrics, clock: Clock, through: Callable[[Any], Any]

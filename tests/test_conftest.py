@@ -1,0 +1,44 @@
+"""Which tests `make quick` leaves out, and which `make test` runs alone."""
+
+import pytest
+
+from tests.conftest import ALONE, ROOT, SLOW, TOGETHER, pytest_collection_modifyitems
+
+
+class Item(pytest.Item):
+    """A test that is never run."""
+
+    def runtest(self) -> None:
+        """Nothing to run."""
+
+
+def marked(request: pytest.FixtureRequest, place: str) -> Item:
+    """Return a test of this module after pytest has collected it."""
+    item: Item = Item.from_parent(request.session, name="test", path=ROOT / place)
+    pytest_collection_modifyitems([item])
+    return item
+
+
+@pytest.mark.parametrize("place", sorted({*SLOW, *ALONE, *TOGETHER}))
+def test_every_place_is_there(place: str) -> None:
+    """A module that has moved is found here, and does not come back into `make quick` unseen."""
+    assert (ROOT / place).exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "marks"),
+    [
+        ("recording/test_limits.py", []),
+        ("recording/test_interrupted_folds.py", ["slow"]),
+        ("integration/test_http_scrape.py", ["alone", "slow", "xdist_group"]),
+        ("packaging/test_wheel.py", ["slow", "xdist_group"]),
+    ],
+)
+def test_marks(request: pytest.FixtureRequest, place: str, marks: list[str]) -> None:
+    """What is slow, alone or together is told by its module or its folder."""
+    assert marks == sorted(mark.name for mark in marked(request, place).iter_markers())
+
+
+def test_alone_is_slow(request: pytest.FixtureRequest) -> None:
+    """`make quick` leaves out all that `make test` runs alone."""
+    assert all(marked(request, place).get_closest_marker("slow") for place in ALONE)
