@@ -5,11 +5,11 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from . import calls, imports, memory, requests, scrapes, served, threads
-from .machine import describe
-from .results import TARGETS, Missing, Results, Row
-from .table import terminal
-from .timing import NotTheSameError
+from benchmarks import calls, imports, memory, requests, scrapes, served, threads
+from benchmarks.machine import describe
+from benchmarks.results import TARGETS, Missing, Results, Row
+from benchmarks.table import terminal
+from benchmarks.timing import NotTheSameError
 
 RESULTS = Path(__file__).with_name("results.json")
 QUICK = 5

@@ -11,7 +11,7 @@ import sys
 import venv
 from pathlib import Path
 
-from .timing import Times
+from benchmarks.timing import Times
 
 REQUIREMENT = "autometrics==1.0.0"
 ROOT = Path(__file__).parents[1]

@@ -6,8 +6,8 @@ import sys
 from autometrics import autometrics, init
 from prometheus_client import REGISTRY
 
-from .floor import calling, floor_sides, noop
-from .timing import Side, interleave
+from benchmarks.floor import calling, floor_sides, noop
+from benchmarks.timing import Side, interleave
 
 
 def recorded() -> float:

@@ -4,14 +4,13 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from itertools import repeat
 from typing import Any
 
+from benchmarks.autometrics import Elsewhere, measure_elsewhere
+from benchmarks.floor import Pending, async_floored, async_noop, awaiting, calling, drive, floor_sides, noop
+from benchmarks.ours import Toolkit
+from benchmarks.peers import PEERS, histogram_block
+from benchmarks.results import Missing, Row, medians
+from benchmarks.timing import Ratio, Side, added, interleave, ratio
 from mlmetrics import arg
-
-from .autometrics import Elsewhere, measure_elsewhere
-from .floor import Pending, async_floored, async_noop, awaiting, calling, drive, floor_sides, noop
-from .ours import Toolkit
-from .peers import PEERS, histogram_block
-from .results import Missing, Row, medians
-from .timing import Ratio, Side, added, interleave, ratio
 
 MODEL = "gpt-4"
 

@@ -8,7 +8,7 @@ from itertools import repeat
 from time import perf_counter
 from typing import Any
 
-from .timing import Side
+from benchmarks.timing import Side
 
 
 class Pending:

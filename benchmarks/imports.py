@@ -8,8 +8,8 @@ import tempfile
 from itertools import repeat
 from pathlib import Path
 
-from .results import Row, medians
-from .timing import NotTheSameError, ratio
+from benchmarks.results import Row, medians
+from benchmarks.timing import NotTheSameError, ratio
 
 ROOT = Path(__file__).parents[1]
 STATEMENTS = {"ours": "import mlmetrics", "theirs": "import prometheus_client, structlog, wrapt"}

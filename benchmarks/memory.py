@@ -6,13 +6,12 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 
+from benchmarks.ours import SERVICE, Toolkit
+from benchmarks.peers import sample
+from benchmarks.results import Row, medians
+from benchmarks.timing import NotTheSameError, ratio
 from mlmetrics.catalog import ACCURACY_BUCKETS, LATENCY_BUCKETS_SECONDS, OUTCOMES
 from mlmetrics.exposition.text import render
-
-from .ours import SERVICE, Toolkit
-from .peers import sample
-from .results import Row, medians
-from .timing import NotTheSameError, ratio
 
 SERIES = 1000
 

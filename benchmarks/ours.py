@@ -2,10 +2,9 @@
 
 from prometheus_client import CollectorRegistry
 
+from benchmarks.timing import NotTheSameError
 from mlmetrics import MLMetrics
 from mlmetrics.recording.folding import hold
-
-from .timing import NotTheSameError
 
 SERVICE = "benchmark"
 

@@ -9,10 +9,9 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
+from benchmarks.floor import calling, noop
+from benchmarks.timing import NotTheSameError, Side
 from mlmetrics.catalog import LATENCY_BUCKETS_SECONDS
-
-from .floor import calling, noop
-from .timing import NotTheSameError, Side
 
 MODEL, SERVICE = "gpt-4", "benchmark"
 

@@ -15,11 +15,11 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from .floor import Pending, calling, floored, noop
-from .ours import Toolkit
-from .requests import ours as our_requests
-from .scrapes import Filled, text
-from .timing import Side, added, interleave
+from benchmarks.floor import Pending, calling, floored, noop
+from benchmarks.ours import Toolkit
+from benchmarks.requests import ours as our_requests
+from benchmarks.scrapes import Filled, text
+from benchmarks.timing import Side, added, interleave
 
 ROUNDS = 100
 LINES = 20

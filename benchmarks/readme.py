@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from .results import Results, load
-from .table import markdown
+from benchmarks.results import Results, load
+from benchmarks.table import markdown
 
 FOLDER = Path(__file__).parent
 README, RESULTS = FOLDER / "README.md", FOLDER / "results.json"

@@ -17,10 +17,10 @@ from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .ours import SERVICE, Toolkit
-from .peers import sample
-from .results import Row, medians
-from .timing import NotTheSameError, Side, added, interleave, ratio
+from benchmarks.ours import SERVICE, Toolkit
+from benchmarks.peers import sample
+from benchmarks.results import Row, medians
+from benchmarks.timing import NotTheSameError, Side, added, interleave, ratio
 
 PROOF_REQUESTS = 300
 ROUTE, PATH = "/items/{item_id}", "/items/42"

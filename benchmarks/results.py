@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from .timing import Ratio
+from benchmarks.timing import Ratio
 
 
 @dataclass(frozen=True, slots=True)

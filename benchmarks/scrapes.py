@@ -11,13 +11,12 @@ from time import perf_counter_ns, thread_time_ns
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
+from benchmarks.floor import noop
+from benchmarks.ours import SERVICE, Toolkit
+from benchmarks.results import Row, medians
+from benchmarks.timing import NotTheSameError, Times, collecting, ratio
 from mlmetrics.catalog import LATENCY_BUCKETS_SECONDS, OUTCOMES
 from mlmetrics.exposition.text import render
-
-from .floor import noop
-from .ours import SERVICE, Toolkit
-from .results import Row, medians
-from .timing import NotTheSameError, Times, collecting, ratio
 
 SERIES = 1000
 CALLS_BETWEEN = 10

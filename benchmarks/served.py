@@ -16,8 +16,8 @@ from pathlib import Path
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from .results import Missing, Row, medians
-from .timing import NotTheSameError, ratio
+from benchmarks.results import Missing, Row, medians
+from benchmarks.timing import NotTheSameError, ratio
 
 ROOT = Path(__file__).parents[1]
 CONNECTIONS = 16

@@ -1,8 +1,7 @@
 """The two apps that `served` starts."""
 
+from benchmarks.requests import make_app
 from mlmetrics import instrument
-
-from .requests import make_app
 
 bare = make_app()
 instrumented = make_app()

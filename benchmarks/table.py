@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from .results import TARGETS, Results, Row, verdict
+from benchmarks.results import TARGETS, Results, Row, verdict
 
 HEADINGS = ("what is compared", "target", "ratio", "quartiles", "verdict", "medians")
 ROUNDED_FROM = 100

@@ -7,11 +7,11 @@ from time import perf_counter, perf_counter_ns
 
 from prometheus_client import CollectorRegistry, Counter
 
-from .floor import noop
-from .ours import SERVICE, Toolkit
-from .peers import MODEL, histogram, sample
-from .results import Row, medians
-from .timing import NotTheSameError, ratio
+from benchmarks.floor import noop
+from benchmarks.ours import SERVICE, Toolkit
+from benchmarks.peers import MODEL, histogram, sample
+from benchmarks.results import Row, medians
+from benchmarks.timing import NotTheSameError, ratio
 
 THREADS = 8
 CALLS_OF_A_THREAD = 5_000

@@ -7,10 +7,10 @@ rules loads nothing that records, and a service nothing of monitoring.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from .version import __version__
+from mlmetrics.version import __version__
 
 if TYPE_CHECKING:
-    from .default import (
+    from mlmetrics.default import (
         BoundCall,
         Call,
         ConfigurationError,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         track_parsing,
         track_parsing_accuracy,
     )
-    from .monitoring.rules.baseline import export_baseline
+    from mlmetrics.monitoring.rules.baseline import export_baseline
 
 __all__ = [
     "BoundCall",

@@ -3,12 +3,12 @@
 Apart from the package itself, which loads this when the first of the names is asked for.
 """
 
-from .calls.call import Call
-from .calls.labels import BoundCall, arg
-from .errors import ConfigurationError, DeclarationError, MissingExtraError, MLMetricsError, RegistrationError
-from .http.middleware import PrometheusMiddleware
-from .recording.collector import follow
-from .toolkit import MLMetrics
+from mlmetrics.calls.call import Call
+from mlmetrics.calls.labels import BoundCall, arg
+from mlmetrics.errors import ConfigurationError, DeclarationError, MissingExtraError, MLMetricsError, RegistrationError
+from mlmetrics.http.middleware import PrometheusMiddleware
+from mlmetrics.recording.collector import follow
+from mlmetrics.toolkit import MLMetrics
 
 _default = MLMetrics()
 follow(lambda: _default.store)  # what names no registry, such as PrometheusMiddleware, goes with the functions below

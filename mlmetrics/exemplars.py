@@ -10,7 +10,7 @@ import time
 
 from prometheus_client.samples import Exemplar
 
-from .interruption import interrupted
+from mlmetrics.interruption import interrupted
 
 
 def tracing() -> bool:

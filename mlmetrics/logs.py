@@ -11,7 +11,7 @@ from typing import Any, Protocol, TextIO
 
 import structlog
 
-from .interruption import interrupted
+from mlmetrics.interruption import interrupted
 
 NAME = "mlmetrics"
 # Without any handler, the standard library writes warnings to standard error. The program

@@ -5,13 +5,13 @@ from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from .calls.timing import Timing
-from .calls.tracking import Tracking
-from .errors import ConfigurationError
-from .http.serving import Serving
-from .recording.collector import holds, registry_of, store_for
-from .recording.labels import declared_problem, shown
-from .recording.store import Store
+from mlmetrics.calls.timing import Timing
+from mlmetrics.calls.tracking import Tracking
+from mlmetrics.errors import ConfigurationError
+from mlmetrics.http.serving import Serving
+from mlmetrics.recording.collector import holds, registry_of, store_for
+from mlmetrics.recording.labels import declared_problem, shown
+from mlmetrics.recording.store import Store
 
 
 class MLMetrics(Tracking, Timing, Serving):

@@ -151,7 +151,11 @@ class TestRecipes:
         """A metric with the row, the function and the method is recorded and exposed."""
         copy.insert("mlmetrics/catalog.py", METRIC, before='    Metric("mlmetrics_build_info"')
         copy.insert("mlmetrics/calls/direct.py", RECORD_METRIC, before="def track_load(")
-        copy.insert("mlmetrics/calls/timing.py", "from .direct import track_repeat\n", before="from .labels import")
+        copy.insert(
+            "mlmetrics/calls/timing.py",
+            "from mlmetrics.calls.direct import track_repeat\n",
+            before="from mlmetrics.calls.labels import",
+        )
         copy.insert("mlmetrics/calls/timing.py", METRIC_METHOD, before="    def track_model_load(")
         copy.assert_follows("a metric", {})
         page = copy.run("-c", RECORD_TWICE)

@@ -11,8 +11,7 @@ import types
 from collections.abc import AsyncGenerator, Coroutine, Generator
 from typing import Any
 
-from ..interruption import interrupted
-from .iteration import (
+from mlmetrics.calls.iteration import (
     AsyncGeneratorIteration,
     AsyncIteration,
     Awaiting,
@@ -21,12 +20,13 @@ from .iteration import (
     Iteration,
     drive,
 )
-from .operation import CallSeries
-from .plan import Plan
-from .progress import Progress, StreamProgress
-from .results import After
-from .standins import StandIn, class_for, find
-from .streams import Run
+from mlmetrics.calls.operation import CallSeries
+from mlmetrics.calls.plan import Plan
+from mlmetrics.calls.progress import Progress, StreamProgress
+from mlmetrics.calls.results import After
+from mlmetrics.calls.standins import StandIn, class_for, find
+from mlmetrics.calls.streams import Run
+from mlmetrics.interruption import interrupted
 
 BUILTIN_TYPES = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict, set})
 PLAIN_TYPES: set[type] = set(BUILTIN_TYPES)

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
-from .. import exemplars, logs
-from ..catalog import TOKEN_TYPES
-from ..interruption import interrupted
-from ..recording.labels import UNKNOWN
-from .measures import count, number, observe, ratio
-from .operation import ENDED, INFERENCE, MATCHING, PARSING, CallSeries, Operation
+from mlmetrics import exemplars, logs
+from mlmetrics.calls.measures import count, number, observe, ratio
+from mlmetrics.calls.operation import ENDED, INFERENCE, MATCHING, PARSING, CallSeries, Operation
+from mlmetrics.catalog import TOKEN_TYPES
+from mlmetrics.interruption import interrupted
+from mlmetrics.recording.labels import UNKNOWN
 
 CANCELLATIONS = (asyncio.CancelledError, GeneratorExit)
 """Exceptions that mean cancelled, besides trio's `Cancelled`; any other exception is a failure."""

@@ -16,15 +16,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import DeclarationError
-from ..interruption import interrupted
-from . import elsewhere  # noqa: F401 (says how all of this is pickled)
-from .exact import function_of
-from .labels import Argument, Calls, Computed, FindArgument, SeriesFinder, fixed_label
-from .plan import Function, Plan
-from .proxies import Proxy
-from .results import After, Size
-from .wrappers import wrap
+from mlmetrics.calls import elsewhere  # noqa: F401 (says how all of this is pickled)
+from mlmetrics.calls.exact import function_of
+from mlmetrics.calls.labels import Argument, Calls, Computed, FindArgument, SeriesFinder, fixed_label
+from mlmetrics.calls.plan import Function, Plan
+from mlmetrics.calls.proxies import Proxy
+from mlmetrics.calls.results import After, Size
+from mlmetrics.calls.wrappers import wrap
+from mlmetrics.errors import DeclarationError
+from mlmetrics.interruption import interrupted
 
 FUNCTIONS = (types.FunctionType, types.MethodDescriptorType)
 """Types that get a wrapper: functions, which bind to an instance as attributes of a class."""

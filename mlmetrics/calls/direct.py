@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from ..interruption import interrupted
-from ..recording.store import Store
-from .call import SIZES, failed, succeeded
-from .labels import Calls
-from .measures import number, observe, ratio
+from mlmetrics.calls.call import SIZES, failed, succeeded
+from mlmetrics.calls.labels import Calls
+from mlmetrics.calls.measures import number, observe, ratio
+from mlmetrics.interruption import interrupted
+from mlmetrics.recording.store import Store
 
 
 def track_call(calls: Calls, service: str | None, values: tuple[object, ...], duration: Any, success: object) -> None:

@@ -16,11 +16,11 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from ..catalog import METRICS
-from ..recording.collector import registry_of, store_for, store_of
-from ..recording.store import RawLabels, Store
-from .labels import Calls, calls_of
-from .operation import INFERENCE, MATCHING, PARSING, CallSeries, Operation
+from mlmetrics.calls.labels import Calls, calls_of
+from mlmetrics.calls.operation import INFERENCE, MATCHING, PARSING, CallSeries, Operation
+from mlmetrics.catalog import METRICS
+from mlmetrics.recording.collector import registry_of, store_for, store_of
+from mlmetrics.recording.store import RawLabels, Store
 
 _tokens: "WeakKeyDictionary[Store, str]" = WeakKeyDictionary()
 _registries: "WeakValueDictionary[str, CollectorRegistry]" = WeakValueDictionary()

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from textwrap import indent
 from typing import Any
 
-from .labels import FindArgument
-from .plan import Function, Plan
+from mlmetrics.calls.labels import FindArgument
+from mlmetrics.calls.plan import Function, Plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ import types
 from collections.abc import Callable, Generator, Mapping
 from typing import Any
 
-from .progress import Progress, StreamProgress
-from .standins import StandIn, class_for, special
+from mlmetrics.calls.progress import Progress, StreamProgress
+from mlmetrics.calls.standins import StandIn, class_for, special
 
 
 def _step(standin: StandIn, step: Callable[..., Any], *args: Any) -> Any:

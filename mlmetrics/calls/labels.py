@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self, cast
 
-from ..errors import DeclarationError
-from ..interruption import interrupted
-from ..recording.labels import UNKNOWN, declared_problem, is_empty, shown
-from ..recording.store import Store
-from .operation import CallSeries, Operation
+from mlmetrics.calls.operation import CallSeries, Operation
+from mlmetrics.errors import DeclarationError
+from mlmetrics.interruption import interrupted
+from mlmetrics.recording.labels import UNKNOWN, declared_problem, is_empty, shown
+from mlmetrics.recording.store import Store
 
 
 @dataclass(frozen=True, slots=True)

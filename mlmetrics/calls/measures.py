@@ -3,8 +3,8 @@
 from math import isfinite
 from typing import Any
 
-from ..interruption import interrupted
-from ..recording.store import Store
+from mlmetrics.interruption import interrupted
+from mlmetrics.recording.store import Store
 
 ROUNDING = 1e-9
 """Rounding errors are accepted: a cosine of 1.0000000000000002 counts as 1."""

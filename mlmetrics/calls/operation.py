@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeVar
 
-from ..recording.cells import Write, moved, plus
-from ..recording.series import BOUND, CounterSeries, HistogramSeries, Lists
-from ..recording.store import RawLabels, Store
+from mlmetrics.recording.cells import Write, moved, plus
+from mlmetrics.recording.series import BOUND, CounterSeries, HistogramSeries, Lists
+from mlmetrics.recording.store import RawLabels, Store
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from .labels import SeriesFinder
-from .operation import CallSeries
-from .results import After, Size
+from mlmetrics.calls.labels import SeriesFinder
+from mlmetrics.calls.operation import CallSeries
+from mlmetrics.calls.results import After, Size
 
 Function = Callable[..., Any]
 

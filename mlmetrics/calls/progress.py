@@ -10,11 +10,11 @@ import weakref
 from collections.abc import Collection
 from typing import Any, Protocol
 
-from ..recording.series import BOUND
-from .call import succeeded
-from .operation import CallSeries
-from .results import After, NoResult
-from .streams import Run, chunk_recorders
+from mlmetrics.calls.call import succeeded
+from mlmetrics.calls.operation import CallSeries
+from mlmetrics.calls.results import After, NoResult
+from mlmetrics.calls.streams import Run, chunk_recorders
+from mlmetrics.recording.series import BOUND
 
 
 class Adopter(Protocol):

@@ -1,8 +1,8 @@
 """What decorators, timers and direct functions need from a toolkit: its store and its service."""
 
-from ..recording.store import Store
-from .labels import Calls, calls_of, service_label
-from .operation import Operation
+from mlmetrics.calls.labels import Calls, calls_of, service_label
+from mlmetrics.calls.operation import Operation
+from mlmetrics.recording.store import Store
 
 
 class Recorder:

@@ -4,11 +4,11 @@ import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from ..errors import DeclarationError
-from ..interruption import interrupted
-from .call import record_score, record_size, record_tokens
-from .labels import Argument, FindArgument, check_reader, signature_of
-from .operation import CallSeries
+from mlmetrics.calls.call import record_score, record_size, record_tokens
+from mlmetrics.calls.labels import Argument, FindArgument, check_reader, signature_of
+from mlmetrics.calls.operation import CallSeries
+from mlmetrics.errors import DeclarationError
+from mlmetrics.interruption import interrupted
 
 After = Callable[[CallSeries, Any], None]
 Read = str | Callable[[Any], Any]

@@ -9,12 +9,12 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Never
 
-from ..recording.series import BOUND, HistogramSeries
-from .call import raised, succeeded
-from .exact import write
-from .operation import INFERENCE, CallSeries
-from .plan import Function, Plan
-from .results import NoResult
+from mlmetrics.calls.call import raised, succeeded
+from mlmetrics.calls.exact import write
+from mlmetrics.calls.operation import INFERENCE, CallSeries
+from mlmetrics.calls.plan import Function, Plan
+from mlmetrics.calls.results import NoResult
+from mlmetrics.recording.series import BOUND, HistogramSeries
 
 
 class Run:

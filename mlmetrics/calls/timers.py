@@ -15,10 +15,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
 
-from ..interruption import interrupted
-from ..recording.series import BOUND
-from .call import Call, Droppable, look
-from .operation import ENDED
+from mlmetrics.calls.call import Call, Droppable, look
+from mlmetrics.calls.operation import ENDED
+from mlmetrics.interruption import interrupted
+from mlmetrics.recording.series import BOUND
 
 _PASSED_ON = frozenset({__name__, contextlib.__name__})
 """Modules whose frames are skipped, because they enter and leave for their caller: this one, and exit stacks."""

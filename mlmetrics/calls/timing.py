@@ -2,15 +2,15 @@
 
 from types import FunctionType
 
-from ..errors import DeclarationError
-from ..interruption import interrupted
-from ..recording.labels import is_empty
-from .call import SCORES
-from .direct import track_call, track_load, track_score, track_size
-from .labels import Argument
-from .operation import INFERENCE, MATCHING, PARSING, CallSeries, Operation
-from .recorder import Recorder
-from .timers import Timer
+from mlmetrics.calls.call import SCORES
+from mlmetrics.calls.direct import track_call, track_load, track_score, track_size
+from mlmetrics.calls.labels import Argument
+from mlmetrics.calls.operation import INFERENCE, MATCHING, PARSING, CallSeries, Operation
+from mlmetrics.calls.recorder import Recorder
+from mlmetrics.calls.timers import Timer
+from mlmetrics.errors import DeclarationError
+from mlmetrics.interruption import interrupted
+from mlmetrics.recording.labels import is_empty
 
 DEFAULT = "default"
 NO_OPERATION = ""

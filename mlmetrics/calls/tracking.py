@@ -3,12 +3,12 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
-from .call import SCORES
-from .decorators import Declaration, decorate
-from .labels import Argument, Label
-from .operation import INFERENCE, MATCHING, PARSING
-from .recorder import Recorder
-from .results import OPTIONAL, Read, after_score, after_usage, all_of
+from mlmetrics.calls.call import SCORES
+from mlmetrics.calls.decorators import Declaration, decorate
+from mlmetrics.calls.labels import Argument, Label
+from mlmetrics.calls.operation import INFERENCE, MATCHING, PARSING
+from mlmetrics.calls.recorder import Recorder
+from mlmetrics.calls.results import OPTIONAL, Read, after_score, after_usage, all_of
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -16,12 +16,12 @@ import inspect
 import types
 from typing import Any
 
-from ..recording.series import BOUND
-from .adoption import Adoption
-from .call import look, raised
-from .exact import code_flags, function_of, write
-from .plan import Function, Plan
-from .streams import wrap_async_generator, wrap_generator
+from mlmetrics.calls.adoption import Adoption
+from mlmetrics.calls.call import look, raised
+from mlmetrics.calls.exact import code_flags, function_of, write
+from mlmetrics.calls.plan import Function, Plan
+from mlmetrics.calls.streams import wrap_async_generator, wrap_generator
+from mlmetrics.recording.series import BOUND
 
 TEMPLATE = """
 {kind} wrapper({{declared}}):

@@ -13,9 +13,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
-from ..recording.collector import store_for
-from ..recording.family import ExposedFamily
-from ..recording.folding import steadily
+from mlmetrics.recording.collector import store_for
+from mlmetrics.recording.family import ExposedFamily
+from mlmetrics.recording.folding import steadily
 
 END = "# EOF\n"
 

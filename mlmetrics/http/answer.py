@@ -14,8 +14,8 @@ from urllib.parse import parse_qs
 
 from prometheus_client import CollectorRegistry
 
-from ..exposition.negotiation import OPENMETRICS, TEXT, choose_format, wants_gzip
-from ..exposition.text import render
+from mlmetrics.exposition.negotiation import OPENMETRICS, TEXT, choose_format, wants_gzip
+from mlmetrics.exposition.text import render
 
 COMPRESSION = 6
 scraping: ContextVar[Any] = ContextVar("mlmetrics.scraping", default=None)

@@ -11,8 +11,8 @@ from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
-from ..interruption import interrupted
-from .exchange import RECORDED_BY
+from mlmetrics.http.exchange import RECORDED_BY
+from mlmetrics.interruption import interrupted
 
 MOST_LOOKED_AT = 100
 FRAMEWORKS = frozenset({"starlette", "fastapi", "mlmetrics"})

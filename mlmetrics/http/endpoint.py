@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from ..recording.collector import store_for
-from .answer import METHODS, NOT_ALLOWED, Answer, Scrape, answer_aside, scraping
+from mlmetrics.http.answer import METHODS, NOT_ALLOWED, Answer, Scrape, answer_aside, scraping
+from mlmetrics.recording.collector import store_for
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -11,13 +11,13 @@ from traceback import walk_tb
 from types import MethodType
 from typing import Any, Protocol
 
-from .. import exemplars, logs
-from ..calls.call import is_cancellation
-from ..interruption import interrupted
-from ..recording.series import BOUND
-from ..recording.store import Store
-from .request_id import KEY, bind, choose, kept, restore, returned
-from .series import Method, Requests, RouteSeries
+from mlmetrics import exemplars, logs
+from mlmetrics.calls.call import is_cancellation
+from mlmetrics.http.request_id import KEY, bind, choose, kept, restore, returned
+from mlmetrics.http.series import Method, Requests, RouteSeries
+from mlmetrics.interruption import interrupted
+from mlmetrics.recording.series import BOUND
+from mlmetrics.recording.store import Store
 
 CLIENT_LEFT = 499
 FAILED = 500

@@ -7,10 +7,10 @@ from weakref import WeakKeyDictionary
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from ..errors import ConfigurationError
-from ..recording.collector import store_for
-from .endpoint import metrics_endpoint
-from .middleware import PrometheusMiddleware, check_service_name
+from mlmetrics.errors import ConfigurationError
+from mlmetrics.http.endpoint import metrics_endpoint
+from mlmetrics.http.middleware import PrometheusMiddleware, check_service_name
+from mlmetrics.recording.collector import store_for
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -5,15 +5,15 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from ..errors import ConfigurationError
-from ..interruption import interrupted
-from ..recording.collector import default_store, store_for
-from ..recording.labels import declared_problem, shown
-from .answer import scraping
-from .beneath import level_beneath
-from .exchange import FAILED, RECORDED_BY, REDIRECTS, Exchange
-from .routes import Routes, path_within
-from .series import METHODS, UNMATCHED, Method, RouteSeries, requests_of
+from mlmetrics.errors import ConfigurationError
+from mlmetrics.http.answer import scraping
+from mlmetrics.http.beneath import level_beneath
+from mlmetrics.http.exchange import FAILED, RECORDED_BY, REDIRECTS, Exchange
+from mlmetrics.http.routes import Routes, path_within
+from mlmetrics.http.series import METHODS, UNMATCHED, Method, RouteSeries, requests_of
+from mlmetrics.interruption import interrupted
+from mlmetrics.recording.collector import default_store, store_for
+from mlmetrics.recording.labels import declared_problem, shown
 
 
 class PrometheusMiddleware:

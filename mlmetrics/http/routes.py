@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .beneath import Level, is_scrape, level_beneath, note
-from .series import UNMATCHED
+from mlmetrics.http.beneath import Level, is_scrape, level_beneath, note
+from mlmetrics.http.series import UNMATCHED
 
 MOUNT_TAIL = "/{path}"
 MOUNT_TAIL_PATTERN = "/(?P<path>.*)$"

@@ -2,11 +2,11 @@
 
 from typing import Any, cast
 
-from .. import exemplars
-from ..recording.cells import HistogramCell, Value, Write, moved, plus
-from ..recording.labels import COMBINATION, OTHER, clean
-from ..recording.series import Lists
-from ..recording.store import Store
+from mlmetrics import exemplars
+from mlmetrics.recording.cells import HistogramCell, Value, Write, moved, plus
+from mlmetrics.recording.labels import COMBINATION, OTHER, clean
+from mlmetrics.recording.series import Lists
+from mlmetrics.recording.store import Store
 
 TOTAL = "fastapi_requests_total"
 DURATION = "fastapi_request_duration_seconds"

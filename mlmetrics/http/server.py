@@ -8,9 +8,9 @@ from typing import Self
 
 from prometheus_client import CollectorRegistry
 
-from ..errors import ConfigurationError
-from ..recording.collector import store_for
-from .answer import NOT_ALLOWED, Answer, Scrape
+from mlmetrics.errors import ConfigurationError
+from mlmetrics.http.answer import NOT_ALLOWED, Answer, Scrape
+from mlmetrics.recording.collector import store_for
 
 POLL_SECONDS = 0.1
 

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import REGISTRY, CollectorRegistry, push_to_gateway
 
-from ..calls.recorder import Recorder
-from .endpoint import metrics_app, metrics_endpoint
-from .instrumentation import instrument
-from .server import MetricsServer
+from mlmetrics.calls.recorder import Recorder
+from mlmetrics.http.endpoint import metrics_app, metrics_endpoint
+from mlmetrics.http.instrumentation import instrument
+from mlmetrics.http.server import MetricsServer
 
 if TYPE_CHECKING:
     from starlette.requests import Request

@@ -13,7 +13,7 @@ from prometheus_client import values
 from prometheus_client.samples import Exemplar, Sample
 from prometheus_client.utils import floatToGoString
 
-from ..catalog import Metric
+from mlmetrics.catalog import Metric
 
 Value = Any  # an instance of prometheus_client's ValueClass, which the client leaves untyped
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from math import isfinite
 from time import perf_counter
 
-from ..interruption import interrupted
+from mlmetrics.interruption import interrupted
 
 
 def guarded(clock: Callable[[], float], failed: Callable[[str, object], None]) -> Callable[[], float]:

@@ -14,14 +14,14 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.metrics_core import Metric as ClientMetric
 from prometheus_client.registry import Collector
 
-from .. import logs
-from ..catalog import RECORDING_PLACES
-from ..errors import RegistrationError
-from ..version import __version__
-from . import limits
-from .family import ExposedFamily
-from .folding import hold
-from .store import ERRORS, Store
+from mlmetrics import logs
+from mlmetrics.catalog import RECORDING_PLACES
+from mlmetrics.errors import RegistrationError
+from mlmetrics.recording import limits
+from mlmetrics.recording.family import ExposedFamily
+from mlmetrics.recording.folding import hold
+from mlmetrics.recording.store import ERRORS, Store
+from mlmetrics.version import __version__
 
 _stores: "WeakKeyDictionary[CollectorRegistry, Store]" = WeakKeyDictionary()
 _registering = threading.RLock()

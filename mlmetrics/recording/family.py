@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from prometheus_client.metrics_core import Metric as ClientMetric
 from prometheus_client.samples import Sample
 
-from ..catalog import Metric
-from .cells import Bounds, Cell, HistogramCell, NumberCell
-from .folding import steadily
+from mlmetrics.catalog import Metric
+from mlmetrics.recording.cells import Bounds, Cell, HistogramCell, NumberCell
+from mlmetrics.recording.folding import steadily
 
 EXPOSED_NAME_SUFFIX = "_total"  # prometheus_client names a counter's family without it
 

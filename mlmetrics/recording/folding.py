@@ -22,8 +22,8 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
 
-from ..interruption import interrupted
-from .cells import Write, in_files
+from mlmetrics.interruption import interrupted
+from mlmetrics.recording.cells import Write, in_files
 
 T = TypeVar("T")
 

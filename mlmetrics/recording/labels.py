@@ -8,7 +8,7 @@ combinations, further values become `other`.
 from collections.abc import Hashable
 from enum import Enum
 
-from ..interruption import interrupted
+from mlmetrics.interruption import interrupted
 
 MAX_LABEL_CHARACTERS = 200
 DEFAULT_MAX_LABEL_VALUES = 200

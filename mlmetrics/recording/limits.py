@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..interruption import interrupted
+from mlmetrics.interruption import interrupted
 
 CGROUP = Path("/sys/fs/cgroup")
 UNLIMITED_BYTES = 1 << 60

@@ -10,9 +10,9 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Generic, TypeVar
 
-from ..interruption import interrupted
-from .cells import HistogramCell, NumberCell, Write, plus
-from .folding import Batch
+from mlmetrics.interruption import interrupted
+from mlmetrics.recording.cells import HistogramCell, NumberCell, Write, plus
+from mlmetrics.recording.folding import Batch
 
 BOUND = 1024
 """The most numbers that a series holds; a recording call that makes it more folds them."""

@@ -11,16 +11,16 @@ from math import isfinite
 from time import perf_counter
 from typing import Any, Protocol, TypeVar, cast
 
-from .. import exemplars, logs
-from ..catalog import METRICS
-from ..errors import ConfigurationError
-from ..interruption import interrupted
-from . import folding
-from .cells import HistogramCell, NumberCell, in_files
-from .clock import guarded
-from .family import Family
-from .labels import COMBINATION, OTHER, Limits, clean, cleaned, is_empty
-from .series import BOUND, CounterSeries, GaugeSeries, HistogramSeries, Lists
+from mlmetrics import exemplars, logs
+from mlmetrics.catalog import METRICS
+from mlmetrics.errors import ConfigurationError
+from mlmetrics.interruption import interrupted
+from mlmetrics.recording import folding
+from mlmetrics.recording.cells import HistogramCell, NumberCell, in_files
+from mlmetrics.recording.clock import guarded
+from mlmetrics.recording.family import Family
+from mlmetrics.recording.labels import COMBINATION, OTHER, Limits, clean, cleaned, is_empty
+from mlmetrics.recording.series import BOUND, CounterSeries, GaugeSeries, HistogramSeries, Lists
 
 RawLabels = tuple[str | None, ...]
 """Label values; the first, the service, is None while it is not known."""
