@@ -285,7 +285,9 @@ def test_nested_decorators_are_a_call_each(registry: CollectorRegistry) -> None:
     assert errors(registry) == {}
 
 
-@pytest.mark.parametrize("target", [Model, 3, None, "text", property(function)], ids=lambda target: type(target).__name__)
+@pytest.mark.parametrize(
+    "target", [Model, 3, None, "text", property(function)], ids=lambda target: type(target).__name__
+)
 def test_what_cannot_be_decorated(target: Any) -> None:
     """A class, or what cannot be called, is refused with what to do."""
     with pytest.raises(DeclarationError, match=r"cannot decorate .*expected a function, method, partial or callable"):
