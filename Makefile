@@ -17,10 +17,11 @@ unexport PIP_CONSTRAINT PIP_PREFIX PIP_REQUIRE_HASHES PIP_ROOT PIP_TARGET PIP_US
 # What `$(VENV)/.installed-NAME` puts into the virtual environment.
 demo := -e ".[fastapi,demo]"
 test := -e ".[fastapi,cli,demo]" --group test
+mutants := $(test) --group mutants
 check := $(test) --group check --group bench
 bench := -e ".[fastapi]" --group bench
 
-.PHONY: help venv servers demo quick test versions check check-format check-lint check-types check-imports format bench constraints clean
+.PHONY: help venv servers demo quick test mutants versions check check-format check-lint check-types check-imports format bench constraints clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -34,7 +35,7 @@ demo: $(VENV)/.installed-demo ## Run the four services, Prometheus and real traf
 	@$(PYTHON) -m examples.recruiting.demo
 
 quick: $(VENV)/.installed-test ## Run the tests that need no server, on every save; ARGS="-k http" goes to pytest
-	@$(PYTHON) -m pytest -q $(PARALLEL) -m "not slow" $(ARGS)
+	@$(PYTHON) -m pytest -q -n auto --dist worksteal -m "not slow" $(ARGS)
 
 test: $(VENV)/.installed-test servers ## Run all tests, and print the slowest; ARGS="-k http" goes to pytest
 	@PARALLEL="$(PARALLEL)" scripts/test.sh $(PYTHON) -m pytest --durations=10 $(ARGS)
@@ -71,6 +72,9 @@ render: $(VENV)/.installed-test ## Write what is rendered from mlmetrics.toml, w
 
 mutation: $(VENV)/.installed-test servers ## Mutate every rule, and count the mutants that its tests notice
 	@$(PYTHON) -m tests.monitoring.mutation $(ARGS)
+
+mutants: $(VENV)/.installed-mutants ## Change the core in 100 random places, and count the changes that no test notices
+	@$(PYTHON) -m tests.mutants $(ARGS)
 
 alerts: $(VENV)/.installed-test servers ## See every alert fire and resolve on real servers; writes docs/alerts.md
 	@$(PYTHON) -m tests.integration.alert_rehearsal --write

@@ -18,7 +18,7 @@ from starlette.staticfiles import StaticFiles
 
 from mlmetrics.http.instrumentation import instrument
 from mlmetrics.http.middleware import PrometheusMiddleware
-from mlmetrics.http.routes import Routes
+from mlmetrics.http.routes import Routes, path_within
 from tests.http.asking import ask, counted, unrecorded, value
 
 
@@ -360,6 +360,20 @@ class TestProxied:
     async def test_root_path_is_no_part_of_the_template(self, path: str, registry: CollectorRegistry) -> None:
         """Pitfall 2: behind a proxy, which strips its prefix or not, the template is the application's."""
         assert ["GET /items/{item} 200"] == await recorded(shop(), registry, path, root_path="/api/v1")
+
+    @pytest.mark.parametrize(
+        ("path", "root_path", "within"),
+        [
+            ("/api/items", "/api", "/items"),
+            ("/api", "/api", "/"),
+            ("/apiary/items", "/api", "/apiary/items"),
+            ("/items", "/api", "/items"),
+            ("/items", "", "/items"),
+        ],
+    )
+    def test_path_within(self, path: str, root_path: str, within: str) -> None:
+        """A root path is a whole number of segments."""
+        assert within == path_within({"path": path}, root_path)
 
     async def test_root_path_and_mount(self, registry: CollectorRegistry) -> None:
         """Pitfall 2: the proxy's prefix goes, the mount's stays."""

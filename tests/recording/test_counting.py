@@ -550,6 +550,23 @@ os._exit(os.waitstatus_to_exitcode(status))
     run_script(script, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
 
 
+def test_names_in_several_processes(tmp_path: Path) -> None:
+    """What the client merges of the files of several processes has the names that one process has."""
+    script = """
+import mlmetrics
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
+mlmetrics.track_inference(model="m")(lambda: None)()
+generate_latest()
+registry = CollectorRegistry()
+MultiProcessCollector(registry)
+types = [line.split()[2] for line in generate_latest(registry).decode().splitlines() if line.startswith("# TYPE ")]
+if "ml_inference_total" not in types or any(name.endswith("_total_total") for name in types):
+    print(types)
+"""
+    run_script(script, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
+
+
 def test_iterators_are_not_recorded_twice(registry: CollectorRegistry, metrics: MLMetrics) -> None:
     """A stream that ends in several ways at once, from several threads, has one outcome."""
 

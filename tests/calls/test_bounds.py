@@ -1,0 +1,168 @@
+"""Lists that grow are folded exactly when they pass their bound, and not before."""
+
+# mypy: allow-untyped-calls
+# A lambda has no types, and is often all that a test has to record.
+
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from mlmetrics import MLMetrics
+from mlmetrics.calls.operation import INFERENCE
+from mlmetrics.recording.series import BOUND
+from tests.recorded import outcomes, samples
+
+FIRST = "ml_inference_first_chunk_seconds"
+GAPS = "ml_inference_chunk_interval_seconds"
+
+
+@pytest.fixture
+def metrics(registry: CollectorRegistry) -> MLMetrics:
+    """Return a toolkit on a registry of its own."""
+    return MLMetrics(service="s", registry=registry)
+
+
+def begun(metrics: MLMetrics) -> list[Any]:
+    """Return the calls of the model `m` that have begun and wait to be folded."""
+    return metrics.calls(INFERENCE).series("s", ("m", "")).begun
+
+
+def test_calls(metrics: MLMetrics) -> None:
+    """Quick calls, which nothing else would look at, are folded by the one that passes the bound."""
+    call = metrics.track_inference(model="m")(lambda: None)
+    for _ in range(BOUND):
+        call()
+    assert BOUND == len(begun(metrics))
+    call()
+    assert 0 == len(begun(metrics))
+
+
+async def test_coroutine_functions(metrics: MLMetrics) -> None:
+    """The same of coroutine functions."""
+
+    @metrics.track_inference(model="m")
+    async def call() -> None: ...
+
+    for _ in range(BOUND):
+        await call()
+    assert BOUND == len(begun(metrics))
+    await call()
+    assert 0 == len(begun(metrics))
+
+
+def test_timers(metrics: MLMetrics) -> None:
+    """The same of timers."""
+    for _ in range(BOUND):
+        with metrics.inference_timer(model="m"):
+            pass
+    assert BOUND == len(begun(metrics))
+    with metrics.inference_timer(model="m"):
+        pass
+    assert 0 == len(begun(metrics))
+
+
+def test_streams_that_are_handed_out(metrics: MLMetrics) -> None:
+    """Streams that nobody iterates are folded as well, though their calls do not end."""
+    call = metrics.track_inference(model="m")(lambda: map(str, "ab"))
+    kept = [call() for _ in range(BOUND)]
+    assert BOUND == len(begun(metrics))
+    kept.append(call())
+    assert 0 == len(begun(metrics))
+
+
+def decorated(metrics: MLMetrics) -> Iterator[int]:
+    """Return a stream from a generator function."""
+
+    @metrics.track_inference(model="m")
+    def stream() -> Iterator[int]:
+        yield from range(BOUND + 2)
+
+    return stream()
+
+
+def handed_out(metrics: MLMetrics) -> Iterator[int]:
+    """Return a stream from a function that returns an iterator."""
+    made: Iterator[int] = metrics.track_inference(model="m")(lambda: map(int, range(BOUND + 2)))()
+    return made
+
+
+@pytest.mark.parametrize("made", [decorated, handed_out])
+def test_chunks(metrics: MLMetrics, made: Any) -> None:
+    """The gaps of one long stream are folded while it runs."""
+    stream = made(metrics)
+    gaps = metrics.store.histogram(GAPS, metrics.calls(INFERENCE).series("s", ("m", "")).labels)
+    for _ in range(BOUND + 1):
+        next(stream)
+    assert BOUND == len(gaps.pending)
+    next(stream)
+    assert 0 == len(gaps.pending)
+
+
+async def test_chunks_of_an_async_generator(metrics: MLMetrics) -> None:
+    """The same of an async generator function."""
+
+    @metrics.track_inference(model="m")
+    async def stream() -> AsyncIterator[int]:
+        for number in range(BOUND + 2):
+            yield number
+
+    chunks = stream()
+    gaps = metrics.store.histogram(GAPS, metrics.calls(INFERENCE).series("s", ("m", "")).labels)
+    for _ in range(BOUND + 1):
+        await anext(chunks)
+    assert BOUND == len(gaps.pending)
+    await anext(chunks)
+    assert 0 == len(gaps.pending)
+
+
+class Chunks:
+    """An async stream as an SDK returns it."""
+
+    def __init__(self) -> None:
+        self._left = iter("abc")
+
+    def __aiter__(self) -> "Chunks":
+        return self
+
+    async def __anext__(self) -> str:
+        for chunk in self._left:
+            return chunk
+        raise StopAsyncIteration
+
+    async def aclose(self) -> None:
+        """Close the connection."""
+
+
+async def test_chunks_of_an_async_stream(registry: CollectorRegistry, metrics: MLMetrics) -> None:
+    """Each chunk of an async stream that was handed out is recorded."""
+    stream: Any = metrics.track_inference(model="m")(lambda: Chunks())()
+    assert ["a", "b", "c"] == [chunk async for chunk in stream]
+    assert [1] == [sample.value for sample in samples(registry, f"{FIRST}_count")]
+    assert [2] == [sample.value for sample in samples(registry, f"{GAPS}_count")]
+
+
+async def test_closing_ends_an_async_stream(registry: CollectorRegistry, metrics: MLMetrics) -> None:
+    """An async stream that is closed has ended, though somebody still holds it."""
+    stream: Any = metrics.track_inference(model="m")(lambda: Chunks())()
+    await anext(stream)
+    await stream.aclose()
+    assert {"cancelled": 1} == outcomes(registry)
+
+
+@pytest.mark.parametrize(("stream", "declared"), [(None, [0]), (True, [0]), (False, [])])
+def test_chunks_stand_at_0(
+    registry: CollectorRegistry,
+    metrics: MLMetrics,
+    stream: bool | None,  # noqa: FBT001 (as the user says it)
+    declared: list[int],
+) -> None:
+    """A generator function has its chunks at 0 before it is called, unless it is said to be no stream."""
+
+    @metrics.track_inference(model="m", stream=stream)
+    def chunks() -> Iterator[str]:
+        yield "a"
+
+    for name in (FIRST, GAPS):
+        assert declared == [sample.value for sample in samples(registry, f"{name}_count")]
