@@ -32,11 +32,12 @@ def begun(metrics: MLMetrics) -> list[Any]:
 def test_calls(metrics: MLMetrics) -> None:
     """Quick calls, which nothing else would look at, are folded by the one that passes the bound."""
     call = metrics.track_inference(model="m")(lambda: None)
-    for _ in range(BOUND):
+    for _ in range(2):  # the first round looks at calls anyway, to see whether anybody traces
+        for _ in range(BOUND):
+            call()
+        assert BOUND == len(begun(metrics))
         call()
-    assert BOUND == len(begun(metrics))
-    call()
-    assert 0 == len(begun(metrics))
+        assert 0 == len(begun(metrics))
 
 
 async def test_coroutine_functions(metrics: MLMetrics) -> None:
@@ -54,13 +55,14 @@ async def test_coroutine_functions(metrics: MLMetrics) -> None:
 
 def test_timers(metrics: MLMetrics) -> None:
     """The same of timers."""
-    for _ in range(BOUND):
+    for _ in range(2):
+        for _ in range(BOUND):
+            with metrics.inference_timer(model="m"):
+                pass
+        assert BOUND == len(begun(metrics))
         with metrics.inference_timer(model="m"):
             pass
-    assert BOUND == len(begun(metrics))
-    with metrics.inference_timer(model="m"):
-        pass
-    assert 0 == len(begun(metrics))
+        assert 0 == len(begun(metrics))
 
 
 def test_streams_that_are_handed_out(metrics: MLMetrics) -> None:
