@@ -17,8 +17,15 @@ def samples(registry: CollectorRegistry, name: str, **labels: str) -> Iterator[S
 
 
 def value(registry: CollectorRegistry, name: str, **labels: str) -> float:
-    """Return the sum of the samples of this name that have at least these labels; 0 if there are none."""
-    return sum(sample.value for sample in samples(registry, name, **labels))
+    """Return the sum of the samples of this name that have at least these labels; there must be one."""
+    found = [sample.value for sample in samples(registry, name, **labels)]
+    assert found, f"no sample {name} has the labels {labels}"
+    return sum(found)
+
+
+def absent(registry: CollectorRegistry, name: str, **labels: str) -> bool:
+    """Return whether no sample of this name has these labels."""
+    return not any(samples(registry, name, **labels))
 
 
 def label_values(registry: CollectorRegistry, name: str, label: str) -> list[str]:
@@ -35,8 +42,8 @@ def outcomes(registry: CollectorRegistry, operation: str = "inference", **labels
 
 
 def in_progress(registry: CollectorRegistry, operation: str = "inference") -> float:
-    """Return how many calls have begun and not ended."""
-    return value(registry, f"{PREFIXES[operation]}_in_progress")
+    """Return how many calls have begun and not ended; 0 before any was declared."""
+    return sum(sample.value for sample in samples(registry, f"{PREFIXES[operation]}_in_progress"))
 
 
 def errors(registry: CollectorRegistry) -> dict[str, float]:

@@ -32,11 +32,12 @@ def begun(metrics: MLMetrics) -> list[Any]:
 def test_calls(metrics: MLMetrics) -> None:
     """Quick calls, which nothing else would look at, are folded by the one that passes the bound."""
     call = metrics.track_inference(model="m")(lambda: None)
-    for _ in range(BOUND):
+    for _ in range(2):  # the first round looks at calls anyway, to see whether anybody traces
+        for _ in range(BOUND):
+            call()
+        assert BOUND == len(begun(metrics))
         call()
-    assert BOUND == len(begun(metrics))
-    call()
-    assert 0 == len(begun(metrics))
+        assert 0 == len(begun(metrics))
 
 
 async def test_coroutine_functions(metrics: MLMetrics) -> None:
@@ -54,13 +55,14 @@ async def test_coroutine_functions(metrics: MLMetrics) -> None:
 
 def test_timers(metrics: MLMetrics) -> None:
     """The same of timers."""
-    for _ in range(BOUND):
+    for _ in range(2):
+        for _ in range(BOUND):
+            with metrics.inference_timer(model="m"):
+                pass
+        assert BOUND == len(begun(metrics))
         with metrics.inference_timer(model="m"):
             pass
-    assert BOUND == len(begun(metrics))
-    with metrics.inference_timer(model="m"):
-        pass
-    assert 0 == len(begun(metrics))
+        assert 0 == len(begun(metrics))
 
 
 def test_streams_that_are_handed_out(metrics: MLMetrics) -> None:
@@ -135,9 +137,14 @@ class Chunks:
         """Close the connection."""
 
 
+def asked() -> Chunks:
+    """Return a stream; a class cannot be decorated."""
+    return Chunks()
+
+
 async def test_chunks_of_an_async_stream(registry: CollectorRegistry, metrics: MLMetrics) -> None:
     """Each chunk of an async stream that was handed out is recorded."""
-    stream: Any = metrics.track_inference(model="m")(lambda: Chunks())()  # noqa: PLW0108 (a class itself cannot be decorated)
+    stream: Any = metrics.track_inference(model="m")(asked)()
     assert ["a", "b", "c"] == [chunk async for chunk in stream]
     assert [1] == [sample.value for sample in samples(registry, f"{FIRST}_count")]
     assert [2] == [sample.value for sample in samples(registry, f"{GAPS}_count")]
@@ -145,7 +152,7 @@ async def test_chunks_of_an_async_stream(registry: CollectorRegistry, metrics: M
 
 async def test_closing_ends_an_async_stream(registry: CollectorRegistry, metrics: MLMetrics) -> None:
     """An async stream that is closed has ended, though somebody still holds it."""
-    stream: Any = metrics.track_inference(model="m")(lambda: Chunks())()  # noqa: PLW0108 (a class itself cannot be decorated)
+    stream: Any = metrics.track_inference(model="m")(asked)()
     await anext(stream)
     await stream.aclose()
     assert {"cancelled": 1} == outcomes(registry)

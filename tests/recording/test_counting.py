@@ -106,7 +106,7 @@ def test_pending_numbers_do_not_pile_up(registry: CollectorRegistry, metrics: ML
     kept = [len(each.pending) for each in metrics.store._by_labels.values()]
     calls: list[Any] = [each for each in metrics.store._foldables if hasattr(each, "begun")]
     kept += [len(each.begun) + len(each.aside) + len(each.succeeded) for each in calls]
-    assert max(kept) <= 3 * BOUND
+    assert max(kept) <= 2 * BOUND + 2  # of calls, what has begun and what of it has ended
     assert 3 * BOUND == value(registry, "ml_inference_first_chunk_seconds_count")
     assert 3 * BOUND == errors(registry)["score"]
 
