@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 if [ -n "${SHORT:-}" ]; then
   runs=("3.11 lowest" "3.13 pinned")
   what=(-e ".[fastapi,cli]" --group runtime)
-  left_out=(cli monitoring examples test_house.py test_promql.py test_servers.py)
+  left_out=(cli monitoring examples test_house.py test_promql.py test_recipes.py test_servers.py)
 else
   runs=("3.11 lowest" "3.11 newest" "3.12 newest" "3.13 newest")
   what=(-e ".[fastapi,cli,demo]" --group test)
