@@ -21,13 +21,6 @@ fi
 # services in threads, and anyio 4.3, which the lowest versions need, cannot always be imported by several at once.)
 left_out+=(benchmarks integration packaging typing monitoring/grafana monitoring/test_mutation.py monitoring/verify)
 
-# Known to fail in these runs, and to be mended: the lowest versions leave a socket of an event loop to the garbage
-# collector, and Python 3.13 shows a late registry that is not refused.
-known=(
-  "calls/test_interruptions.py::test_signal_that_raises_while_a_call_is_recorded"
-  "test_toolkit.py::TestTheDefaultRegistry::test_the_middleware_follows_the_functions"
-)
-
 constraints=$(mktemp)
 trap 'rm -f "$constraints"' EXIT
 
@@ -73,7 +66,7 @@ for run in "${runs[@]}"; do
   echo "Python $version with the $kind versions, in $folder"
   if ! install "$python" "$folder" "$kind"; then
     failed+=("$run: cannot be installed")
-  elif ! "$folder/bin/python" -m pytest -q tests "${left_out[@]/#/--ignore=tests/}" "${known[@]/#/--deselect=tests/}" "$@"; then
+  elif ! "$folder/bin/python" -m pytest -q tests "${left_out[@]/#/--ignore=tests/}" "$@"; then
     failed+=("$run")
   fi
 done
