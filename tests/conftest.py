@@ -1,6 +1,7 @@
 """What every test may ask for (a registry of its own, a clock that moves when told), and which tests run where."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 # Settings of the machine that the library reads; they go before anything imports it.
@@ -8,6 +9,7 @@ for _name in ("MLMETRICS_SERVICE", "OTEL_SERVICE_NAME", "PROMETHEUS_MULTIPROC_DI
     os.environ.pop(_name, None)
 
 import pytest
+import structlog
 from hypothesis import settings
 from prometheus_client import CollectorRegistry
 
@@ -62,6 +64,13 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Let `seconds` go by."""
         self.now += seconds
+
+
+@pytest.fixture(autouse=True)
+def structlog_as_it_came() -> Iterator[None]:
+    """Leave structlog unconfigured: after `capture_logs` it counts as configured, with its old processors."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture
