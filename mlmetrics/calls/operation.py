@@ -129,18 +129,18 @@ class CallSeries(Lists):
             finished = self.succeeded[:succeeded]
             cells.duration.add(writes, finished + self.failed[:failed] if failed else finished)
         if succeeded:
-            writes.append(plus(cells.success, succeeded))
+            writes.append(plus(cells.success, 0, succeeded))
         if failed:
-            writes.append(plus(cells.failure, failed))
+            writes.append(plus(cells.failure, 0, failed))
         if cancelled:
-            writes.append(plus(cells.cancelled, cancelled))
+            writes.append(plus(cells.cancelled, 0, cancelled))
         if exemplars:
             cells.duration.mark(writes, self.exemplars[:exemplars])
 
     def forget(self) -> None:
         """Set the number in progress to 0: the calls of the parent do not run in a forked child."""
         if self._cells is not None:
-            self._cells.in_progress.set(0.0)
+            self._cells.in_progress[0] = 0.0
 
     def counter(self, suffix: str, *more: str) -> CounterSeries:
         """A further counter of the operation, such as its tokens by type."""
@@ -160,7 +160,7 @@ class _Cells:
         prefix, labels = series.operation.prefix, series.labels
         cell = series.store.number_cell
         self.duration = series.store.histogram_cell(f"{prefix}_duration_seconds", labels)
-        self.success = cell(f"{prefix}_total", (*labels, "success")).value
-        self.failure = cell(f"{prefix}_total", (*labels, "failure")).value
-        self.cancelled = cell(f"{prefix}_total", (*labels, "cancelled")).value
-        self.in_progress = cell(f"{prefix}_in_progress", labels).value
+        self.success = cell(f"{prefix}_total", (*labels, "success")).numbers
+        self.failure = cell(f"{prefix}_total", (*labels, "failure")).numbers
+        self.cancelled = cell(f"{prefix}_total", (*labels, "cancelled")).numbers
+        self.in_progress = cell(f"{prefix}_in_progress", labels).numbers

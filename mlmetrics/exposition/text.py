@@ -1,6 +1,6 @@
 """A registry as text: byte for byte what prometheus_client writes, but faster, by joining prepared strings.
 
-Families of mlmetrics write themselves; all others are written by the client's functions.
+mlmetrics' own families are written by `families`; all others by the client's functions.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -13,6 +13,7 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.registry import Collector
 
+from mlmetrics.exposition.families import write_family
 from mlmetrics.recording.collector import store_for
 from mlmetrics.recording.family import ExposedFamily
 from mlmetrics.recording.folding import steadily
@@ -70,7 +71,7 @@ def lines_of(families: Iterable[Metric], *, openmetrics: bool) -> list[str]:
             lines.append(foreign(group, openmetrics=openmetrics))
             continue
         for family in cast("Iterator[ExposedFamily]", group):
-            family.write(lines, openmetrics=openmetrics)
+            write_family(family, lines, openmetrics=openmetrics)
     return lines
 
 

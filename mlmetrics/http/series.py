@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 from mlmetrics import exemplars
-from mlmetrics.recording.cells import HistogramCell, Value, Write, moved, plus
+from mlmetrics.recording.cells import HistogramCell, Numbers, Write, moved, plus
 from mlmetrics.recording.labels import COMBINATION, OTHER, clean
 from mlmetrics.recording.series import Lists
 from mlmetrics.recording.store import Store
@@ -27,7 +27,7 @@ Finished = tuple[int, float, float | None]
 class MethodSeries(Lists):
     """The requests of one method that have begun and ended."""
 
-    __slots__ = ("_labels", "_store", "_value", "begin", "begun", "end", "ended")
+    __slots__ = ("_in_progress", "_labels", "_store", "begin", "begun", "end", "ended")
 
     def __init__(self, store: Store, service: str | None, method: str) -> None:
         self.begun: list[None] = []
@@ -37,23 +37,23 @@ class MethodSeries(Lists):
         self.end = self.ended.append
         self._store = store
         self._labels = (service, method)
-        self._value: Value | None = None
+        self._in_progress: Numbers = []
 
     def prepare(self) -> None:
         """Create the gauge, at 0."""
-        if self._value is None:
-            self._value = self._store.number_cell(IN_PROGRESS, self._labels).value
+        if not self._in_progress:
+            self._in_progress = self._store.number_cell(IN_PROGRESS, self._labels).numbers
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Compute how many requests are in progress."""
         ended, begun = counts
         if begun != ended:
-            writes.append(moved(self._value, begun - ended))
+            writes.append(moved(self._in_progress, begun - ended))
 
     def forget(self) -> None:
         """Set the number in progress to 0: the requests of the parent do not run in a forked child."""
-        if self._value is not None:
-            self._value.set(0.0)
+        if self._in_progress:
+            self._in_progress[0] = 0.0
 
 
 class RouteSeries(Lists):
@@ -68,7 +68,7 @@ class RouteSeries(Lists):
         self.finish = self.finished.append
         self.exemplars: list[Any] = []
         super().__init__(self.finished, self.exemplars)
-        self._counts: dict[str, Value | None] = {}
+        self._counts: dict[str, Numbers | None] = {}
         requests.store.heed_overflow(TOTAL, ("status", COMBINATION))
         self._durations: tuple[HistogramCell, HistogramCell] | None = None
 
@@ -92,9 +92,9 @@ class RouteSeries(Lists):
             self._durations = cell(DURATION, self.labels), cell(FIRST_BYTE, self.labels)
         return self._durations
 
-    def _count(self, name: str) -> Value:
-        value = self._counts[name] = self.requests.store.number_cell(TOTAL, (*self.labels, name)).value
-        return value
+    def _count(self, name: str) -> Numbers:
+        numbers = self._counts[name] = self.requests.store.number_cell(TOTAL, (*self.labels, name)).numbers
+        return numbers
 
     def _named(self, status: int) -> str:
         """The status as a label; `other` if HTTP does not allow it, or if the limit is reached."""
@@ -121,7 +121,7 @@ class RouteSeries(Lists):
             name = self._named(status)
             by_name[name] = by_name.get(name, 0) + number
         for name, number in by_name.items():
-            writes.append(plus(self._counts.get(name) or self._count(name), number))
+            writes.append(plus(self._counts.get(name) or self._count(name), 0, number))
         if finished:
             duration.add(writes, [seconds for _, seconds, _ in finished])
         if first_bytes := [first_byte for _, _, first_byte in finished if first_byte is not None]:

@@ -1,7 +1,5 @@
 """One metric with all its cells, and the family that a scrape gets of it."""
 
-from collections.abc import Iterator
-
 from prometheus_client.metrics_core import Metric as ClientMetric
 from prometheus_client.samples import Sample
 
@@ -39,7 +37,7 @@ class Family:
         return NumberCell(self.metric, labels)
 
     def cells(self) -> tuple[Cell, ...]:
-        """All present cells."""
+        """All present cells; a cell keeps its place among them."""
         return tuple(self._cells.values())
 
     def expose(self) -> "ExposedFamily":
@@ -48,7 +46,7 @@ class Family:
 
 
 class ExposedFamily(ClientMetric):
-    """An ordinary metric family for any exporter, which can also write its own text for mlmetrics' exposition.
+    """An ordinary metric family for any exporter; `mlmetrics.exposition` writes its text from the cells instead.
 
     `samples` are computed only when they are read; mlmetrics' own scrape does not read them.
     """
@@ -56,27 +54,13 @@ class ExposedFamily(ClientMetric):
     def __init__(self, family: Family) -> None:
         metric = family.metric
         super().__init__(metric.name.removesuffix(EXPOSED_NAME_SUFFIX), metric.help, metric.kind, metric.unit)
-        self._family = family
+        self.family = family
 
     @property
     def samples(self) -> list[Sample]:
         """All samples of the family, read while no fold is running."""
-        family, names = self._family, self._family.metric.labels
-        return steadily(lambda: [sample for cell in family.cells() for sample in cell.samples(names)])
+        return steadily(lambda: [sample for cell in self.family.cells() for sample in cell.samples()])
 
     @samples.setter
     def samples(self, _: list[Sample]) -> None:
         """Ignore the empty list that the client's constructor sets."""
-
-    def write(self, lines: list[str], *, openmetrics: bool) -> None:
-        """Append the family's text, byte for byte what `generate_latest` writes for its samples."""
-        lines.extend(self._head(openmetrics=openmetrics))
-        for cell in self._family.cells():
-            cell.write(lines, exemplars=openmetrics)
-
-    def _head(self, *, openmetrics: bool) -> Iterator[str]:
-        name = self.name if openmetrics else self._family.metric.name
-        yield f"# HELP {name} {self.documentation}\n"
-        yield f"# TYPE {name} {self.type}\n"
-        if openmetrics and self.unit:
-            yield f"# UNIT {name} {self.unit}\n"

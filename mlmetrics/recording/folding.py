@@ -22,8 +22,7 @@ from collections.abc import Callable
 from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
 
-from mlmetrics.interruption import interrupted
-from mlmetrics.recording.cells import Write, in_files
+from mlmetrics.recording.cells import Write
 
 T = TypeVar("T")
 
@@ -52,22 +51,14 @@ class Turn:
         self.batch = batch
 
     def finish(self) -> None:
-        """Write the published batch and delete its numbers; undo all writes after an error that is no interruption."""
+        """Write the published batch and delete its numbers."""
         if self.batch is None:
             return
-        (sources, writes), state, written = self.batch, _state, 0
-        try:
-            for write, new, _ in writes:
-                if state.turn is not self:
-                    return
-                write(new)
-                written += 1
-        except Exception as error:
-            if not interrupted(error):
-                for write, _, old in writes[:written]:
-                    write(old)
-                self.batch = None
-            raise
+        (sources, writes), state = self.batch, _state
+        for target, place, new in writes:
+            if state.turn is not self:
+                return
+            target[place] = new
         if state.turn is self:
             del writes[:]  # all is written: only the numbers remain to be deleted
         while sources and state.turn is self:
@@ -172,8 +163,8 @@ def _stand_still() -> None:
 
 
 def _in_child() -> None:
-    """Finish a fold that was interrupted by the fork, unless its values are in the files of the parent."""
-    _state.turn = Turn(None if in_files() else _state.turn.batch)
+    """Finish a fold that was interrupted by the fork; the child has its own copy of the values."""
+    _state.turn = Turn(_state.turn.batch)
     for each in tuple(_forks):
         attempt(each.renew)
 

@@ -5,9 +5,7 @@ and in a GC callback. A fold takes the numbers that have been appended so far; n
 appended during the fold are taken by the next one.
 """
 
-import time
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Generic, TypeVar
 
 from mlmetrics.interruption import interrupted
@@ -103,7 +101,7 @@ class CounterSeries(Series[NumberCell]):
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Add them up."""
-        writes.append(plus(self.cell().value, sum(self.pending[: counts[0]])))
+        writes.append(plus(self.cell().numbers, 0, sum(self.pending[: counts[0]])))
 
 
 class GaugeSeries(Series[NumberCell]):
@@ -114,8 +112,7 @@ class GaugeSeries(Series[NumberCell]):
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Set the last value."""
-        value = self.cell().value
-        writes.append((partial(value.set, timestamp=time.time()), self.pending[counts[0] - 1], value.get()))
+        writes.append((self.cell().numbers, 0, float(self.pending[counts[0] - 1])))
 
 
 class HistogramSeries(Series[HistogramCell]):

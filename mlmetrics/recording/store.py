@@ -16,7 +16,7 @@ from mlmetrics.catalog import METRICS
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording import folding
-from mlmetrics.recording.cells import HistogramCell, NumberCell, in_files
+from mlmetrics.recording.cells import HistogramCell, NumberCell
 from mlmetrics.recording.clock import guarded
 from mlmetrics.recording.family import Family
 from mlmetrics.recording.labels import COMBINATION, OTHER, Limits, clean, cleaned, is_empty
@@ -169,16 +169,8 @@ class Store:
                 self.failed("fold", error)  # a full disk must not reach the user's call
 
     def renew(self) -> None:
-        """Start anew in a forked child, in which the parent's calls in progress do not exist.
-
-        Values in files, and numbers that are still to be added to them, belong to the parent; the
-        child's own files are empty. Values in memory were copied, and the child continues with them.
-        """
+        """Start anew in a forked child, in which the parent's calls in progress do not exist."""
         self.renew_lock()
-        if in_files():
-            for foldable in self._foldables:
-                foldable.drop()
-            return
         self.fold_all()
         for foldable in self._foldables:
             foldable.forget()

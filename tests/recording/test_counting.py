@@ -20,6 +20,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from mlmetrics import MLMetrics, arg
 from mlmetrics.recording import cells, folding
+from mlmetrics.recording.family import Family
 from mlmetrics.recording.series import BOUND
 from tests.recorded import errors, in_progress, outcomes, value
 
@@ -236,14 +237,14 @@ def test_first_call_of_a_label_in_a_signal_handler(metrics: MLMetrics) -> None:
 def test_fold_that_fails_is_counted(
     registry: CollectorRegistry, metrics: MLMetrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A fold that raises, as on a full disk, reaches no caller; the numbers wait for the next one."""
+    """A fold that raises, as when memory runs out, reaches no caller; the numbers wait for the next one."""
     call = metrics.track_inference(model="m")(lambda: None)
 
     def full(*_: object, **__: object) -> None:
-        raise OSError("no space left on device")
+        raise MemoryError
 
     with monkeypatch.context() as patched:
-        patched.setattr(cells, "make_value", full)
+        patched.setattr(Family, "cell", full)
         for _ in range(BOUND + 10):
             call()
     assert {"success": BOUND + 10} == outcomes(registry)

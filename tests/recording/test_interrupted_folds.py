@@ -3,16 +3,13 @@
 # mypy: allow-untyped-calls
 # A lambda has no types, and is often all that a test has to record.
 
-import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from decimal import Decimal
 from functools import partial
-from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry, values
+from prometheus_client import CollectorRegistry
 from prometheus_client.samples import Exemplar
 
 from mlmetrics import MLMetrics
@@ -149,44 +146,6 @@ def test_interrupted_folds_of_everything() -> None:
     assert interrupt_everywhere(Recorded.fold_all, opened=True) > 100
 
 
-def close_files(kind: Any) -> None:
-    """Close the files of the client's values; before 0.22 the client has no public way."""
-    for file in inspect.getclosurevars(kind._MmapedValue__reset).nonlocals["files"].values():
-        file.close()
-
-
-@pytest.fixture
-def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Have values stand in mapped files, as the client has them for several processes."""
-    monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(tmp_path))
-    # Every registry of this test is a program of its own, which no file of an earlier one may reach.
-    made: list[Any] = []
-
-    def fresh(*args: Any, **more: Any) -> Any:
-        return made[-1](*args, **more)
-
-    def begin(recorded: Recorded) -> None:
-        folder = tmp_path / str(len(made))
-        folder.mkdir()
-        monkeypatch.setenv("PROMETHEUS_MULTIPROC_DIR", str(folder))
-        if made:
-            close_files(made[-1])
-        made.append(values.MultiProcessValue())
-        start(recorded)
-
-    start = Recorded.__init__
-    monkeypatch.setattr(Recorded, "__init__", begin)
-    monkeypatch.setattr(values, "ValueClass", fresh)
-    yield
-    close_files(made[-1])
-
-
-@pytest.mark.usefixtures("files")
-def test_interrupted_fold_into_files() -> None:
-    """Where values are written into mapped files the same holds."""
-    assert interrupt_everywhere(WORK["calls"], opened=True) > 20
-
-
 def test_interrupted_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     """A thread that waits for another one's fold, and is broken off, has not taken what it waited for."""
     turn, done = folding._state.turn, list[int]()
@@ -270,36 +229,6 @@ def test_series_that_is_interrupted_while_it_is_declared() -> None:
         assert 1 == value(registry, "fastapi_requests_in_progress", method="PUT"), interruption.place
         assert 1 == value(registry, "fastapi_requests_total", method="PUT"), interruption.place
     assert len(places) > 20
-
-
-@pytest.mark.parametrize("failing", ["set", "set_exemplar", "get"])
-def test_value_that_cannot_be_written_for_a_time(monkeypatch: pytest.MonkeyPatch, failing: str) -> None:
-    """A value that refuses in the middle of a fold, whichever it is, loses and doubles nothing."""
-    once, twice = expected(1), expected(2)
-    kept = getattr(values.MutexValue, failing)
-    for at in count(1):
-        recorded = Recorded()
-        recorded.append()
-        recorded.unmeasured.record(1)
-        assert once == recorded.samples()
-        recorded.append()
-        left = [at]
-
-        def refuse(value: Any, *args: Any, left: list[int] = left, **more: Any) -> Any:
-            left[0] -= 1
-            if left[0] == 0:
-                raise OSError("no space left on device")
-            return kept(value, *args, **more)
-
-        with monkeypatch.context() as patched:
-            patched.setattr(values.MutexValue, failing, refuse)
-            assert recorded.fold_all()
-        if left[0] > 0:
-            assert at > 2
-            return
-        found = recorded.samples()
-        where = ("mlmetrics_recording_errors_total", (("where", "fold"),))
-        assert {**twice, where: 1} == found
 
 
 def test_numbers_that_cannot_be_added_up(registry: CollectorRegistry) -> None:
