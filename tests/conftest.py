@@ -1,6 +1,7 @@
 """What every test may ask for (a registry of its own, a clock that moves when told), and which tests run where."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +65,22 @@ class Clock:
     def advance(self, seconds: float) -> None:
         """Let `seconds` go by."""
         self.now += seconds
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add `--files`."""
+    parser.addoption("--files", action="store_true", help="record into files, as one of several processes does")
+
+
+@pytest.fixture(autouse=True)
+def files(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """With `--files`, have every store of the test record into files, in a directory of its own."""
+    if not request.config.getoption("--files"):
+        yield
+        return
+    with tempfile.TemporaryDirectory(prefix="mlmetrics-files-") as folder:
+        monkeypatch.setattr("mlmetrics.recording.store.directory", lambda: tempfile.mkdtemp(dir=folder))
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -78,7 +78,7 @@ class Adoption:
             return self._await_future(series, start, result)
         adopted = self._stand_in(series, start, result)
         if adopted is not None:
-            series.aside.append(None)
+            series.leave(None)
             if series.full:
                 series.store.fold(series)
         elif len(self.plain) < MOST_PLAIN_TYPES:

@@ -48,14 +48,14 @@ def is_cancellation(error: BaseException) -> bool:
 
 def cancelled(series: CallSeries, seconds: float) -> None:
     """End a call that was cancelled; its duration is not added to the histogram."""
-    series.cancelled.append(seconds)
+    series.cancel(seconds)
     if series.full:
         series.store.fold(series)
 
 
 def failed(series: CallSeries, error_type: object, seconds: float) -> None:
     """End a call as a failure of this type."""
-    series.failed.append(seconds)
+    series.fail(seconds)
     try:
         _tell_failure(series, error_type, seconds)
     except RecursionError:
@@ -73,25 +73,25 @@ def _tell_failure(series: CallSeries, error_type: object, seconds: float) -> Non
     store.record(store.counter(metric, labels), 1)
     name = str(labels[-1])
     logs.call_failed(store, series.operation.name, named_labels(series), name, seconds)
-    look(series, seconds)
+    slow_path(series, seconds)
 
 
 def succeeded(series: CallSeries, seconds: float) -> None:
     """End a call as a success."""
     series.succeed(seconds)
-    look(series, seconds)
+    slow_path(series, seconds)
 
 
-def look(series: CallSeries, seconds: float) -> None:
-    """Slow path: fold, log, exemplar."""
+def slow_path(series: CallSeries, seconds: float) -> None:
+    """Fold, log, keep an exemplar: what few calls need."""
     store = series.store
     try:
         if seconds > series.notice_seconds:
             if seconds > store.slow_seconds:
                 logs.call_slow(store, series.operation.name, named_labels(series), seconds)
             mark(series, seconds)
-            store.heed_tracing()
-            series.notice_seconds = store.notice_seconds()
+            store.check_tracing()
+            series.update_notice()
         if series.full:
             store.fold(series)
     except Exception as error:  # nothing of ours reaches the user's call
@@ -110,7 +110,7 @@ def mark(series: CallSeries, seconds: float) -> None:
         series.store.failed("exemplar", error)
         return
     if exemplar is not None:
-        series.exemplars.append(exemplar)
+        series.mark(exemplar)
 
 
 def named_labels(series: CallSeries) -> dict[str, str]:
@@ -127,7 +127,7 @@ class Call:
     `mlmetrics_recording_errors_total{where}` and logged once.
     """
 
-    __slots__ = ("_first_chunk_seen", "_seconds", "_series", "_start", "_verdict", "state")
+    __slots__ = ("_first_chunk_seen", "_seconds", "_series", "_start", "_verdict", "spot", "state")
     droppable: ClassVar[type["Call"]]
 
     def __init__(self, series: CallSeries) -> None:
@@ -153,6 +153,9 @@ class Call:
         if self.state is None or self.state is ENDED:
             return
         series, verdict = self._series, getattr(self, "_verdict", None)
+        if series.spot is not getattr(self, "spot", None):
+            self.state = ENDED  # it began in the process that this one was forked from, which records it
+            return
         self._seconds = seconds = series.clock() - self._start
         self.state = ENDED
         if verdict == CANCELLED:

@@ -95,7 +95,8 @@ class Declaration:
                 series.histogram("ml_inference_chunk_interval_seconds")
         before = None if self.size is None else Size(self.size, first, described)
         find = None if fixed else SeriesFinder(self.calls, self.service, labels)
-        return Plan(series, find, self.calls.store.clock, before, self.after, self.stream)
+        store = self.calls.store
+        return Plan(series, find, store.clock, before, self.after, self.stream, in_files=store.host is not None)
 
     def _label(self, name: str, label: Any, named: Any, described: Function) -> str | FindArgument | Computed:
         if isinstance(label, Argument):

@@ -16,11 +16,14 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from mlmetrics.calls.appended import AppendedCalls
 from mlmetrics.calls.labels import Calls, calls_of
 from mlmetrics.calls.operation import INFERENCE, MATCHING, PARSING, CallSeries, Operation
+from mlmetrics.calls.placed import PlacedCalls
 from mlmetrics.catalog import METRICS
 from mlmetrics.recording.collector import registry_of, store_for, store_of
-from mlmetrics.recording.store import RawLabels, Store
+from mlmetrics.recording.labels import RawLabels
+from mlmetrics.recording.store import Store
 
 _tokens: "WeakKeyDictionary[Store, str]" = WeakKeyDictionary()
 _registries: "WeakValueDictionary[str, CollectorRegistry]" = WeakValueDictionary()
@@ -114,4 +117,5 @@ def send_series(series: CallSeries) -> tuple[Any, ...]:
 copyreg.pickle(Store, send_store)
 copyreg.pickle(Operation, lambda operation: (operation_here, (operation.name,)))
 copyreg.pickle(Calls, lambda calls: (calls_here, (calls.store, calls.operation.name)))
-copyreg.pickle(CallSeries, send_series)
+copyreg.pickle(AppendedCalls, send_series)
+copyreg.pickle(PlacedCalls, send_series)

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self, cast
 
+from mlmetrics.calls.appended import AppendedCalls
 from mlmetrics.calls.operation import CallSeries, Operation
+from mlmetrics.calls.placed import PlacedCalls
 from mlmetrics.errors import DeclarationError
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.labels import UNKNOWN, declared_problem, is_empty, shown
@@ -265,7 +267,12 @@ class Calls:
         return series
 
     def _declare(self, labels: tuple[str | None, ...]) -> CallSeries:
-        series = CallSeries(self.store, self.operation, labels)
+        store, operation = self.store, self.operation
+        series: AppendedCalls | PlacedCalls
+        if store.host is None:
+            series = AppendedCalls(store, operation, labels)
+        else:
+            series = PlacedCalls(store, store.host, operation, labels)
         self.store.add(series)  # first: a signal handler may raise in between, and what is known must be folded
         return self.known.setdefault(labels, series)
 

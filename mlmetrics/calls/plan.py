@@ -17,7 +17,7 @@ class Plan:
 
     `series` is set if all labels are fixed, `find` if they depend on the call. `before` reads
     the arguments and `after` the result. `stream` says whether the result is a stream; with None,
-    its type decides.
+    its type decides. `in_files` says that the numbers stand in files, because there may be several processes.
     """
 
     series: CallSeries | None
@@ -26,3 +26,4 @@ class Plan:
     before: Size | None = None
     after: After | None = None
     stream: bool | None = None
+    in_files: bool = False

@@ -14,25 +14,27 @@ from mlmetrics.calls.exact import write
 from mlmetrics.calls.operation import INFERENCE, CallSeries
 from mlmetrics.calls.plan import Function, Plan
 from mlmetrics.calls.results import NoResult
-from mlmetrics.recording.series import BOUND, HistogramSeries
+from mlmetrics.recording.series import BOUND, HistogramSeries, NumberSeries
 
 
 class Run:
     """A call that outlives its function; begins and ends once. Garbage collection counts as cancelled."""
 
-    __slots__ = ("_begun", "_ended", "_series", "_start")
+    __slots__ = ("_begun", "_ended", "_series", "_spot", "_start")
 
     def __init__(self, series: CallSeries, start: float, *, begun: bool = False) -> None:
         self._series = series
         self._start = start
         self._begun = begun
         self._ended = False
+        self._spot = series.spot
 
     def begin(self) -> None:
         """Begin the call, if it has not begun."""
         if not self._begun:
             self._begun = True
             self._series.begin(None)
+            self._spot = self._series.spot
 
     @property
     def seconds(self) -> float:
@@ -45,6 +47,8 @@ class Run:
             return
         seconds = self.seconds if seconds is None else seconds
         self._ended = True
+        if self._series.spot is not self._spot:
+            return  # it began in the process that this one was forked from, which records it
         if error is None:
             succeeded(self._series, seconds)
         else:
@@ -67,7 +71,7 @@ class Run:
 def chunk_recorders(
     series: CallSeries,
     stream: bool | None = None,  # noqa: FBT001 (a template passes what the user said)
-) -> tuple[Callable[[float], object], HistogramSeries, Callable[[float], object]]:
+) -> tuple[Callable[[float], object], NumberSeries, Callable[[float], object]]:
     """The recorders of a stream's first chunk and gaps; only inferences have metrics for them."""
     if series.operation is not INFERENCE or stream is False:
         unused = HistogramSeries(_no_cell)

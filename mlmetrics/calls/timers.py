@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
 
-from mlmetrics.calls.call import Call, Droppable, look
+from mlmetrics.calls.call import Call, Droppable, slow_path
 from mlmetrics.calls.operation import ENDED
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.series import BOUND
@@ -69,7 +69,7 @@ class Timer(Call):
             series.succeed(seconds)
             self.state = ENDED
             if seconds > series.notice_seconds or len(series.begun) > BOUND:
-                look(series, seconds)
+                slow_path(series, seconds)
         else:
             self._leave().end(error)
 

@@ -14,10 +14,11 @@ about half its depth, and `warnings.warn(..., stacklevel=2)` names the wrapper a
 import functools
 import inspect
 import types
+from bisect import bisect_left
 from typing import Any
 
 from mlmetrics.calls.adoption import Adoption
-from mlmetrics.calls.call import look, raised
+from mlmetrics.calls.call import raised, slow_path
 from mlmetrics.calls.exact import code_flags, function_of, write
 from mlmetrics.calls.plan import Function, Plan
 from mlmetrics.calls.streams import wrap_async_generator, wrap_generator
@@ -37,14 +38,51 @@ TEMPLATE = """
         try:
             ending.raised(series, error, clock() - start)
         except ending.RecursionError:  # no room on the stack for one call more
-            series.failed.append(clock() - start)
+            series.fail(clock() - start)
         raise
     {of}succeed(seconds)
     if seconds > series.notice_seconds or len(series.begun) > {bound}:
-        ending.look(series, seconds)
+        ending.slow_path(series, seconds)
     {after}
     return result
 """
+
+PLACED = """
+{kind} wrapper({{declared}}):
+    {{prepare}}
+    spot = series.spot or series.place()
+    views = spot.views
+    start = clock()
+    try:
+        views.gauge_livesum[spot.in_progress] += 1.0
+        result = {wait} function({{passed}})
+        seconds = clock() - start
+        if type(result) not in ending.plain and (adopted := ending.adopt(series, start, result)) is not None:
+            return adopted
+        bucket = spot.buckets[bisect(spot.uppers, seconds)]
+    except ending.BaseException as error:
+        if spot is series.spot:
+            try:
+                ending.raised(series, error, clock() - start)
+            except ending.RecursionError:
+                views.counter[spot.failure] += 1.0
+                views.gauge_livesum[spot.in_progress] -= 1.0
+                seconds = clock() - start
+                bucket = spot.buckets[bisect(spot.uppers, seconds)]
+                views.histogram[bucket] += 1.0
+                views.histogram[spot.sum] += seconds
+        raise
+    views.histogram[bucket] += 1.0
+    views.histogram[spot.sum] += seconds
+    views.counter[spot.success] += 1.0
+    views.gauge_livesum[spot.in_progress] -= 1.0
+    if seconds > series.notice_seconds:
+        ending.slow_path(series, seconds)
+    {after}
+    return result
+"""
+"""The same with the numbers in files: they are added here, because a call more would cost as much as all of this.
+A call whose `spot` is no longer that of its series began in the parent of a forked process; what it adds is dropped."""
 
 
 class Ending:
@@ -54,8 +92,8 @@ class Ending:
 
     BaseException = BaseException
     RecursionError = RecursionError
-    look = staticmethod(look)
     raised = staticmethod(raised)
+    slow_path = staticmethod(slow_path)
 
     def __init__(self, adoption: Adoption) -> None:
         self._adoption = adoption
@@ -94,10 +132,12 @@ def _bound_as(called: Any, function: Function, wrapper: Function) -> Function:
 
 def _wrap_function(function: Function, plan: Plan, *, waits: bool) -> Function:
     series = plan.series
-    cells: dict[str, Any] = {"ending": Ending(Adoption(plan)), "len": len, "type": type}
-    if series is not None:
-        cells |= {"begin": series.begin, "succeed": series.succeed}
-    template = TEMPLATE.format(
+    cells: dict[str, Any] = {"ending": Ending(Adoption(plan)), "type": type}
+    if plan.in_files:
+        cells |= {"bisect": bisect_left}
+    else:
+        cells |= {"len": len} if series is None else {"len": len, "begin": series.begin, "succeed": series.succeed}
+    template = (PLACED if plan.in_files else TEMPLATE).format(
         kind="async def" if waits else "def",
         wait="await" if waits else "",
         of="" if series is not None else "series.",

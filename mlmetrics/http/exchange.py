@@ -14,7 +14,8 @@ from typing import Any, Protocol
 from mlmetrics import exemplars, logs
 from mlmetrics.calls.call import is_cancellation
 from mlmetrics.http.request_id import KEY, bind, choose, kept, restore, returned
-from mlmetrics.http.series import Method, Requests, RouteSeries
+from mlmetrics.http.requests import ServiceRequests
+from mlmetrics.http.series import Method, RouteSeries
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.series import BOUND
 from mlmetrics.recording.store import Store
@@ -35,7 +36,7 @@ class Middleware(Protocol):
     """What a request needs of the middleware that records it."""
 
     store: Store
-    requests: Requests
+    requests: ServiceRequests
     request_id: bool
     clock: Callable[[], float]
 
@@ -183,7 +184,7 @@ class Exchange:
         if status >= FAILED:
             logs.emit(store, "error", "request.failed", self._fields(series, status, seconds, error))
         if self._exemplar is not None:
-            series.exemplars.append(self._exemplar)
+            series.mark(self._exemplar)
         if len(series.finished) > BOUND:
             store.fold(series)
             store.fold(self.method.series)

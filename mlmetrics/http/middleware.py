@@ -9,8 +9,9 @@ from mlmetrics.errors import ConfigurationError
 from mlmetrics.http.answer import scraping
 from mlmetrics.http.beneath import level_beneath
 from mlmetrics.http.exchange import FAILED, RECORDED_BY, REDIRECTS, Exchange
+from mlmetrics.http.requests import requests_of
 from mlmetrics.http.routes import Routes, path_within
-from mlmetrics.http.series import METHODS, UNMATCHED, Method, RouteSeries, requests_of
+from mlmetrics.http.series import METHODS, UNMATCHED, Method, RouteSeries
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.collector import default_store, store_for
 from mlmetrics.recording.labels import declared_problem, shown

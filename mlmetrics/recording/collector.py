@@ -48,9 +48,8 @@ class StoreCollector(Collector):
         store = self._store
         observe_process(store)
         hold(store.fold_all)
-        for family in tuple(store.families.values()):
-            if not family.empty:
-                yield family.expose()
+        for family in store.exposed_families():
+            yield family.expose()
 
 
 def observe_process(store: Store) -> None:

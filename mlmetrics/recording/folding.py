@@ -96,7 +96,7 @@ class _State:
 
 _state = _State()
 _forks: "WeakSet[Forks]" = WeakSet()
-heed = _forks.add
+act_at_forks = _forks.add
 """Have an object act at each fork, as long as it exists."""
 
 

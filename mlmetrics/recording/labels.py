@@ -15,6 +15,8 @@ DEFAULT_MAX_LABEL_VALUES = 200
 DEFAULT_MAX_SERIES = 2000
 UNKNOWN = "unknown"
 OTHER = "other"
+RawLabels = tuple[str | None, ...]
+"""Label values; the first, the service, is None while it is not known."""
 COMBINATION = "all labels together"
 """What `mlmetrics_label_overflow_total` calls the label whose values are the combinations of all labels."""
 

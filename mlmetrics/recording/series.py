@@ -5,8 +5,8 @@ and in a GC callback. A fold takes the numbers that have been appended so far; n
 appended during the fold are taken by the next one.
 """
 
-from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Sized
+from typing import Any, Generic, Protocol, TypeVar
 
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.cells import HistogramCell, NumberCell, Write, plus
@@ -17,6 +17,18 @@ BOUND = 1024
 
 
 C = TypeVar("C", NumberCell, HistogramCell)
+
+
+class NumberSeries(Protocol):
+    """A counter, gauge or histogram with all its label values."""
+
+    @property
+    def record(self) -> Callable[[float], object]:
+        """Record a number."""
+
+    @property
+    def pending(self) -> Sized:
+        """What the next fold has to take."""
 
 
 class Lists:
@@ -60,11 +72,6 @@ class Lists:
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Compute the new values from the first `counts` numbers of each list, each value at most once."""
         raise NotImplementedError
-
-    def drop(self) -> None:
-        """Forget what was appended."""
-        for pending in self.lists:
-            pending.clear()
 
     def forget(self) -> None:
         """Set the number in progress to 0: the calls of the parent do not run in a forked child."""

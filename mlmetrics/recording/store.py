@@ -19,17 +19,15 @@ from mlmetrics.recording import folding
 from mlmetrics.recording.cells import HistogramCell, NumberCell
 from mlmetrics.recording.clock import guarded
 from mlmetrics.recording.family import Family
-from mlmetrics.recording.labels import COMBINATION, OTHER, Limits, clean, cleaned, is_empty
-from mlmetrics.recording.series import BOUND, CounterSeries, GaugeSeries, HistogramSeries, Lists
-
-RawLabels = tuple[str | None, ...]
-"""Label values; the first, the service, is None while it is not known."""
+from mlmetrics.recording.host import Host, directory
+from mlmetrics.recording.labels import COMBINATION, OTHER, Limits, RawLabels, clean, cleaned, is_empty
+from mlmetrics.recording.placed import PlacedCounter, PlacedGauge, PlacedHistogram
+from mlmetrics.recording.series import BOUND, CounterSeries, GaugeSeries, HistogramSeries, NumberSeries
 
 DEFAULT_SLOW_SECONDS = 30.0
 ERRORS = "mlmetrics_recording_errors_total"
 OVERFLOW = "mlmetrics_label_overflow_total"
 C = TypeVar("C", NumberCell, HistogramCell)
-S = TypeVar("S", CounterSeries, GaugeSeries, HistogramSeries)
 
 
 class Declared(Protocol):
@@ -38,8 +36,19 @@ class Declared(Protocol):
     store: "Store"
 
 
+class Foldable(folding.Foldable, Protocol):
+    """What a store folds, and tells of a fork."""
+
+    def forget(self) -> None:
+        """Forget in a forked child what belongs to its parent."""
+
+
 class Store:
-    """The recorded data of one registry; made by `collector.store_for`."""
+    """The recorded data of one registry; made by `collector.store_for`.
+
+    `host` is set if `PROMETHEUS_MULTIPROC_DIR` is: then all numbers stand in files of this process, and
+    every scrape reads those of all processes. Otherwise they stand in memory.
+    """
 
     def __init__(self) -> None:
         self.families = {metric.name: Family(metric) for metric in METRICS}
@@ -53,12 +62,14 @@ class Store:
         self.given_clock: Callable[[], float] = perf_counter
         self.declared: dict[str, Declared] = {}
         self._service: str | None = None
-        self._foldables: list[Lists] = []
+        self._foldables: list[Foldable] = []
         self._by_labels: dict[tuple[str, RawLabels], Any] = {}
         self._admitted: dict[tuple[str, RawLabels, tuple[object, ...]], RawLabels] = {}
         self._failed_places: set[str] = set()
+        shared = directory()
+        self.host = None if shared is None else Host(shared, self.settle_service, self.families, self.failed)
         self.renew_lock()
-        folding.heed(self)
+        folding.act_at_forks(self)
 
     def renew_lock(self) -> None:
         """Make the lock for rare operations, such as creating a series; a forked child needs a new one."""
@@ -94,29 +105,38 @@ class Store:
         if self._service is not None and self._service != (self.configured_service or self.middleware_service):
             logs.logger().warning("service.named_late", service=name, recorded_as=self._service)
 
-    def counter(self, name: str, labels: RawLabels = ()) -> CounterSeries:
+    def settle_service(self) -> str:
+        """The service, which is fixed from now on."""
+        self._service = service = self.service
+        return service
+
+    def counter(self, name: str, labels: RawLabels = ()) -> NumberSeries:
         """The series of a counter."""
-        return self._series(CounterSeries, name, labels)
+        return self._series(CounterSeries, PlacedCounter, name, labels)
 
-    def gauge(self, name: str, labels: RawLabels = ()) -> GaugeSeries:
+    def gauge(self, name: str, labels: RawLabels = ()) -> NumberSeries:
         """The series of a gauge that is set."""
-        return self._series(GaugeSeries, name, labels)
+        return self._series(GaugeSeries, PlacedGauge, name, labels)
 
-    def histogram(self, name: str, labels: RawLabels = ()) -> HistogramSeries:
+    def histogram(self, name: str, labels: RawLabels = ()) -> NumberSeries:
         """The series of a histogram."""
-        return self._series(HistogramSeries, name, labels)
+        return self._series(HistogramSeries, PlacedHistogram, name, labels)
 
-    def _series(self, kind: type[S], name: str, labels: RawLabels) -> S:
+    def _series(self, appended: Any, placed: Any, name: str, labels: RawLabels) -> NumberSeries:
         series = self._by_labels.get((name, labels))
         if series is None:
             with self.declaring:
                 series = self._by_labels.get((name, labels))
                 if series is None:
-                    series = self._by_labels[name, labels] = kind(lambda: self._cell(kind.CELL, name, labels))
+                    if self.host is None:
+                        series = appended(lambda: self._cell(appended.CELL, name, labels))
+                    else:
+                        series = placed(self.host, name, labels)
+                    self._by_labels[name, labels] = series
                     self._foldables.append(series)
-        return cast("S", series)
+        return cast("NumberSeries", series)
 
-    def add(self, foldable: Lists) -> None:
+    def add(self, foldable: Foldable) -> None:
         """Include it in every fold; to be called before anything is appended to it, so that nothing is lost."""
         self._foldables.append(foldable)
 
@@ -132,11 +152,9 @@ class Store:
         family = self.families[name]
         if kind is not family.kind:
             raise TypeError(f"{name} is a {family.metric.kind}, whose cells are of {family.kind.__name__}")
-        if None in labels:
-            self._service = self.service
-        return cast("C", family.cell(tuple(self.service if label is None else label for label in labels)))
+        return cast("C", family.cell(tuple(self.settle_service() if label is None else label for label in labels)))
 
-    def heed_tracing(self) -> None:
+    def check_tracing(self) -> None:
         """Check whether tracing is on; done once for all series, because the check costs time."""
         self.traced = exemplars.tracing()
 
@@ -144,13 +162,13 @@ class Store:
         """Calls that took longer than this take the slow path; while tracing is on, all calls do."""
         return -1.0 if self.traced else self.slow_seconds
 
-    def record(self, series: CounterSeries | GaugeSeries | HistogramSeries, number: float) -> None:
+    def record(self, series: NumberSeries, number: float) -> None:
         """Append a number, and fold if there are many."""
         series.record(number)
         if len(series.pending) > BOUND:
             self.fold(series)
 
-    def fold(self, foldable: Lists) -> None:
+    def fold(self, foldable: Any) -> None:
         """Fold one series, unless a fold is running: then the next fold takes the numbers."""
         folding.attempt(self._fold, (foldable,))
 
@@ -158,8 +176,8 @@ class Store:
         """Fold every series; the caller has the turn."""
         self._fold(tuple(self._foldables))
 
-    def _fold(self, foldables: Iterable[Lists]) -> None:
-        self.heed_tracing()
+    def _fold(self, foldables: Iterable[Foldable]) -> None:
+        self.check_tracing()
         for foldable in foldables:
             try:
                 folding.fold(foldable)
@@ -168,10 +186,17 @@ class Store:
                     raise
                 self.failed("fold", error)  # a full disk must not reach the user's call
 
+    def exposed_families(self) -> Sequence[Family]:
+        """The families that have series, in the order of the catalogue; with a host, those of all its processes."""
+        if self.host is not None:
+            return self.host.collect()
+        return [family for family in tuple(self.families.values()) if not family.empty]
+
     def renew(self) -> None:
-        """Start anew in a forked child, in which the parent's calls in progress do not exist."""
+        """Start anew in a forked child: the calls in progress, and what stands in files, are the parent's."""
         self.renew_lock()
-        self.fold_all()
+        if self.host is None:
+            self.fold_all()
         for foldable in self._foldables:
             foldable.forget()
 
@@ -217,7 +242,7 @@ class Store:
             for name, value in zip(added, values, strict=True)
         ]
         texts = {name: text for name, (text, _) in zip(added, found, strict=True)}
-        self.heed_overflow(metric, (*added, COMBINATION) if len(names) > 1 else added)
+        self.declare_overflow(metric, (*added, COMBINATION) if len(names) > 1 else added)
         with self.declaring:
             over = [name for name, text in texts.items() if text and not self.limits.admit(metric, name, text)]
             labels = (*base, *(OTHER if name in over else text for name, text in texts.items()))
@@ -231,7 +256,7 @@ class Store:
             self._admitted[metric, base, values] = labels
         return labels
 
-    def heed_overflow(self, metric: str, labels: Iterable[str]) -> None:
+    def declare_overflow(self, metric: str, labels: Iterable[str]) -> None:
         """Create the overflow series of these labels at 0, before any of them overflows."""
         for label in labels:
             self.counter(OVERFLOW, (metric, label))

@@ -26,7 +26,9 @@ def metrics(registry: CollectorRegistry) -> MLMetrics:
 
 def begun(metrics: MLMetrics) -> list[Any]:
     """Return the calls of the model `m` that have begun and wait to be folded."""
-    return metrics.calls(INFERENCE).series("s", ("m", "")).begun
+    series: Any = metrics.calls(INFERENCE).series("s", ("m", ""))
+    waiting: list[Any] = series.begun
+    return waiting
 
 
 def test_calls(metrics: MLMetrics) -> None:

@@ -17,7 +17,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Exemplar
 
 from mlmetrics.exposition.text import render
-from mlmetrics.http.series import requests_of
+from mlmetrics.http.requests import requests_of
 from mlmetrics.recording.collector import store_for
 from tests.http.asking import value
 
@@ -114,7 +114,7 @@ class TestRender:
         series = requests_of(store_for(registry), "s").route("GET", "/x")
         for second in seconds:
             series.finish((200, second, None))
-            series.exemplars.append(Exemplar({"trace_id": value[:20], "span_id": "b"}, second, stamp))
+            series.mark(Exemplar({"trace_id": value[:20], "span_id": "b"}, second, stamp))
         # The strict parser does not know an escaped quote here, though the format has it.
         assert_same(registry)
         assert b"span_id" in render(registry, openmetrics=True)

@@ -106,8 +106,9 @@ def test_cells_by_kind(registry: CollectorRegistry) -> None:
         store.histogram_cell("ml_inference_total", ("s", "m", "", "success"))
     with pytest.raises(TypeError, match="ml_inference_duration_seconds is a histogram, whose cells are of Histogram"):
         store.number_cell("ml_inference_duration_seconds", ("s", "m", ""))
+    series: Any = store.histogram("ml_inference_total", ("s", "m", "", "success"))
     with pytest.raises(TypeError, match="ml_inference_total is a counter"):
-        store.histogram("ml_inference_total", ("s", "m", "", "success")).prepare()
+        series.prepare()
 
 
 def test_what_is_declared_is_named(registry: CollectorRegistry) -> None:

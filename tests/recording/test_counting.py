@@ -106,7 +106,7 @@ def test_pending_numbers_do_not_pile_up(registry: CollectorRegistry, metrics: ML
         metrics.track_matching_score("m", float("nan"))
     kept = [len(each.pending) for each in metrics.store._by_labels.values()]
     calls: list[Any] = [each for each in metrics.store._foldables if hasattr(each, "begun")]
-    kept += [len(each.begun) + len(each.aside) + len(each.succeeded) for each in calls]
+    kept += [len(each.begun) + len(each.left) + len(each.succeeded) for each in calls]
     assert max(kept) <= 2 * BOUND + 2  # of calls, what has begun and what of it has ended
     assert 3 * BOUND == value(registry, "ml_inference_first_chunk_seconds_count")
     assert 3 * BOUND == errors(registry)["score"]
@@ -409,7 +409,7 @@ done.set()
 check(100, "child" if pid == 0 else "parent")
 """,
     "while calls of other threads run": """
-from mlmetrics.http.series import requests_of
+from mlmetrics.http.requests import requests_of
 waiting_threads()
 method = requests_of(metrics.store, "s").method("GET")
 for _ in range(5):
@@ -491,64 +491,6 @@ def run_script(script: str, **environment: str) -> None:
         command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=60
     )
     assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
-
-
-FORKS_WITH_FILES = {
-    "while calls of other threads run": """
-waiting_threads()
-pid = os.fork()
-running(5 if pid else 0, "calls")
-check(100 if pid else 0, "before")
-""",
-    "while a fold of one's own works out its values": """
-add = cells.HistogramCell.add
-pids = []
-def forking(cell, writes, batch):
-    if not pids:
-        pids.append(-1)
-        pids.append(os.fork())
-    add(cell, writes, batch)
-cells.HistogramCell.add = forking
-successes()
-pid = pids[1]
-""",
-    "while a fold of one's own writes": """
-from prometheus_client import values
-write = values.ValueClass.set
-pids = []
-def forking(value, *args, **more):
-    write(value, *args, **more)
-    pids.append(-1)
-    if len(pids) == 3:
-        pids.append(os.fork())
-values.ValueClass.set = forking
-successes()
-pid = pids[3]
-""",
-    "while another thread folds": FORKS["while another thread folds"].partition("for _ in range(5000)")[0],
-}
-
-
-@pytest.mark.parametrize("when", FORKS_WITH_FILES)
-def test_fork_with_files(when: str, tmp_path: Path) -> None:
-    """Where each process has files, parent and child together have counted each call once."""
-    ending = """
-for _ in range(50):
-    function("m")
-check(150 if pid else 50, "parent" if pid else "child")
-if pid == 0:
-    os._exit(0)
-_, status = os.waitpid(pid, 0)
-from prometheus_client.multiprocess import MultiProcessCollector
-registry = CollectorRegistry()
-MultiProcessCollector(registry)
-if successes(registry) != 200:
-    print("together", successes(registry))
-    os._exit(1)
-os._exit(os.waitstatus_to_exitcode(status))
-"""
-    script = "\n".join((FORK, FORKS_WITH_FILES[when], ending))
-    run_script(script, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
 
 
 def test_names_in_several_processes(tmp_path: Path) -> None:

@@ -15,7 +15,8 @@ from prometheus_client.samples import Exemplar
 from mlmetrics import MLMetrics
 from mlmetrics.calls.operation import INFERENCE, CallSeries
 from mlmetrics.exposition.text import render
-from mlmetrics.http.series import MethodSeries, RouteSeries, requests_of
+from mlmetrics.http.requests import requests_of
+from mlmetrics.http.series import MethodSeries, RouteSeries
 from mlmetrics.recording import folding
 from mlmetrics.recording.series import BOUND
 from tests.interruption import Interruption, points
@@ -44,11 +45,11 @@ class Recorded:
         self.registry = CollectorRegistry()
         self.metrics = MLMetrics(service="s", registry=self.registry)
         self.store = store = self.metrics.store
-        self.calls: CallSeries = self.metrics.calls(INFERENCE).series("s", ("m", ""))
+        self.calls: Any = self.metrics.calls(INFERENCE).series("s", ("m", ""))
         self.unmeasured = self.calls.counter("total", "success")  # on the same value as the calls that were measured
         requests = requests_of(store, "s")
-        self.method: MethodSeries = requests.method("GET")
-        self.route: RouteSeries = requests.route("GET", "/x")
+        self.method: Any = requests.method("GET")
+        self.route: Any = requests.route("GET", "/x")
         self.route.declare(200, 500)
         self.counter = store.counter("ml_inference_cost_usd_total", ("s", "m", ""))
         self.gauge = store.gauge("ml_model_info", ("s", "m", "1"))
@@ -57,9 +58,9 @@ class Recorded:
     def append(self) -> None:
         """Record once of everything, and twice what differs."""
         calls = self.calls
-        for ended in (calls.succeeded, calls.failed, calls.cancelled, calls.aside):
+        for ended in (calls.succeeded, calls.failed, calls.cancelled, calls.left):
             calls.begun.extend((None, None))
-            ended.extend((0.25, 4.0))  # type: ignore[arg-type]  # of `aside` only the length counts
+            ended.extend((0.25, 4.0))  # of `left` only the length counts
         calls.begun.append(None)
         calls.exemplars.append(Exemplar({"trace_id": "1"}, 4.0, 1.0))
         self.method.begun.extend((None, None))

@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from mlmetrics import ConfigurationError, MLMetrics, PrometheusMiddleware, arg
 from mlmetrics.catalog import BY_NAME
-from mlmetrics.http.series import requests_of
+from mlmetrics.http.requests import requests_of
 from mlmetrics.recording.collector import store_for
 from tests.recorded import errors, label_values, outcomes, samples, value
 

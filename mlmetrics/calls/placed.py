@@ -1,0 +1,118 @@
+"""Calls of one of several processes: each adds its numbers in place, in the mapped files of this process."""
+
+from bisect import bisect_left
+
+from prometheus_client.samples import Exemplar
+
+from mlmetrics.calls.operation import CallSeries, Open, Operation
+from mlmetrics.recording.host import Host
+from mlmetrics.recording.labels import RawLabels
+from mlmetrics.recording.placed import HistogramSpot
+from mlmetrics.recording.store import Store
+
+
+class CallSpot(HistogramSpot):
+    """Where the numbers of a series of calls stand."""
+
+    __slots__ = ("cancelled", "failure", "in_progress", "success")
+
+    def __init__(self, host: Host, prefix: str, labels: RawLabels) -> None:
+        super().__init__(host, f"{prefix}_duration_seconds", labels)
+        total = f"{prefix}_total"
+        self.success = host.number_place(total, (*labels, "success"))
+        self.failure = host.number_place(total, (*labels, "failure"))
+        self.cancelled = host.number_place(total, (*labels, "cancelled"))
+        self.in_progress = host.number_place(f"{prefix}_in_progress", labels)
+
+
+class PlacedCalls(CallSeries):
+    """A series of calls in the files of this process.
+
+    `spot` is None until the series is first used, and again in a forked child, whose files begin
+    empty. So a call whose spot is no longer that of its series began in the parent, which records it.
+    """
+
+    __slots__ = ("_host", "clock", "labels", "notice_seconds", "operation", "spot", "store")
+    begun: tuple[()] = ()
+
+    def __init__(self, store: Store, host: Host, operation: Operation, labels: RawLabels) -> None:
+        self.store = store
+        self._host = host
+        self.operation = operation
+        self.labels = labels
+        self.clock = store.clock
+        self.notice_seconds = -1.0
+        self.spot: CallSpot | None = None
+
+    @property
+    def full(self) -> bool:
+        """Nothing is ever to be folded."""
+        return False
+
+    def place(self) -> CallSpot:
+        """Find the places of its numbers, made at 0 if there are none."""
+        self.spot = spot = CallSpot(self._host, self.operation.prefix, self.labels)
+        return spot
+
+    def prepare(self) -> None:
+        """Create the metrics at 0, and update from which duration on calls take the slow path."""
+        if self.spot is None:
+            self.place()
+        self.update_notice()
+
+    def update_notice(self) -> None:
+        """Update from which duration on calls take the slow path."""
+        self.notice_seconds = self.store.notice_seconds()
+
+    def batch(self) -> None:
+        """Nothing is to be folded."""
+        self.prepare()
+
+    def forget(self) -> None:
+        """The files of a forked child begin empty."""
+        self.spot = None
+
+    def begin(self, call: Open | None) -> None:
+        """Begin a call."""
+        spot = self.spot or self.place()
+        spot.views.gauge_livesum[spot.in_progress] += 1.0
+        if call is not None:
+            call.state = False  # its end checks whether it began in this process
+            call.spot = spot
+            call.let_go()
+
+    def succeed(self, seconds: float) -> None:
+        """End a call as a success."""
+        spot = self.spot or self.place()
+        views = spot.views
+        bucket = spot.buckets[bisect_left(spot.uppers, seconds)]
+        views.histogram[bucket] += 1.0
+        views.histogram[spot.sum] += seconds
+        views.counter[spot.success] += 1.0
+        views.gauge_livesum[spot.in_progress] -= 1.0
+
+    def fail(self, seconds: float) -> None:
+        """End a call as a failure."""
+        spot = self.spot or self.place()
+        views = spot.views
+        bucket = spot.buckets[bisect_left(spot.uppers, seconds)]
+        views.histogram[bucket] += 1.0
+        views.histogram[spot.sum] += seconds
+        views.counter[spot.failure] += 1.0
+        views.gauge_livesum[spot.in_progress] -= 1.0
+
+    def cancel(self, _seconds: float) -> None:
+        """End a call as cancelled; its duration is not recorded."""
+        spot = self.spot or self.place()
+        views = spot.views
+        views.counter[spot.cancelled] += 1.0
+        views.gauge_livesum[spot.in_progress] -= 1.0
+
+    def leave(self, _nothing: None) -> None:
+        """End a call without an outcome."""
+        spot = self.spot or self.place()
+        spot.views.gauge_livesum[spot.in_progress] -= 1.0
+
+    def mark(self, exemplar: Exemplar) -> None:
+        """Keep an exemplar for the bucket of its value."""
+        self._host.mark(f"{self.operation.prefix}_duration_seconds", self.labels, exemplar)

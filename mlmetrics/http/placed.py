@@ -1,0 +1,111 @@
+"""Requests of one of several processes: each adds its numbers in place, in the mapped files of this process."""
+
+from collections.abc import Sequence
+
+from prometheus_client.samples import Exemplar
+
+from mlmetrics.http.series import (
+    DURATION,
+    FIRST_BYTE,
+    IN_PROGRESS,
+    TOTAL,
+    Finished,
+    MethodSeries,
+    Requests,
+    RouteSeries,
+    declared_label,
+    status_label,
+)
+from mlmetrics.recording.host import Host
+from mlmetrics.recording.placed import HistogramSpot, PlacedSeries, Spot
+
+
+class PlacedMethod(MethodSeries, PlacedSeries):
+    """The requests of one method that have begun and ended, in the files of this process."""
+
+    __slots__ = ()
+
+    def __init__(self, host: Host, service: str | None, method: str) -> None:
+        super().__init__(host, IN_PROGRESS, (service, method))
+
+    def begin(self, _nothing: None) -> None:
+        """Begin a request."""
+        spot: Spot = self.spot or self.place()
+        spot.views.gauge_livesum[spot.index] += 1.0
+
+    def end(self, _nothing: None) -> None:
+        """End a request."""
+        spot: Spot = self.spot or self.place()
+        spot.views.gauge_livesum[spot.index] -= 1.0
+
+
+class RouteSpot:
+    """Where the numbers of a route stand; `counts` has the places by status, found when a status first occurs."""
+
+    __slots__ = ("counts", "durations", "first_bytes", "views")
+
+    def __init__(self, host: Host, labels: tuple[str | None, ...]) -> None:
+        self.durations = HistogramSpot(host, DURATION, labels)
+        self.first_bytes = HistogramSpot(host, FIRST_BYTE, labels)
+        self.views = self.durations.views
+        self.counts: dict[int, int] = {}
+
+
+class PlacedRoute(RouteSeries):
+    """The finished requests of one method and one route, in the files of this process."""
+
+    __slots__ = ("_host", "_names", "_spot", "labels", "requests")
+    finished: Sequence[Finished] = ()
+
+    def __init__(self, requests: Requests, host: Host, method: str, route: str) -> None:
+        self.requests = requests
+        self.labels = (requests.service, method, route)
+        self._host = host
+        self._names: set[str] = set()
+        self._spot: RouteSpot | None = None
+
+    def declare(self, *statuses: int) -> None:
+        """Create the series of these statuses at 0 from the next scrape on, so that `rate` sees the first request."""
+        self._names.update(map(declared_label, statuses))
+
+    def prepare(self) -> None:
+        """Create the metrics at 0, with every declared status."""
+        if self._spot is None:
+            self._spot = RouteSpot(self._host, self.labels)
+        for name in tuple(self._names):
+            self._count(name)
+        self.requests.traced = self.requests.store.traced
+
+    def batch(self) -> None:
+        """Nothing is to be folded."""
+        self.prepare()
+
+    def forget(self) -> None:
+        """The files of a forked child begin empty."""
+        self._spot = None
+
+    def finish(self, request: Finished) -> None:
+        """Record a finished request."""
+        status, seconds, first_byte = request
+        spot = self._spot
+        if spot is None:
+            spot = self._spot = RouteSpot(self._host, self.labels)
+        place = spot.counts.get(status)
+        if place is None:
+            place = spot.counts[status] = self._place(status)
+        spot.durations.add(seconds)
+        if first_byte is not None:
+            spot.first_bytes.add(first_byte)
+        spot.views.counter[place] += 1.0
+
+    def mark(self, exemplar: Exemplar) -> None:
+        """Keep an exemplar for the bucket of its value."""
+        self._host.mark(DURATION, self.labels, exemplar)
+
+    def _place(self, status: int) -> int:
+        name = status_label(self.requests, self.labels, self._names, status)
+        self._names.add(name)
+        return self._count(name)
+
+    def _count(self, name: str) -> int:
+        return self._host.number_place(TOTAL, (*self.labels, name))

@@ -1,0 +1,153 @@
+"""The numbers of all processes of a service on this host: places for those of this one, and all of them merged.
+
+Used if `PROMETHEUS_MULTIPROC_DIR` is set when a store is made.
+"""
+
+import os
+import threading
+from bisect import bisect_left
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from prometheus_client.samples import Exemplar
+
+from mlmetrics.catalog import Metric
+from mlmetrics.recording.cells import Bounds, HistogramCell, Numbers
+from mlmetrics.recording.family import EXPOSED_NAME_SUFFIX, Family
+from mlmetrics.recording.labels import RawLabels
+from mlmetrics.workers.directory import Kind
+from mlmetrics.workers.files import WorkerFiles
+from mlmetrics.workers.reading import Reader
+from mlmetrics.workers.slots import Worker, live_workers, slot_of_this_process
+
+VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+_files: dict[tuple[str, str], WorkerFiles] = {}
+"""By directory and service. A process has one file of each kind, whatever registries it has: as prometheus_client's."""
+_opening = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    _renew = _opening._at_fork_reinit  # type: ignore[attr-defined]  # noqa: SLF001 (as `threading` does with its own)
+    os.register_at_fork(after_in_child=_renew)
+
+GAUGES: dict[str, Kind] = {"livesum": "gauge_livesum", "mostrecent": "gauge_mostrecent"}
+"""The kind of file of a gauge, by how it is merged."""
+Failed = Callable[[str, object], None]
+
+
+def directory() -> str | None:
+    """The directory that the processes of a service share; None if there is one process."""
+    return os.environ.get(VARIABLE) or None
+
+
+class Host:
+    """Where one store keeps its numbers, and reads those of all processes.
+
+    Args:
+        directory: the shared directory.
+        service: gives the service of the store, which is settled by then: it decides which files belong together.
+        families: the families of the store, by name.
+        failed: counts what cannot be recorded.
+    """
+
+    def __init__(
+        self, directory: str, service: Callable[[], str], families: Mapping[str, Family], failed: Failed
+    ) -> None:
+        self.directory = directory
+        self._service = service
+        self._families = families
+        self._failed = failed
+        self._files: WorkerFiles | None = None
+        self._reader: Reader | None = None
+        self._merged: dict[str, Family] = {}
+        self._scraping = threading.RLock()
+
+    @property
+    def files(self) -> WorkerFiles:
+        """The files of this process; made when they are first needed, because the service is named late."""
+        files = self._files
+        if files is None:
+            key = (self.directory, self._service())
+            with _opening:
+                files = _files.get(key)
+                if files is None:
+                    files = _files[key] = WorkerFiles(*key, self._failed)
+            self._files = files
+        return files
+
+    def number_place(self, name: str, labels: RawLabels) -> int:
+        """The place of a counter or a gauge in its view."""
+        metric = self._families[name].metric
+        kind = GAUGES[metric.across_workers] if metric.kind == "gauge" else "counter"
+        return self.files.place(kind, _family_name(metric), name, metric.labels, self._settled(labels), metric.help)
+
+    def histogram_place(self, name: str, labels: RawLabels) -> tuple[tuple[int, ...], int]:
+        """The places of a histogram's buckets, and of its sum."""
+        family = self._families[name]
+        metric, place = family.metric, self.files.place
+        names, settled = (*metric.labels, "le"), self._settled(labels)
+        buckets = tuple(
+            place("histogram", name, f"{name}_bucket", names, (*settled, le), metric.help) for le in family.bounds.texts
+        )
+        return buckets, place("histogram", name, f"{name}_sum", metric.labels, settled, metric.help)
+
+    def mark(self, name: str, labels: RawLabels, exemplar: Exemplar) -> None:
+        """Keep an exemplar for the bucket of its value."""
+        bounds = self._families[name].bounds
+        self.files.mark(name, self._settled(labels), bounds.texts[bisect_left(bounds.uppers, exemplar.value)], exemplar)
+
+    def bounds(self, name: str) -> Bounds:
+        """The bounds of a histogram."""
+        return self._families[name].bounds
+
+    def _settled(self, labels: RawLabels) -> tuple[str, ...]:
+        """The labels with the service."""
+        return tuple(self._service() if label is None else label for label in labels)
+
+    def collect(self) -> list[Family]:
+        """The families of all processes that have series, in the order of the store's."""
+        with self._scraping:
+            if self._reader is None:
+                self._reader = Reader(self.directory, self._service(), self._slot, self._failed)
+            self._reader.read()
+            for (name, *labels, le), exemplar in self._reader.exemplars().items():
+                self._keep(name, tuple(labels), le, exemplar)
+            return [self._merged[name] for name in self._families if name in self._merged]
+
+    def workers(self) -> list[Worker]:
+        """The processes of this service that run, this one among them."""
+        slot_of_this_process(self.directory, self._service())
+        return live_workers(self.directory, self._service())
+
+    def _slot(self, kind: str, family: str, sample: str, labels: Mapping[str, str]) -> tuple[Numbers, int] | None:
+        """The list and the place in it where a number of any process belongs; None for one of another version."""
+        name = family if family in self._families else family + EXPOSED_NAME_SUFFIX
+        known = self._families.get(name)
+        if known is None:
+            return None
+        metric = known.metric
+        if not set(metric.labels) <= set(labels) or kind.partition("_")[0] != metric.kind:
+            return None
+        numbers = self._cell(known, tuple(labels[each] for each in metric.labels)).numbers
+        if metric.kind != "histogram":
+            return numbers, 0
+        if sample == f"{name}_sum":
+            return numbers, len(numbers) - 1
+        le = labels.get("le")
+        return (numbers, known.bounds.texts.index(le)) if le in known.bounds.texts else None
+
+    def _cell(self, known: Family, labels: tuple[str, ...]) -> Any:
+        family = self._merged.get(known.metric.name)
+        if family is None:
+            family = self._merged[known.metric.name] = Family(known.metric)
+        return family.cell(labels)
+
+    def _keep(self, name: str, labels: tuple[str, ...], le: str, exemplar: Exemplar) -> None:
+        family = self._merged.get(name)
+        if family is not None and le in family.bounds.texts:
+            cell = family.cell(labels)
+            if isinstance(cell, HistogramCell):
+                cell.exemplars[family.bounds.texts.index(le)] = exemplar
+
+
+def _family_name(metric: Metric) -> str:
+    return metric.name.removesuffix(EXPOSED_NAME_SUFFIX) if metric.kind == "counter" else metric.name

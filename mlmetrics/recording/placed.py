@@ -1,0 +1,112 @@
+"""Series of one of several processes: numbers are added in place, in the mapped files of this process.
+
+A number changes only by `view[index] += amount`. CPython switches threads and runs signal handlers
+only at calls, at backward jumps and at the entry of a function, so nothing comes between reading and
+writing. There is nothing to fold, and a process that is killed loses only the calls that were running.
+"""
+
+import time
+from bisect import bisect_left
+from typing import Any
+
+from mlmetrics.recording.host import Host
+from mlmetrics.recording.labels import RawLabels
+from mlmetrics.workers.files import Views
+
+
+class Spot:
+    """Where one number of a series stands."""
+
+    __slots__ = ("index", "views")
+
+    def __init__(self, views: Views, index: int) -> None:
+        self.views = views
+        self.index = index
+
+
+class HistogramSpot:
+    """Where the numbers of a histogram stand: the count of each bucket, and the sum."""
+
+    __slots__ = ("buckets", "sum", "uppers", "views")
+
+    def __init__(self, host: Host, name: str, labels: RawLabels) -> None:
+        self.views = host.files.views
+        self.uppers = host.bounds(name).uppers
+        self.buckets, self.sum = host.histogram_place(name, labels)
+
+    def add(self, number: float) -> None:
+        """Count the number in its bucket, and add it to the sum."""
+        place, view = self.buckets[bisect_left(self.uppers, number)], self.views.histogram
+        view[place] += 1.0
+        view[self.sum] += number
+
+
+class PlacedSeries:
+    """What the three kinds share: a place that is found when it is first needed, and again in a forked child."""
+
+    __slots__ = ("_host", "_labels", "_name", "spot")
+    pending: tuple[()] = ()
+
+    def __init__(self, host: Host, name: str, labels: RawLabels) -> None:
+        self._host = host
+        self._name = name
+        self._labels = labels
+        self.spot: Any = None
+
+    def place(self) -> Any:
+        """Find the place of its number, made at 0 if there is none."""
+        host = self._host
+        self.spot = spot = Spot(host.files.views, host.number_place(self._name, self._labels))
+        return spot
+
+    def prepare(self) -> None:
+        """Create the number, at 0."""
+        if self.spot is None:
+            self.place()
+
+    def batch(self) -> None:
+        """Nothing is to be folded."""
+        self.prepare()
+
+    def forget(self) -> None:
+        """The files of a forked child begin empty."""
+        self.spot = None
+
+
+class PlacedCounter(PlacedSeries):
+    """Amounts to add."""
+
+    __slots__ = ()
+
+    def record(self, amount: float) -> None:
+        """Add an amount."""
+        spot = self.spot or self.place()
+        spot.views.counter[spot.index] += amount
+
+
+class PlacedGauge(PlacedSeries):
+    """Values to set; a scrape takes the newest of all processes."""
+
+    __slots__ = ()
+
+    def record(self, value: float) -> None:
+        """Set the value, with the time, by which the newest is found."""
+        spot = self.spot or self.place()
+        view, index = spot.views.gauge_mostrecent, spot.index
+        view[index] = value
+        view[index + 1] = time.time()
+
+
+class PlacedHistogram(PlacedSeries):
+    """Numbers to place in buckets."""
+
+    __slots__ = ()
+
+    def place(self) -> HistogramSpot:
+        """Find the places of its buckets and of its sum, made at 0 if there are none."""
+        self.spot = spot = HistogramSpot(self._host, self._name, self._labels)
+        return spot
+
+    def record(self, number: float) -> None:
+        """Count the number in its bucket, and add it to the sum."""
+        (self.spot or self.place()).add(number)
