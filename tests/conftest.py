@@ -44,6 +44,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("alone"))
         elif is_of(item, TOGETHER):
             item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
+    if items and items[0].config.getoption("--files"):
+        items[:] = [item for item in items if item.get_closest_marker("in_memory") is None]
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 

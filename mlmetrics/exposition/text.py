@@ -14,9 +14,11 @@ from prometheus_client.openmetrics.exposition import generate_latest as generate
 from prometheus_client.registry import Collector
 
 from mlmetrics.exposition.families import write_family
+from mlmetrics.exposition.host import HostCollector
 from mlmetrics.recording.collector import store_for
 from mlmetrics.recording.family import ExposedFamily
 from mlmetrics.recording.folding import steadily
+from mlmetrics.recording.store import Store
 
 END = "# EOF\n"
 
@@ -45,12 +47,19 @@ def render(registry: CollectorRegistry, *, openmetrics: bool = False, names: Col
     store = store_for(registry)
     began = perf_counter()
     try:
-        text = write(registry.restricted_registry(names) if names else registry, openmetrics=openmetrics)
+        text = write(source(registry, store, names), openmetrics=openmetrics)
     except Exception:
         store.counter("mlmetrics_scrape_errors_total").record(1)
         raise
     store.gauge("mlmetrics_scrape_duration_seconds").record(perf_counter() - began)
     return text
+
+
+def source(registry: CollectorRegistry, store: Store, names: Collection[str]) -> Collector:
+    """What a scrape collects: the registry, or all processes of the host if several share a directory."""
+    if store.host is not None:
+        return HostCollector(registry, store, store.host, names)
+    return registry.restricted_registry(names) if names else registry
 
 
 def write(collector: Collector, *, openmetrics: bool) -> bytes:

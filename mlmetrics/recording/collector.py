@@ -12,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.metrics_core import Metric as ClientMetric
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from mlmetrics import logs
@@ -44,12 +45,23 @@ class StoreCollector(Collector):
         return (family.expose() for family in self._store.families.values())
 
     def collect(self) -> Iterator[ExposedFamily]:
+        """The families that have series; none if a `MultiProcessCollector` beside us reads the same files."""
+        registry = registry_of(self._store) if self._store.host is not None else None
+        if not any(isinstance(each, MultiProcessCollector) for each in collectors_of(registry)):
+            yield from self.families()
+
+    def families(self) -> Iterator[ExposedFamily]:
         """The families that have series, in the order of the catalogue."""
         store = self._store
         observe_process(store)
         hold(store.fold_all)
         for family in store.exposed_families():
             yield family.expose()
+
+
+def collectors_of(registry: CollectorRegistry | None) -> tuple[Collector, ...]:
+    """The collectors of a registry; there is no public way to ask, and without the private attribute there are none."""
+    return tuple(getattr(registry, "_collector_to_names", ()))
 
 
 def observe_process(store: Store) -> None:

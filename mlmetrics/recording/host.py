@@ -12,6 +12,7 @@ from typing import Any
 from prometheus_client.samples import Exemplar
 
 from mlmetrics.catalog import Metric
+from mlmetrics.interruption import interrupted
 from mlmetrics.recording.cells import Bounds, HistogramCell, Numbers
 from mlmetrics.recording.family import EXPOSED_NAME_SUFFIX, Family
 from mlmetrics.recording.labels import RawLabels
@@ -57,38 +58,47 @@ class Host:
         self._families = families
         self._failed = failed
         self._files: WorkerFiles | None = None
+        self._generation = 0
         self._reader: Reader | None = None
         self._merged: dict[str, Family] = {}
+        self._placed: set[str] = set()
         self._scraping = threading.RLock()
 
     @property
     def files(self) -> WorkerFiles:
         """The files of this process; made when they are first needed, because the service is named late."""
         files = self._files
-        if files is None:
+        if files is None or files.generation != self._generation:
             key = (self.directory, self._service())
             with _opening:
                 files = _files.get(key)
                 if files is None:
                     files = _files[key] = WorkerFiles(*key, self._failed)
-            self._files = files
+            self._files, self._generation = files, files.generation
+            self._take_slot()
         return files
 
     def number_place(self, name: str, labels: RawLabels) -> int:
         """The place of a counter or a gauge in its view."""
         metric = self._families[name].metric
+        self._placed.add(name)
         kind = GAUGES[metric.across_workers] if metric.kind == "gauge" else "counter"
         return self.files.place(kind, _family_name(metric), name, metric.labels, self._settled(labels), metric.help)
 
     def histogram_place(self, name: str, labels: RawLabels) -> tuple[tuple[int, ...], int]:
         """The places of a histogram's buckets, and of its sum."""
         family = self._families[name]
+        self._placed.add(name)
         metric, place = family.metric, self.files.place
         names, settled = (*metric.labels, "le"), self._settled(labels)
         buckets = tuple(
             place("histogram", name, f"{name}_bucket", names, (*settled, le), metric.help) for le in family.bounds.texts
         )
         return buckets, place("histogram", name, f"{name}_sum", metric.labels, settled, metric.help)
+
+    def has(self, name: str) -> bool:
+        """Whether this process has a series of the metric."""
+        return name in self._placed
 
     def mark(self, name: str, labels: RawLabels, exemplar: Exemplar) -> None:
         """Keep an exemplar for the bucket of its value."""
@@ -115,8 +125,17 @@ class Host:
 
     def workers(self) -> list[Worker]:
         """The processes of this service that run, this one among them."""
-        slot_of_this_process(self.directory, self._service())
+        self._take_slot()
         return live_workers(self.directory, self._service())
+
+    def _take_slot(self) -> None:
+        """Have this process listed as a worker."""
+        try:
+            slot_of_this_process(self.directory, self._service())
+        except OSError as error:  # no directory, no right to write, no room
+            if interrupted(error):
+                raise
+            self._failed("workers", error)
 
     def _slot(self, kind: str, family: str, sample: str, labels: Mapping[str, str]) -> tuple[Numbers, int] | None:
         """The list and the place in it where a number of any process belongs; None for one of another version."""

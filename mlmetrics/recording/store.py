@@ -310,6 +310,6 @@ class Store:
             )
         if family.bounds.uppers == uppers:
             return family
-        if not family.empty:
+        if not family.empty or (self.host is not None and self.host.has(name)):
             raise ConfigurationError(f"buckets: {name!r} already has samples; set its buckets before the first call")
         return Family(replace(family.metric, buckets=uppers))

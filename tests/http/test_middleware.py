@@ -211,7 +211,7 @@ class TestCounting:
         self, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """A program that makes ever new applications comes to the ordinary limit in the end."""
-        monkeypatch.setattr("mlmetrics.http.series.MOST_OWN_ROUTES", 2)
+        monkeypatch.setattr("mlmetrics.http.requests.MOST_OWN_ROUTES", 2)
         store_for(registry).limits.max_values = 1
         for number in range(5):
             app = FastAPI(openapi_url=None)
