@@ -4,10 +4,7 @@
 # A lambda has no types, and is often all that a test has to record.
 
 import gc
-import os
 import signal
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +19,7 @@ from mlmetrics import MLMetrics, arg
 from mlmetrics.recording import cells, folding
 from mlmetrics.recording.family import Family
 from mlmetrics.recording.series import BOUND
+from tests.scripts import run_script
 from tests.recorded import errors, in_progress, outcomes, value
 
 ROOT = Path(__file__).parents[2]
@@ -482,32 +480,6 @@ _, status = os.waitpid(pid, 0)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
     run_script("\n".join((FORK, FORKS[when], ending)))
-
-
-def run_script(script: str, **environment: str) -> None:
-    """Run a program, which prints what is wrong."""
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script]  # Python warns of threads and forks
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=60
-    )
-    assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
-
-
-def test_names_in_several_processes(tmp_path: Path) -> None:
-    """What the client merges of the files of several processes has the names that one process has."""
-    script = """
-import mlmetrics
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
-mlmetrics.track_inference(model="m")(lambda: None)()
-generate_latest()
-registry = CollectorRegistry()
-MultiProcessCollector(registry)
-types = [line.split()[2] for line in generate_latest(registry).decode().splitlines() if line.startswith("# TYPE ")]
-if "ml_inference_total" not in types or any(name.endswith("_total_total") for name in types):
-    print(types)
-"""
-    run_script(script, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
 
 
 def test_iterators_are_not_recorded_twice(registry: CollectorRegistry, metrics: MLMetrics) -> None:
