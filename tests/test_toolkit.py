@@ -100,6 +100,7 @@ class TestService:
         (service,) = label_values(metrics.registry, TOTAL, "service")
         return service
 
+    @pytest.mark.in_memory
     def test_configured_after_decorating(self, registry: CollectorRegistry) -> None:
         """A name that comes after decorators and calls, and before the first scrape, holds for them."""
         metrics = MLMetrics(registry=registry)
@@ -110,6 +111,7 @@ class TestService:
         assert ["configured"] == label_values(registry, TOTAL, "service")
         assert {"success": 1} == outcomes(registry, service="configured")
 
+    @pytest.mark.in_memory
     def test_middleware_after_decorating(self, registry: CollectorRegistry) -> None:
         """So does that of a middleware; the first one counts."""
         metrics = MLMetrics(registry=registry)
@@ -118,6 +120,7 @@ class TestService:
         PrometheusMiddleware(Starlette(), service_name="second", registry=registry)
         assert ["first"] == label_values(registry, TOTAL, "service")
 
+    @pytest.mark.in_memory
     def test_environment_after_decorating(self, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
         """So does that of the environment."""
         metrics = MLMetrics(registry=registry)

@@ -14,6 +14,8 @@ from mlmetrics.calls.operation import INFERENCE
 from mlmetrics.recording.series import BOUND
 from tests.recorded import outcomes, samples
 
+pytestmark = pytest.mark.in_memory  # in files nothing waits to be folded
+
 FIRST = "ml_inference_first_chunk_seconds"
 GAPS = "ml_inference_chunk_interval_seconds"
 

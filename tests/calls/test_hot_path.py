@@ -65,6 +65,7 @@ def instructions(code: CodeType) -> Iterator[dis.Instruction]:
         yield instruction
 
 
+@pytest.mark.in_memory
 def test_plain_function(metrics: MLMetrics) -> None:
     """A call of a recorded function makes five calls: the clock twice, two appends, the function."""
 
@@ -77,6 +78,7 @@ def test_plain_function(metrics: MLMetrics) -> None:
     assert expected == calls_made(lambda: recorded())  # noqa: PLW0108 (counted is what is inside)
 
 
+@pytest.mark.in_memory
 def test_computed_label(metrics: MLMetrics) -> None:
     """A label that is an argument costs one look-up more, and nothing of the labels' machinery."""
 
@@ -90,6 +92,7 @@ def test_computed_label(metrics: MLMetrics) -> None:
     assert expected == made
 
 
+@pytest.mark.in_memory
 def test_timer(metrics: MLMetrics) -> None:
     """A block in a timer makes the timer, enters and leaves it: no more Python than that."""
     run = timed(metrics)
@@ -98,6 +101,7 @@ def test_timer(metrics: MLMetrics) -> None:
     assert [*expected, "append", "len"] == calls_made(run)
 
 
+@pytest.mark.in_memory
 def test_generator_chunk(metrics: MLMetrics) -> None:
     """A chunk of a recorded generator costs the clock and an append."""
 

@@ -173,6 +173,7 @@ class TestCounting:
         await ask(app, "/nowhere")
         assert {("GET", "unmatched", "404"): 1} == counted(registry)
 
+    @pytest.mark.in_memory
     async def test_service_is_bound_late_without_a_name(self, registry: CollectorRegistry) -> None:
         """Without `service_name` the label is the store's service, named afterwards if need be."""
 
@@ -254,6 +255,7 @@ class TestCounting:
             gc.enable()
         assert [] == left
 
+    @pytest.mark.in_memory
     async def test_folds_by_itself(self, registry: CollectorRegistry) -> None:
         """What is appended does not grow without end between two scrapes, and nothing is lost."""
 

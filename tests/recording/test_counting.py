@@ -19,8 +19,8 @@ from mlmetrics import MLMetrics, arg
 from mlmetrics.recording import cells, folding
 from mlmetrics.recording.family import Family
 from mlmetrics.recording.series import BOUND
-from tests.scripts import run_script
 from tests.recorded import errors, in_progress, outcomes, value
+from tests.scripts import run_script
 
 ROOT = Path(__file__).parents[2]
 THREADS = 16
