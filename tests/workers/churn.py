@@ -30,7 +30,8 @@ def reaper(directory: str) -> int:
 
 def main() -> None:
     """Run the rounds."""
-    directory, aside, chance = sys.argv[1], sys.argv[1] + ".aside", random.Random(11)
+    directory, aside, chance = f"{sys.argv[1]}/shared", f"{sys.argv[1]}/aside", random.Random(11)  # noqa: S311 (chooses whom to kill)
+    os.mkdir(directory)
     os.mkdir(aside)
     mapped.FIRST_BYTES = 256
     totals, wrong = Totals(directory, reaps=False), []

@@ -138,8 +138,9 @@ def reaping(directory: str, wrong: list[object]) -> int:
         done = not killed(number, lambda where=where: reap(where, SERVICE))  # type: ignore[misc]  # bound now
         kills += not done
         look(number, "left", where, wrong)
-        kills += killed(number * 7 % 97 + 1, lambda where=where: reap(where, SERVICE))  # type: ignore[misc]  # bound now
-        look(number, "left twice", where, wrong)
+        if number % 4 == 0:
+            kills += killed(number * 7 % 97, lambda where=where: reap(where, SERVICE))  # type: ignore[misc]  # bound now
+            look(number, "left twice", where, wrong)
         reap(where, SERVICE)
         look(number, "reaped", where, wrong)
         if client_totals(where) != EXPECTED:

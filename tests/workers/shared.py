@@ -92,4 +92,6 @@ def client_totals(directory: object) -> dict[Sample, float]:
     """Return what the client's collector makes of a directory, its buckets not cumulative, without zeros."""
     files = glob(os.path.join(str(directory), "*.db"))
     families = MultiProcessCollector.merge(files, accumulate=False)
-    return {sample(each.name, **each.labels): each.value for family in families for each in family.samples if each.value}
+    return {
+        sample(each.name, **each.labels): each.value for family in families for each in family.samples if each.value
+    }

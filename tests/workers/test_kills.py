@@ -20,23 +20,23 @@ def run(program: str, *arguments: str) -> Any:
 
 
 @pytest.mark.parametrize(("scenario", "steps"), [("growing", 150), ("reaping", 300)])
-def test_kills_at_every_step(tmp_path: Path, scenario: str, steps: int) -> None:
-    """A SIGKILL before any line of making, growing or reaping files loses and doubles nothing, for us and the client."""
-    result = run("killed", scenario, str(tmp_path))
+def test_kills_at_every_step(memory_path: Path, scenario: str, steps: int) -> None:
+    """A SIGKILL before any line of making, growing or reaping files loses and doubles nothing, also for the client."""
+    result = run("killed", scenario, str(memory_path))
     assert [] == result["wrong"]
     assert steps < result["kills"]
 
 
-def test_readers_beside_reapers_that_are_killed(tmp_path: Path) -> None:
+def test_readers_beside_reapers_that_are_killed(memory_path: Path) -> None:
     """While workers die and reapers are killed at random, a reader finds the exact sum at each read."""
-    result = run("churn", str(tmp_path))
+    result = run("churn", str(memory_path))
     assert [] == result["wrong"]
     assert result["reaped"]
 
 
 @pytest.mark.parametrize("scenario", ["in_a_call", "under_threads", "in_a_place"])
-def test_forks(tmp_path: Path, scenario: str) -> None:
+def test_forks(memory_path: Path, scenario: str) -> None:
     """A fork at any moment leaves the parent's numbers to the parent, and the child begins files of its own."""
-    result = run("forked", scenario, str(tmp_path))
+    result = run("forked", scenario, str(memory_path))
     assert result["expected"] == result["found"]
     assert [] == result["failures"]
