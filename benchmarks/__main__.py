@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import calls, imports, memory, requests, scrapes, served, threads
+from benchmarks import calls, imports, memory, requests, scrapes, served, threads, workers
 from benchmarks.machine import describe
 from benchmarks.results import TARGETS, Missing, Results, Row
 from benchmarks.table import terminal
@@ -32,6 +32,7 @@ GROUPS: dict[str, tuple[Measure, int]] = {
     "memory": (memory.measure_memory, 1),
     "import": (imports.measure_imports, 15),
     "served": (served.measure_served, 8),
+    "workers": (workers.measure_workers, 120),
 }
 """What is measured together, and in how many rounds."""
 

@@ -62,6 +62,12 @@ TARGETS: Mapping[str, Target] = {
     "memory/call": Target("bytes of all series of a call ÷ the same in prometheus_client", at_most=1.5),
     "import/time": Target("`import mlmetrics` ÷ its three dependencies", at_most=1.2),
     "served/throughput": Target("FastAPI under `wrk`: instrumented ÷ bare", at_least=0.97),
+    "workers/call": Target("several processes, function: our added cost ÷ the floor's", at_most=3),
+    "workers/call_1000": Target("several processes, 1,000 functions in turn ÷ the floor", at_most=4),
+    "workers/client": Target("several processes: histogram, counter and gauge of the client ÷ ours", at_least=10),
+    "workers/request": Target("middleware, a request: several processes ÷ one", at_most=1.5),
+    "workers/scrape": Target("4 workers, 1,000 models each: `MultiProcessCollector` ÷ our scrape", at_least=10),
+    "workers/dead": Target("a scrape: 1,000 dead workers ÷ none", at_most=1.2),
     "served/processor": Target("the same, requests a second of the server's processor time: instrumented ÷ bare"),
 }
 

@@ -123,7 +123,6 @@ class MLMetrics(Tracking, Timing, Serving):
         store = self._store
         if store is None or not holds(self.registry, store):
             store = store_for(self.registry)
-            store.toolkit_service = store.toolkit_service or self.service
             self._apply(store)
             self._store = store
         return store

@@ -40,28 +40,31 @@ def directory() -> str | None:
     return os.environ.get(VARIABLE) or None
 
 
+def program() -> str:
+    """Return what tells this program from others that have the same directory by mistake.
+
+    It must be the same in all its processes, whenever they first record: so it is the service of the
+    environment, or else the working directory, and not a service that the code names at some time.
+    """
+    return os.environ.get("MLMETRICS_SERVICE") or os.environ.get("OTEL_SERVICE_NAME") or os.getcwd()  # noqa: PTH109 (a text)
+
+
 class Host:
     """Where one store keeps its numbers, and reads those of all processes.
 
     Args:
         directory: the shared directory.
         service: gives the service of series that do not name one.
-        program: gives the service whose files belong together.
         families: the families of the store, by name.
         failed: counts what cannot be recorded.
     """
 
     def __init__(
-        self,
-        directory: str,
-        service: Callable[[], str],
-        program: Callable[[], str],
-        families: Mapping[str, Family],
-        failed: Failed,
+        self, directory: str, service: Callable[[], str], families: Mapping[str, Family], failed: Failed
     ) -> None:
         self.directory = directory
         self._service = service
-        self._program = program
+        self._program = program()
         self._families = families
         self._failed = failed
         self._files: WorkerFiles | None = None
@@ -76,7 +79,7 @@ class Host:
         """The files of this process; made when they are first needed, because the service is named late."""
         files = self._files
         if files is None or files.generation != self._generation:
-            key = (self.directory, self._program())
+            key = (self.directory, self._program)
             with _opening:
                 files = _files.get(key)
                 if files is None:
@@ -124,7 +127,7 @@ class Host:
         """The families of all processes that have series, in the order of the store's."""
         with self._scraping:
             if self._reader is None:
-                self._reader = Reader(self.directory, self._program(), self._slot, self._failed)
+                self._reader = Reader(self.directory, self._program, self._slot, self._failed)
             self._reader.read()
             for (name, *labels, le), exemplar in self._reader.exemplars().items():
                 self._keep(name, tuple(labels), le, exemplar)
@@ -133,12 +136,12 @@ class Host:
     def workers(self) -> list[Worker]:
         """The processes of this service that run, this one among them."""
         self._take_slot()
-        return live_workers(self.directory, self._program())
+        return live_workers(self.directory, self._program)
 
     def _take_slot(self) -> None:
         """Have this process listed as a worker."""
         try:
-            slot_of_this_process(self.directory, self._program())
+            slot_of_this_process(self.directory, self._program)
         except OSError as error:  # no directory, no right to write, no room
             if interrupted(error):
                 raise

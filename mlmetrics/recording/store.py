@@ -55,7 +55,6 @@ class Store:
         self.limits = Limits()
         self.configured_service: str | None = None
         self.middleware_service: str | None = None
-        self.toolkit_service: str | None = None
         self.slow_seconds = DEFAULT_SLOW_SECONDS
         self.traced = False
         self.clock: Callable[[], float] = perf_counter
@@ -68,9 +67,7 @@ class Store:
         self._admitted: dict[tuple[str, RawLabels, tuple[object, ...]], RawLabels] = {}
         self._failed_places: set[str] = set()
         shared = directory()
-        self.host = (
-            None if shared is None else Host(shared, self.settle_service, self.program, self.families, self.failed)
-        )
+        self.host = None if shared is None else Host(shared, self.settle_service, self.families, self.failed)
         self.renew_lock()
         folding.act_at_forks(self)
 
@@ -112,10 +109,6 @@ class Store:
         """The service, which is fixed from now on."""
         self._service = service = self.service
         return service
-
-    def program(self) -> str:
-        """What tells the files of this program from those of others in the same directory: its service."""
-        return self.toolkit_service or self.settle_service()
 
     def counter(self, name: str, labels: RawLabels = ()) -> NumberSeries:
         """The series of a counter."""

@@ -247,7 +247,12 @@ for model in ("of the child", "of the parent"):
 """,
     "two services in one directory stay apart": """
 def work():
-    own = MLMetrics(service="other", registry=CollectorRegistry())
+    os.environ["MLMETRICS_SERVICE"] = "other"
+    own = MLMetrics(registry=CollectorRegistry())
+    own.track_inference(model="m")(lambda: None)()
+    os.chdir("/")
+    del os.environ["MLMETRICS_SERVICE"]
+    own = MLMetrics(registry=CollectorRegistry())
     own.track_inference(model="m")(lambda: None)()
 function("m")
 wait(in_child(work))
