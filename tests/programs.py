@@ -102,8 +102,7 @@ class Program:
     def process(self) -> subprocess.Popen[bytes]:
         """The running process."""
         if self._process is None:
-            message = f"{type(self).__name__} was not started"
-            raise RuntimeError(message)
+            raise RuntimeError(f"{type(self).__name__} was not started")
         return self._process
 
     def _start(self) -> None:

@@ -1,5 +1,6 @@
-"""The rules of the house that no linter knows: what is exported, imported, long, or told to users."""
+"""The rules of the house that no linter checks: exports, imports, lengths, errors, and what users are told."""
 
+import ast
 import importlib
 import json
 import pickle
@@ -157,6 +158,50 @@ def test_modules_say_what_they_own() -> None:
     """Every module of the package opens with a docstring."""
     silent = [path for path in (ROOT / "mlmetrics").rglob("*.py") if not text_of(path).startswith('"""')]
     assert not silent
+
+
+def named_messages(code: str) -> list[int]:
+    """Return the lines where an exception is raised with a text that was given a name before."""
+    found = []
+    for function in ast.walk(ast.parse(code)):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            nodes = list(ast.walk(function))
+            texts = {
+                name.id
+                for node in nodes
+                if isinstance(node, ast.Assign) and isinstance(node.value, ast.JoinedStr | ast.Constant)
+                for name in node.targets
+                if isinstance(name, ast.Name)
+            }
+            raised = [node.exc for node in nodes if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)]
+            found += [
+                call.lineno
+                for call in raised
+                for argument in call.args
+                if isinstance(argument, ast.Name) and argument.id in texts
+            ]
+    return found
+
+
+def test_named_messages_are_found() -> None:
+    """A text that has a name before it is raised is found; a text inside the `raise` is not, nor another value."""
+    code = """
+def refuse(number, name):
+    if number < 0:
+        message = f"{number} is negative"
+        raise ValueError(message)
+    if number > 9:
+        raise ValueError(f"{number} is more than 9")
+    raise LookupError(name)
+"""
+    assert [5] == named_messages(code)
+
+
+def test_messages_stand_inside_their_raise() -> None:
+    """No code gives an error message a name and raises it afterwards: the message stands inside the `raise`."""
+    found = {path: named_messages(text_of(path)) for path in files() if path.suffix == ".py"}
+    assert found
+    assert {} == {str(path.relative_to(ROOT)): lines for path, lines in found.items() if lines}
 
 
 @pytest.mark.parametrize("what", REFUSED)

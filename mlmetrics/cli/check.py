@@ -47,11 +47,9 @@ def check(
     Exits with 0 if all is well, 1 if something is wrong, 2 if it could not be looked at.
     """
     if url is None and prometheus is None:
-        message = "give the URL of a /metrics page, or --prometheus URL, or both"
-        raise click.UsageError(message)
+        raise click.UsageError("give the URL of a /metrics page, or --prometheus URL, or both")
     if panels and prometheus is None:
-        message = "--panels runs queries on a Prometheus; give --prometheus URL too"
-        raise click.UsageError(message)
+        raise click.UsageError("--panels runs queries on a Prometheus; give --prometheus URL too")
     config = attempt(lambda: load(config_path))
     findings = attempt(lambda: _findings(config, url, prometheus))
     if panels and prometheus is not None:

@@ -65,11 +65,11 @@ def render(
 def _refuse_mismatches(target: str, labels: Sequence[str], time_scale: float, *, tests: bool) -> None:
     """Raise if an option would have no effect."""
     if labels and target not in ("kubernetes", "all"):
-        message = "--label is for Kubernetes resources; expected --target kubernetes or all"
-        raise click.UsageError(message)
+        raise click.UsageError("--label is for Kubernetes resources; expected --target kubernetes or all")
     if tests and (target not in ("prometheus", "all") or time_scale != 1):
-        message = "--tests is for rules in real time; expected --target prometheus or all, and no --time-scale"
-        raise click.UsageError(message)
+        raise click.UsageError(
+            "--tests is for rules in real time; expected --target prometheus or all, and no --time-scale"
+        )
 
 
 def _plan(
@@ -99,8 +99,7 @@ def _pairs(labels: Sequence[str]) -> dict[str, str]:
     for label in labels:
         name, equals, value = label.partition("=")
         if not (name and equals and value):
-            message = f"--label = {label!r}: expected NAME=VALUE such as release=prometheus"
-            raise ConfigurationError(message)
+            raise ConfigurationError(f"--label = {label!r}: expected NAME=VALUE such as release=prometheus")
     return dict(label.split("=", 1) for label in labels)
 
 
@@ -116,8 +115,7 @@ def _refuse_strangers(pending: Sequence[Change], directory: Path) -> None:
     """Raise if a file would be overwritten that was not rendered; then nothing is written."""
     for change in pending:
         if change.fate == "edited":
-            message = (
+            raise ConfigurationError(
                 f"{directory / change.name}: was not rendered by mlmetrics, and would be overwritten; "
                 "expected another --output or --target, or that you move the file; nothing was written"
             )
-            raise ConfigurationError(message)

@@ -46,50 +46,44 @@ def _base_address(text: str) -> str:
 def _labels(labels: dict[str, str]) -> dict[str, str]:
     for name, text in labels.items():
         if not (is_label_name(name) and is_label_value(text)):
-            message = f"label names of letters, digits and _ with printable texts; {name!r} = {text!r} is not"
-            raise ValueError(message)
+            raise ValueError(f"label names of letters, digits and _ with printable texts; {name!r} = {text!r} is not")
     return labels
 
 
 def _different(texts: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(texts)) != len(texts):
-        message = "a list of different texts"
-        raise ValueError(message)
+        raise ValueError("a list of different texts")
     return texts
 
 
 def _address(text: str) -> str:
     if "/" in text or ":" not in text:
-        message = "addresses of the form host:port, without http:// and path"
-        raise ValueError(message)
+        raise ValueError("addresses of the form host:port, without http:// and path")
     return text
 
 
 def _seconds(value: object) -> float:
-    words = f'a duration in quotes such as "30s", "5m" or "1h30m", at most {format_seconds(_LONGEST_SECONDS)}'
     try:
         seconds = parse_seconds(value) if isinstance(value, str) else None
     except (ValueError, OverflowError):
         seconds = None
     if seconds is None or seconds > _LONGEST_SECONDS:
-        raise ValueError(words)
+        longest = format_seconds(_LONGEST_SECONDS)
+        raise ValueError(f'a duration in quotes such as "30s", "5m" or "1h30m", at most {longest}')
     if seconds % 1:
-        message = "whole seconds"
-        raise ValueError(message)
+        raise ValueError("whole seconds")
     return seconds
 
 
 def _more_than_nothing(seconds: float) -> float:
     if not seconds:
-        message = "whole seconds, more than 0"
-        raise ValueError(message)
+        raise ValueError("whole seconds, more than 0")
     return seconds
 
 
 def _ascending(bounds: tuple[float, ...]) -> tuple[float, ...]:
     if sorted(set(bounds)) != list(bounds):
-        message = "ascending bounds, each once"
-        raise ValueError(message)
+        raise ValueError("ascending bounds, each once")
     return bounds
 
 
@@ -136,8 +130,7 @@ class Project(Section):
     @classmethod
     def _check_grouping(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if not all(is_label_name(name) and name not in RESERVED_LABELS for name in names):
-            message = 'label names that targets carry, such as ["cluster", "namespace"]'
-            raise ValueError(message)
+            raise ValueError('label names that targets carry, such as ["cluster", "namespace"]')
         return names
 
     @field_validator("rule_labels")
@@ -163,8 +156,7 @@ class Service(Section):
     @classmethod
     def _check_name(cls, name: str) -> str:
         if name in _RESERVED_JOBS:
-            message = f"another name: {', '.join(_RESERVED_JOBS)} are jobs of the monitoring itself"
-            raise ValueError(message)
+            raise ValueError(f"another name: {', '.join(_RESERVED_JOBS)} are jobs of the monitoring itself")
         return name
 
     @field_validator("labels")
@@ -282,14 +274,14 @@ class Config:
     def scaled(self, time_scale: float) -> "Config":
         """Return the same configuration with every window and wait multiplied."""
         if not 0 < time_scale <= 1:
-            message = f"time scale = {time_scale!r}: expected more than 0 and at most 1 (1 is real time)"
-            raise ConfigurationError(message)
+            raise ConfigurationError(
+                f"time scale = {time_scale!r}: expected more than 0 and at most 1 (1 is real time)"
+            )
         return replace(self, time_scale=time_scale)
 
 
 def _without(labels: dict[str, str], reserved: set[str], owner: str) -> dict[str, str]:
     clash = sorted(reserved & set(labels))
     if clash:
-        message = f"other label names than {', '.join(clash)}, which {owner}"
-        raise ValueError(message)
+        raise ValueError(f"other label names than {', '.join(clash)}, which {owner}")
     return labels

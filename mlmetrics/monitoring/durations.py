@@ -18,8 +18,7 @@ def parse_seconds(text: str) -> float:
     5400.0
     """
     if not re.fullmatch(f"(?:{_PART.pattern})+", text):
-        message = f"{text!r} is no duration"
-        raise ValueError(message)
+        raise ValueError(f"{text!r} is no duration")
     return sum(int(number) * _MILLISECONDS[unit] for number, unit in _PART.findall(text)) / 1000
 
 

@@ -118,11 +118,9 @@ def load(path: Path) -> Config:
         document = _parsed(path.read_text(encoding="utf-8"))
         return _of_pyproject(document) if path.name == PYPROJECT else _config(document)
     except (OSError, UnicodeDecodeError) as error:
-        message = f"{path}: cannot be read ({error}); {_AN_EXAMPLE}"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(f"{path}: cannot be read ({error}); {_AN_EXAMPLE}") from error
     except ConfigurationError as error:
-        message = f"{path}: {error}"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(f"{path}: {error}") from error
 
 
 def parse(text: str) -> Config:
@@ -138,8 +136,7 @@ def _parsed(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        message = f"not TOML: {error}"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(f"not TOML: {error}") from error
 
 
 def _table_of(document: dict[str, Any]) -> dict[str, Any] | None:
@@ -156,8 +153,7 @@ def _of_pyproject(document: dict[str, Any]) -> Config:
     try:
         return _config(table)
     except ConfigurationError as error:
-        message = f"tool.mlmetrics.{error}"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(f"tool.mlmetrics.{error}") from error
 
 
 def _config(document: dict[str, Any]) -> Config:

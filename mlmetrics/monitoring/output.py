@@ -55,8 +55,9 @@ class Manifest:
         try:
             return cls(name, dict(json.loads(path.read_text(encoding="utf-8"))["files"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            message = f"{path}: cannot be read ({error}); expected what `mlmetrics init` wrote; remove it to begin anew"
-            raise ConfigurationError(message) from error
+            raise ConfigurationError(
+                f"{path}: cannot be read ({error}); expected what `mlmetrics init` wrote; remove it to begin anew"
+            ) from error
 
     def is_unedited(self, name: str, present: str, _rendered: str | None = None) -> bool:
         """Tell whether a file is as it was written last."""
@@ -131,8 +132,7 @@ def write(directory: Path, changes: Sequence[Change], manifest: Manifest | None 
         for name in removed:
             (directory / name).unlink()
     except OSError as error:
-        message = f"{directory}: cannot be written ({error}); expected a folder of yours"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(f"{directory}: cannot be written ({error}); expected a folder of yours") from error
 
 
 def _write_all(files: Mapping[str, str], directory: Path) -> None:
@@ -150,8 +150,9 @@ def _move_all(names: Iterable[str], source: Path, target: Path) -> None:
 
 def _refuse_obstacles(directory: Path, names: Iterable[str]) -> None:
     for obstacle in _obstacles(directory, names):
-        message = f"{obstacle}: cannot be written; expected a file or folder of yours; nothing was written"
-        raise ConfigurationError(message)
+        raise ConfigurationError(
+            f"{obstacle}: cannot be written; expected a file or folder of yours; nothing was written"
+        )
 
 
 def _obstacles(directory: Path, names: Iterable[str]) -> Iterator[Path]:

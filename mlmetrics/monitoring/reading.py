@@ -57,8 +57,7 @@ class Section(BaseModel):
         if isinstance(values, cls):
             return values
         if not isinstance(values, Mapping):
-            message = f"a table with the keys {known}"
-            raise ValueError(message)  # noqa: TRY004 - pydantic takes ValueError for a refusal, and TypeError for a fault
+            raise ValueError(f"a table with the keys {known}")  # noqa: TRY004 - pydantic takes ValueError for a refusal, and TypeError for a fault
         for key in values:
             if key not in keys:
                 near = difflib.get_close_matches(key, keys, n=1)

@@ -34,8 +34,7 @@ class FaultyClassifier:
         if "slow model" in faults:
             time.sleep(SLOW_SECONDS)
         if "failing model" in faults:
-            message = "the model has run out of memory"
-            raise MemoryError(message)
+            raise MemoryError("the model has run out of memory")
         return self._model.predict(text)
 
 

@@ -40,8 +40,7 @@ def plan_project(directory: Path, named: Sequence[str], title: str | None, revie
         ConfigurationError: There is nothing to monitor, or the configuration cannot work.
     """
     if not directory.is_dir():
-        message = f"{directory}: is no folder; expected the root of a project"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"{directory}: is no folder; expected the root of a project")
     found = propose(find_apps(directory), find_ports(directory), directory.resolve().name)
     manifest = Manifest.read(directory, MANIFEST)
     source = find_configuration(directory)
@@ -49,8 +48,7 @@ def plan_project(directory: Path, named: Sequence[str], title: str | None, revie
     kept = shared or _is_edited(source, manifest)
     if kept and (named or title):
         why = "holds [tool.mlmetrics]" if shared else "was edited"
-        message = f"{source}: {why}, and --service and --title would undo that; say it there"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"{source}: {why}, and --service and --title would undo that; say it there")
     text = None if kept else _proposed_configuration(directory, named, title, [] if named else review(found))
     config = read_configuration(source, text)
     files = rendered_files(config) if text is None else {CONFIGURATION: text, **rendered_files(config)}
@@ -69,11 +67,10 @@ def _proposed_configuration(
 ) -> str:
     services = [parse_service(each) for each in named] or reviewed
     if not services:
-        message = (
+        raise ConfigurationError(
             f"{directory}: no FastAPI application found; expected a `FastAPI(...)` in some .py file, "
             "or services by name: --service NAME=PORT"
         )
-        raise ConfigurationError(message)
     project = directory.resolve().name
     return toml_text(project, title or f"{project} ML/AI Performance", services)
 

@@ -46,8 +46,7 @@ def parse_service(text: str) -> Proposal:
     name, equals, address = text.rpartition("=")
     host, _, port = address.rpartition(":")
     if not equals or not port.isdecimal() or not 0 < int(port) <= _LAST_PORT:
-        message = f"--service = {text!r}: expected NAME=PORT or NAME=HOST:PORT, such as billing=8000"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"--service = {text!r}: expected NAME=PORT or NAME=HOST:PORT, such as billing=8000")
     return Proposal(check_name(name), f"{host or LOOPBACK}:{int(port)}")
 
 
@@ -58,11 +57,10 @@ def check_name(name: str) -> str:
         ConfigurationError: It has other characters; the message proposes a valid name.
     """
     if _NAME.fullmatch(name) is None:
-        message = (
+        raise ConfigurationError(
             f"service name {name!r}: expected 1 to 63 letters without accents, digits, '.', '_' and '-'; "
             f"for example {slug(name) or 'my-service'!r}"
         )
-        raise ConfigurationError(message)
     return name
 
 

@@ -48,8 +48,7 @@ def read_configuration(path: Path, text: str | None) -> Config:
     try:
         config = parse(text)
     except ConfigurationError as error:
-        message = f"{path}: {error}"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(f"{path}: {error}") from error
     return _without_clashes(path, config)
 
 
@@ -57,8 +56,7 @@ def _without_clashes(path: Path, config: Config) -> Config:
     try:
         refuse_clashes(config)
     except ConfigurationError as error:
-        message = f"{path}: {error}"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(f"{path}: {error}") from error
     return config
 
 

@@ -81,8 +81,9 @@ def grafana_port(config: Config) -> int:
     try:
         return urlsplit(config.grafana).port or GRAFANA_PORT
     except ValueError as error:
-        message = f"project.grafana = {config.grafana!r}: {error}; expected an address such as http://localhost:3001"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(
+            f"project.grafana = {config.grafana!r}: {error}; expected an address such as http://localhost:3001"
+        ) from error
 
 
 def refuse_clashes(config: Config) -> None:
@@ -92,11 +93,11 @@ def refuse_clashes(config: Config) -> None:
         for target in service.targets:
             host, _, text = target.rpartition(":")
             if not text.isdecimal():
-                message = f"service.targets = {target!r}: expected host:port with a number"
-                raise ConfigurationError(message)
+                raise ConfigurationError(f"service.targets = {target!r}: expected host:port with a number")
             if host not in (LOOPBACK, "localhost"):
                 continue
             if int(text) in taken:
-                message = f"port {text} is wanted by {taken[int(text)]} and by {service.name}: expected one for each"
-                raise ConfigurationError(message)
+                raise ConfigurationError(
+                    f"port {text} is wanted by {taken[int(text)]} and by {service.name}: expected one for each"
+                )
             taken[int(text)] = service.name

@@ -48,8 +48,9 @@ def test_files(config: Config) -> dict[str, str]:
         ConfigurationError: The configuration is scaled; the tests are written for real time.
     """
     if config.time_scale != 1:
-        message = f"time scale = {config.time_scale:g}: expected 1, for unit tests of rules are written in real time"
-        raise ConfigurationError(message)
+        raise ConfigurationError(
+            f"time scale = {config.time_scale:g}: expected 1, for unit tests of rules are written in real time"
+        )
     documents = alert_test_files(config) | drift_test_files(config) | objective_test_files(config)
     return {f"rules/{name}": yaml_text(document) for name, document in documents.items()}
 

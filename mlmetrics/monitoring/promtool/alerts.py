@@ -89,8 +89,7 @@ def _scenarios(condition: Condition, plan: StepPlan) -> list[Scenario]:
                 for scenario in level_scenarios(plan, condition.share, limited=True)
                 if scenario.name != "no limit"
             ]
-    message = f"no scenarios for {condition!r}"
-    raise TypeError(message)
+    raise TypeError(f"no scenarios for {condition!r}")
 
 
 def _of_total(scenario: Scenario) -> Scenario:

@@ -61,8 +61,7 @@ def objective_test_files(config: Config) -> dict[str, dict[str, Any]]:
 
 def _burn(alert: Alert) -> BudgetBurn:
     if not isinstance(alert.condition, BudgetBurn):
-        message = f"{alert.name} is no burn-rate alert"
-        raise TypeError(message)
+        raise TypeError(f"{alert.name} is no burn-rate alert")
     return alert.condition
 
 

@@ -98,8 +98,7 @@ class PanelProbe:
     def _label_values(self, query: str) -> list[str]:
         match = _LABEL_VALUES.fullmatch(query)
         if match is None:
-            message = f"{query}: expected label_values(selector, label)"
-            raise ConfigurationError(message)
+            raise ConfigurationError(f"{query}: expected label_values(selector, label)")
         return self.prometheus.label_values(match[2], match[1] or "", self.clock() - self.span_seconds)
 
     def _query(self, title: str, panel: str, query: str, *, instant: bool = False, empty: str = "") -> QueryResult:
