@@ -37,7 +37,7 @@ GROUPS: dict[str, tuple[Measure, int]] = {
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """What the user asks for."""
+    """Return the options that the user gave."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", metavar="NAME", action="append", choices=GROUPS, help=", ".join(GROUPS))
     parser.add_argument("--rounds", type=int, help="rounds of every measurement")
@@ -47,7 +47,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def rounds_of(name: str, asked: argparse.Namespace) -> int:
-    """Rounds of a group."""
+    """Return the number of rounds of a group."""
     usual = GROUPS[name][1]
     if asked.rounds:
         return int(asked.rounds)

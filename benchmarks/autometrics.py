@@ -22,13 +22,13 @@ class Elsewhere(Exception):  # noqa: N818 (it says where the trouble is)
 
 
 def measure_elsewhere(rounds: int) -> Times:
-    """Times of bare, floor and autometrics, measured in that environment."""
+    """Measure bare, floor and autometrics in that environment, and return their times."""
     command = [str(environment()), "-m", "benchmarks.autometrics_calls", str(rounds)]
     return dict(json.loads(_run(command)))
 
 
 def environment() -> Path:
-    """The Python of the environment, made when it is not there."""
+    """Return the Python of the environment, which is made if it does not exist."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = caches / "mlmetrics-benchmarks" / f"{REQUIREMENT.replace('==', '-')}-python{version}"

@@ -11,7 +11,7 @@ from benchmarks.timing import Side, interleave
 
 
 def recorded() -> float:
-    """Calls of `noop` that autometrics has counted."""
+    """Return the number of calls of `noop` that autometrics has counted."""
     return sum(
         sample.value
         for family in REGISTRY.collect()

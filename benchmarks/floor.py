@@ -42,7 +42,7 @@ async def async_noop(number: int) -> int:
 
 
 def floored(function: Callable[..., Any], pending: Pending) -> Callable[..., Any]:
-    """The function as the floor measures it."""
+    """Return the function, measured as the floor does."""
     append, clock = pending.numbers.append, perf_counter
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -55,7 +55,7 @@ def floored(function: Callable[..., Any], pending: Pending) -> Callable[..., Any
 
 
 def async_floored(function: Callable[..., Awaitable[Any]], pending: Pending) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """The coroutine function as the floor measures it."""
+    """Return the coroutine function, measured as the floor does."""
     append, clock = pending.numbers.append, perf_counter
 
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -68,7 +68,7 @@ def async_floored(function: Callable[..., Awaitable[Any]], pending: Pending) -> 
 
 
 def calling(function: Callable[..., Any], finish: Callable[[], object] = lambda: None) -> Callable[[int], None]:
-    """A loop of plain calls; `finish` brings in what has not been folded."""
+    """Return a loop of plain calls; `finish` folds what has not been folded yet."""
 
     def run(units: int) -> None:
         for _ in repeat(None, units):
@@ -90,7 +90,7 @@ def drive(coroutine: Coroutine[Any, Any, Any]) -> None:
 def awaiting(
     function: Callable[..., Coroutine[Any, Any, Any]], finish: Callable[[], object] = lambda: None
 ) -> Callable[[int], None]:
-    """A loop of awaited calls."""
+    """Return a loop of awaited calls."""
 
     async def loop(units: int) -> None:
         for _ in repeat(None, units):
@@ -104,7 +104,7 @@ def awaiting(
 
 
 def floor_sides() -> tuple[Side, Side]:
-    """The function by itself, and the floor around it."""
+    """Return the sides `bare`, the function alone, and `floor`."""
     pending = Pending()
     # The floor's list is emptied, as ours is by folding; the floor makes nothing of its numbers.
     floor = calling(floored(noop, pending), pending.empty)

@@ -26,7 +26,7 @@ def our_histograms() -> tuple[object, float]:
 
 
 def their_histograms() -> tuple[object, float]:
-    """The same in prometheus_client."""
+    """Make the same histograms in prometheus_client."""
     registry = CollectorRegistry()
     names = ("service", "parser", "doc_type")
     scores = Histogram("parsing_accuracy_score", "Scores.", names, buckets=ACCURACY_BUCKETS, registry=registry)
@@ -46,7 +46,7 @@ def our_calls() -> tuple[object, float]:
 
 
 def their_calls() -> tuple[object, float]:
-    """The same series in prometheus_client, each child looked up once."""
+    """Make the same series in prometheus_client, with each child looked up once."""
     registry = CollectorRegistry()
     names = ("service", "model", "operation")
     durations = Histogram("calls_seconds", "Calls.", names, buckets=LATENCY_BUCKETS_SECONDS, registry=registry)

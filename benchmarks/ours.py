@@ -21,7 +21,7 @@ class Toolkit:
         hold(self.metrics.store.fold_all)
 
     def value(self, name: str, **labels: str) -> float:
-        """The sum of all samples of this name that have these labels."""
+        """Return the sum of all samples of this name that have these labels."""
         return sum(
             sample.value
             for family in self.registry.collect()
@@ -30,7 +30,7 @@ class Toolkit:
         )
 
     def calls(self, model: str) -> float:
-        """Calls of a model that succeeded; duration and outcome agree, and nothing else is left over.
+        """Return the successful calls of a model; check that durations and outcomes agree, and nothing else is there.
 
         Raises:
             NotTheSameError: they disagree, or a call failed or is still in progress.

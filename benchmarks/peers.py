@@ -17,13 +17,13 @@ MODEL, SERVICE = "gpt-4", "benchmark"
 
 
 def histogram(registry: CollectorRegistry) -> Histogram:
-    """A histogram with the labels and buckets of ours."""
+    """Return a histogram with the same labels and buckets as ours."""
     names = ("service", "model", "operation")
     return Histogram("calls_seconds", "Calls.", names, registry=registry, buckets=LATENCY_BUCKETS_SECONDS)
 
 
 def sample(registry: CollectorRegistry, name: str) -> float:
-    """The sum of all samples of this name."""
+    """Return the sum of all samples of this name."""
     return sum(found.value for family in registry.collect() for found in family.samples if found.name == name)
 
 
@@ -35,7 +35,7 @@ def histogram_time() -> Side:
 
 
 def histogram_block() -> Side:
-    """The same around a block."""
+    """Return the side that times a block with the histogram's timer."""
     registry = CollectorRegistry()
     child = histogram(registry).labels(SERVICE, MODEL, "")
 
@@ -48,7 +48,7 @@ def histogram_block() -> Side:
 
 
 def handwritten() -> Side:
-    """What the first users wrote in every endpoint: a start, and two look-ups by label when done."""
+    """Return what users write by hand in every endpoint: a start, and two look-ups by label at the end."""
     registry = CollectorRegistry()
     durations = histogram(registry)
     names = ("service", "model", "operation", "outcome")

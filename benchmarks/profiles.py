@@ -31,7 +31,7 @@ Step = Callable[[Pending], Callable[[int], int]]
 
 
 def forwarded(_pending: Pending) -> Callable[..., int]:
-    """A closure that only calls."""
+    """Return a closure that calls the function and does nothing else."""
 
     def wrapper(*args: Any, **kwargs: Any) -> int:
         return noop(*args, **kwargs)
@@ -40,7 +40,7 @@ def forwarded(_pending: Pending) -> Callable[..., int]:
 
 
 def begun(pending: Pending) -> Callable[..., int]:
-    """The floor, and an append when the call begins."""
+    """Return the floor with an append when the call begins."""
     begin, append, clock = pending.begun.append, pending.numbers.append, perf_counter
 
     def wrapper(*args: Any, **kwargs: Any) -> int:
@@ -54,7 +54,7 @@ def begun(pending: Pending) -> Callable[..., int]:
 
 
 def looked_at(pending: Pending) -> Callable[..., int]:
-    """The same, and a look at the type of the result."""
+    """Return the same with a check of the result's type."""
     begin, append, clock, plain = pending.begun.append, pending.numbers.append, perf_counter, PLAIN
 
     def wrapper(*args: Any, **kwargs: Any) -> int:
@@ -71,7 +71,7 @@ def looked_at(pending: Pending) -> Callable[..., int]:
 
 
 def bounded(pending: Pending) -> Callable[..., int]:
-    """The same, and the questions whether the call was slow and whether it is time to fold."""
+    """Return the same with two checks: whether the call was slow, and whether it is time to fold."""
     begin, append, clock, plain, all_begun = (
         *(pending.begun.append, pending.numbers.append),
         *(perf_counter, PLAIN, pending.begun),
@@ -102,7 +102,7 @@ STEPS: dict[str, Step] = {
 
 
 def profile_call() -> None:
-    """What each step of a recorded call adds."""
+    """Measure what each step of a recorded call adds."""
     sides = [Side("bare", calling(noop))]
     for name, step in STEPS.items():
         pending = Pending()

@@ -42,7 +42,7 @@ SCOPE: Mapping[str, Any] = {
 
 
 def make_app() -> FastAPI:
-    """The app that all sides serve."""
+    """Return the app that all sides serve."""
     app = FastAPI()
 
     @app.get(ROUTE)
@@ -53,7 +53,7 @@ def make_app() -> FastAPI:
 
 
 async def receive() -> dict[str, Any]:
-    """An empty body."""
+    """Return an empty body."""
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
@@ -66,7 +66,7 @@ async def send(message: Mapping[str, Any]) -> None:
 def requesting(
     app: Callable[..., Awaitable[None]], loop: asyncio.AbstractEventLoop, finish: Callable[[], object] = lambda: None
 ) -> Callable[[int], None]:
-    """A loop of requests, one after the other."""
+    """Return a loop of requests, one after the other."""
 
     async def requests(units: int) -> None:
         for _ in repeat(None, units):
@@ -87,7 +87,7 @@ def ours(loop: asyncio.AbstractEventLoop) -> Side:
 
 
 def _requests(toolkit: Toolkit) -> float:
-    """Requests by route and status; durations agree, and none is in progress."""
+    """Return the requests by route and status; check that durations agree and that none is in progress."""
     counted = toolkit.value("fastapi_requests_total", method="GET", route=ROUTE, status="200")
     timed = toolkit.value("fastapi_request_duration_seconds_count", method="GET", route=ROUTE)
     all_requests, running = toolkit.value("fastapi_requests_total"), toolkit.value("fastapi_requests_in_progress")
@@ -157,7 +157,7 @@ class ByHand(BaseHTTPMiddleware):
 
 
 def base_http(loop: asyncio.AbstractEventLoop) -> Side:
-    """A hand-written `BaseHTTPMiddleware`."""
+    """Return a hand-written `BaseHTTPMiddleware`."""
     app, registry = make_app(), CollectorRegistry()
     app.add_middleware(ByHand, registry=registry)
     return Side("base_http", requesting(app, loop), lambda: sample(registry, "requests_total"))

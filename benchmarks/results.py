@@ -117,5 +117,5 @@ def verdict(row: Row) -> str:
 
 
 def medians(**sides: Sequence[float]) -> dict[str, float]:
-    """The median of each side, rounded to what a reader can use."""
+    """Return the median of each side, rounded to what a reader can use."""
     return {name: round(statistics.median(values), 1) for name, values in sides.items()}

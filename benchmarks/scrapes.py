@@ -69,7 +69,7 @@ class Native:
         self.change()
 
     def change(self) -> None:
-        """The same for these."""
+        """Record a round of calls in every series, as `Filled.change` does."""
         for model in range(SERIES):
             labels = (SERVICE, f"model-{model}", "")
             self.running.labels(*labels)
@@ -172,7 +172,7 @@ def _scrape(registry: CollectorRegistry, stop: threading.Event) -> None:
 
 
 def _p99(functions: Sequence[Callable[[int], int]]) -> float:
-    """The 99th percentile of all threads' calls."""
+    """Return the 99th percentile of all threads' calls."""
     taken: list[list[int]] = [[] for _ in functions]
 
     def record(function: Callable[[int], int], append: Callable[[int], None]) -> None:

@@ -9,7 +9,7 @@ ROUNDED_FROM = 100
 
 
 def lines(results: Results) -> Iterator[tuple[str, ...]]:
-    """The cells of each row, in the order of the targets."""
+    """Yield the cells of each row, in the order of the targets."""
     rows = {row.name: row for row in results.rows}
     missing = {row.name: row.why for row in results.missing}
     for name, target in TARGETS.items():
@@ -44,6 +44,6 @@ def _padded(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def markdown(results: Results) -> str:
-    """A table for the README."""
+    """Return a table for the README."""
     rows = [HEADINGS, ("---",) * len(HEADINGS), *lines(results)]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"

@@ -111,7 +111,7 @@ def _time_a_slice(side: Side, units: int) -> float:
 
 
 def added(times: Times, name: str, bare: str = "bare") -> list[float]:
-    """What a side costs more than doing nothing, round by round."""
+    """Return what a side costs more than the bare side, for each round."""
     return [with_it - without for with_it, without in zip(times[name], times[bare], strict=True)]
 
 

@@ -45,7 +45,7 @@ class RemoveCall(Operator):  # type: ignore[misc]  # Cosmic Ray has no types
             yield node.start_pos, node.end_pos
 
     def mutate(self, node: Any, index: int) -> Any:
-        """The statement that stands in its place."""
+        """Return the statement that takes its place."""
         del index  # one mutation for each statement
         return parse(f"{node.get_first_leaf().prefix}pass")
 
@@ -82,7 +82,7 @@ def mutations_of(module: Path) -> Iterator[MutationSpec]:
 
 
 def modules() -> list[Path]:
-    """The modules of the core, by their paths relative to the repository."""
+    """Return the modules of the core, by their paths relative to the repository."""
     found = (path for room in ROOMS for path in (ROOT / "mlmetrics" / room).glob("*.py"))
     return sorted(path.relative_to(ROOT) for path in found)
 
@@ -107,7 +107,7 @@ def judge(mutation: MutationSpec | None) -> WorkResult:
 
 
 def survivors(mutations: Iterable[MutationSpec], jobs: int) -> Iterator[tuple[MutationSpec, WorkResult]]:
-    """The mutations that no test noticed, as they are found."""
+    """Yield the mutations that no test noticed, as they are found."""
     with ProcessPoolExecutor(jobs, get_context("spawn"), enter_copy) as pool:
         if pool.submit(judge, None).result().test_outcome != TestOutcome.SURVIVED:
             sys.exit("The tests fail on the code as it stands; mend that first.")

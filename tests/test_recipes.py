@@ -136,7 +136,7 @@ class Copy:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Copy:
-    """A copy of the repository."""
+    """Make a copy of the repository."""
     return Copy(tmp_path)
 
 

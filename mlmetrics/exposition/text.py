@@ -27,7 +27,7 @@ class Collected(Collector):
         self._families = tuple(families)
 
     def collect(self) -> tuple[Metric, ...]:
-        """The families."""
+        """Return the families."""
         return self._families
 
 
@@ -63,7 +63,7 @@ def write(collector: Collector, *, openmetrics: bool) -> bytes:
 
 
 def lines_of(families: Iterable[Metric], *, openmetrics: bool) -> list[str]:
-    """The text of families, in their order."""
+    """Return the text of families, in their order."""
     lines: list[str] = []
     for ours, group in groupby(families, lambda family: isinstance(family, ExposedFamily)):
         if not ours:
@@ -75,7 +75,7 @@ def lines_of(families: Iterable[Metric], *, openmetrics: bool) -> list[str]:
 
 
 def foreign(families: Iterable[Metric], *, openmetrics: bool) -> str:
-    """The text of families that are not mlmetrics' own, as the client writes it."""
+    """Return the text of families that are not mlmetrics' own, as the client writes it."""
     collected = Collected(families)
     text: bytes = generate_openmetrics(collected) if openmetrics else generate_latest(collected)
     return text.decode("utf-8").removesuffix(END)
