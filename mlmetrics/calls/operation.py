@@ -57,7 +57,7 @@ class Open(Protocol):
     state: int | None
 
     def let_go(self) -> None:
-        """The series no longer holds the call; if it is garbage collected before it ends, it counts as cancelled."""
+        """Note that no series holds the call: if it is garbage collected before it ends, it counts as cancelled."""
 
 
 class CallSeries(Lists):
@@ -143,11 +143,11 @@ class CallSeries(Lists):
             self._cells.in_progress.set(0.0)
 
     def counter(self, suffix: str, *more: str) -> CounterSeries:
-        """A further counter of the operation, such as its tokens by type."""
+        """Return a further counter of the operation, such as its tokens by type."""
         return self.store.counter(f"{self.operation.prefix}_{suffix}", (*self.labels, *more))
 
     def histogram(self, name: str) -> HistogramSeries:
-        """A histogram with the labels of this series."""
+        """Return a histogram with the labels of this series."""
         return self.store.histogram(name, self.labels)
 
 

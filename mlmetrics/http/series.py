@@ -86,7 +86,7 @@ class RouteSeries(Lists):
         self.requests.traced = self.requests.store.traced
 
     def _histograms(self) -> tuple[HistogramCell, HistogramCell]:
-        """The durations to the last byte and to the first, found when they are first needed."""
+        """Return the durations to the last byte and to the first, found when they are first needed."""
         if self._durations is None:
             cell = self.requests.store.histogram_cell
             self._durations = cell(DURATION, self.labels), cell(FIRST_BYTE, self.labels)
@@ -97,7 +97,7 @@ class RouteSeries(Lists):
         return value
 
     def _named(self, status: int) -> str:
-        """The status as a label; `other` if HTTP does not allow it, or if the limit is reached."""
+        """Return the status as a label; `other` if HTTP does not allow it, or if the limit is reached."""
         name, store = str(status), self.requests.store
         if name in self._counts:
             return name
@@ -155,7 +155,7 @@ class Requests:
         self._own: set[str] = set()
 
     def method(self, name: str) -> MethodSeries:
-        """The series of a method; `OTHER` for unknown methods."""
+        """Return the series of a method; `OTHER` for unknown methods."""
         name = name if name in METHODS else OTHER.upper()
         series = self._methods.get(name)
         if series is None:
@@ -165,7 +165,7 @@ class Requests:
         return series
 
     def route(self, method: str, template: str, *, own: bool = False) -> RouteSeries:
-        """The series of a method and a route template; `own` ones, of the application itself, are not limited."""
+        """Return the series of a method and a route template; the application's own templates are not limited."""
         method = method if method in METHODS else OTHER.upper()
         free = template == UNMATCHED or (own and self._owns(template))
         route = template if free else str(self.store.admit(TOTAL, (self.service, method), (template,))[-1])
@@ -184,7 +184,7 @@ class Requests:
 
 
 def requests_of(store: Store, service: str | None) -> Requests:
-    """The one `Requests` of a store and a service: an application that is built again continues its series."""
+    """Return the one `Requests` of a store and a service: an application that is built again continues its series."""
     (service,) = store.admit_service(TOTAL, service)
     key = f"requests of {service!r}"
     known = store.declared.get(key)

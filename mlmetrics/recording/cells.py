@@ -48,7 +48,7 @@ def moved(value: Value, change: int) -> Write:
 
 
 def escape(text: str) -> str:
-    """The label value, escaped as both text formats require."""
+    """Return the label value, escaped as both text formats require."""
     return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
@@ -58,7 +58,7 @@ def label_text(names: Sequence[str], labels: Sequence[str]) -> str:
 
 
 def exemplar_text(exemplar: Exemplar | None) -> str:
-    """The exemplar as OpenMetrics writes it at the end of a bucket line; empty if there is none."""
+    """Return the exemplar as OpenMetrics writes it at the end of a bucket line; empty if there is none."""
     if exemplar is None:
         return ""
     labels = label_text(tuple(exemplar.labels), tuple(exemplar.labels.values()))
@@ -70,7 +70,7 @@ PLAIN_BELOW = 1e6
 
 
 def number_text(number: float) -> str:
-    """The number as `floatToGoString` writes it; for small numbers `repr` gives the same text faster."""
+    """Return the number as `floatToGoString` writes it; for small numbers `repr` gives the same text faster."""
     return repr(float(number)) if number < PLAIN_BELOW else floatToGoString(number)
 
 
@@ -87,7 +87,7 @@ class NumberCell:
         self._head = f"{metric.name}{{{text}}} " if text else f"{metric.name} "
 
     def samples(self, names: Sequence[str]) -> Iterator[Sample]:
-        """The series as prometheus_client's samples."""
+        """Yield the series as prometheus_client's samples."""
         yield Sample(self._name, dict(zip(names, self._labels, strict=True)), self.value.get())
 
     def write(self, lines: list[str], *, exemplars: bool) -> None:
@@ -165,7 +165,7 @@ class HistogramCell:
             self._marked = True
 
     def samples(self, names: Sequence[str]) -> Iterator[Sample]:
-        """The series as prometheus_client's samples, with cumulative buckets."""
+        """Yield the series as prometheus_client's samples, with cumulative buckets."""
         name, labels, total = self._name, dict(zip(names, self._labels, strict=True)), 0.0
         for le, count in zip(self._bounds.texts, self._counts, strict=True):
             total += count.get()
@@ -191,7 +191,7 @@ class HistogramCell:
         lines.append("".join(parts))
 
     def _numbers(self) -> list[str]:
-        """The cumulative counts of the buckets as text; empty buckets at both ends are not read."""
+        """Return the cumulative counts of the buckets as text; empty buckets at both ends are not read."""
         numbers, total, number = ["0.0"] * self._first, 0.0, "0.0"
         for value in self._counts[self._first : self._last + 1]:
             total += value.get()
@@ -201,7 +201,7 @@ class HistogramCell:
         return numbers
 
     def _with_exemplars(self, numbers: list[str]) -> list[str]:
-        """The same, each with the exemplar of its bucket."""
+        """Return the same numbers, each with the exemplar of its bucket."""
         return [
             number + exemplar_text(value.get_exemplar()) for number, value in zip(numbers, self._counts, strict=True)
         ]

@@ -44,7 +44,7 @@ class StoreCollector(Collector):
         return (family.expose() for family in self._store.families.values())
 
     def collect(self) -> Iterator[ExposedFamily]:
-        """The families that have series, in the order of the catalogue."""
+        """Yield the families that have series, in the order of the catalogue."""
         store = self._store
         observe_process(store)
         hold(store.fold_all)
@@ -61,7 +61,7 @@ def observe_process(store: Store) -> None:
 
 
 def store_for(registry: CollectorRegistry) -> Store:
-    """The store of a registry; registered at the first request, and again after the registry was cleared.
+    """Return the store of a registry; registered at the first request, and again after the registry was cleared.
 
     A registry that has been cleared, as test suites do, gets the same store again, so no
     recorded value is lost.
@@ -82,12 +82,12 @@ def store_for(registry: CollectorRegistry) -> Store:
 
 
 def store_of(registry: CollectorRegistry) -> Store | None:
-    """The store of a registry; None if it has none."""
+    """Return the store of a registry; None if it has none."""
     return _stores.get(registry)
 
 
 def registry_of(store: Store) -> CollectorRegistry | None:
-    """The registry of a store; None if it no longer exists."""
+    """Return the registry of a store; None if it no longer exists."""
     return next((registry for registry, known in tuple(_stores.items()) if known is store), None)
 
 
@@ -145,7 +145,7 @@ _default = _Default()
 
 
 def default_store() -> Store:
-    """The store that is used if no registry is given."""
+    """Return the store that is used if no registry is given."""
     _default.asked = True
     return _default.find()
 
