@@ -29,12 +29,13 @@ def interrupted(error: BaseException) -> bool:
     return False
 
 
-def _handles(handler: FrameType, broken_into: FrameType) -> bool:
+def _handles(handler: FrameType, interrupted_frame: FrameType) -> bool:
     """Whether a frame was called as a signal handler is, whatever stands before these two arguments."""
     code, local = handler.f_code, handler.f_locals
     arguments = [local.get(name) for name in code.co_varnames[: code.co_argcount]]
     if code.co_flags & inspect.CO_VARARGS:
         arguments += local.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount], ())
     return any(
-        frame is broken_into and type(number) is int and number in _SIGNALS for number, frame in pairwise(arguments)
+        frame is interrupted_frame and type(number) is int and number in _SIGNALS
+        for number, frame in pairwise(arguments)
     )

@@ -11,7 +11,7 @@ from mlmetrics.cli.options import attempt, config_option
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.loading import load
 from mlmetrics.monitoring.verify.checks import Finding, check_page, check_prometheus
-from mlmetrics.monitoring.verify.panel_queries import SLOW_MILLISECONDS, panel_findings, query_panels, table
+from mlmetrics.monitoring.verify.panel_queries import SLOW_MILLISECONDS, panel_findings, query_panels, results_text
 
 
 @click.command()
@@ -56,7 +56,7 @@ def check(
         results = query_panels(config, prometheus, by_name=by_name)
         findings += panel_findings(results, slow_milliseconds)
         if not as_json:
-            click.echo(table(results))
+            click.echo(results_text(results))
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:

@@ -12,7 +12,7 @@ from mlmetrics.monitoring.loading import find_configuration
 _Result = TypeVar("_Result")
 
 
-class CannotWork(click.ClickException):
+class CommandError(click.ClickException):
     """An error that is printed in one line, with exit code 2."""
 
     exit_code = 2
@@ -33,4 +33,4 @@ def attempt(work: Callable[[], _Result]) -> _Result:
     try:
         return work()
     except MLMetricsError as error:
-        raise CannotWork(str(error)) from error
+        raise CommandError(str(error)) from error

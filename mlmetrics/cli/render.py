@@ -48,21 +48,21 @@ def render(
 
     A YAML file that it did not render is not overwritten: then nothing is written.
     """
-    _refuse_mismatches(target, labels, time_scale, tests=tests)
+    _refuse_useless_options(target, labels, time_scale, tests=tests)
     directory = output or Path("" if target == "all" else FOLDERS[target])
     changes = attempt(lambda: _plan(config_path, target, directory, labels, time_scale, tests=tests))
-    pending = [change for change in changes if change.fate != "unchanged"]
+    pending = [change for change in changes if change.status != "unchanged"]
     if only_check:
         _report_stale(pending, directory)
         return
-    attempt(lambda: _refuse_strangers(pending, directory))
+    attempt(lambda: _refuse_overwriting(pending, directory))
     attempt(lambda: write(directory, changes))
     for change in pending:
-        click.echo(f"{'removed' if change.fate == 'removed' else 'wrote'} {directory / change.name}")
+        click.echo(f"{'removed' if change.status == 'removed' else 'wrote'} {directory / change.name}")
     click.echo(f"{len(changes)} files, {len(pending)} changed")
 
 
-def _refuse_mismatches(target: str, labels: Sequence[str], time_scale: float, *, tests: bool) -> None:
+def _refuse_useless_options(target: str, labels: Sequence[str], time_scale: float, *, tests: bool) -> None:
     """Raise if an option would have no effect."""
     if labels and target not in ("kubernetes", "all"):
         raise click.UsageError("--label is for Kubernetes resources; expected --target kubernetes or all")
@@ -111,10 +111,10 @@ def _report_stale(pending: Sequence[Change], directory: Path) -> None:
     click.echo("up to date")
 
 
-def _refuse_strangers(pending: Sequence[Change], directory: Path) -> None:
+def _refuse_overwriting(pending: Sequence[Change], directory: Path) -> None:
     """Raise if a file would be overwritten that was not rendered; then nothing is written."""
     for change in pending:
-        if change.fate == "edited":
+        if change.status == "edited":
             raise ConfigurationError(
                 f"{directory / change.name}: was not rendered by mlmetrics, and would be overwritten; "
                 "expected another --output or --target, or that you move the file; nothing was written"

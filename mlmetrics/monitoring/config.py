@@ -50,7 +50,7 @@ def _labels(labels: dict[str, str]) -> dict[str, str]:
     return labels
 
 
-def _different(texts: tuple[str, ...]) -> tuple[str, ...]:
+def _distinct(texts: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(texts)) != len(texts):
         raise ValueError("a list of different texts")
     return texts
@@ -75,7 +75,7 @@ def _seconds(value: object) -> float:
     return seconds
 
 
-def _more_than_nothing(seconds: float) -> float:
+def _positive(seconds: float) -> float:
     if not seconds:
         raise ValueError("whole seconds, more than 0")
     return seconds
@@ -98,7 +98,7 @@ CallCount = Annotated[Number, Field(ge=1), Expects("a number of calls of 1 or mo
 Ratio = Annotated[Number, Field(ge=0.0001, le=0.9999), Expects("a part between 0 and 1, such as 0.05 for 5 %")]
 _DURATION = {"type": "string", "pattern": r"^(\d+(ms|[wdhms]))+$"}
 Duration = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_DURATION)]
-Window = Annotated[Duration, AfterValidator(_more_than_nothing)]
+Window = Annotated[Duration, AfterValidator(_positive)]
 BucketBounds = Annotated[
     tuple[Number, ...],
     Field(min_length=2),
@@ -120,7 +120,7 @@ class Project(Section):
     title: Text = key("Title of the main dashboard.", default="ML/AI Performance")
     runbooks: BaseAddress = key("Base address of the runbooks, in the links of alerts.", default="docs/runbooks")
     grafana: BaseAddress = key("Address of Grafana, in the links of alerts.", default="http://localhost:3001")
-    grouping: Annotated[tuple[str, ...], AfterValidator(_different), Expects("a list of different label names")] = key(
+    grouping: Annotated[tuple[str, ...], AfterValidator(_distinct), Expects("a list of different label names")] = key(
         "Labels of targets by which every rule and dashboard tells services apart, such as cluster.", default=()
     )
     external_labels: Labels = key("Labels that Prometheus adds to all that leaves it.", default={})
@@ -136,7 +136,7 @@ class Project(Section):
     @field_validator("rule_labels")
     @classmethod
     def _check_rule_labels(cls, labels: dict[str, str]) -> dict[str, str]:
-        return _without(labels, _RULE_LABELS, "the rules set")
+        return _without_reserved(labels, _RULE_LABELS, "the rules set")
 
 
 class Service(Section):
@@ -146,7 +146,7 @@ class Service(Section):
     targets: Annotated[
         tuple[Target, ...],
         Field(min_length=1),
-        AfterValidator(_different),
+        AfterValidator(_distinct),
         Expects("a list of at least 1 different texts"),
     ] = key("Addresses to scrape, as host:port.")
     labels: Labels = key("Labels that Prometheus adds to its metrics.", default={})
@@ -162,7 +162,7 @@ class Service(Section):
     @field_validator("labels")
     @classmethod
     def _check_labels(cls, labels: dict[str, str]) -> dict[str, str]:
-        return _without(labels, {*RESERVED_LABELS}, "Prometheus or the rules set")
+        return _without_reserved(labels, {*RESERVED_LABELS}, "Prometheus or the rules set")
 
 
 class Objective(Section):
@@ -191,7 +191,7 @@ class Objective(Section):
 class Targets(Section):
     """Servers of the monitoring itself."""
 
-    targets: Annotated[tuple[Text, ...], AfterValidator(_different), Expects("a list of different texts")] = key(
+    targets: Annotated[tuple[Text, ...], AfterValidator(_distinct), Expects("a list of different texts")] = key(
         "Addresses, as host:port.", default=()
     )
 
@@ -280,7 +280,7 @@ class Config:
         return replace(self, time_scale=time_scale)
 
 
-def _without(labels: dict[str, str], reserved: set[str], owner: str) -> dict[str, str]:
+def _without_reserved(labels: dict[str, str], reserved: set[str], owner: str) -> dict[str, str]:
     clash = sorted(reserved & set(labels))
     if clash:
         raise ValueError(f"other label names than {', '.join(clash)}, which {owner}")

@@ -34,8 +34,8 @@ from mlmetrics.monitoring.rules.indicators import Sample
 from mlmetrics.monitoring.rules.slo import indicator_of
 
 CONFIGURATION, PYPROJECT = "mlmetrics.toml", "pyproject.toml"
-_AN_EXAMPLE = "expected a configuration such as `mlmetrics init` writes"
-_OWN_BOUNDS = "(own bounds go into [buckets])"
+_EXPECTED_FILE = "expected a configuration such as `mlmetrics init` writes"
+_BOUNDS_HINT = "(own bounds go into [buckets])"
 Refusal = tuple[KeyPath, str]
 
 
@@ -118,7 +118,7 @@ def load(path: Path) -> Config:
         document = _parsed(path.read_text(encoding="utf-8"))
         return _of_pyproject(document) if path.name == PYPROJECT else _config(document)
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigurationError(f"{path}: cannot be read ({error}); {_AN_EXAMPLE}") from error
+        raise ConfigurationError(f"{path}: cannot be read ({error}); {_EXPECTED_FILE}") from error
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error}") from error
 
@@ -172,28 +172,28 @@ def _config(document: dict[str, Any]) -> Config:
         receivers=sections["notify"],
         bounds=dict(sections["buckets"]),
     )
-    for path, expected in _refused(config):
+    for path, expected in _contradictions(config):
         raise refusal(document, path, expected)
     return config
 
 
-def _refused(config: Config) -> Iterator[Refusal]:
+def _contradictions(config: Config) -> Iterator[Refusal]:
     """Yield the path of each key that contradicts another, with what was expected."""
-    yield from _twins("service", config.jobs)
-    yield from _twins("objective", [objective.name for objective in config.objectives])
+    yield from _duplicates("service", config.jobs)
+    yield from _duplicates("objective", [objective.name for objective in config.objectives])
     for histogram in DRIFT_HISTOGRAMS.values():
         if config.buckets(histogram)[-1] != 1:
             yield ("buckets", histogram), "bounds up to 1, where scores end"
     for alert in configured_alerts(config):
         path = ("alert", alert.name)
-        yield from _unfit_threshold(config, (*path, "threshold"), alert.condition.samples)
+        yield from _threshold_problems(config, (*path, "threshold"), alert.condition.samples)
         if isinstance(alert.condition, Drifted):
-            yield from _too_few_scores(path, alert.condition)
+            yield from _drift_problems(path, alert.condition)
     for index, objective in enumerate(config.objectives):
-        yield from _unfit_objective(config, objective, ("objective", index))
+        yield from _objective_problems(config, objective, ("objective", index))
 
 
-def _twins(section: str, names: Sequence[str]) -> Iterator[Refusal]:
+def _duplicates(section: str, names: Sequence[str]) -> Iterator[Refusal]:
     for index, name in enumerate(names):
         if name in names[:index]:
             yield (
@@ -202,7 +202,7 @@ def _twins(section: str, names: Sequence[str]) -> Iterator[Refusal]:
             )
 
 
-def _unfit_threshold(config: Config, path: KeyPath, samples: Iterable[Sample]) -> Iterator[Refusal]:
+def _threshold_problems(config: Config, path: KeyPath, samples: Iterable[Sample]) -> Iterator[Refusal]:
     """Yield a threshold that is not a bound of the histogram whose bucket is read, or that no value exceeds."""
     for histogram, bound, part in ((each.name.removesuffix("_bucket"), each.bound, each.part) for each in samples):
         if bound is None:
@@ -211,14 +211,14 @@ def _unfit_threshold(config: Config, path: KeyPath, samples: Iterable[Sample]) -
         expected = f"one of {', '.join(f'{each:g}' for each in bounds)}"
         if bound > bounds[-1]:
             why = f"it lies beyond the last bucket ({bounds[-1]:g}) of {histogram}, so it could never be exceeded"
-            yield path, f"{expected}; {why} {_OWN_BOUNDS}"
+            yield path, f"{expected}; {why} {_BOUNDS_HINT}"
         elif bound not in bounds:
-            yield path, f"{expected}; it is no bucket bound of {histogram}, so it could not be exact {_OWN_BOUNDS}"
+            yield path, f"{expected}; it is no bucket bound of {histogram}, so it could not be exact {_BOUNDS_HINT}"
         elif part == "bad" and bound == bounds[-1]:
             yield path, f"a bound below {bound:g}: every score is at most {bound:g}, so it would always fire"
 
 
-def _too_few_scores(path: KeyPath, condition: Drifted) -> Iterator[Refusal]:
+def _drift_problems(path: KeyPath, condition: Drifted) -> Iterator[Refusal]:
     if condition.threshold <= 0:
         yield (*path, "threshold"), "a PSI above 0; 0.1 is a slight shift, 0.2 a large one"
         return
@@ -228,13 +228,13 @@ def _too_few_scores(path: KeyPath, condition: Drifted) -> Iterator[Refusal]:
         yield (*path, "minimum"), f"at least {least}: {chance}"
 
 
-def _unfit_objective(config: Config, objective: Objective, path: KeyPath) -> Iterator[Refusal]:
+def _objective_problems(config: Config, objective: Objective, path: KeyPath) -> Iterator[Refusal]:
     if objective.service not in config.jobs:
         yield (*path, "service"), f"one of {', '.join(config.jobs)}"
     metric = MEASURED_BY[objective.operation]
     labels = tuple(label for label in BY_NAME[metric].labels if label != "service")
-    strangers = sorted(set(objective.only) - set(labels))
-    if strangers:
+    unknown = sorted(set(objective.only) - set(labels))
+    if unknown:
         known = f"labels of {metric} ({', '.join(labels)})"
-        yield (*path, "only"), f"{known} with the value to keep; not {strangers[0]!r}"
-    yield from _unfit_threshold(config, (*path, "threshold"), indicator_of(objective).samples)
+        yield (*path, "only"), f"{known} with the value to keep; not {unknown[0]!r}"
+    yield from _threshold_problems(config, (*path, "threshold"), indicator_of(objective).samples)

@@ -12,24 +12,24 @@ from typing import Literal, Self
 
 from mlmetrics.errors import ConfigurationError
 
-Fate = Literal["new", "updated", "unchanged", "edited", "removed"]
+Status = Literal["new", "updated", "unchanged", "edited", "removed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """A file: its present text, the rendered one (None: no file), and what becomes of it.
 
-    The fate `edited` says that the present text is the user's own, so that it is not overwritten.
+    The status `edited` says that the present text is the user's own, so that it is not overwritten.
     """
 
     name: str
     present: str | None
     rendered: str | None
-    fate: Fate
+    status: Status
 
     def diff(self) -> str:
         """Return the difference between the two texts; empty if an edited file is no longer rendered."""
-        if self.rendered is None and self.fate == "edited":
+        if self.rendered is None and self.status == "edited":
             return ""
         before, after = ((text or "").splitlines(keepends=True) for text in (self.present, self.rendered))
         return "".join(difflib.unified_diff(before, after, f"{self.name} (now)", f"{self.name} (rendered)"))
@@ -66,9 +66,9 @@ class Manifest:
     def text_after(self, changes: Iterable[Change]) -> str:
         """Return the manifest as it is once the changes are written; an edited file keeps its old hash."""
         hashes = {
-            change.name: self.hashes.get(change.name, "") if change.fate == "edited" else _hash(change.rendered or "")
+            change.name: self.hashes.get(change.name, "") if change.status == "edited" else _hash(change.rendered or "")
             for change in changes
-            if change.fate != "removed"
+            if change.status != "removed"
         }
         known = {name: text for name, text in hashes.items() if text}
         return json.dumps({"files": known}, indent=2, sort_keys=True) + "\n"
@@ -117,8 +117,8 @@ def write(directory: Path, changes: Sequence[Change], manifest: Manifest | None 
     Raises:
         ConfigurationError: Something cannot be written; then nothing is.
     """
-    files = {change.name: change.rendered or "" for change in changes if change.fate in ("new", "updated")}
-    removed = [change.name for change in changes if change.fate == "removed"]
+    files = {change.name: change.rendered or "" for change in changes if change.status in ("new", "updated")}
+    removed = [change.name for change in changes if change.status == "removed"]
     if manifest is not None and manifest.text_after(changes) != read_text(directory / manifest.name):
         files[manifest.name] = manifest.text_after(changes)
     if not files and not removed:

@@ -33,7 +33,7 @@ class Expects:
         try:
             return check(value)
         except ValidationError as error:
-            if _own(error):
+            if _own_errors(error):
                 raise  # a check of ours knows better what is wrong
             raise ValueError(self.words) from error
 
@@ -82,13 +82,13 @@ def read(section: type[SectionT], document: Mapping[str, Any]) -> SectionT:
     try:
         return section.model_validate(document)
     except ValidationError as error:
-        first = next(iter(_own(error) or error.errors(include_url=False)))
+        first = next(iter(_own_errors(error) or error.errors(include_url=False)))
         context = first.get("ctx", {})
         path = (*first["loc"], context["key"]) if first["type"] == _KEY else first["loc"]
         raise refusal(document, path, str(context.get("error") or context.get("expected") or first["msg"])) from error
 
 
-def _own(error: ValidationError) -> list[ErrorDetails]:
+def _own_errors(error: ValidationError) -> list[ErrorDetails]:
     """Return the complaints that are in our words."""
     return [each for each in error.errors(include_url=False) if each["type"] in {_KEY, "value_error"}]
 

@@ -36,7 +36,7 @@ Durations are texts such as `"30s"`, `"5m"` or `"1h30m"`.
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of `mlmetrics.toml`."""
-    document = _plain(Document.model_json_schema())
+    document = _simplified(Document.model_json_schema())
     return {"$schema": _DRAFT, "title": "mlmetrics.toml", **document}
 
 
@@ -45,10 +45,10 @@ def schema_text() -> str:
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _plain(part: Any) -> Any:
+def _simplified(part: Any) -> Any:
     """Return a part of pydantic's schema without titles and nulls, which TOML has not, and with units told in words."""
     if isinstance(part, list):
-        return [_plain(each) for each in part]
+        return [_simplified(each) for each in part]
     if not isinstance(part, Mapping):
         return part
     choices = [each for each in part.get("anyOf", ()) if each != {"type": "null"}]
@@ -56,9 +56,9 @@ def _plain(part: Any) -> Any:
     found: dict[str, Any] = {}
     for name, value in merged.items():
         if name in {"properties", "$defs"}:
-            found[name] = {key: _plain(each) for key, each in value.items()}
+            found[name] = {key: _simplified(each) for key, each in value.items()}
         elif name not in {"anyOf", "title", "x-unit"} and value is not None:
-            found[name] = value if name == "default" else _plain(value)
+            found[name] = value if name == "default" else _simplified(value)
     if "x-unit" in part:
         found["description"] = f"{found['description']} Unit: {part['x-unit']}."
     return found

@@ -8,7 +8,7 @@ from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.deploy.compose import compose_files
 from mlmetrics.monitoring.deploy.kubernetes import manifests
 from mlmetrics.monitoring.grafana.provisioning import grafana_files
-from mlmetrics.monitoring.prometheus.files import plain_files, test_files
+from mlmetrics.monitoring.prometheus.files import server_files, test_files
 from mlmetrics.monitoring.text import HEADER
 
 Target = Literal["prometheus", "grafana", "compose", "kubernetes"]
@@ -21,7 +21,7 @@ FOLDERS: Mapping[Target, str] = {
     "kubernetes": "kubernetes",
 }
 # Files that one configuration renders and the next may not: rules of an objective, unit tests of an alert.
-_VARYING: Mapping[Target, str] = {"prometheus": "rules/*.yml", "kubernetes": "*.yaml"}
+_REMOVABLE_FILES: Mapping[Target, str] = {"prometheus": "rules/*.yml", "kubernetes": "*.yaml"}
 
 
 def target_files(
@@ -37,7 +37,7 @@ def target_files(
     """
     match target:
         case "prometheus":
-            return plain_files(config) | (test_files(config) if tests else {})
+            return server_files(config) | (test_files(config) if tests else {})
         case "grafana":
             return grafana_files(config)
         case "compose":
@@ -59,6 +59,6 @@ def project_files(
 
 def obsolete_files(folder: Path, target: Target) -> Iterator[str]:
     """Yield the paths of files in a target's folder that were rendered once and perhaps no longer are."""
-    for path in folder.glob(_VARYING[target]) if target in _VARYING else ():
+    for path in folder.glob(_REMOVABLE_FILES[target]) if target in _REMOVABLE_FILES else ():
         if path.read_text(encoding="utf-8", errors="replace").startswith(HEADER):
             yield str(path.relative_to(folder))

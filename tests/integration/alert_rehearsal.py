@@ -19,7 +19,7 @@ import httpx
 
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.loading import parse
-from mlmetrics.monitoring.prometheus.files import plain_files
+from mlmetrics.monitoring.prometheus.files import server_files
 from mlmetrics.monitoring.rules.baseline import export_baseline
 from tests.integration.pressure import SERVICE as PRESSURE_SERVICE
 from tests.integration.pressure import PressureExporter
@@ -199,7 +199,7 @@ def _start(stack: ExitStack) -> Rehearsal:
     receiver = stack.enter_context(WebhookReceiver())
     alertmanager_port = free_port()
     config = configuration(services, exporter, receiver.url, alertmanager_port)
-    files = plain_files(config)
+    files = server_files(config)
     stack.enter_context(Alertmanager(files.pop("alertmanager.yml"), port=alertmanager_port))
     files |= _baselines(traffic)
     stack.enter_context(traffic)

@@ -41,7 +41,7 @@ def all_mutants(config: Config | None = None) -> Iterator[Mutant]:
     """Return every mutant of every rule of a configuration, by default that of the repository."""
     config = config or load(CONFIG)
     tests = {Path(name).name: text for name, text in prometheus_files.test_files(config).items()}
-    for name, text in sorted(prometheus_files.plain_files(config).items()):
+    for name, text in sorted(prometheus_files.server_files(config).items()):
         if name.startswith("rules/"):
             yield from _of_file(Path(name).name, yaml.safe_load(text), tests)
 

@@ -10,9 +10,9 @@ from mlmetrics.monitoring.output import Manifest, has_rendered_header, plan, wri
 from mlmetrics.monitoring.text import HEADER
 
 
-def fates(directory: Path, files: Mapping[str, str], obsolete: Iterable[str] = ()) -> dict[str, str]:
+def statuses(directory: Path, files: Mapping[str, str], obsolete: Iterable[str] = ()) -> dict[str, str]:
     """Return what becomes of each file."""
-    return {change.name: change.fate for change in plan(directory, files, has_rendered_header, obsolete)}
+    return {change.name: change.status for change in plan(directory, files, has_rendered_header, obsolete)}
 
 
 def write_files(directory: Path, files: Mapping[str, str], obsolete: Iterable[str] = ()) -> None:
@@ -31,7 +31,7 @@ class TestPlan:
         (tmp_path / "gone.yml").write_text(f"{HEADER}a: 4\n")
         rendered = dict.fromkeys(("old.yml", "same.yml", "mine.yml", "new.yml"), f"{HEADER}a: 2\n")
         expected = {"old.yml": "updated", "same.yml": "unchanged", "mine.yml": "edited", "new.yml": "new"}
-        assert {**expected, "gone.yml": "removed"} == fates(tmp_path, rendered, ["gone.yml", "never.yml"])
+        assert {**expected, "gone.yml": "removed"} == statuses(tmp_path, rendered, ["gone.yml", "never.yml"])
 
     def test_with_a_manifest(self, tmp_path: Path) -> None:
         """With a manifest every file that differs from what was written is the user's own, whatever it begins with."""
@@ -43,7 +43,7 @@ class TestPlan:
         again = dict.fromkeys(("a.json", "b.json"), "{1}\n")
         changes = plan(tmp_path, again, manifest.is_unedited, manifest.hashes)
         assert {"a.json": "edited", "b.json": "updated", "c.json": "removed"} == {
-            change.name: change.fate for change in changes
+            change.name: change.status for change in changes
         }
 
     def test_diff(self, tmp_path: Path) -> None:
@@ -63,7 +63,7 @@ class TestWrite:
         assert files == {name: (tmp_path / name).read_text() for name in files}
         before = [path.stat().st_mtime_ns for path in (tmp_path, tmp_path / "a.yml")]
         write_files(tmp_path, files)
-        assert {"a.yml": "unchanged", "folder/b.yml": "unchanged"} == fates(tmp_path, files)
+        assert {"a.yml": "unchanged", "folder/b.yml": "unchanged"} == statuses(tmp_path, files)
         assert before == [path.stat().st_mtime_ns for path in (tmp_path, tmp_path / "a.yml")]
 
     def test_removes_what_is_no_longer_rendered(self, tmp_path: Path) -> None:

@@ -16,8 +16,8 @@ from mlmetrics.monitoring.output import Change, write
 
 _WORDS = {"new": "new", "updated": "updated", "removed": "removed", "edited": "edited by you, left alone"}
 _COLOURS = {"new": "green", "updated": "yellow", "removed": "red", "edited": "cyan"}
-# Beyond this many, files of one fate are counted instead of listed.
-_LISTED = 12
+# Beyond this many, files of one status are counted instead of listed.
+_MAX_LISTED = 12
 
 
 @click.command()
@@ -72,21 +72,21 @@ def _as_data(plan: ProjectPlan) -> dict[str, object]:
         {"name": each.name, "target": each.target, "where": place_of(each), "lines": lines_for(each)}
         for each in plan.services
     ]
-    return {"services": services, "files": {change.name: change.fate for change in plan.changes}}
+    return {"services": services, "files": {change.name: change.status for change in plan.changes}}
 
 
 def _print_changes(changes: Sequence[Change]) -> None:
-    counts = Counter(change.fate for change in changes)
+    counts = Counter(change.status for change in changes)
     for change in changes:
-        if change.fate == "edited" or (change.fate != "unchanged" and counts[change.fate] <= _LISTED):
-            click.echo(f"{click.style(_WORDS[change.fate], fg=_COLOURS[change.fate])}: {change.name}")
-    click.echo(", ".join(f"{count} {fate}" for fate, count in sorted(counts.items())))
+        if change.status == "edited" or (change.status != "unchanged" and counts[change.status] <= _MAX_LISTED):
+            click.echo(f"{click.style(_WORDS[change.status], fg=_COLOURS[change.status])}: {change.name}")
+    click.echo(", ".join(f"{count} {status}" for status, count in sorted(counts.items())))
 
 
 def _print_diff(changes: Sequence[Change]) -> None:
     for change in changes:
-        if change.fate != "unchanged":
-            click.echo(click.style(f"{change.name}: {_WORDS[change.fate]}", bold=True))
+        if change.status != "unchanged":
+            click.echo(click.style(f"{change.name}: {_WORDS[change.status]}", bold=True))
             click.echo(change.diff(), nl=False)
-    if all(change.fate == "unchanged" for change in changes):
+    if all(change.status == "unchanged" for change in changes):
         click.echo("nothing would change")

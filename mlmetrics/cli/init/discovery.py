@@ -63,7 +63,9 @@ class _Reader(ast.NodeVisitor):
         self._path = path
         self._functions: list[str] = []
         self._constructors = set(_constructors(tree))
-        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _INSTRUMENTED & set(_words(node))]
+        calls = [
+            node for node in ast.walk(tree) if isinstance(node, ast.Call) and _INSTRUMENTED & set(_names_used(node))
+        ]
         names = {_keyword(call, "service_name") for call in calls} - {""}
         self._instrumented = bool(calls)
         self._service = names.pop() if len(names) == 1 else ""
@@ -111,12 +113,12 @@ def _constructors(tree: ast.Module) -> Iterator[str]:
             yield from (f"{name.asname or name.name}.FastAPI" for name in node.names if name.name == "fastapi")
 
 
-def _words(node: ast.Call) -> Iterator[str]:
-    yield _last(node.func)
-    yield from (_last(argument) for argument in node.args)
+def _names_used(node: ast.Call) -> Iterator[str]:
+    yield _name_of(node.func)
+    yield from (_name_of(argument) for argument in node.args)
 
 
-def _last(node: ast.expr) -> str:
+def _name_of(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 

@@ -11,7 +11,19 @@ from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.deploy.compose import GRAFANA_PORT, LOOPBACK, PORTS
 
 _FIRST_PORT, _LAST_PORT = 8000, 65535
-_GENERIC = {"api", "app", "application", "apps", "asgi", "backend", "main", "packages", "server", "services", "src"}
+_GENERIC_FOLDERS = {
+    "api",
+    "app",
+    "application",
+    "apps",
+    "asgi",
+    "backend",
+    "main",
+    "packages",
+    "server",
+    "services",
+    "src",
+}
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
@@ -78,7 +90,7 @@ def _name(app: App, project: str) -> str:
     if _NAME.fullmatch(app.service):
         return app.service  # the `service` label that it has already
     folders = list(app.path.parents)[:-1]
-    own = [folder.name for folder in folders if folder.name not in _GENERIC]
+    own = [folder.name for folder in folders if folder.name not in _GENERIC_FOLDERS]
     return slug(app.title) or slug(own[0] if own else "") or slug(project) or "service"
 
 

@@ -15,7 +15,7 @@ from mlmetrics.monitoring.rules.promql import job_matcher, selector
 
 TAG = "mlmetrics"
 ALL = dashboard.VariableOption(selected=True, text="All", value="$__all")
-_IDS = 1_000_000
+_ID_COUNT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ def _place(rows: Sequence[Row]) -> list[dashboard.Panel | dashboard.RowPanel]:
 
 def _stable_id(kind: str, title: str) -> int:
     """Return an id that links may keep: it follows from the title, not from the place."""
-    return crc32(f"{kind}:{title}".encode()) % _IDS + 1
+    return crc32(f"{kind}:{title}".encode()) % _ID_COUNT + 1
 
 
 def _variables(config: Config, queries: Queries) -> list[dashboard.VariableModel]:

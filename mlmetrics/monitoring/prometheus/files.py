@@ -30,7 +30,7 @@ def _drift_group(config: Config, alert: str) -> Group:
     return drift_group(histogram, config.grouping, config.buckets(histogram), window=window, week=week)
 
 
-def plain_files(config: Config) -> dict[str, str]:
+def server_files(config: Config) -> dict[str, str]:
     """Return the files for a Prometheus and an Alertmanager that read folders."""
     groups = rule_groups(config)
     rules = {f"rules/{name}.yml": yaml_text(_rule_file(found)) for name, found in groups.items()}

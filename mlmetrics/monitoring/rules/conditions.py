@@ -24,12 +24,12 @@ def service_of_job(expression: str) -> str:
 
 
 # The jobs that mlmetrics has run in during a day: what a rule is about where no service is declared.
-_SEEN = "last_over_time(mlmetrics_build_info[1d])"
+_SEEN_JOBS = "last_over_time(mlmetrics_build_info[1d])"
 
 
 def of_services(metric: str, jobs: tuple[str, ...]) -> str:
     """Return a metric of targets that other programs have too, of the services only."""
-    return selector(metric, job_matcher(jobs)) if jobs else f"{metric} and on (job) {_SEEN}"
+    return selector(metric, job_matcher(jobs)) if jobs else f"{metric} and on (job) {_SEEN_JOBS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +142,13 @@ class Down:
         if self.each:
             return service_of_job(f"{up} == 0" if self.jobs else f"({up}) == 0")
         whole = f"max by ({', '.join(self.by)}) ({up}) == 0"
-        return service_of_job("\n  or ".join([whole, *self._gone()]))
+        return service_of_job("\n  or ".join([whole, *self._missing_services()]))
 
-    def _gone(self) -> list[str]:
+    def _missing_services(self) -> list[str]:
         """Return the services that are no longer scraped."""
         if self.jobs:
             return [f"absent({selector('up', f'job={quote(job)}')})" for job in self.jobs]
-        return [f"0 * max by ({', '.join(self.by)}) ({_SEEN}) unless on (job) up"]
+        return [f"0 * max by ({', '.join(self.by)}) ({_SEEN_JOBS}) unless on (job) up"]
 
     @property
     def samples(self) -> tuple[Sample, ...]:

@@ -144,7 +144,7 @@ def panel_findings(results: Sequence[QueryResult], slow_milliseconds: float) -> 
             yield Finding("note", "panel", subject, f"is empty: {result.empty}")
 
 
-def table(results: Sequence[QueryResult]) -> str:
+def results_text(results: Sequence[QueryResult]) -> str:
     """Return the results as lines: a panel, its series and the milliseconds of the query."""
     lines: list[str] = []
     dashboard = ""

@@ -48,9 +48,9 @@ class TestWithoutQuestions:
         """Configuration, rules, dashboards, provisioning and composition are there; the project is as it was."""
         root, ports = written
         before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-        fates = run(root)["files"]
-        assert {"new"} == set(fates.values())
-        assert not [file for file in fates if not (root / file).is_file()]
+        statuses = run(root)["files"]
+        assert {"new"} == set(statuses.values())
+        assert not [file for file in statuses if not (root / file).is_file()]
         assert before == {path: path.read_bytes() for path in before}
         named = re.findall(r"runbook_url: (\S+)", (root / "monitoring/prometheus/rules/alerts.yml").read_text())
         assert len(named) > 10

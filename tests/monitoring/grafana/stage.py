@@ -19,7 +19,7 @@ from examples.recruiting.demo.settings import move_to_free_ports
 from examples.recruiting.demo.traffic import drive
 from mlmetrics.monitoring.config import Config, Service
 from mlmetrics.monitoring.loading import load
-from mlmetrics.monitoring.prometheus.files import plain_files
+from mlmetrics.monitoring.prometheus.files import server_files
 from mlmetrics.monitoring.prometheus.scrape import prometheus_document
 from mlmetrics.monitoring.text import yaml_text
 from tests.monitoring.grafana import scripted
@@ -89,7 +89,7 @@ def configured(scripted_port: int, node_port: int) -> Config:
 
 def _files(config: Config) -> tuple[str, dict[str, str]]:
     """Return the shipped rules, and the shipped configuration at one second's interval."""
-    rules = {name: text for name, text in plain_files(config).items() if name.startswith("rules/")}
+    rules = {name: text for name, text in server_files(config).items() if name.startswith("rules/")}
     document = prometheus_document(config, sorted(rules))
     document["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     for job in document["scrape_configs"]:

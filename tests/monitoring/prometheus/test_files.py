@@ -8,7 +8,7 @@ import yaml
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.loading import parse
 from mlmetrics.monitoring.prometheus import files as prometheus_files
-from mlmetrics.monitoring.prometheus.files import plain_files
+from mlmetrics.monitoring.prometheus.files import server_files
 from mlmetrics.monitoring.rules.alerts import DEFAULTS
 from tests.monitoring.configurations import CONFIGURATIONS, ONE_SERVICE
 from tests.monitoring.tools import AMTOOL, PROMTOOL, rule_files, run_tool, write
@@ -17,13 +17,13 @@ every_configuration = pytest.mark.parametrize("name", CONFIGURATIONS)
 
 
 class TestPlainFiles:
-    """`plain_files` returns what Prometheus and Alertmanager read."""
+    """`server_files` returns what Prometheus and Alertmanager read."""
 
     @every_configuration
     @pytest.mark.parametrize("scale", [1, 1 / 60])
     def test_prometheus_and_alertmanager_accept_it(self, name: str, scale: float, tmp_path: Path) -> None:
         """The tools of Prometheus and Alertmanager find no fault, lint included."""
-        files = plain_files(CONFIGURATIONS[name].scaled(scale))
+        files = server_files(CONFIGURATIONS[name].scaled(scale))
         write(files, tmp_path)
         checks = (
             (PROMTOOL, ["check", "rules", "--lint=all", "--lint-fatal", *rule_files(files)]),
@@ -37,19 +37,19 @@ class TestPlainFiles:
     def test_a_disabled_alert_is_gone(self) -> None:
         """An alert that is switched off leaves neither rule nor unit test."""
         config = parse(ONE_SERVICE + "[alert.SlowScrape]\nenabled = false\n")
-        assert "SlowScrape" not in plain_files(config)["rules/alerts.yml"]
+        assert "SlowScrape" not in server_files(config)["rules/alerts.yml"]
         assert "rules/SlowScrape.test.yml" not in prometheus_files.test_files(config)
 
     def test_scaled_rules_have_scaled_windows(self) -> None:
         """A rehearsal's windows and waits are shorter by the scale."""
-        rules = plain_files(CONFIGURATIONS["shipped"].scaled(1 / 60))["rules/alerts.yml"]
+        rules = server_files(CONFIGURATIONS["shipped"].scaled(1 / 60))["rules/alerts.yml"]
         assert "fastapi_request_duration_seconds_count[5s]" in rules
         assert "[5m]" not in rules
 
     @every_configuration
     def test_holds_no_unit_tests(self, name: str) -> None:
         """What is read and loaded comes without the unit tests, which are rendered on request."""
-        assert not [file for file in plain_files(CONFIGURATIONS[name]) if ".test." in file]
+        assert not [file for file in server_files(CONFIGURATIONS[name]) if ".test." in file]
 
 
 class TestTestFiles:
@@ -59,7 +59,7 @@ class TestTestFiles:
     def test_pass_on_the_rules_beside_them(self, name: str, tmp_path: Path) -> None:
         """Every alert fires, resolves and keeps silent as its rendered unit tests say."""
         tests = prometheus_files.test_files(CONFIGURATIONS[name])
-        write(plain_files(CONFIGURATIONS[name]) | tests, tmp_path)
+        write(server_files(CONFIGURATIONS[name]) | tests, tmp_path)
         code, output = run_tool(PROMTOOL, "test", "rules", *tests, folder=tmp_path)
         assert code == 0, output
 
@@ -78,7 +78,7 @@ class TestTestFiles:
         config = CONFIGURATIONS["shipped"]
         documents = [yaml.safe_load(text) for text in prometheus_files.test_files(config).values()]
         tested = {f"rules/{name}" for document in documents for name in document["rule_files"]}
-        assert set(rule_files(plain_files(config))) == tested
+        assert set(rule_files(server_files(config))) == tested
 
     def test_are_refused_for_scaled_rules(self) -> None:
         """The tests are written in real time, so a rehearsal has none."""

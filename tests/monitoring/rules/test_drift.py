@@ -11,7 +11,7 @@ import yaml
 
 from mlmetrics.catalog import BY_NAME
 from mlmetrics.errors import ConfigurationError
-from mlmetrics.monitoring.prometheus.files import plain_files
+from mlmetrics.monitoring.prometheus.files import server_files
 from mlmetrics.monitoring.promtool.test_cases import series_notation
 from mlmetrics.monitoring.rules.baseline import export_baseline
 from tests.monitoring.configurations import CONFIGURATIONS, ROOT
@@ -89,7 +89,7 @@ class TestDriftRules:
         steady, shifted = HISTOGRAMS[histogram]
         inputs: list[Any] = []
         queries: list[Any] = []
-        files = {"drift.yml": plain_files(CONFIGURATIONS["shipped"])["rules/drift.yml"]}
+        files = {"drift.yml": server_files(CONFIGURATIONS["shipped"])["rules/drift.yml"]}
         for labels, mean in ((steady, 4.0), (shifted, 2.0)):
             then, now = (
                 random.beta(4, 2, size=(2, STEPS_AN_HOUR, 60)),

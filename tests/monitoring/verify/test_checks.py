@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from mlmetrics import MLMetrics
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.loading import parse
-from mlmetrics.monitoring.prometheus.files import plain_files
+from mlmetrics.monitoring.prometheus.files import server_files
 from mlmetrics.monitoring.verify.checks import Finding, check_page, check_prometheus
 from tests.monitoring.configurations import ONE_SERVICE
 from tests.servers import Prometheus, ThreadServer
@@ -98,7 +98,7 @@ class TestCheckPrometheus:
         _, app = service()
         with ThreadServer(app) as server:
             config = parse(ONE_SERVICE.replace("solo:80", f"127.0.0.1:{server.port}")).scaled(1 / 60)
-            files = plain_files(config)
+            files = server_files(config)
             with Prometheus(files.pop("prometheus.yml"), files) as prometheus:
                 prometheus.wait_for("up == 1")
                 prometheus.wait_for('ALERTS{alertname="Watchdog", alertstate="firing"}')

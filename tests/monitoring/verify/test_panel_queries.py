@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from mlmetrics.cli.root import main
 from mlmetrics.monitoring.grafana.provisioning import dashboard_texts
-from mlmetrics.monitoring.verify.panel_queries import PanelProbe, QueryResult, panel_findings, table
+from mlmetrics.monitoring.verify.panel_queries import PanelProbe, QueryResult, panel_findings, results_text
 from mlmetrics.monitoring.verify.prometheus_api import PrometheusAPI
 from tests.monitoring.grafana.stage import RATE_SECONDS, TRAFFIC_SECONDS, Stage
 
@@ -81,9 +81,9 @@ class TestFindings:
         ]
         assert expected == [(each.level, each.subject, each.text) for each in panel_findings(self.RESULTS, 200)]
 
-    def test_table(self) -> None:
+    def test_results_text(self) -> None:
         """Each panel is a line with its series and milliseconds, beneath its dashboard."""
-        lines = table(self.RESULTS).splitlines()
+        lines = results_text(self.RESULTS).splitlines()
         assert ["", "Main"] == lines[:2]
         assert ["Rate", "3", "series", "12.0", "ms"] == lines[2].split()
         assert "4 queries, the slowest in 300 ms" == lines[-1]

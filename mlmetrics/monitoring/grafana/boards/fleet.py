@@ -28,8 +28,8 @@ def fleet(config: Config) -> dashboard.Dashboard:
     ]
     if config.host_targets:
         rows.append(Row("Hosts", _hosts(config)))
-    words = "Instances, what they use of what they may, and how the measuring itself is doing."
-    return board(config, DASHBOARDS["fleet"], "ML Fleet", words, rows)
+    description = "Instances, what they use of what they may, and how the measuring itself is doing."
+    return board(config, DASHBOARDS["fleet"], "ML Fleet", description, rows)
 
 
 def _instances(config: Config, queries: Queries) -> tuple[Panel, ...]:

@@ -28,8 +28,8 @@ def models(config: Config) -> dashboard.Dashboard:
         Row("Tokens and cost", _cost(config, queries)),
         Row("Batches, queues and loading", _work(queries)),
     )
-    words = "For each model: how often, how fast, how well, and at what cost."
-    return board(config, DASHBOARDS["models"], "ML Models", words, rows)
+    description = "For each model: how often, how fast, how well, and at what cost."
+    return board(config, DASHBOARDS["models"], "ML Models", description, rows)
 
 
 def _calls(config: Config, queries: Queries) -> tuple[Panel, ...]:

@@ -25,10 +25,12 @@ def objectives(config: Config) -> dashboard.Dashboard:
         Row("Burn rate, 1 being what 30 days allow", tuple(_burning(config, queries, pair) for pair in PAIRS)),
         Row("Alerts", (_firing(queries),)),
     )
-    words = "What was promised, how fast the budget of errors burns, and what is left of it."
+    description = "What was promised, how fast the budget of errors burns, and what is left of it."
     known = f"label_values({selector(TARGET, matches_variable('service'))}, objective)"
     variables = (query_variable("objective", "Objective", known),)
-    return board(config, DASHBOARDS["objectives"], "ML Objectives", words, rows, variables=variables, span="now-6h")
+    return board(
+        config, DASHBOARDS["objectives"], "ML Objectives", description, rows, variables=variables, span="now-6h"
+    )
 
 
 def _budget(config: Config, queries: Queries) -> tuple[Panel, ...]:

@@ -25,8 +25,8 @@ def performance(config: Config) -> dashboard.Dashboard:
         Row("Quality", _quality(config, queries)),
         Row("Saturation and alerts", _saturation(config, queries)),
     )
-    words = "How the services are: requests, models, quality, and what is firing."
-    return board(config, DASHBOARDS["main"], config.title, words, rows)
+    description = "How the services are: requests, models, quality, and what is firing."
+    return board(config, DASHBOARDS["main"], config.title, description, rows)
 
 
 def _now(config: Config, queries: Queries) -> tuple[Panel, ...]:

@@ -25,8 +25,8 @@ def quality(config: Config) -> dashboard.Dashboard:
         *(Row(f"Drift of {title}", _drift(config, queries, alert)) for alert, title in TITLES.items()),
         Row("Parsing and matching", _calls(queries)),
     )
-    words = "How well documents are read and matched, and how far that is from a week ago."
-    return board(config, DASHBOARDS["quality"], "ML Quality and Drift", words, rows, span="now-6h")
+    description = "How well documents are read and matched, and how far that is from a week ago."
+    return board(config, DASHBOARDS["quality"], "ML Quality and Drift", description, rows, span="now-6h")
 
 
 def _documents(config: Config, queries: Queries) -> tuple[Panel, ...]:
