@@ -1,4 +1,4 @@
-"""What several commands share: the configuration option, and errors as one line."""
+"""Shared by several commands: the option for the configuration, and the printing of errors in one line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -29,7 +29,7 @@ config_option = click.option(
 
 
 def attempt(work: Callable[[], _Result]) -> _Result:
-    """Return what the work returns; an error of ours becomes one line and exit code 2."""
+    """Return the result of a function; an error of mlmetrics is printed in one line, with exit code 2."""
     try:
         return work()
     except MLMetricsError as error:

@@ -1,4 +1,4 @@
-"""`mlmetrics render`: write what Prometheus, Grafana, Docker Compose and Kubernetes read."""
+"""`mlmetrics render`: write the files that Prometheus, Grafana, Docker Compose and Kubernetes read."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,8 +25,8 @@ from mlmetrics.monitoring.targets import FOLDERS, TARGETS, Target, obsolete_file
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="The folder to write to. By default the target's own: ./prometheus, ./grafana, ./kubernetes; "
-    "for compose and all the present one.",
+    help="The folder to write to. Default: ./prometheus, ./grafana or ./kubernetes; "
+    "for compose and all, the current folder.",
 )
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 if a file is out of date.")
 @click.option("--tests", is_flag=True, help="Also write promtool's unit tests of the rules.")
@@ -44,9 +44,9 @@ def render(
     labels: tuple[str, ...],
     time_scale: float,
 ) -> None:
-    """Write rules, dashboards and what runs the servers, as the configuration says.
+    """Write rules, dashboards and the files that start the servers, from the configuration.
 
-    A YAML file that it did not render is not overwritten: then nothing is written.
+    If a YAML file is in the way that mlmetrics did not render, nothing is written.
     """
     _refuse_useless_options(target, labels, time_scale, tests=tests)
     directory = output or Path("" if target == "all" else FOLDERS[target])
@@ -112,10 +112,10 @@ def _report_stale(pending: Sequence[Change], directory: Path) -> None:
 
 
 def _refuse_overwriting(pending: Sequence[Change], directory: Path) -> None:
-    """Raise if a file would be overwritten that was not rendered; then nothing is written."""
+    """Raise if a file that mlmetrics did not render would be overwritten; then nothing is written."""
     for change in pending:
         if change.status == "edited":
             raise ConfigurationError(
                 f"{directory / change.name}: was not rendered by mlmetrics, and would be overwritten; "
-                "expected another --output or --target, or that you move the file; nothing was written"
+                "move the file, or give another --output or --target; nothing was written"
             )

@@ -22,7 +22,7 @@ from mlmetrics.cli.render import render
 def main() -> None:
     """Write the monitoring of ML services, and check that it works.
 
-    Exit codes: 0 all is well, 1 something is wrong or out of date, 2 it could not be done.
+    Exit codes: 0 success, 1 something is wrong or out of date, 2 the command could not run.
     """
 
 

@@ -1,4 +1,4 @@
-"""The configuration: the sections of `mlmetrics.toml` as pydantic models, and `Config`, which is all of them together.
+"""The configuration: the sections of `mlmetrics.toml` as pydantic models, and `Config`, which holds all of them.
 
 Defaults, units, descriptions and checks of a key stand here and nowhere else; only the default numbers of
 alerts stand in their table, `rules/alerts`. `loading` reads a file; `schema` describes it.
@@ -46,7 +46,7 @@ def _base_address(text: str) -> str:
 def _labels(labels: dict[str, str]) -> dict[str, str]:
     for name, text in labels.items():
         if not (is_label_name(name) and is_label_value(text)):
-            raise ValueError(f"label names of letters, digits and _ with printable texts; {name!r} = {text!r} is not")
+            raise ValueError(f"label names of letters, digits and _ with printable texts, unlike {name!r} = {text!r}")
     return labels
 
 
@@ -95,7 +95,7 @@ FreeLabels = Annotated[dict[str, str], Expects('a table of texts such as { relea
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=_LARGEST)]
 Threshold = Annotated[Number, Expects("a number of 0 or more")]
 CallCount = Annotated[Number, Field(ge=1), Expects("a number of calls of 1 or more")]
-Ratio = Annotated[Number, Field(ge=0.0001, le=0.9999), Expects("a part between 0 and 1, such as 0.05 for 5 %")]
+Ratio = Annotated[Number, Field(ge=0.0001, le=0.9999), Expects("a ratio between 0 and 1, such as 0.05 for 5 %")]
 _DURATION = {"type": "string", "pattern": r"^(\d+(ms|[wdhms]))+$"}
 Duration = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_DURATION)]
 Window = Annotated[Duration, AfterValidator(_positive)]
@@ -114,16 +114,18 @@ def key(description: str, *, name: str | None = None, unit: str = "", **options:
 
 
 class Project(Section):
-    """The names and addresses that everything rendered has in common."""
+    """Names and addresses that all rendered files use."""
 
     name: Text = key("Name of the Compose project.", default="mlmetrics")
     title: Text = key("Title of the main dashboard.", default="ML/AI Performance")
-    runbooks: BaseAddress = key("Base address of the runbooks, in the links of alerts.", default="docs/runbooks")
-    grafana: BaseAddress = key("Address of Grafana, in the links of alerts.", default="http://localhost:3001")
+    runbooks: BaseAddress = key("Base address of the runbooks that alerts link to.", default="docs/runbooks")
+    grafana: BaseAddress = key("Address of the Grafana that alerts link to.", default="http://localhost:3001")
     grouping: Annotated[tuple[str, ...], AfterValidator(_distinct), Expects("a list of different label names")] = key(
-        "Labels of targets by which every rule and dashboard tells services apart, such as cluster.", default=()
+        "Labels of targets, such as cluster, by which every rule and dashboard groups services.", default=()
     )
-    external_labels: Labels = key("Labels that Prometheus adds to all that leaves it.", default={})
+    external_labels: Labels = key(
+        "Labels that Prometheus adds to alerts and samples that it sends elsewhere.", default={}
+    )
     rule_labels: Labels = key("Labels that every alert gets.", default={})
 
     @field_validator("grouping")
@@ -140,9 +142,9 @@ class Project(Section):
 
 
 class Service(Section):
-    """A service to scrape. Its name is the job, and what its metrics say in `service`."""
+    """A service to scrape. Its name is also its job in Prometheus and the label `service` of its metrics."""
 
-    name: Text = key("Name of the service, as its metrics give it in the label service.")
+    name: Text = key("Name of the service: the label service of its metrics.")
     targets: Annotated[
         tuple[Target, ...],
         Field(min_length=1),
@@ -150,7 +152,7 @@ class Service(Section):
         Expects("a list of at least 1 different texts"),
     ] = key("Addresses to scrape, as host:port.")
     labels: Labels = key("Labels that Prometheus adds to its metrics.", default={})
-    module: Text = key("Python module that a container of it runs; without it there is no container.", default="")
+    module: Text = key("Python module that the service's container runs; if empty, there is none.", default="")
 
     @field_validator("name")
     @classmethod
@@ -166,26 +168,26 @@ class Service(Section):
 
 
 class Objective(Section):
-    """A promise over 30 days: the share of calls that succeed, or that end within a threshold."""
+    """A service level objective over 30 days: the share of calls that must succeed, or end within a threshold."""
 
     name: Text = key("Name of the objective.")
     service: Text = key("Name of a service of this file.")
     operation: Annotated[ObjectiveOperation, Expects(f"one of {', '.join(get_args(ObjectiveOperation))}")] = key(
-        "What is measured."
+        "The operation that is measured."
     )
     target: Annotated[
         Number,
         Field(ge=0.0001, le=0.99999),
-        Expects("a part above 0 and below 1, such as 0.995: 0 promises nothing and 1 leaves no budget to burn"),
-    ] = key("Share of calls that keep the promise.", unit="part, 0 to 1")
-    threshold_seconds: Annotated[Number | None, Expects("seconds, as a number; leave it out to promise success")] = key(
-        "Promise that calls end within this time instead of that they succeed. A bucket bound of the histogram.",
+        Expects("a ratio above 0 and below 1, such as 0.995: 0 requires nothing and 1 allows no error"),
+    ] = key("Share of calls that must meet the objective.", unit="ratio, 0 to 1")
+    threshold_seconds: Annotated[Number | None, Expects("seconds, as a number; leave it out to require success")] = key(
+        "Calls must end within this time, instead of succeed. A bucket bound of the histogram.",
         name="threshold",
         unit="seconds",
         default=None,
     )
-    only: Labels = key("Labels of the metric with the value to keep.", default={})
-    minimum: CallCount = key("Calls in the short window below which no alert is raised.", unit="calls", default=10.0)
+    only: Labels = key("Labels of the metric, each with the value whose calls are counted.", default={})
+    minimum: CallCount = key("Calls that the short window needs before an alert fires.", unit="calls", default=10.0)
 
 
 class Targets(Section):
@@ -197,18 +199,18 @@ class Targets(Section):
 
 
 class Receivers(Section):
-    """The webhooks that Alertmanager calls; an empty address calls nobody."""
+    """The webhooks that Alertmanager calls; nothing is sent to an empty address."""
 
     page: BaseAddress = key("Where critical alerts go.", default="")
     ticket: BaseAddress = key("Where all other alerts go.", default="")
-    watchdog: BaseAddress = key("Where the Watchdog goes, which always fires.", default="")
+    watchdog: BaseAddress = key("Where the alert Watchdog goes, which always fires.", default="")
 
 
 class Kubernetes(Section):
-    """What every resource for a cluster carries."""
+    """The namespace and the labels of every Kubernetes resource."""
 
     namespace: Text = key("Namespace of the resources.", default="")
-    labels: FreeLabels = key("Labels by which the Prometheus operator selects rules.", default={})
+    labels: FreeLabels = key("Labels by which the Prometheus operator selects the resources.", default={})
 
 
 class AlertKeys(Section):
@@ -216,11 +218,15 @@ class AlertKeys(Section):
 
     severity: Annotated[Severity, Expects(f"one of {', '.join(get_args(Severity))}")] = key("How urgent it is.")
     for_seconds: Duration = key("How long the condition must hold before the alert fires.", name="for")
-    threshold: Threshold = key("The measured value above which an event is bad, or the alert fires.")
-    share: Ratio = key("Fires when more than this part is bad.", unit="part, 0 to 1")
-    window_seconds: Window = key("The time over which is counted.", name="window")
-    minimum: CallCount = key("Calls in the window below which it stays silent.", unit="calls")
-    enabled: Annotated[StrictBool, Expects("true or false")] = key("Whether the alert is rendered at all.")
+    threshold: Threshold = key(
+        "The bound between good and bad events; without `share`, the value above which the alert fires."
+    )
+    share: Ratio = key(
+        "The alert fires if more than this share of the events is bad, or of the limit is used.", unit="ratio, 0 to 1"
+    )
+    window_seconds: Window = key("The time over which events are counted.", name="window")
+    minimum: CallCount = key("Calls that the window needs before the alert fires.", unit="calls")
+    enabled: Annotated[StrictBool, Expects("true or false")] = key("Whether the alert is rendered.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +244,7 @@ class AlertSettings:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All that is rendered from; durations are unscaled, `span` writes them scaled."""
+    """Everything that rendering reads. Durations are not scaled; `span` returns them scaled."""
 
     name: str
     title: str

@@ -1,6 +1,6 @@
-"""From a file to a `Config`: `mlmetrics.toml`, or the table `[tool.mlmetrics]` of a `pyproject.toml`.
+"""Reads a `Config` from `mlmetrics.toml`, or from the table `[tool.mlmetrics]` of a `pyproject.toml`.
 
-What a single key may be is checked in `config`; what keys must be to each other is checked here.
+`config` checks each key by itself; this module checks keys against each other.
 """
 
 import tomllib
@@ -35,7 +35,7 @@ from mlmetrics.monitoring.rules.slo import indicator_of
 
 CONFIGURATION, PYPROJECT = "mlmetrics.toml", "pyproject.toml"
 _EXPECTED_FILE = "expected a configuration such as `mlmetrics init` writes"
-_BOUNDS_HINT = "(own bounds go into [buckets])"
+_BOUNDS_HINT = "(set the bounds in [buckets])"
 Refusal = tuple[KeyPath, str]
 
 
@@ -64,7 +64,7 @@ def _optional(sections: Mapping[str, type[Section]]) -> dict[str, Any]:
 
 
 class _Document(Section):
-    """What the file holds, section by section; `alert` and `buckets` follow from the tables of alerts and metrics."""
+    """The sections of the file; `alert` and `buckets` are added below, from the tables of alerts and metrics."""
 
     project: Project = Field(default_factory=Project)
     service: Annotated[
@@ -105,14 +105,14 @@ def find_configuration(folder: Path = Path()) -> Path:
     try:
         return own if _table_of(_parsed(shared.read_text(encoding="utf-8"))) is None else shared
     except (OSError, ValueError):
-        return own  # reading it then tells the user what is missing
+        return own  # loading it raises an error that says what is missing
 
 
 def load(path: Path) -> Config:
     """Read a configuration file; of a `pyproject.toml`, the table `[tool.mlmetrics]`.
 
     Raises:
-        ConfigurationError: The file cannot be read, is no TOML, or holds what cannot work.
+        ConfigurationError: The file cannot be read, is not TOML, or has a value that cannot work.
     """
     try:
         document = _parsed(path.read_text(encoding="utf-8"))
@@ -127,7 +127,7 @@ def parse(text: str) -> Config:
     """Return the configuration that a TOML text holds.
 
     Raises:
-        ConfigurationError: The text is no TOML, or holds what cannot work.
+        ConfigurationError: The text is not TOML, or has a value that cannot work.
     """
     return _config(_parsed(text))
 
@@ -140,7 +140,7 @@ def _parsed(text: str) -> dict[str, Any]:
 
 
 def _table_of(document: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the table `[tool.mlmetrics]` of a document, None where there is none."""
+    """Return the table `[tool.mlmetrics]` of a document, None if there is none."""
     tool = document.get("tool")
     table = tool.get("mlmetrics") if isinstance(tool, dict) else None
     return table if isinstance(table, dict) else None
@@ -183,7 +183,7 @@ def _contradictions(config: Config) -> Iterator[Refusal]:
     yield from _duplicates("objective", [objective.name for objective in config.objectives])
     for histogram in DRIFT_HISTOGRAMS.values():
         if config.buckets(histogram)[-1] != 1:
-            yield ("buckets", histogram), "bounds up to 1, where scores end"
+            yield ("buckets", histogram), "bounds up to 1, the highest score"
     for alert in configured_alerts(config):
         path = ("alert", alert.name)
         yield from _threshold_problems(config, (*path, "threshold"), alert.condition.samples)
@@ -213,7 +213,10 @@ def _threshold_problems(config: Config, path: KeyPath, samples: Iterable[Sample]
             why = f"it lies beyond the last bucket ({bounds[-1]:g}) of {histogram}, so it could never be exceeded"
             yield path, f"{expected}; {why} {_BOUNDS_HINT}"
         elif bound not in bounds:
-            yield path, f"{expected}; it is no bucket bound of {histogram}, so it could not be exact {_BOUNDS_HINT}"
+            yield (
+                path,
+                f"{expected}; it is not a bucket bound of {histogram}, so the alert could not be exact {_BOUNDS_HINT}",
+            )
         elif part == "bad" and bound == bounds[-1]:
             yield path, f"a bound below {bound:g}: every score is at most {bound:g}, so it would always fire"
 
@@ -224,7 +227,7 @@ def _drift_problems(path: KeyPath, condition: Drifted) -> Iterator[Refusal]:
         return
     least = least_samples(condition.threshold, len(condition.bounds))
     if condition.minimum < least:
-        chance = f"with fewer scores chance alone brings the PSI above {condition.threshold:g}"
+        chance = f"with fewer scores the PSI can exceed {condition.threshold:g} by chance"
         yield (*path, "minimum"), f"at least {least}: {chance}"
 
 
@@ -236,5 +239,5 @@ def _objective_problems(config: Config, objective: Objective, path: KeyPath) -> 
     unknown = sorted(set(objective.only) - set(labels))
     if unknown:
         known = f"labels of {metric} ({', '.join(labels)})"
-        yield (*path, "only"), f"{known} with the value to keep; not {unknown[0]!r}"
+        yield (*path, "only"), f"{known} with the value to count; not {unknown[0]!r}"
     yield from _threshold_problems(config, (*path, "threshold"), indicator_of(objective).samples)

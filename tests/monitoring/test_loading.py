@@ -24,9 +24,9 @@ REFUSED = {
         ONE_SERVICE + "[alert.SlowMLInference]\nthreshold = 301",
         "it lies beyond the last bucket (300) of ml_inference_duration_seconds",
     ),
-    "threshold between buckets": (ONE_SERVICE + "[alert.SlowMLInference]\nthreshold = 31", "it is no bucket bound"),
+    "threshold between buckets": (ONE_SERVICE + "[alert.SlowMLInference]\nthreshold = 31", "it is not a bucket bound"),
     "accuracy that nobody can have": (ONE_SERVICE + "[alert.LowParsingAccuracy]\nthreshold = 1", "a bound below 1"),
-    "share of 100 %": (ONE_SERVICE + "[alert.HighErrorRate]\nshare = 5", "a part between 0 and 1"),
+    "share of 100 %": (ONE_SERVICE + "[alert.HighErrorRate]\nshare = 5", "a ratio between 0 and 1"),
     "share in words": (ONE_SERVICE + '[alert.HighErrorRate]\nshare = "5%"', "alert.HighErrorRate.share = '5%'"),
     "window without a unit": (ONE_SERVICE + "[alert.HighErrorRate]\nwindow = 5", 'such as "30s"'),
     "window of nothing": (ONE_SERVICE + '[alert.HighErrorRate]\nwindow = "0s"', "whole seconds, more than 0"),
@@ -35,15 +35,18 @@ REFUSED = {
     "not a switch": (ONE_SERVICE + '[alert.HighErrorRate]\nenabled = "no"', "expected true or false"),
     "too few scores for drift": (ONE_SERVICE + "[alert.MatchingScoreDrift]\nminimum = 50", "expected at least 170"),
     "drift of nothing": (ONE_SERVICE + "[alert.MatchingScoreDrift]\nthreshold = 0", "a PSI above 0"),
-    "objective of 100 %": (ONE_SERVICE + OBJECTIVE + "target = 1.0", "1 leaves no budget to burn"),
-    "objective of 0 %": (ONE_SERVICE + OBJECTIVE + "target = 0", "0 promises nothing"),
+    "objective of 100 %": (ONE_SERVICE + OBJECTIVE + "target = 1.0", "1 allows no error"),
+    "objective of 0 %": (ONE_SERVICE + OBJECTIVE + "target = 0", "0 requires nothing"),
     "objective without a target": (ONE_SERVICE + OBJECTIVE, "objective[0].target is missing"),
     "objective of a stranger": (ONE_SERVICE + OBJECTIVE.replace("solo", "duo") + "target = 0.9", "one of solo"),
     "objective of an unknown label": (
         ONE_SERVICE + OBJECTIVE + 'target = 0.9\nonly = { model = "m" }',
         "labels of fastapi_request_duration_seconds (method, route)",
     ),
-    "objective between buckets": (ONE_SERVICE + OBJECTIVE + "target = 0.9\nthreshold = 0.3", "it is no bucket bound"),
+    "objective between buckets": (
+        ONE_SERVICE + OBJECTIVE + "target = 0.9\nthreshold = 0.3",
+        "it is not a bucket bound",
+    ),
     "two objectives of one name": (
         ONE_SERVICE + 2 * (OBJECTIVE + "target = 0.9\n"),
         "objective[1].name = 'o': expected a different name for each objective; objective[0] has it too",
@@ -97,7 +100,7 @@ REFUSED = {
     ),
     "score buckets that end early": (
         ONE_SERVICE + "[buckets]\nmatching_score_distribution = [0.1, 0.5]",
-        "bounds up to 1, where scores end",
+        "bounds up to 1, the highest score",
     ),
     "a bound that is infinite": (
         ONE_SERVICE + "[buckets]\nml_inference_duration_seconds = [1, 30, inf]",
@@ -125,7 +128,7 @@ REFUSED = {
     ),
     "a threshold that is infinite": (ONE_SERVICE + "[alert.CostBudget]\nthreshold = inf", "a number of 0 or more"),
     "a threshold that is no number": (ONE_SERVICE + "[alert.CostBudget]\nthreshold = nan", "a number of 0 or more"),
-    "a share that is no number": (ONE_SERVICE + "[alert.HighErrorRate]\nshare = nan", "a part between 0 and 1"),
+    "a share that is no number": (ONE_SERVICE + "[alert.HighErrorRate]\nshare = nan", "a ratio between 0 and 1"),
     "a minimum that is infinite": (ONE_SERVICE + "[alert.HighErrorRate]\nminimum = inf", "a number of calls"),
     "a window beyond all time": (
         ONE_SERVICE + f'[alert.HighErrorRate]\nwindow = "{"9" * 400}w"',

@@ -37,7 +37,7 @@ class Proposal:
 
 
 def propose(apps: Sequence[App], uses: list[PortUse], project: str) -> list[Proposal]:
-    """Return a proposal for each application, with names and ports that differ."""
+    """Return a proposal for each application, with different names and ports."""
     known = {port for app in apps if (port := port_of(app, uses)) is not None}
     taken = {*PORTS.values(), GRAFANA_PORT, *known}
     free = iter(port for port in range(_FIRST_PORT, _LAST_PORT) if port not in taken)
@@ -63,10 +63,10 @@ def parse_service(text: str) -> Proposal:
 
 
 def check_name(name: str) -> str:
-    """Return a service's name if containers, pods and addresses can carry it.
+    """Return a service's name if it is valid for containers, pods and addresses.
 
     Raises:
-        ConfigurationError: It has other characters; the message proposes a valid name.
+        ConfigurationError: The name is not valid; the message proposes a valid one.
     """
     if _NAME.fullmatch(name) is None:
         raise ConfigurationError(
@@ -88,7 +88,7 @@ def slug(text: str) -> str:
 
 def _name(app: App, project: str) -> str:
     if _NAME.fullmatch(app.service):
-        return app.service  # the `service` label that it has already
+        return app.service  # the label `service` of its metrics
     folders = list(app.path.parents)[:-1]
     own = [folder.name for folder in folders if folder.name not in _GENERIC_FOLDERS]
     return slug(app.title) or slug(own[0] if own else "") or slug(project) or "service"

@@ -31,7 +31,7 @@ def _drift_group(config: Config, alert: str) -> Group:
 
 
 def server_files(config: Config) -> dict[str, str]:
-    """Return the files for a Prometheus and an Alertmanager that read folders."""
+    """Return the files that Prometheus and Alertmanager read from their folders."""
     groups = rule_groups(config)
     rules = {f"rules/{name}.yml": yaml_text(_rule_file(found)) for name, found in groups.items()}
     return {

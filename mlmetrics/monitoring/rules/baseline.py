@@ -28,7 +28,7 @@ def export_baseline(
         path: The file to write, such as `prometheus/rules/baselines/matching.yml`.
         metric: `matching_score_distribution` or `parsing_accuracy_score`.
         labels: Whose scores they are: every label of the metric with its value.
-        buckets: The bounds that the service uses, where they are not the catalogue's.
+        buckets: The bounds that the service uses, if they differ from the catalogue's.
 
     Returns:
         The path that was written.
@@ -61,7 +61,7 @@ def export_baseline(
         scratch.replace(target)
     except OSError as error:
         raise ConfigurationError(
-            f"path = {str(path)!r}: cannot be written ({error}); expected a file in a folder of yours"
+            f"path = {str(path)!r}: cannot be written ({error}); expected a file in a folder that you may write to"
         ) from error
     return target
 

@@ -1,4 +1,4 @@
-"""Whether alerts can fire: on a live page of a service, and in a running Prometheus."""
+"""Checks that alerts can fire: on the live page of a service, and in a running Prometheus."""
 
 import re
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ _EXPOSED_NAMES = {name for metric in METRICS for name in metric.sample_names} | 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An `error` is wrong; a `note` may be intended, such as a metric that is absent in a service without models."""
+    """An `error` must be corrected; a `note` may be intended, such as an absent metric in a service without models."""
 
     level: Literal["error", "note"]
     kind: str

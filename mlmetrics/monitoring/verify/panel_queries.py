@@ -18,7 +18,7 @@ from mlmetrics.monitoring.verify.prometheus_api import PrometheusAPI
 
 SLOW_MILLISECONDS = 200.0
 STEPS = 120
-# A target always has these labels; the other variables may have no value yet.
+# Every target has these labels; other variables may have no value yet.
 _LABELS_OF_TARGETS = ("$job", "$service", "$instance")
 _LABEL_VALUES = re.compile(r"label_values\((?:(.+), )?(\w+)\)")
 
@@ -49,9 +49,9 @@ class QueryResult:
 
 @dataclass(frozen=True, slots=True)
 class PanelProbe:
-    """Sends what Grafana would send, for the last `span_seconds` and with rates over `rate_interval`.
+    """Sends the queries that Grafana would send, for the last `span_seconds` and with rates over `rate_interval`.
 
-    Variables stand at All or, with `by_name`, at every value that they offer.
+    Variables have the value All or, with `by_name`, every value that they offer.
     """
 
     prometheus: PrometheusAPI
@@ -128,7 +128,7 @@ def _milliseconds_since(start: float) -> float:
 
 def query_panels(config: Config, url: str, *, by_name: bool = False) -> list[QueryResult]:
     """Return the result of every query of the dashboards that a configuration renders."""
-    # Grafana's own rule: four scrapes, so that a lost one leaves no gap.
+    # Four scrapes, as in Grafana, so that one lost scrape leaves no gap.
     probe = PanelProbe(PrometheusAPI(url), rate_interval=config.span(4 * INTERVAL_SECONDS), by_name=by_name)
     return [result for text in dashboard_texts(config).values() for result in probe.results(json.loads(text))]
 

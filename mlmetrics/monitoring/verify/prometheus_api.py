@@ -1,4 +1,4 @@
-"""The HTTP API of a running Prometheus, and how any page is fetched."""
+"""The HTTP API of a running Prometheus, and a function that fetches any page."""
 
 import json
 import urllib.error
@@ -47,7 +47,7 @@ class PrometheusAPI:
             return json.loads(body)["data"]
         except (ValueError, KeyError, TypeError) as error:
             raise ConfigurationError(
-                f"{url}: is no response of Prometheus; expected an address such as http://localhost:9090"
+                f"{url}: is not a response of Prometheus; expected an address such as http://localhost:9090"
             ) from error
 
     def query(self, query: str, at: float) -> list[dict[str, Any]]:
@@ -62,7 +62,7 @@ class PrometheusAPI:
         return found
 
     def label_values(self, label: str, selector: str, start: float) -> list[str]:
-        """Return the values of a label since a time, on the series of a selector or (if it is empty) on all."""
+        """Return the values of a label since a time, of the series of a selector or, if it is empty, of all series."""
         chosen = {"match[]": selector} if selector else {}
         values: list[str] = self.get(f"label/{label}/values", **chosen, start=f"{start:.3f}")
         return values

@@ -135,11 +135,11 @@ class TestPyproject:
         assert self.TABLE == (project / "pyproject.toml").read_text()
 
     def test_is_not_written_to(self, project: Path) -> None:
-        """What flags ask for is said to belong into the table."""
+        """Options that would change the table are refused."""
         (project / "pyproject.toml").write_text(self.TABLE)
         done = run(project, "--title", "Another")
         assert 2 == done.exit_code
-        assert "pyproject.toml: holds [tool.mlmetrics], and --service and --title would undo that" in done.output
+        assert "pyproject.toml: holds [tool.mlmetrics], and --service and --title would overwrite that" in done.output
         assert not (project / "monitoring").exists()
 
     def test_clash_of_ports_names_the_file(self, project: Path) -> None:
@@ -147,7 +147,7 @@ class TestPyproject:
         (project / "pyproject.toml").write_text(self.TABLE.replace("8009", "9090"))
         done = run(project)
         assert 2 == done.exit_code
-        assert "pyproject.toml: port 9090 is wanted by prometheus and by till" in done.output
+        assert "pyproject.toml: port 9090 is used by prometheus and by till" in done.output
 
 
 class TestRunAgain:
@@ -167,7 +167,7 @@ class TestRunAgain:
         (project / "second.py").write_text(APP)
         edited = (project / ALERTS).read_text()
         done = run(project)
-        assert f"edited by you, left alone: {ALERTS}" in done.stdout
+        assert f"edited by you, not changed: {ALERTS}" in done.stdout
         assert edited == (project / ALERTS).read_text()
         assert "corner-shop-2" in (project / BOARD).read_text()
 
@@ -188,7 +188,7 @@ class TestRunAgain:
         path = project / "mlmetrics.toml"
         path.write_text(path.read_text().replace('name = "corner-shop"\ntargets', 'name = "till"\ntargets'))
         done = run(project)
-        assert "edited by you, left alone: mlmetrics.toml" in done.stdout
+        assert "edited by you, not changed: mlmetrics.toml" in done.stdout
         assert "till" in (project / BOARD).read_text()
         assert 'service_name="till"' in done.stdout
 
@@ -214,7 +214,7 @@ class TestRunAgain:
         """A file that this command never wrote is somebody's own."""
         (project / "monitoring").mkdir()
         (project / "monitoring/docker-compose.yml").write_text("services: {}\n")
-        assert "edited by you, left alone: monitoring/docker-compose.yml" in run(project).stdout
+        assert "edited by you, not changed: monitoring/docker-compose.yml" in run(project).stdout
         assert "services: {}\n" == (project / "monitoring/docker-compose.yml").read_text()
 
 
@@ -234,7 +234,7 @@ class TestDiff:
         assert "nothing would change\n" == run(project, "--diff").stdout
         (project / ALERTS).write_text((project / ALERTS).read_text() + "# Mine\n")
         done = run(project, "--diff")
-        assert f"{ALERTS}: edited by you, left alone" in done.stdout
+        assert f"{ALERTS}: edited by you, not changed" in done.stdout
         assert "\n-# Mine\n" in done.stdout
 
 
@@ -272,11 +272,11 @@ class TestBadInput:
     def test_ports_that_clash(self, project: Path) -> None:
         """Two services on one port are both named."""
         complaint = self.refused(project, "--service", "billing=8001", "--service", "search=8001")
-        assert "port 8001 is wanted by billing and by search" in complaint
+        assert "port 8001 is used by billing and by search" in complaint
 
     def test_port_of_the_monitoring(self, project: Path) -> None:
         """A service on Prometheus's port would keep it from starting."""
-        assert "port 9090 is wanted by prometheus and by billing" in self.refused(project, "--service", "billing=9090")
+        assert "port 9090 is used by prometheus and by billing" in self.refused(project, "--service", "billing=9090")
 
     def test_names_that_clash(self, project: Path) -> None:
         """Two services of one name are refused."""
@@ -326,4 +326,4 @@ class TestBadInput:
 
     def test_no_such_folder(self, tmp_path: Path) -> None:
         """A folder that is not there is named."""
-        assert "is no folder" in self.refused(tmp_path / "nowhere")
+        assert "is not a folder" in self.refused(tmp_path / "nowhere")

@@ -148,7 +148,7 @@ class TestBadInput:
     def test_ports_that_clash(self, target: str) -> None:
         """A port of another service, of Prometheus, of Grafana: the message names the port and both who want it."""
         services = (*CONFIG.services, Service(name="late", targets=(target,)))
-        with pytest.raises(ConfigurationError, match=rf"port {target.rpartition(':')[2]} is wanted by \S+ and by late"):
+        with pytest.raises(ConfigurationError, match=rf"port {target.rpartition(':')[2]} is used by \S+ and by late"):
             compose_text(replace(CONFIG, services=services))
 
     def test_same_port_elsewhere(self) -> None:

@@ -81,7 +81,7 @@ class TestCheckPage:
         with ThreadServer(app) as server:
             findings = check_page(CONFIG, f"{server.url}/metrics")
         texts = {finding.text for finding in findings if finding.kind == "malformed"}
-        assert {"a has no TYPE", "b_sum{} is NaN, and stays so", "b_count{} is there twice"} == texts
+        assert {"a has no TYPE", "b_sum{} is NaN, and will stay NaN", "b_count{} appears twice"} == texts
 
     @pytest.mark.parametrize("url", ["file:///etc/passwd", "http://127.0.0.1:1/metrics", "localhost:80"])
     def test_nothing_there(self, url: str) -> None:

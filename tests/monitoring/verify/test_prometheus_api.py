@@ -29,5 +29,5 @@ def test_another_server() -> None:
     """A server that is not a Prometheus is named as such."""
     app = FastAPI()
     app.get("/api/v1/query")(lambda: ["something else"])
-    with ThreadServer(app) as server, pytest.raises(ConfigurationError, match="is no response of Prometheus"):
+    with ThreadServer(app) as server, pytest.raises(ConfigurationError, match="is not a response of Prometheus"):
         PrometheusAPI(server.url).query("up", time.time())
