@@ -67,7 +67,7 @@ REFUSED = {
     ),
     "a bad label name": (
         '[[service]]\nname = "a"\ntargets = ["h:1"]\nlabels = { "a-b" = "c" }',
-        "'a-b' = 'c' is not",
+        "unlike 'a-b' = 'c'",
     ),
     "grouping by no label": ('[project]\ngrouping = ["a b"]\n' + ONE_SERVICE, "label names that targets carry"),
     "buckets of a counter": (
