@@ -1,6 +1,6 @@
 """Mutate every rendered rule, run the unit tests that are rendered for it, and report the mutants that survived.
 
-`python -m tests.monitoring.mutation` takes all rules; `--every 20` a sample of them.
+`python -m tests.monitoring.mutation` mutates all rules; `--every 20` takes a sample of the mutants.
 """
 
 import argparse
@@ -97,7 +97,7 @@ def survivors(chosen: Iterable[Mutant], workers: int = 2) -> tuple[list[Mutant],
 
 
 def sample(every: int, seed: int = 4) -> list[Mutant]:
-    """Return one mutant in `every`, drawn the same way each time."""
+    """Return one mutant in `every`, the same ones in each run."""
     everything = list(all_mutants())
     return random.Random(seed).sample(everything, max(1, len(everything) // every))  # noqa: S311 - no secret
 

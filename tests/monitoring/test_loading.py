@@ -1,4 +1,4 @@
-"""`mlmetrics.toml`: its defaults, and what it refuses in which words."""
+"""`mlmetrics.toml`: its defaults, and the messages for wrong values."""
 
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -160,7 +160,7 @@ REFUSED = {
 
 
 class TestParse:
-    """`parse` returns a configuration, or says what is wrong with it."""
+    """`parse` returns a configuration, or raises an error that says what is wrong."""
 
     def test_one_service_is_enough(self) -> None:
         """Everything but the services has a default."""
@@ -169,7 +169,7 @@ class TestParse:
         assert ("solo",) == tuple(service.name for service in config.services)
 
     def test_shipped_configuration_names_the_four_services(self) -> None:
-        """The configuration at the top of the repository is that of the first users."""
+        """The configuration of this repository names the four services of the example."""
         names = {service.name: service.targets for service in CONFIGURATIONS["shipped"].services}
         assert {
             "cv-parser-service": ("127.0.0.1:5051",),
@@ -180,7 +180,7 @@ class TestParse:
 
     @pytest.mark.parametrize("case", REFUSED)
     def test_mistakes_are_named(self, case: str) -> None:
-        """An error names the key, the value, and what would be right."""
+        """An error names the key, the value, and what was expected."""
         text, words = REFUSED[case]
         with pytest.raises(ConfigurationError) as caught:
             parse(text)
@@ -188,7 +188,7 @@ class TestParse:
 
     @pytest.mark.parametrize("name", CONFIGURATIONS)
     def test_configurations_are_frozen(self, name: str) -> None:
-        """Neither the whole nor a section of it is changed after it was read."""
+        """Neither a configuration nor a section of it can be changed."""
         config = CONFIGURATIONS[name]
         with pytest.raises(FrozenInstanceError):
             config.title = "another"  # type: ignore[misc] # must be refused when it runs, too
@@ -197,7 +197,7 @@ class TestParse:
 
     @pytest.mark.parametrize("scale", [0, -1, 1.5, float("nan")])
     def test_time_scale_has_limits(self, scale: float) -> None:
-        """Time runs at most as fast as it does, and forward."""
+        """The time scale is more than 0 and at most 1."""
         with pytest.raises(ConfigurationError, match="more than 0 and at most 1"):
             CONFIGURATIONS["shipped"].scaled(scale)
 
@@ -206,7 +206,7 @@ class TestLoad:
     """`load` reads a file."""
 
     def test_missing_file(self, tmp_path: Path) -> None:
-        """A file that is not there is named."""
+        """A missing file is named."""
         with pytest.raises(ConfigurationError, match=r"nowhere\.toml: cannot be read"):
             load(tmp_path / "nowhere.toml")
 
@@ -219,12 +219,12 @@ class TestLoad:
 
 
 class TestPyproject:
-    """`[tool.mlmetrics]` in a `pyproject.toml` serves as well as the file."""
+    """`[tool.mlmetrics]` in a `pyproject.toml` can replace the file."""
 
     TABLE = '[project]\nname = "shop"\n\n[[tool.mlmetrics.service]]\nname = "solo"\ntargets = ["solo:80"]\n'
 
     def test_is_read_as_the_file_is(self, tmp_path: Path) -> None:
-        """The table gives the configuration that the same keys give in a file of their own."""
+        """The table gives the same configuration as the same keys in `mlmetrics.toml`."""
         path = tmp_path / "pyproject.toml"
         path.write_text(self.TABLE)
         assert parse(ONE_SERVICE) == load(path)
@@ -240,7 +240,7 @@ class TestPyproject:
 
     @pytest.mark.parametrize("text", ["", "[tool]\n", "[tool.other]\n", "[tool]\nmlmetrics = 5\n"])
     def test_without_the_table(self, tmp_path: Path, text: str) -> None:
-        """A project without the table is told what to write."""
+        """Without the table, the error says what to write."""
         path = tmp_path / "pyproject.toml"
         path.write_text(text)
         with pytest.raises(ConfigurationError, match=r"tool\.mlmetrics.*in a table \[tool\.mlmetrics\]"):
@@ -263,7 +263,7 @@ class TestFindConfiguration:
         ],
     )
     def test_own_file_comes_first(self, tmp_path: Path, files: dict[str, str], found: str) -> None:
-        """`mlmetrics.toml` is taken where it is; a `pyproject.toml` only where it has the table."""
+        """`mlmetrics.toml` is used if it exists, else a `pyproject.toml` that has the table."""
         for name, text in files.items():
             (tmp_path / name).write_text(text)
         assert tmp_path / found == find_configuration(tmp_path)

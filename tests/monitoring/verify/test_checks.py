@@ -45,28 +45,28 @@ def told(findings: list[Finding], level: str, kind: str) -> dict[str, str]:
 
 
 class TestCheckPage:
-    """`check_page` finds alerts that could never fire, labels that grow, and what is malformed."""
+    """`check_page` finds alerts that can never fire, labels with too many values, and malformed samples."""
 
     def test_threshold_that_is_no_bound(self, silent: str) -> None:
-        """A histogram without the threshold's bucket is an error: its alert would be silent for ever."""
+        """A histogram without the threshold's bucket is an error, because its alert could never fire."""
         errors = told(check_page(CONFIG, silent), "error", "never fires")
         assert {
             "SlowMLInference": "ml_inference_duration_seconds_bucket has no bucket bound 30, but 0.5, 1, inf"
         } == errors
 
     def test_absent_metric(self, silent: str) -> None:
-        """A metric that is not there is a note: not every service parses documents."""
+        """An absent metric is a note, because not every service has every metric."""
         notes = told(check_page(CONFIG, silent), "note", "never fires")
         assert "parsing_accuracy_score_count is not on the page" == notes["LowParsingAccuracy"]
         assert "HighMLFailureRate" not in notes
 
     def test_label_that_grows(self, silent: str) -> None:
-        """A label whose values look like ids, or are many, is an error."""
+        """A label whose values look like ids is an error."""
         errors = told(check_page(CONFIG, silent), "error", "label grows")
         assert "1 of 2 values look like ids" == errors["ml_inference_total{model}"]
 
     def test_label_with_many_values(self) -> None:
-        """More than a hundred values are too many, whatever they look like."""
+        """A label with more than a hundred values is an error."""
         metrics, app = service()
         for number in range(101):
             metrics.track_ml_inference(f"model-{number}", "solo", 0.1)
@@ -75,7 +75,7 @@ class TestCheckPage:
         assert "101 values" == errors["ml_inference_total{model}"]
 
     def test_malformed_page(self) -> None:
-        """A page's faults are named: no type, a sum that is NaN, a series that is there twice."""
+        """Errors of a page are named: no type, a sum that is NaN, a series that appears twice."""
         app = FastAPI()
         app.get("/metrics", response_class=PlainTextResponse)(lambda: BROKEN)
         with ThreadServer(app) as server:
@@ -85,16 +85,16 @@ class TestCheckPage:
 
     @pytest.mark.parametrize("url", ["file:///etc/passwd", "http://127.0.0.1:1/metrics", "localhost:80"])
     def test_nothing_there(self, url: str) -> None:
-        """An address that does not answer, or is none, is named."""
+        """An address that does not answer or is invalid is named."""
         with pytest.raises(ConfigurationError, match=url.rsplit("//", maxsplit=1)[-1]):
             check_page(CONFIG, url)
 
 
 class TestCheckPrometheus:
-    """`check_prometheus` asks a running Prometheus for targets and rules."""
+    """`check_prometheus` checks the targets and rules of a running Prometheus."""
 
     def test_shipped_rules_are_healthy(self) -> None:
-        """With everything in place nothing is found."""
+        """If all targets are up and all rules are loaded, there are no findings."""
         _, app = service()
         with ThreadServer(app) as server:
             config = parse(ONE_SERVICE.replace("solo:80", f"127.0.0.1:{server.port}")).scaled(1 / 60)
