@@ -1,4 +1,4 @@
-"""The command: measure what was asked for, print the table, write the JSON."""
+"""Run the benchmarks, print the table of results, and write them as JSON."""
 
 import argparse
 import sys
@@ -13,7 +13,7 @@ from benchmarks.timing import NotTheSameError
 
 RESULTS = Path(__file__).with_name("results.json")
 QUICK = 5
-"""How many times fewer rounds `--quick` makes."""
+"""`--quick` divides the number of rounds by this."""
 LEAST_ROUNDS = 3
 Measure = Callable[[int], Sequence[Row | Missing]]
 
@@ -55,7 +55,7 @@ def rounds_of(name: str, asked: argparse.Namespace) -> int:
 
 
 def measure(names: Sequence[str], asked: argparse.Namespace) -> Results:
-    """Measure these groups; a check that fails is a row of its own."""
+    """Measure these groups; a failed check becomes a row of its own."""
     results = Results(describe())
     for name in names:
         sys.stderr.write(f"measuring {name}\n")
@@ -69,7 +69,7 @@ def measure(names: Sequence[str], asked: argparse.Namespace) -> Results:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 1 if both sides of a comparison did not record the same."""
+    """Run the command; the exit code is 1 if the sides of a comparison did not record the same."""
     asked = options(arguments)
     results = measure(asked.only or list(GROUPS), asked)
     sys.stdout.write(terminal(results))

@@ -1,4 +1,4 @@
-"""Runs in the environment of autometrics: its decorator beside the floor there; prints the times as JSON."""
+"""Runs in the environment of autometrics: measures its decorator and the floor, and prints the times as JSON."""
 
 import json
 import sys

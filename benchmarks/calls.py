@@ -1,4 +1,4 @@
-"""Calls: decorated functions, coroutines, labels from arguments, timers and chunks, against the floor and peers."""
+"""Calls: decorated functions, coroutines, labels from arguments, timers and chunks, compared with the floor and peers."""
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from itertools import repeat
@@ -105,12 +105,12 @@ def measure_timers(rounds: int) -> list[Row]:
 
 
 def chunks(units: int) -> Generator[int]:
-    """So many chunks."""
+    """Yield this number of chunks."""
     yield from repeat(1, units)
 
 
 async def async_chunks(units: int) -> AsyncGenerator[int]:
-    """So many chunks, from an async generator."""
+    """Yield this number of chunks, from an async generator."""
     for chunk in repeat(1, units):
         yield chunk
 
@@ -168,7 +168,7 @@ def _renamed(sides: tuple[Side, Side]) -> tuple[Side, Side]:
 
 
 def _chunks_of(toolkit: Toolkit) -> float:
-    """Chunks recorded: the first by its own metric, the others by the gap before them."""
+    """Return the recorded chunks: the first has its own metric, the others the interval before them."""
     toolkit.calls(MODEL)
     gaps = toolkit.value("ml_inference_chunk_interval_seconds_count", model=MODEL)
     return gaps + toolkit.value("ml_inference_first_chunk_seconds_count", model=MODEL)

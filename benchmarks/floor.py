@@ -1,6 +1,6 @@
-"""The floor: the least that measuring can cost, a closure that reads the clock twice and appends.
+"""The floor: the lowest possible cost of measuring, a closure that reads the clock twice and appends.
 
-Needs the standard library only, as `timing` does.
+It needs the standard library only, as `timing` does.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine
@@ -12,7 +12,7 @@ from benchmarks.timing import Side
 
 
 class Pending:
-    """The lists that a floor appends to, and how many numbers have gone through them."""
+    """The lists that the floor appends to, and the count of all numbers that were appended."""
 
     def __init__(self) -> None:
         self.numbers: list[float] = []
@@ -25,7 +25,7 @@ class Pending:
         return self._emptied + len(self.numbers)
 
     def empty(self) -> None:
-        """Forget the numbers, not how many they were."""
+        """Remove the numbers, and keep their count."""
         self._emptied += len(self.numbers)
         self.numbers.clear()
         self.begun.clear()
@@ -79,7 +79,7 @@ def calling(function: Callable[..., Any], finish: Callable[[], object] = lambda:
 
 
 def drive(coroutine: Coroutine[Any, Any, Any]) -> None:
-    """Run a coroutine that never waits, without an event loop to pay for."""
+    """Run a coroutine that never waits, without the cost of an event loop."""
     try:
         coroutine.send(None)
     except StopIteration:
@@ -106,6 +106,6 @@ def awaiting(
 def floor_sides() -> tuple[Side, Side]:
     """Return the sides `bare`, the function alone, and `floor`."""
     pending = Pending()
-    # The floor's list is emptied, as ours is by folding; the floor makes nothing of its numbers.
+    # The floor's list is emptied, as ours is by folding, but its numbers are not used.
     floor = calling(floored(noop, pending), pending.empty)
     return Side("bare", calling(noop)), Side("floor", floor, lambda: pending.recorded)

@@ -1,4 +1,4 @@
-"""Where a run was measured: the machine, Python, and the versions that were compared."""
+"""Describes where a run was measured: the machine, Python, and the versions that were compared."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""The toolkit under measurement: on a registry of its own, folded to the last number, and asked what it counted."""
+"""The toolkit that is measured: it has its own registry, folds everything, and returns what it counted."""
 
 from prometheus_client import CollectorRegistry
 
@@ -17,7 +17,7 @@ class Toolkit:
         self.metrics = MLMetrics(SERVICE, self.registry, max_label_values=max_label_values, slow_seconds=slow_seconds)
 
     def fold(self) -> None:
-        """Fold what has been appended, as a scrape would: the work belongs to what is measured."""
+        """Fold what has been appended, as a scrape does, because this work is part of the cost."""
         hold(self.metrics.store.fold_all)
 
     def value(self, name: str, **labels: str) -> float:

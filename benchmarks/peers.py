@@ -1,4 +1,4 @@
-"""What others offer for a call: prometheus_client's timer, the hand-written style, OpenTelemetry."""
+"""The alternatives for calls: prometheus_client's timer, the hand-written style, OpenTelemetry."""
 
 from collections.abc import Callable
 from itertools import repeat
@@ -28,7 +28,7 @@ def sample(registry: CollectorRegistry, name: str) -> float:
 
 
 def histogram_time() -> Side:
-    """prometheus_client's timer on a bound child, as a decorator."""
+    """Return the side that decorates with prometheus_client's timer on a bound child."""
     registry = CollectorRegistry()
     timed = histogram(registry).labels(SERVICE, MODEL, "").time()(noop)
     return Side("histogram_time", calling(timed), lambda: sample(registry, "calls_seconds_count"))
@@ -76,7 +76,7 @@ def _agreed(registry: CollectorRegistry) -> float:
 
 
 def opentelemetry() -> Side:
-    """OpenTelemetry's metrics SDK: one record and one add, with the same attributes and bounds."""
+    """Return the side of OpenTelemetry's metrics SDK: one record and one add, with the same attributes and bounds."""
     reader = InMemoryMetricReader()
     meter = MeterProvider([reader]).get_meter("benchmark")
     bounds = LATENCY_BUCKETS_SECONDS

@@ -1,7 +1,7 @@
-"""Where the time of a row goes: `python -m benchmarks.profiles call|request|scrape|import`.
+"""Shows where the time of a row is spent: `python -m benchmarks.profiles call|request|scrape|import`.
 
-The parts of a call are too short for a profiler: they are measured by leaving them out,
-each step of the wrapper beside the one before it. The others are profiled as they are.
+The parts of a call are too short for a profiler. So variants of the wrapper are measured, each with
+one step more than the one before. The other rows are run under a profiler.
 """
 
 import asyncio
@@ -119,7 +119,7 @@ def profile_call() -> None:
 
 
 def profile_request() -> None:
-    """Functions of a request to the instrumented app."""
+    """Print the functions that a request to the instrumented app calls."""
     loop = asyncio.new_event_loop()
     side = our_requests(loop)
     side.run(REQUESTS)
@@ -128,7 +128,7 @@ def profile_request() -> None:
 
 
 def profile_scrape() -> None:
-    """Functions of a scrape in text, every series changed."""
+    """Print the functions that a scrape in text calls when every series has changed."""
     filled = Filled()
     text(filled.registry)
     filled.change()
@@ -136,7 +136,7 @@ def profile_scrape() -> None:
 
 
 def profile_import() -> None:
-    """Modules, the longest first."""
+    """Print the modules that are imported, the slowest first."""
     command = [sys.executable, "-X", "importtime", "-c", "import prometheus_client, structlog, wrapt, mlmetrics"]
     done = subprocess.run(  # noqa: S603 (our own program)
         command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True

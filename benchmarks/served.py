@@ -1,4 +1,4 @@
-"""The throughput of a FastAPI app under `wrk`: uvicorn with the bare app, and with the instrumented one."""
+"""Measures the throughput of a FastAPI app with `wrk`: uvicorn with the bare app and with the instrumented one."""
 
 import os
 import re
@@ -26,7 +26,7 @@ START_SECONDS = 30
 
 
 def measure_served(rounds: int) -> list[Row | Missing]:
-    """Short runs in turn against both servers."""
+    """Measure both servers in short runs, in turn."""
     wrk = shutil.which("wrk")
     if wrk is None:
         return [Missing("served/throughput", "wrk is not installed")]
@@ -58,7 +58,7 @@ class Server:
     process: "subprocess.Popen[bytes]"
 
     def processor_seconds(self) -> float:
-        """Processor time that it has used."""
+        """Return the processor time that it has used."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return sum(int(ticks) for ticks in fields[11:13]) / os.sysconf("SC_CLK_TCK")
 

@@ -1,4 +1,4 @@
-"""The result as text: a table for the terminal, the same as Markdown for the README."""
+"""The results as text: a table for the terminal, and the same table as Markdown for the README."""
 
 from collections.abc import Iterator, Sequence
 
@@ -20,7 +20,7 @@ def lines(results: Results) -> Iterator[tuple[str, ...]]:
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """One row as text."""
+    """Return one row as text."""
     target, ratio = TARGETS[row.name], row.ratio
     sides = ", ".join(f"{name} {number(value)}" for name, value in row.sides.items())
     spread = f"{ratio.low:.2f} … {ratio.high:.2f}"
@@ -28,12 +28,12 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def number(value: float) -> str:
-    """Three digits or so, thousands apart."""
+    """Return a number with about three digits, or with separated thousands."""
     return f"{value:,.0f}" if abs(value) >= ROUNDED_FROM else f"{value:.3g}"
 
 
 def terminal(results: Results) -> str:
-    """Columns of equal width."""
+    """Return the table with aligned columns."""
     rows = [HEADINGS, *lines(results)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     return "\n".join(_padded(row, widths) for row in rows) + "\n"

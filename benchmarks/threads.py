@@ -1,4 +1,4 @@
-"""Eight threads that record into one series, against a bound histogram and counter."""
+"""Measures eight threads that record into one series, compared with a bound histogram and counter."""
 
 import threading
 from collections.abc import Callable
