@@ -1,4 +1,4 @@
-"""Calls: decorated functions, coroutines, labels from arguments, timers and chunks, compared with the floor and peers."""
+"""Calls: decorated functions, coroutines, labels from arguments, timers and chunks, beside the floor and peers."""
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from itertools import repeat

@@ -24,7 +24,7 @@ def run(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def held(folder: Path) -> set[str]:
+def entries_of(folder: Path) -> set[str]:
     """Return the files and folders at the top of a folder, except the configuration."""
     return {path.name for path in folder.iterdir()} - {"mlmetrics.toml"}
 
@@ -35,9 +35,9 @@ class TestTargets:
     def test_all(self, project: Path) -> None:
         """By default every target is written in its folder; then all is up to date until a file is edited."""
         assert 1 == run("--check")[0]
-        assert set() == held(project)
+        assert set() == entries_of(project)
         assert 0 == run()[0]
-        assert {"prometheus", "grafana", "kubernetes", "docker-compose.yml", ".env.example"} == held(project)
+        assert {"prometheus", "grafana", "kubernetes", "docker-compose.yml", ".env.example"} == entries_of(project)
         assert (0, "up to date\n") == run("--check")
         for name in ("docker-compose.yml", "grafana/dashboards/mlmetrics-fleet.json", "kubernetes/pod-monitor.yaml"):
             text = (project / name).read_text()
@@ -57,16 +57,16 @@ class TestTargets:
     def test_one(self, project: Path, target: str, files: set[str]) -> None:
         """One target writes its own folder only, and is checked alone."""
         assert 0 == run("--target", target)[0]
-        assert files == held(project)
+        assert files == entries_of(project)
         assert (0, "up to date\n") == run("--target", target, "--check")
         assert 1 == run("--check")[0]
 
     def test_output(self, project: Path) -> None:
         """The files of one target go into the named folder; with `all`, each target has a folder in it."""
         assert 0 == run("--target", "prometheus", "--output", "etc")[0]
-        assert {"prometheus.yml", "alertmanager.yml", "rules"} == held(project / "etc")
+        assert {"prometheus.yml", "alertmanager.yml", "rules"} == entries_of(project / "etc")
         assert 0 == run("--output", "everything")[0]
-        assert {"prometheus", "grafana", "kubernetes", "docker-compose.yml", ".env.example"} == held(
+        assert {"prometheus", "grafana", "kubernetes", "docker-compose.yml", ".env.example"} == entries_of(
             project / "everything"
         )
 
@@ -138,7 +138,7 @@ class TestRefusals:
         code, output = run(*arguments)
         assert 2 == code
         assert words in output
-        assert set() == held(project)
+        assert set() == entries_of(project)
 
     @pytest.mark.parametrize("name", ["docker-compose.yml", ".env.example", "prometheus/prometheus.yml"])
     def test_somebody_elses_file(self, project: Path, name: str) -> None:
@@ -150,7 +150,7 @@ class TestRefusals:
         assert 2 == code
         assert f"{name}: was not rendered by mlmetrics" in output
         assert "# Mine\n" == path.read_text()
-        assert {name.partition("/")[0]} == held(project)
+        assert {name.partition("/")[0]} == entries_of(project)
         assert f"out of date: {name}\n" in run("--check")[1]
 
     def test_no_configuration_at_all(self, project: Path) -> None:

@@ -40,7 +40,7 @@ def firing(
     return output if code else ""
 
 
-def told(job: str, alert: str, summary: str, description: str) -> dict[str, Any]:
+def expected_alert(job: str, alert: str, summary: str, description: str) -> dict[str, Any]:
     """Return the alert of a job as promtool expects it."""
     rule = next(
         rule for rule in yaml.safe_load(FILES["rules/alerts.yml"])["groups"][0]["rules"] if rule["alert"] == alert
@@ -115,7 +115,7 @@ class TestRules:
     def test_service_down(self, tmp_path: Path, up: str) -> None:
         """A service that has run mlmetrics is reported, whether it is down or no longer scraped."""
         inputs = series({"up": up, "mlmetrics_build_info": "1 1 stale"}, "shop")
-        expected = told(
+        expected = expected_alert(
             "shop",
             "ServiceDown",
             "shop is down",
@@ -127,13 +127,13 @@ class TestRules:
     def test_instance_down(self, tmp_path: Path) -> None:
         """One instance of a service is reported."""
         inputs = series({"up": "1 1 0+0x10", "mlmetrics_build_info": "1 1 stale"}, "shop")
-        expected = told("shop", "InstanceDown", "a:1 of shop is down", "a:1 does not answer its scrapes.")
+        expected = expected_alert("shop", "InstanceDown", "a:1 of shop is down", "a:1 does not answer its scrapes.")
         assert "" == firing(tmp_path, inputs, "InstanceDown", 9, [expected])
 
     def test_slow_scrape(self, tmp_path: Path) -> None:
         """A slow scrape of a service is reported."""
         inputs = series({"mlmetrics_build_info": "1+0x10", "up": "1+0x10", "scrape_duration_seconds": "3+0x10"}, "shop")
-        expected = told("shop", "SlowScrape", "a:1 of shop is slow to scrape", "Its last scrape took 3 s.")
+        expected = expected_alert("shop", "SlowScrape", "a:1 of shop is slow to scrape", "Its last scrape took 3 s.")
         assert "" == firing(tmp_path, inputs, "SlowScrape", 8, [expected])
 
     @pytest.mark.parametrize("alert", ["ServiceDown", "InstanceDown", "SlowScrape"])

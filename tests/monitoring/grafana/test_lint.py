@@ -60,7 +60,7 @@ def targets(board: dict[str, Any]) -> list[tuple[str, str]]:
     return [(panel["title"], target["expr"]) for panel in panels(board) for target in panel["targets"]]
 
 
-def picked(board: dict[str, Any]) -> Iterator[tuple[str, Selector]]:
+def selectors_of(board: dict[str, Any]) -> Iterator[tuple[str, Selector]]:
     """Yield the title and each selector of each target."""
     return ((title, each) for title, query in targets(board) for each in selectors(query))
 
@@ -126,7 +126,7 @@ class TestLinter:
     def test_target_counter_agg_rule(self, board: dict[str, Any]) -> None:
         """Every counter is read through `rate`."""
         counters = [
-            (title, each) for title, each in picked(board) if each.metric.endswith(("_total", "_bucket", "_sum"))
+            (title, each) for title, each in selectors_of(board) if each.metric.endswith(("_total", "_bucket", "_sum"))
         ]
         assert not [(title, each) for title, each in counters if each.function != "rate"]
 
@@ -134,7 +134,7 @@ class TestLinter:
     def test_target_job_and_instance_rules(self, board: dict[str, Any], label: str) -> None:
         """Every selector matches job and instance, except of metrics that do not have them."""
         matcher = (label, "=~", f"${label}")
-        missing = {each.metric for _, each in picked(board) if matcher not in each.matchers}
+        missing = {each.metric for _, each in selectors_of(board) if matcher not in each.matchers}
         assert not {metric for metric in missing if not metric.startswith(tuple(WITHOUT_TARGET))}
 
     def test_uneditable_rule(self, board: dict[str, Any]) -> None:
@@ -278,7 +278,7 @@ class TestContents:
             assert ["datasource", "cluster", "namespace", "job"] == list(variables(board))[:4]
             ours = [
                 each
-                for _, each in picked(board)
+                for _, each in selectors_of(board)
                 if not each.metric.startswith(("ALERTS", "node_", "mlmetrics:slo_target"))
             ]
             assert all({"cluster", "namespace"} <= each.labels() for each in ours)

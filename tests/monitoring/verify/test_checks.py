@@ -39,7 +39,7 @@ def silent() -> Iterator[str]:
         yield f"{server.url}/metrics"
 
 
-def told(findings: list[Finding], level: str, kind: str) -> dict[str, str]:
+def texts_of(findings: list[Finding], level: str, kind: str) -> dict[str, str]:
     """Return the texts of findings by subject."""
     return {finding.subject: finding.text for finding in findings if (finding.level, finding.kind) == (level, kind)}
 
@@ -49,20 +49,20 @@ class TestCheckPage:
 
     def test_threshold_that_is_no_bound(self, silent: str) -> None:
         """A histogram without the threshold's bucket is an error, because its alert could never fire."""
-        errors = told(check_page(CONFIG, silent), "error", "never fires")
+        errors = texts_of(check_page(CONFIG, silent), "error", "never fires")
         assert {
             "SlowMLInference": "ml_inference_duration_seconds_bucket has no bucket bound 30, but 0.5, 1, inf"
         } == errors
 
     def test_absent_metric(self, silent: str) -> None:
         """An absent metric is a note, because not every service has every metric."""
-        notes = told(check_page(CONFIG, silent), "note", "never fires")
+        notes = texts_of(check_page(CONFIG, silent), "note", "never fires")
         assert "parsing_accuracy_score_count is not on the page" == notes["LowParsingAccuracy"]
         assert "HighMLFailureRate" not in notes
 
     def test_label_that_grows(self, silent: str) -> None:
         """A label whose values look like ids is an error."""
-        errors = told(check_page(CONFIG, silent), "error", "label grows")
+        errors = texts_of(check_page(CONFIG, silent), "error", "label grows")
         assert "1 of 2 values look like ids" == errors["ml_inference_total{model}"]
 
     def test_label_with_many_values(self) -> None:
@@ -71,7 +71,7 @@ class TestCheckPage:
         for number in range(101):
             metrics.track_ml_inference(f"model-{number}", "solo", 0.1)
         with ThreadServer(app) as server:
-            errors = told(check_page(CONFIG, f"{server.url}/metrics"), "error", "label grows")
+            errors = texts_of(check_page(CONFIG, f"{server.url}/metrics"), "error", "label grows")
         assert "101 values" == errors["ml_inference_total{model}"]
 
     def test_malformed_page(self) -> None:
@@ -112,7 +112,7 @@ class TestCheckPrometheus:
         with Prometheus(jobs) as prometheus:
             prometheus.wait_for("up == 0")
             findings = check_prometheus(CONFIG, prometheus.url)
-        targets = told(findings, "error", "target")
+        targets = texts_of(findings, "error", "target")
         assert "is not scraped" == targets["solo"]
         assert "is down" in targets["other"]
-        assert {"HighErrorRate", "ServiceDown", "Watchdog"} <= set(told(findings, "error", "rule"))
+        assert {"HighErrorRate", "ServiceDown", "Watchdog"} <= set(texts_of(findings, "error", "rule"))
