@@ -145,7 +145,7 @@ def test_interrupted_fold(kind: str, *, opened: bool) -> None:
 
 
 def test_interrupted_folds_of_everything() -> None:
-    """So does one of all series, as a scrape makes it."""
+    """A fold of all series, as a scrape does it, can be interrupted anywhere."""
     assert interrupt_everywhere(Recorded.fold_all, opened=True) > 100
 
 
@@ -183,7 +183,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("files")
 def test_interrupted_fold_into_files() -> None:
-    """Where values are written into mapped files the same holds."""
+    """A fold into mapped files can be interrupted anywhere."""
     assert interrupt_everywhere(WORK["calls"], opened=True) > 20
 
 
