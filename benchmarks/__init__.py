@@ -1,1 +1,1 @@
-"""What recording costs, side by side with the alternatives, in one run: `python -m benchmarks`."""
+"""Benchmarks: the cost of recording, compared with the alternatives in one run: `python -m benchmarks`."""

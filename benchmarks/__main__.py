@@ -1,4 +1,4 @@
-"""The command: measure what was asked for, print the table, write the JSON."""
+"""Run the benchmarks, print the table of results, and write them as JSON."""
 
 import argparse
 import sys
@@ -13,7 +13,7 @@ from benchmarks.timing import NotTheSameError
 
 RESULTS = Path(__file__).with_name("results.json")
 QUICK = 5
-"""How many times fewer rounds `--quick` makes."""
+"""`--quick` divides the number of rounds by this."""
 LEAST_ROUNDS = 3
 Measure = Callable[[int], Sequence[Row | Missing]]
 
@@ -38,7 +38,7 @@ GROUPS: dict[str, tuple[Measure, int]] = {
 
 
 def options(arguments: Sequence[str] | None) -> argparse.Namespace:
-    """What the user asks for."""
+    """Return the options that the user gave."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--only", metavar="NAME", action="append", choices=GROUPS, help=", ".join(GROUPS))
     parser.add_argument("--rounds", type=int, help="rounds of every measurement")
@@ -48,7 +48,7 @@ def options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 def rounds_of(name: str, asked: argparse.Namespace) -> int:
-    """Rounds of a group."""
+    """Return the number of rounds of a group."""
     usual = GROUPS[name][1]
     if asked.rounds:
         return int(asked.rounds)
@@ -56,7 +56,7 @@ def rounds_of(name: str, asked: argparse.Namespace) -> int:
 
 
 def measure(names: Sequence[str], asked: argparse.Namespace) -> Results:
-    """Measure these groups; a check that fails is a row of its own."""
+    """Measure these groups; a failed check becomes a row of its own."""
     results = Results(describe())
     for name in names:
         sys.stderr.write(f"measuring {name}\n")
@@ -70,7 +70,7 @@ def measure(names: Sequence[str], asked: argparse.Namespace) -> Results:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 1 if both sides of a comparison did not record the same."""
+    """Run the command; the exit code is 1 if the sides of a comparison did not record the same."""
     asked = options(arguments)
     results = measure(asked.only or list(GROUPS), asked)
     sys.stdout.write(terminal(results))

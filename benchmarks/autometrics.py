@@ -1,7 +1,7 @@
-"""autometrics in an environment of its own, because it pins an old prometheus_client.
+"""Measures autometrics in an environment of its own, because it pins an old prometheus_client.
 
-The environment is made once and kept in the user's cache; what runs in it is
-`autometrics_calls`, beside the floor of that environment.
+The environment is made once and kept in the user's cache; `autometrics_calls` runs
+in it, and measures the floor of that environment too.
 """
 
 import json
@@ -17,18 +17,18 @@ REQUIREMENT = "autometrics==1.0.0"
 ROOT = Path(__file__).parents[1]
 
 
-class Elsewhere(Exception):  # noqa: N818 (it says where the trouble is)
-    """The other environment cannot be made, or what runs in it failed."""
+class Elsewhere(Exception):  # noqa: N818 (the name says where the error is)
+    """The other environment cannot be made, or the program in it failed."""
 
 
 def measure_elsewhere(rounds: int) -> Times:
-    """Times of bare, floor and autometrics, measured in that environment."""
+    """Measure bare, floor and autometrics in that environment, and return their times."""
     command = [str(environment()), "-m", "benchmarks.autometrics_calls", str(rounds)]
     return dict(json.loads(_run(command)))
 
 
 def environment() -> Path:
-    """The Python of the environment, made when it is not there."""
+    """Return the Python of the environment, which is made if it does not exist."""
     version = f"{sys.version_info.major}.{sys.version_info.minor}"
     caches = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = caches / "mlmetrics-benchmarks" / f"{REQUIREMENT.replace('==', '-')}-python{version}"
@@ -41,7 +41,7 @@ def environment() -> Path:
 
 
 def _run(command: list[str]) -> str:
-    # The settings of this interpreter are not those of the other.
+    # Settings of this interpreter must not reach the other one.
     environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "AUTOMETRICS"))}
     done = subprocess.run(  # noqa: S603 (our own module, and pip)
         command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False

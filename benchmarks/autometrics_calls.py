@@ -1,4 +1,4 @@
-"""Runs in the environment of autometrics: its decorator beside the floor there; prints the times as JSON."""
+"""Runs in the environment of autometrics: measures its decorator and the floor, and prints the times as JSON."""
 
 import json
 import sys
@@ -11,7 +11,7 @@ from benchmarks.timing import Side, interleave
 
 
 def recorded() -> float:
-    """Calls of `noop` that autometrics has counted."""
+    """Return the number of calls of `noop` that autometrics has counted."""
     return sum(
         sample.value
         for family in REGISTRY.collect()

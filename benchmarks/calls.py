@@ -1,4 +1,4 @@
-"""Calls: decorated functions, coroutines, labels from arguments, timers and chunks, against the floor and peers."""
+"""Calls: decorated functions, coroutines, labels from arguments, timers and chunks, beside the floor and peers."""
 
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from itertools import repeat
@@ -16,7 +16,7 @@ MODEL = "gpt-4"
 
 
 def measure_calls(rounds: int) -> list[Row]:
-    """A decorated function beside the floor and the peers."""
+    """Measure a decorated function, the floor and the peers."""
     toolkit = Toolkit()
     tracked = calling(toolkit.metrics.track_inference(model=MODEL)(noop), toolkit.fold)
     ours = Side("ours", tracked, lambda: toolkit.calls(MODEL))
@@ -32,7 +32,7 @@ def measure_calls(rounds: int) -> list[Row]:
 
 
 def measure_autometrics(rounds: int) -> list[Row | Missing]:
-    """The same against autometrics, through the floor of the environment that it needs."""
+    """Compare a decorated function with autometrics, each as a multiple of the floor of its environment."""
     try:
         there = measure_elsewhere(rounds)
     except Elsewhere as problem:
@@ -48,7 +48,7 @@ def measure_autometrics(rounds: int) -> list[Row | Missing]:
 
 
 def measure_coroutines(rounds: int) -> list[Row]:
-    """A decorated coroutine function beside the floor written for one."""
+    """Measure a decorated coroutine function, and the floor written as a coroutine."""
     toolkit, pending = Toolkit(), Pending()
     tracked = toolkit.metrics.track_inference(model=MODEL)(async_noop)
     sides = [
@@ -60,7 +60,7 @@ def measure_coroutines(rounds: int) -> list[Row]:
 
 
 def measure_labels(rounds: int) -> list[Row]:
-    """A label that the call passes beside one that the declaration fixes."""
+    """Measure a label that is an argument of the call, and one that the decorator fixes."""
     toolkit = Toolkit()
 
     def ask(number: int, model: str) -> tuple[int, str]:
@@ -85,7 +85,7 @@ def measure_labels(rounds: int) -> list[Row]:
 
 
 def measure_timers(rounds: int) -> list[Row]:
-    """A timer around a block, beside the floor and the client's timer."""
+    """Measure a timer around a block, the floor, and prometheus_client's timer."""
     toolkit = Toolkit()
     inference_timer = toolkit.metrics.inference_timer
 
@@ -105,18 +105,18 @@ def measure_timers(rounds: int) -> list[Row]:
 
 
 def chunks(units: int) -> Generator[int]:
-    """So many chunks."""
+    """Yield this number of chunks."""
     yield from repeat(1, units)
 
 
 async def async_chunks(units: int) -> AsyncGenerator[int]:
-    """So many chunks, from an async generator."""
+    """Yield this number of chunks, from an async generator."""
     for chunk in repeat(1, units):
         yield chunk
 
 
 def measure_chunks(rounds: int) -> list[Row]:
-    """A chunk of a decorated generator, its gap recorded, beside the floor of a call."""
+    """Measure a chunk of a decorated generator with its interval, and the floor of a call."""
     toolkit = Toolkit()
 
     def loop(function: Callable[[int], Generator[int]], finish: Callable[[], object]) -> Callable[[int], None]:
@@ -137,7 +137,7 @@ def measure_chunks(rounds: int) -> list[Row]:
 
 
 def measure_async_chunks(rounds: int) -> list[Row]:
-    """The same for an async generator."""
+    """Measure a chunk of a decorated async generator with its interval, and the floor of a call."""
     toolkit = Toolkit()
 
     def loop(function: Callable[[int], AsyncGenerator[int]], finish: Callable[[], object]) -> Callable[[int], None]:
@@ -162,13 +162,13 @@ def measure_async_chunks(rounds: int) -> list[Row]:
 
 
 def _renamed(sides: tuple[Side, Side]) -> tuple[Side, Side]:
-    """The floor's own bare call, beside which there is the bare stream."""
+    """Rename the bare call of the floor, because `bare` is the bare stream here."""
     bare, floor = sides
     return Side("bare call", bare.run), floor
 
 
 def _chunks_of(toolkit: Toolkit) -> float:
-    """Chunks recorded: the first by its own metric, the others by the gap before them."""
+    """Return the recorded chunks: the first has its own metric, the others the interval before them."""
     toolkit.calls(MODEL)
     gaps = toolkit.value("ml_inference_chunk_interval_seconds_count", model=MODEL)
     return gaps + toolkit.value("ml_inference_first_chunk_seconds_count", model=MODEL)

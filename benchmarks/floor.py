@@ -1,6 +1,6 @@
-"""The floor: the least that measuring can cost, a closure that reads the clock twice and appends.
+"""The floor: the lowest possible cost of measuring, a closure that reads the clock twice and appends.
 
-Needs the standard library only, as `timing` does.
+It needs the standard library only, as `timing` does.
 """
 
 from collections.abc import Awaitable, Callable, Coroutine
@@ -12,7 +12,7 @@ from benchmarks.timing import Side
 
 
 class Pending:
-    """The lists that a floor appends to, and how many numbers have gone through them."""
+    """The lists that the floor appends to, and the count of all numbers that were appended."""
 
     def __init__(self) -> None:
         self.numbers: list[float] = []
@@ -25,7 +25,7 @@ class Pending:
         return self._emptied + len(self.numbers)
 
     def empty(self) -> None:
-        """Forget the numbers, not how many they were."""
+        """Remove the numbers, and keep their count."""
         self._emptied += len(self.numbers)
         self.numbers.clear()
         self.begun.clear()
@@ -42,7 +42,7 @@ async def async_noop(number: int) -> int:
 
 
 def floored(function: Callable[..., Any], pending: Pending) -> Callable[..., Any]:
-    """The function as the floor measures it."""
+    """Return the function, measured as the floor does."""
     append, clock = pending.numbers.append, perf_counter
 
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -55,7 +55,7 @@ def floored(function: Callable[..., Any], pending: Pending) -> Callable[..., Any
 
 
 def async_floored(function: Callable[..., Awaitable[Any]], pending: Pending) -> Callable[..., Coroutine[Any, Any, Any]]:
-    """The coroutine function as the floor measures it."""
+    """Return the coroutine function, measured as the floor does."""
     append, clock = pending.numbers.append, perf_counter
 
     async def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -68,7 +68,7 @@ def async_floored(function: Callable[..., Awaitable[Any]], pending: Pending) -> 
 
 
 def calling(function: Callable[..., Any], finish: Callable[[], object] = lambda: None) -> Callable[[int], None]:
-    """A loop of plain calls; `finish` brings in what has not been folded."""
+    """Return a loop of plain calls; `finish` folds what has not been folded yet."""
 
     def run(units: int) -> None:
         for _ in repeat(None, units):
@@ -79,7 +79,7 @@ def calling(function: Callable[..., Any], finish: Callable[[], object] = lambda:
 
 
 def drive(coroutine: Coroutine[Any, Any, Any]) -> None:
-    """Run a coroutine that never waits, without an event loop to pay for."""
+    """Run a coroutine that never waits, without the cost of an event loop."""
     try:
         coroutine.send(None)
     except StopIteration:
@@ -90,7 +90,7 @@ def drive(coroutine: Coroutine[Any, Any, Any]) -> None:
 def awaiting(
     function: Callable[..., Coroutine[Any, Any, Any]], finish: Callable[[], object] = lambda: None
 ) -> Callable[[int], None]:
-    """A loop of awaited calls."""
+    """Return a loop of awaited calls."""
 
     async def loop(units: int) -> None:
         for _ in repeat(None, units):
@@ -104,8 +104,8 @@ def awaiting(
 
 
 def floor_sides() -> tuple[Side, Side]:
-    """The function by itself, and the floor around it."""
+    """Return the sides `bare`, the function alone, and `floor`."""
     pending = Pending()
-    # The floor's list is emptied, as ours is by folding; the floor makes nothing of its numbers.
+    # The floor's list is emptied, as ours is by folding, but its numbers are not used.
     floor = calling(floored(noop, pending), pending.empty)
     return Side("bare", calling(noop)), Side("floor", floor, lambda: pending.recorded)

@@ -1,4 +1,4 @@
-"""The time that `import mlmetrics` takes, beside that of the three packages it depends on."""
+"""Measures the time of `import mlmetrics`, and of importing the three packages that it depends on."""
 
 import json
 import os
@@ -25,7 +25,7 @@ print(json.dumps([spent, sorted({{name.partition(".")[0] for name, module in sys
 
 
 def measure_imports(rounds: int) -> list[Row]:
-    """Both in new processes, one after the other."""
+    """Measure both imports in new processes, one after the other."""
     times: dict[str, list[float]] = {name: [] for name in STATEMENTS}
     with tempfile.TemporaryDirectory() as compiled:
         for name in STATEMENTS:

@@ -1,4 +1,4 @@
-"""Where a run was measured: the machine, Python, and the versions that were compared."""
+"""Describes where a run was measured: the machine, Python, and the versions that were compared."""
 
 import os
 import platform
@@ -23,7 +23,7 @@ COMPARED = (
 
 
 def describe() -> dict[str, object]:
-    """What a reader needs to judge the figures."""
+    """Return the machine and the versions that the figures were measured with."""
     return {
         "date": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "processor": processor(),
@@ -37,7 +37,7 @@ def describe() -> dict[str, object]:
 
 
 def processor() -> str:
-    """The model name of the processor."""
+    """Return the model name of the processor."""
     try:
         listed = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
@@ -46,7 +46,7 @@ def processor() -> str:
 
 
 def installed(name: str) -> str | None:
-    """The version of a distribution, None where it is not installed."""
+    """Return the version of a distribution; None if it is not installed."""
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Bytes a series, after it has recorded and has been scraped."""
+"""Measures the bytes of a series, after it has recorded and has been scraped."""
 
 import gc
 import tracemalloc
@@ -17,7 +17,7 @@ SERIES = 1000
 
 
 def our_histograms() -> tuple[object, float]:
-    """1,000 children of our accuracy histogram, one score each; kept, and how many were recorded."""
+    """Make 1,000 children of our accuracy histogram, with one score each; return what holds them, and their count."""
     toolkit = Toolkit(max_label_values=2 * SERIES)
     for number in range(SERIES):
         toolkit.metrics.track_parsing_accuracy("parser", f"type-{number}", 0.93)
@@ -26,7 +26,7 @@ def our_histograms() -> tuple[object, float]:
 
 
 def their_histograms() -> tuple[object, float]:
-    """The same in prometheus_client."""
+    """Make the same histograms in prometheus_client."""
     registry = CollectorRegistry()
     names = ("service", "parser", "doc_type")
     scores = Histogram("parsing_accuracy_score", "Scores.", names, buckets=ACCURACY_BUCKETS, registry=registry)
@@ -37,7 +37,7 @@ def their_histograms() -> tuple[object, float]:
 
 
 def our_calls() -> tuple[object, float]:
-    """1,000 decorated functions, each called once: duration, three outcomes, in progress."""
+    """Make 1,000 series of calls, with one call each: duration, three outcomes, in progress."""
     toolkit = Toolkit(max_label_values=2 * SERIES)
     for number in range(SERIES):
         toolkit.metrics.track_ml_inference(f"model-{number}", SERVICE, 0.2, success=True)
@@ -46,7 +46,7 @@ def our_calls() -> tuple[object, float]:
 
 
 def their_calls() -> tuple[object, float]:
-    """The same series in prometheus_client, each child looked up once."""
+    """Make the same series in prometheus_client, with each child looked up once."""
     registry = CollectorRegistry()
     names = ("service", "model", "operation")
     durations = Histogram("calls_seconds", "Calls.", names, buckets=LATENCY_BUCKETS_SECONDS, registry=registry)
@@ -64,7 +64,7 @@ def their_calls() -> tuple[object, float]:
 
 
 def measure_memory(_rounds: int) -> list[Row]:
-    """Both, beside prometheus_client; allocations are counted, so one round is enough."""
+    """Measure both, and the same in prometheus_client; allocations are counted, so one round is enough."""
     return [
         _row("memory/histogram", our_histograms, their_histograms),
         _row("memory/call", our_calls, their_calls),
@@ -77,7 +77,7 @@ def _row(name: str, ours: Callable[[], tuple[object, float]], theirs: Callable[[
 
 
 def _bytes(make: Callable[[], tuple[object, float]]) -> float:
-    make()  # what is made once in a process belongs to no series
+    make()  # what is made once in a process is not part of a series
     gc.collect()
     tracemalloc.start()
     kept, recorded = make()

@@ -1,4 +1,4 @@
-"""The toolkit under measurement: on a registry of its own, folded to the last number, and asked what it counted."""
+"""The toolkit that is measured: it has its own registry, folds everything, and returns what it counted."""
 
 from prometheus_client import CollectorRegistry
 
@@ -17,11 +17,11 @@ class Toolkit:
         self.metrics = MLMetrics(SERVICE, self.registry, max_label_values=max_label_values, slow_seconds=slow_seconds)
 
     def fold(self) -> None:
-        """Fold what has been appended, as a scrape would: the work belongs to what is measured."""
+        """Fold what has been appended, as a scrape does, because this work is part of the cost."""
         hold(self.metrics.store.fold_all)
 
     def value(self, name: str, **labels: str) -> float:
-        """The sum of all samples of this name that have these labels."""
+        """Return the sum of all samples of this name that have these labels."""
         return sum(
             sample.value
             for family in self.registry.collect()
@@ -30,7 +30,7 @@ class Toolkit:
         )
 
     def calls(self, model: str) -> float:
-        """Calls of a model that succeeded; duration and outcome agree, and nothing else is left over.
+        """Return the successful calls of a model; check that durations and outcomes agree, and nothing else is there.
 
         Raises:
             NotTheSameError: they disagree, or a call failed or is still in progress.

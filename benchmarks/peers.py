@@ -1,4 +1,4 @@
-"""What others offer for a call: prometheus_client's timer, the hand-written style, OpenTelemetry."""
+"""The alternatives for calls: prometheus_client's timer, the hand-written style, OpenTelemetry."""
 
 from collections.abc import Callable
 from itertools import repeat
@@ -17,25 +17,25 @@ MODEL, SERVICE = "gpt-4", "benchmark"
 
 
 def histogram(registry: CollectorRegistry) -> Histogram:
-    """A histogram with the labels and buckets of ours."""
+    """Return a histogram with the same labels and buckets as ours."""
     names = ("service", "model", "operation")
     return Histogram("calls_seconds", "Calls.", names, registry=registry, buckets=LATENCY_BUCKETS_SECONDS)
 
 
 def sample(registry: CollectorRegistry, name: str) -> float:
-    """The sum of all samples of this name."""
+    """Return the sum of all samples of this name."""
     return sum(found.value for family in registry.collect() for found in family.samples if found.name == name)
 
 
 def histogram_time() -> Side:
-    """prometheus_client's timer on a bound child, as a decorator."""
+    """Return the side that decorates with prometheus_client's timer on a bound child."""
     registry = CollectorRegistry()
     timed = histogram(registry).labels(SERVICE, MODEL, "").time()(noop)
     return Side("histogram_time", calling(timed), lambda: sample(registry, "calls_seconds_count"))
 
 
 def histogram_block() -> Side:
-    """The same around a block."""
+    """Return the side that times a block with the histogram's timer."""
     registry = CollectorRegistry()
     child = histogram(registry).labels(SERVICE, MODEL, "")
 
@@ -48,7 +48,7 @@ def histogram_block() -> Side:
 
 
 def handwritten() -> Side:
-    """What the first users wrote in every endpoint: a start, and two look-ups by label when done."""
+    """Return what users write by hand in every endpoint: a start, and two look-ups by label at the end."""
     registry = CollectorRegistry()
     durations = histogram(registry)
     names = ("service", "model", "operation", "outcome")
@@ -76,7 +76,7 @@ def _agreed(registry: CollectorRegistry) -> float:
 
 
 def opentelemetry() -> Side:
-    """OpenTelemetry's metrics SDK: one record and one add, with the same attributes and bounds."""
+    """Return the side of OpenTelemetry's metrics SDK: one record and one add, with the same attributes and bounds."""
     reader = InMemoryMetricReader()
     meter = MeterProvider([reader]).get_meter("benchmark")
     bounds = LATENCY_BUCKETS_SECONDS

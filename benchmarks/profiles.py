@@ -1,7 +1,7 @@
-"""Where the time of a row goes: `python -m benchmarks.profiles call|request|scrape|import`.
+"""Shows where the time of a row is spent: `python -m benchmarks.profiles call|request|scrape|import`.
 
-The parts of a call are too short for a profiler: they are measured by leaving them out,
-each step of the wrapper beside the one before it. The others are profiled as they are.
+The parts of a call are too short for a profiler. So variants of the wrapper are measured, each with
+one step more than the one before. The other rows are run under a profiler.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ Step = Callable[[Pending], Callable[[int], int]]
 
 
 def forwarded(_pending: Pending) -> Callable[..., int]:
-    """A closure that only calls."""
+    """Return a closure that calls the function and does nothing else."""
 
     def wrapper(*args: Any, **kwargs: Any) -> int:
         return noop(*args, **kwargs)
@@ -40,7 +40,7 @@ def forwarded(_pending: Pending) -> Callable[..., int]:
 
 
 def begun(pending: Pending) -> Callable[..., int]:
-    """The floor, and an append when the call begins."""
+    """Return the floor with an append when the call begins."""
     begin, append, clock = pending.begun.append, pending.numbers.append, perf_counter
 
     def wrapper(*args: Any, **kwargs: Any) -> int:
@@ -54,7 +54,7 @@ def begun(pending: Pending) -> Callable[..., int]:
 
 
 def looked_at(pending: Pending) -> Callable[..., int]:
-    """The same, and a look at the type of the result."""
+    """Return the same with a check of the result's type."""
     begin, append, clock, plain = pending.begun.append, pending.numbers.append, perf_counter, PLAIN
 
     def wrapper(*args: Any, **kwargs: Any) -> int:
@@ -71,7 +71,7 @@ def looked_at(pending: Pending) -> Callable[..., int]:
 
 
 def bounded(pending: Pending) -> Callable[..., int]:
-    """The same, and the questions whether the call was slow and whether it is time to fold."""
+    """Return the same with two checks: whether the call was slow, and whether it is time to fold."""
     begin, append, clock, plain, all_begun = (
         *(pending.begun.append, pending.numbers.append),
         *(perf_counter, PLAIN, pending.begun),
@@ -102,7 +102,7 @@ STEPS: dict[str, Step] = {
 
 
 def profile_call() -> None:
-    """What each step of a recorded call adds."""
+    """Measure what each step of a recorded call adds."""
     sides = [Side("bare", calling(noop))]
     for name, step in STEPS.items():
         pending = Pending()
@@ -119,7 +119,7 @@ def profile_call() -> None:
 
 
 def profile_request() -> None:
-    """Functions of a request to the instrumented app."""
+    """Print the functions that a request to the instrumented app calls."""
     loop = asyncio.new_event_loop()
     side = our_requests(loop)
     side.run(REQUESTS)
@@ -128,7 +128,7 @@ def profile_request() -> None:
 
 
 def profile_scrape() -> None:
-    """Functions of a scrape in text, every series changed."""
+    """Print the functions that a scrape in text calls when every series has changed."""
     filled = Filled()
     text(filled.registry)
     filled.change()
@@ -136,7 +136,7 @@ def profile_scrape() -> None:
 
 
 def profile_import() -> None:
-    """Modules, the longest first."""
+    """Print the modules that are imported, the slowest first."""
     command = [sys.executable, "-X", "importtime", "-c", "import prometheus_client, structlog, wrapt, mlmetrics"]
     done = subprocess.run(  # noqa: S603 (our own program)
         command, cwd=Path(__file__).parents[1], capture_output=True, text=True, check=True

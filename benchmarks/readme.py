@@ -12,7 +12,7 @@ GENERATED = re.compile(r"(?<=<!-- results -->\n).*?(?=<!-- end of results -->)",
 
 
 def section(results: Results) -> str:
-    """The machine and the table."""
+    """Return the machine and the table as Markdown."""
     machine = results.machine
     versions = ", ".join(f"{name} {version}" for name, version in machine["versions"].items())
     where = (
@@ -23,7 +23,7 @@ def section(results: Results) -> str:
 
 
 def filled(text: str, results: Results) -> str:
-    """The README with these results between its markers."""
+    """Return the README with these results between its markers."""
     replaced, places = GENERATED.subn(lambda _: section(results), text)
     if places != 1:
         raise ValueError(f"README.md has {places} places for the results; expected one pair of markers")

@@ -1,4 +1,4 @@
-"""What each middleware adds to a request of the same FastAPI app, called in process."""
+"""Measures what each middleware adds to a request of the same FastAPI app, called in process."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
@@ -42,7 +42,7 @@ SCOPE: Mapping[str, Any] = {
 
 
 def make_app() -> FastAPI:
-    """The app that all sides serve."""
+    """Return the app that all sides serve."""
     app = FastAPI()
 
     @app.get(ROUTE)
@@ -53,12 +53,12 @@ def make_app() -> FastAPI:
 
 
 async def receive() -> dict[str, Any]:
-    """An empty body."""
+    """Return an empty body."""
     return {"type": "http.request", "body": b"", "more_body": False}
 
 
 async def send(message: Mapping[str, Any]) -> None:
-    """See that the app answers as it should, and drop the answer."""
+    """Check the answer of the app, and drop it."""
     if message["type"] == "http.response.start" and message["status"] != OK:
         raise NotTheSameError(f"answered {message['status']}")
 
@@ -66,7 +66,7 @@ async def send(message: Mapping[str, Any]) -> None:
 def requesting(
     app: Callable[..., Awaitable[None]], loop: asyncio.AbstractEventLoop, finish: Callable[[], object] = lambda: None
 ) -> Callable[[int], None]:
-    """A loop of requests, one after the other."""
+    """Return a loop of requests, one after the other."""
 
     async def requests(units: int) -> None:
         for _ in repeat(None, units):
@@ -80,14 +80,14 @@ def requesting(
 
 
 def ours(loop: asyncio.AbstractEventLoop) -> Side:
-    """Ours, as `instrument` sets it up."""
+    """Return our side, as `instrument` sets it up."""
     app, toolkit = make_app(), Toolkit()
     toolkit.metrics.instrument(app, service_name=SERVICE)
     return Side("ours", requesting(app, loop, toolkit.fold), lambda: _requests(toolkit))
 
 
 def _requests(toolkit: Toolkit) -> float:
-    """Requests by route and status; durations agree, and none is in progress."""
+    """Return the requests by route and status; check that durations agree and that none is in progress."""
     counted = toolkit.value("fastapi_requests_total", method="GET", route=ROUTE, status="200")
     timed = toolkit.value("fastapi_request_duration_seconds_count", method="GET", route=ROUTE)
     all_requests, running = toolkit.value("fastapi_requests_total"), toolkit.value("fastapi_requests_in_progress")
@@ -97,21 +97,21 @@ def _requests(toolkit: Toolkit) -> float:
 
 
 def instrumentator(loop: asyncio.AbstractEventLoop) -> Side:
-    """prometheus-fastapi-instrumentator as its README sets it up."""
+    """Return the side of prometheus-fastapi-instrumentator, as its README sets it up."""
     app, registry = make_app(), CollectorRegistry()
     Instrumentator(registry=registry).instrument(app)
     return Side("instrumentator", requesting(app, loop), lambda: sample(registry, "http_requests_total"))
 
 
 def starlette_exporter_side(loop: asyncio.AbstractEventLoop) -> Side:
-    """starlette_exporter as its README sets it up; it knows the client's own registry only."""
+    """Return the side of starlette_exporter, as its README sets it up; it uses the client's default registry only."""
     app = make_app()
     app.add_middleware(starlette_exporter.PrometheusMiddleware)
     return Side("starlette_exporter", requesting(app, loop), lambda: sample(REGISTRY, "starlette_requests_total"))
 
 
 def opentelemetry(loop: asyncio.AbstractEventLoop) -> Side:
-    """OpenTelemetry's instrumentation with the metrics SDK, and no tracer set up."""
+    """Return the side of OpenTelemetry's instrumentation, with the metrics SDK and without a tracer."""
     app, reader = make_app(), InMemoryMetricReader()
     FastAPIInstrumentor.instrument_app(app, meter_provider=MeterProvider([reader]))
     return Side("opentelemetry", requesting(app, loop), lambda: _read(reader))
@@ -132,7 +132,7 @@ def _read(reader: InMemoryMetricReader) -> float:
 
 
 class ByHand(BaseHTTPMiddleware):
-    """What teams write themselves: three metrics, looked up by label at every request."""
+    """Middleware as teams write it by hand: three metrics, looked up by label at every request."""
 
     def __init__(self, app: Any, registry: CollectorRegistry) -> None:
         super().__init__(app)
@@ -157,7 +157,7 @@ class ByHand(BaseHTTPMiddleware):
 
 
 def base_http(loop: asyncio.AbstractEventLoop) -> Side:
-    """A hand-written `BaseHTTPMiddleware`."""
+    """Return a hand-written `BaseHTTPMiddleware`."""
     app, registry = make_app(), CollectorRegistry()
     app.add_middleware(ByHand, registry=registry)
     return Side("base_http", requesting(app, loop), lambda: sample(registry, "requests_total"))
@@ -167,7 +167,7 @@ PEERS = (instrumentator, starlette_exporter_side, base_http, opentelemetry)
 
 
 def measure_requests(rounds: int) -> list[Row]:
-    """All middlewares beside the bare app."""
+    """Measure all middlewares and the bare app."""
     loop = asyncio.new_event_loop()
     try:
         sides = [Side("bare", requesting(make_app(), loop)), ours(loop), *(peer(loop) for peer in PEERS)]

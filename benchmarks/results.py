@@ -1,4 +1,4 @@
-"""The rows of the result: what each promises, what was measured, and whether that is kept."""
+"""The rows of the result: the target of each, what was measured, and whether the target is met."""
 
 import json
 import statistics
@@ -12,7 +12,7 @@ from benchmarks.timing import Ratio
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What a row compares, and the bound that its ratio has to keep; None for a row that only informs."""
+    """What a row compares, and the bound for its ratio; None for a row without a target."""
 
     what: str
     at_most: float | None = None
@@ -26,7 +26,7 @@ class Target:
         return "" if self.at_least is None else f"≥ {self.at_least:g}"
 
     def verdict(self, ratio: float) -> str:
-        """Whether a ratio keeps the bound."""
+        """Return whether a ratio is within the bound."""
         if self.at_most is not None:
             return "met" if ratio <= self.at_most else "missed"
         if self.at_least is not None:
@@ -85,7 +85,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Missing:
-    """A row that could not be measured, and why. `wrong` is a check that failed, not a tool that lacks."""
+    """A row that could not be measured, and why. `wrong` says that a check failed, not that a tool is missing."""
 
     name: str
     why: str
@@ -108,7 +108,7 @@ class Results:
 
 
 def load(path: Path) -> Results:
-    """Read what `Results.save` has written."""
+    """Read results that `save` has written."""
     kept = json.loads(path.read_text(encoding="utf-8"))
     results = Results(kept["machine"], [], [Missing(**missing) for missing in kept["missing"]])
     for row in kept["rows"]:
@@ -118,10 +118,10 @@ def load(path: Path) -> Results:
 
 
 def verdict(row: Row) -> str:
-    """Whether a row keeps its target."""
+    """Return whether a row meets its target."""
     return TARGETS[row.name].verdict(row.ratio.value)
 
 
 def medians(**sides: Sequence[float]) -> dict[str, float]:
-    """The median of each side, rounded to what a reader can use."""
+    """Return the median of each side, rounded for reading."""
     return {name: round(statistics.median(values), 1) for name, values in sides.items()}

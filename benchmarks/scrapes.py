@@ -1,4 +1,4 @@
-"""A scrape of 1,000 calls' series, 18 buckets each: idle, all changed, and while others record."""
+"""Measures scrapes of 1,000 models' series: without changes, with all series changed, and while threads record."""
 
 import statistics
 import threading
@@ -42,14 +42,14 @@ class Filled:
         self.change()
 
     def change(self) -> None:
-        """Record some calls of every model, whose latencies lie about a median of its own."""
+        """Record some calls of every model, with latencies around a median of the model."""
         for model in range(SERIES):
             for seconds in latencies(self._random, model, CALLS_BETWEEN):
                 self.toolkit.metrics.track_ml_inference(f"model-{model}", SERVICE, seconds, success=True)
 
 
 def latencies(source: Random, model: int, calls: int) -> list[float]:
-    """Durations of so many calls of a model."""
+    """Return this number of durations of a model's calls."""
     median = log(FASTEST_SECONDS) + log(SLOWEST_SECONDS / FASTEST_SECONDS) * model / SERIES
     return [source.lognormvariate(median, SPREAD) for _ in range(calls)]
 
@@ -69,7 +69,7 @@ class Native:
         self.change()
 
     def change(self) -> None:
-        """The same for these."""
+        """Record a round of calls in every series, as `Filled.change` does."""
         for model in range(SERIES):
             labels = (SERVICE, f"model-{model}", "")
             self.running.labels(*labels)
@@ -80,12 +80,12 @@ class Native:
 
 
 def text(registry: CollectorRegistry) -> bytes:
-    """Ours, 0.0.4."""
+    """Return our text in the format 0.0.4."""
     return render(registry, openmetrics=False)
 
 
 def openmetrics(registry: CollectorRegistry) -> bytes:
-    """Ours, OpenMetrics 1.0.0."""
+    """Return our text in the format OpenMetrics 1.0.0."""
     return render(registry, openmetrics=True)
 
 
@@ -96,7 +96,7 @@ FORMATS: dict[str, tuple[Write, Write]] = {
 
 
 def measure_scrapes(rounds: int) -> list[Row]:
-    """Both formats, of series that stand still and of series that have all changed."""
+    """Measure both formats, for series that have not changed and for series that have all changed."""
     filled, native = Filled(), Native()
     rows = []
     with collecting(on=False):
@@ -113,7 +113,7 @@ def measure_scrapes(rounds: int) -> list[Row]:
 
 
 def _check(filled: Filled, ours: Write, theirs: Write) -> None:
-    """Both write the same bytes, of all the series there should be."""
+    """Check that both sides write the same bytes, with all the expected series."""
     filled.change()
     expected, written = theirs(filled.registry), ours(filled.registry)
     if written != expected:
@@ -145,7 +145,7 @@ def _row(name: str, times: Times) -> Row:
 
 
 def measure_scrape_p99(rounds: int) -> list[Row]:
-    """How long a recording takes at its slowest hundredth, while a thread scrapes without pause."""
+    """Measure the 99th percentile of a recording's time, alone and while a thread scrapes without pause."""
     filled = Filled()
     track = filled.toolkit.metrics.track_inference
     functions = [track(model=f"model-{number}")(noop) for number in range(THREADS)]
@@ -172,7 +172,7 @@ def _scrape(registry: CollectorRegistry, stop: threading.Event) -> None:
 
 
 def _p99(functions: Sequence[Callable[[int], int]]) -> float:
-    """The 99th percentile of all threads' calls."""
+    """Return the 99th percentile of all threads' calls."""
     taken: list[list[int]] = [[] for _ in functions]
 
     def record(function: Callable[[int], int], append: Callable[[int], None]) -> None:

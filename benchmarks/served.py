@@ -1,4 +1,4 @@
-"""The throughput of a FastAPI app under `wrk`: uvicorn with the bare app, and with the instrumented one."""
+"""Measures the throughput of a FastAPI app with `wrk`: uvicorn with the bare app and with the instrumented one."""
 
 import os
 import re
@@ -26,7 +26,7 @@ START_SECONDS = 30
 
 
 def measure_served(rounds: int) -> list[Row | Missing]:
-    """Short runs in turn against both servers."""
+    """Measure both servers in short runs, in turn."""
     wrk = shutil.which("wrk")
     if wrk is None:
         return [Missing("served/throughput", "wrk is not installed")]
@@ -58,14 +58,14 @@ class Server:
     process: "subprocess.Popen[bytes]"
 
     def processor_seconds(self) -> float:
-        """Processor time that it has used."""
+        """Return the processor time that it has used."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
         return sum(int(ticks) for ticks in fields[11:13]) / os.sysconf("SC_CLK_TCK")
 
 
 @contextmanager
 def _serving(name: str) -> Iterator[Server]:
-    """A uvicorn with one of the apps of `served_app`, until the block ends."""
+    """Run uvicorn with one of the apps of `served_app` until the block ends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -92,7 +92,7 @@ def _listening(server: Server) -> Server:
 
 
 def _wrk(wrk: str, server: Server, seconds: int) -> tuple[int, float]:
-    """Requests that were answered, and how many a second."""
+    """Return the number of answered requests, and how many a second."""
     options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
     command = [wrk, *options, f"http://127.0.0.1:{server.port}/items/42"]
     done = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=True)  # noqa: S603 (wrk)
@@ -104,7 +104,7 @@ def _wrk(wrk: str, server: Server, seconds: int) -> tuple[int, float]:
 
 
 def _check(server: Server, answered: int, runs: int) -> None:
-    """What was answered has been counted; each run leaves at most its connections unfinished."""
+    """Check that every answered request was counted; each run leaves at most its connections unfinished."""
     with urllib.request.urlopen(f"http://127.0.0.1:{server.port}/metrics") as response:
         families = list(text_string_to_metric_families(response.read().decode()))
     samples = [sample for family in families for sample in family.samples]

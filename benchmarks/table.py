@@ -1,4 +1,4 @@
-"""The result as text: a table for the terminal, the same as Markdown for the README."""
+"""The results as text: a table for the terminal, and the same table as Markdown for the README."""
 
 from collections.abc import Iterator, Sequence
 
@@ -9,7 +9,7 @@ ROUNDED_FROM = 100
 
 
 def lines(results: Results) -> Iterator[tuple[str, ...]]:
-    """The cells of each row, in the order of the targets."""
+    """Yield the cells of each row, in the order of the targets."""
     rows = {row.name: row for row in results.rows}
     missing = {row.name: row.why for row in results.missing}
     for name, target in TARGETS.items():
@@ -20,7 +20,7 @@ def lines(results: Results) -> Iterator[tuple[str, ...]]:
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """One row as text."""
+    """Return one row as text."""
     target, ratio = TARGETS[row.name], row.ratio
     sides = ", ".join(f"{name} {number(value)}" for name, value in row.sides.items())
     spread = f"{ratio.low:.2f} … {ratio.high:.2f}"
@@ -28,12 +28,12 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def number(value: float) -> str:
-    """Three digits or so, thousands apart."""
+    """Return a number with about three digits, or with separated thousands."""
     return f"{value:,.0f}" if abs(value) >= ROUNDED_FROM else f"{value:.3g}"
 
 
 def terminal(results: Results) -> str:
-    """Columns of equal width."""
+    """Return the table with aligned columns."""
     rows = [HEADINGS, *lines(results)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
     return "\n".join(_padded(row, widths) for row in rows) + "\n"
@@ -44,6 +44,6 @@ def _padded(row: Sequence[str], widths: Sequence[int]) -> str:
 
 
 def markdown(results: Results) -> str:
-    """A table for the README."""
+    """Return a table for the README."""
     rows = [HEADINGS, ("---",) * len(HEADINGS), *lines(results)]
     return "\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n"

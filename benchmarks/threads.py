@@ -1,4 +1,4 @@
-"""Eight threads that record into one series, against a bound histogram and counter."""
+"""Measures eight threads that record into one series, compared with a bound histogram and counter."""
 
 import threading
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Call = Callable[[int], int]
 
 
 def bound_metrics(registry: CollectorRegistry) -> Call:
-    """A function that times itself into bound children."""
+    """Return a function that records its time into bound children."""
     observe = histogram(registry).labels(SERVICE, MODEL, "").observe
     names = ("service", "model", "operation", "outcome")
     inc = Counter("calls", "Calls.", names, registry=registry).labels(SERVICE, MODEL, "", "success").inc
@@ -35,7 +35,7 @@ def bound_metrics(registry: CollectorRegistry) -> Call:
 
 
 def measure_threads(rounds: int) -> list[Row]:
-    """Calls a second of all threads together; every one must have been counted."""
+    """Measure the calls a second of all threads together, and check that every call was counted."""
     toolkit, registry = Toolkit(), CollectorRegistry()
     ours, theirs = toolkit.metrics.track_inference(model=MODEL)(noop), bound_metrics(registry)
     throughput: dict[str, list[float]] = {"ours": [], "theirs": []}

@@ -1,8 +1,8 @@
-"""Interleaved timing: in every round each side runs a slice, so that noise falls on all alike.
+"""Interleaved timing: in every round each side runs for a short slice, so that noise affects all sides equally.
 
-The clock is the processor time of the measuring thread: what other processes take is left out.
+The clock is the processor time of the measuring thread, so that the work of other processes is not counted.
 
-Needs the standard library only: it also runs in environments that have nothing of ours.
+The module needs the standard library only, because it also runs in environments without mlmetrics.
 """
 
 import gc
@@ -23,15 +23,15 @@ Times = Mapping[str, Sequence[float]]
 
 
 class NotTheSameError(Exception):
-    """A side did not record what it was given, so there is nothing to compare."""
+    """A side did not record every unit, so that its time cannot be compared."""
 
 
 @dataclass(frozen=True, slots=True)
 class Side:
     """One way to do the same thing.
 
-    `run` does so many units and leaves nothing unfolded; `recorded` says how many units were
-    recorded in all, and is None where nothing is recorded.
+    `run` does the given number of units and folds them; `recorded` returns how many units were
+    recorded in all, and is None if the side records nothing.
     """
 
     name: str
@@ -50,7 +50,7 @@ class Ratio:
 
 @contextmanager
 def collecting(*, on: bool) -> Iterator[None]:
-    """Garbage collection on or off meanwhile, for all sides alike."""
+    """Turn garbage collection on or off during the block, the same for all sides."""
     gc.collect()
     if not on:
         gc.disable()
@@ -61,7 +61,7 @@ def collecting(*, on: bool) -> Iterator[None]:
 
 
 def prove(sides: Sequence[Side], units: int = PROOF_UNITS) -> None:
-    """Run each side, and see that it recorded every unit once.
+    """Run each side, and check that it recorded every unit once.
 
     Raises:
         NotTheSameError: a side recorded more or less.
@@ -74,9 +74,9 @@ def prove(sides: Sequence[Side], units: int = PROOF_UNITS) -> None:
 
 
 def interleave(sides: Sequence[Side], rounds: int, proof_units: int = PROOF_UNITS, *, collector: bool = False) -> Times:
-    """Nanoseconds a unit of each side in each round; counts are checked before and after.
+    """Return the nanoseconds a unit of each side in each round; counts are checked before and after.
 
-    `collector` leaves garbage collection on, for sides that make what only it can free.
+    `collector` leaves garbage collection on, for sides whose objects only the collector can free.
     """
     prove(sides, proof_units)
     with collecting(on=collector):
@@ -94,7 +94,7 @@ def interleave(sides: Sequence[Side], rounds: int, proof_units: int = PROOF_UNIT
 
 
 def _units_of_a_slice(side: Side) -> int:
-    """As many units as fill a slice, from runs that also warm the side up."""
+    """Return the number of units that fill a slice, measured in runs that also warm the side up."""
     units = LEAST_UNITS
     while (spent := _time_a_slice(side, units) * units) < SLICE_NS / 4 and units < MOST_UNITS:
         units *= 2
@@ -111,12 +111,12 @@ def _time_a_slice(side: Side, units: int) -> float:
 
 
 def added(times: Times, name: str, bare: str = "bare") -> list[float]:
-    """What a side costs more than doing nothing, round by round."""
+    """Return what a side costs more than the bare side, for each round."""
     return [with_it - without for with_it, without in zip(times[name], times[bare], strict=True)]
 
 
 def ratio(above: Sequence[float], below: Sequence[float]) -> Ratio:
-    """How many times `below` goes into `above`."""
+    """Return the ratio of `above` to `below`."""
     single = [a / b for a, b in zip(above, below, strict=True) if b > 0]
     low, _, high = statistics.quantiles(single, n=4) if len(single) > 1 else single * 3
     return Ratio(statistics.median(above) / statistics.median(below), low, high)

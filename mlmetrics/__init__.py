@@ -87,5 +87,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """What there is, and what is there once it is asked for."""
+    """Return the names that are loaded, and those that will be when they are asked for."""
     return sorted({*globals(), *__all__})

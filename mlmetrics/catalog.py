@@ -64,7 +64,7 @@ class Metric:
 
 
 def _operation_rows(prefix: str, noun: str, labels: tuple[str, ...]) -> tuple[Metric, Metric, Metric, Metric]:
-    """The four metrics of every operation: duration, finished calls, errors by type, calls in progress."""
+    """Return the four metrics of every operation: duration, finished calls, errors by type, calls in progress."""
     return (
         Metric(
             f"{prefix}_duration_seconds",

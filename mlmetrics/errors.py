@@ -1,8 +1,8 @@
-"""The one small tree of errors that mlmetrics raises, none of them while a call is recorded."""
+"""The exceptions that mlmetrics raises. None of them is raised while a call is recorded."""
 
 
 class MLMetricsError(Exception):
-    """Root of every error that mlmetrics raises on purpose."""
+    """Base class of every error that mlmetrics raises on purpose."""
 
 
 class DeclarationError(MLMetricsError, ValueError):
@@ -10,11 +10,11 @@ class DeclarationError(MLMetricsError, ValueError):
 
 
 class ConfigurationError(MLMetricsError, ValueError):
-    """`configure`, `MLMetrics` or a configuration file got a value that cannot work."""
+    """`configure`, `MLMetrics` or a configuration file was given a value that cannot work."""
 
 
 class MissingExtraError(MLMetricsError, ImportError):
-    """What was called needs an extra of the package that is not installed."""
+    """The function needs an extra of the package that is not installed."""
 
 
 class RegistrationError(MLMetricsError, ValueError):

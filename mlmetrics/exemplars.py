@@ -27,7 +27,7 @@ def tracing() -> bool:
 
 
 def current(value: float) -> Exemplar | None:
-    """An exemplar with this value and the ids of the span that is recording now; None if there is no span."""
+    """Return an exemplar with this value and the ids of the span that is recording now; None if there is no span."""
     trace = sys.modules.get("opentelemetry.trace")
     if trace is None:
         return None

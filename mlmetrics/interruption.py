@@ -1,8 +1,9 @@
-"""Whose exception it is: that of the code which was running, or that of a signal handler which broke into it.
+"""Tells whether a signal handler raised an exception, or the code that the handler interrupted.
 
-Code of the user's runs on behalf of a measurement, and what it raises is counted, not passed
-on. A signal handler may raise while it runs (a time-out's alarm does), and that exception is
-meant for the program: everything that catches exceptions here asks first, and lets it through.
+A measurement runs code of the user, such as a function that computes a label; its exceptions are
+counted and not passed on. A signal handler can raise while that code runs, for example when an
+alarm ends a time limit. That exception is meant for the program: code of mlmetrics that catches
+exceptions calls `interrupted` first, and lets such an exception through.
 """
 
 import inspect
@@ -14,12 +15,12 @@ _SIGNALS = signal.valid_signals()
 
 
 def interrupted(error: BaseException) -> bool:
-    """Whether a signal handler raised this error.
+    """Return whether a signal handler raised this error.
 
-    CPython calls a handler with the number of the signal and the frame that it broke into, so
-    in the traceback a handler stands beneath a frame that is one of its own arguments. An
-    exception that `PyThreadState_SetAsyncExc` put into a thread leaves no such trace: it cannot
-    be told from one that the interrupted code raised.
+    CPython calls a handler with the number of the signal and the interrupted frame. So in the
+    traceback, the frame of a handler follows a frame that is one of its own arguments. An
+    exception that `PyThreadState_SetAsyncExc` raises in a thread has no such mark: it looks like
+    an exception of the interrupted code.
     """
     entry = error.__traceback__
     while entry is not None and (inner := entry.tb_next) is not None:
@@ -29,12 +30,13 @@ def interrupted(error: BaseException) -> bool:
     return False
 
 
-def _handles(handler: FrameType, broken_into: FrameType) -> bool:
-    """Whether a frame was called as a signal handler is, whatever stands before these two arguments."""
+def _handles(handler: FrameType, interrupted_frame: FrameType) -> bool:
+    """Return whether a frame is a signal handler: two adjacent arguments are a signal and the interrupted frame."""
     code, local = handler.f_code, handler.f_locals
     arguments = [local.get(name) for name in code.co_varnames[: code.co_argcount]]
     if code.co_flags & inspect.CO_VARARGS:
         arguments += local.get(code.co_varnames[code.co_argcount + code.co_kwonlyargcount], ())
     return any(
-        frame is broken_into and type(number) is int and number in _SIGNALS for number, frame in pairwise(arguments)
+        frame is interrupted_frame and type(number) is int and number in _SIGNALS
+        for number, frame in pairwise(arguments)
     )

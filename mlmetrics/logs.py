@@ -37,7 +37,7 @@ class Failures(Protocol):
 
 
 def logger() -> Any:
-    """The logger of mlmetrics: structlog's if the program has configured structlog, else the standard library's."""
+    """Return the logger of mlmetrics: structlog's if the program configured structlog, else the standard library's."""
     return _structured if structlog.is_configured() else _standard
 
 

@@ -143,7 +143,7 @@ class MLMetrics(Tracking, Timing, Serving):
 
 
 def _toolkit_here(service: str | None, store: Store) -> MLMetrics:
-    """A toolkit for a store of this process; called when a toolkit is unpickled."""
+    """Return a toolkit for a store of this process; called when a toolkit is unpickled."""
     registry = registry_of(store)
     return MLMetrics(service) if registry is None else MLMetrics(service, registry)
 

@@ -1,6 +1,6 @@
 """Prints the lowest version of every dependency that pyproject.toml allows, as constraints for pip.
 
-What has to be older than its newest release beside them stands in the dependency group `lowest`.
+The dependency group `lowest` has further upper limits that these versions need.
 """
 
 import re

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs those of the Debian packages $@ that are missing: with apt-get, as root.
-# Where that cannot be, it says what to do and lets the caller go on without them.
+# If that is not possible, it prints what to do, and the caller continues without them.
 set -euo pipefail
 
 missing=()

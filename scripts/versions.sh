@@ -3,7 +3,7 @@
 # each Python; each in a virtual environment of its own, .venv-PYTHON-VERSIONS. The arguments go to pytest.
 #
 # SHORT=1 is what CI runs: the runtime's tests, with the lowest versions and with those of constraints.txt, on the
-# oldest and the newest Python. A Python that is missing is passed over with a word, and fails where CI is set.
+# oldest and the newest Python. A missing Python is reported and skipped; with CI set, it is an error.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -17,7 +17,7 @@ else
   what=(-e ".[fastapi,cli,demo]" --group test)
   left_out=()
 fi
-# Not of the runtime, or slow, or the same on every version: `make test` runs them. (Those of the dashboards start
+# Tests not of the runtime, slow, or independent of versions: `make test` runs them. (Those of the dashboards start
 # services in threads, and anyio 4.3, which the lowest versions need, cannot always be imported by several at once.)
 left_out+=(benchmarks integration packaging typing monitoring/grafana monitoring/test_mutation.py monitoring/verify)
 

@@ -1,4 +1,4 @@
-"""What tests start on loopback in Python itself: ASGI applications, and a receiver of webhooks."""
+"""Servers in Python that tests start on loopback: ASGI applications, and a receiver of webhooks."""
 
 import json
 import socket
@@ -92,7 +92,7 @@ class WebhookReceiver:
                 self.end_headers()
 
             def log_request(self, code: object = "-", size: object = "-") -> None:
-                """Say nothing on the terminal."""
+                """Print nothing on the terminal."""
 
         self._server = ThreadingHTTPServer((HOST, 0), Handler)
         self.port = self._server.server_address[1]

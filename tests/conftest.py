@@ -1,11 +1,11 @@
-"""What every test may ask for (a registry of its own, a clock that moves when told), and which tests run where."""
+"""Fixtures for all tests (a registry, a clock that tests move), and marks for slow tests."""
 
 import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-# Settings of the machine that the library reads; they go before anything imports it.
+# Settings of the machine that the library reads; they are removed before anything imports it.
 for _name in ("MLMETRICS_SERVICE", "OTEL_SERVICE_NAME", "PROMETHEUS_MULTIPROC_DIR"):
     os.environ.pop(_name, None)
 
@@ -28,15 +28,15 @@ SLOW = (
     *("monitoring/test_targets.py", "monitoring/verify", "recording/test_interrupted_folds.py", "test_servers.py"),
     "workers/test_kills.py",
 )
-# These wait for what servers do in real time, and are late on a busy machine: `make test` runs them after the others.
+# These wait for servers in real time, and fail on a busy machine: `make test` runs them after the others.
 ALONE = ("integration", "monitoring/grafana/test_panels.py", "monitoring/verify/test_panel_queries.py")
-# These start what they need once for a module: in parallel, a module stays in one process.
+# These start their servers once for a module: in parallel runs, one process runs the whole module.
 TOGETHER = ("examples", "packaging")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that are slow or run alone; slow ones begin first, so that none is left at the end."""
+    """Mark the tests that are slow or run alone; slow ones run first, so that none is left for the end."""
     for item in items:
         if is_of(item, SLOW):
             item.add_marker("slow")
@@ -51,12 +51,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def is_of(item: pytest.Item, places: tuple[str, ...]) -> bool:
-    """Whether a test stands in one of these modules, or in a module of one of these folders."""
+    """Return whether a test is in one of these modules, or in a module of one of these folders."""
     return any(item.path.is_relative_to(ROOT / place) for place in places)
 
 
 class Clock:
-    """A clock in whole seconds that stands still until `advance`."""
+    """A clock in whole seconds that only `advance` moves."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -66,7 +66,7 @@ class Clock:
         return self.now
 
     def advance(self, seconds: float) -> None:
-        """Let `seconds` go by."""
+        """Move the clock forward by `seconds`."""
         self.now += seconds
 
 
@@ -88,7 +88,7 @@ def files(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
 
 @pytest.fixture(autouse=True)
 def structlog_as_it_came() -> Iterator[None]:
-    """Leave structlog unconfigured: after `capture_logs` it counts as configured, with its old processors."""
+    """Leave structlog unconfigured: `capture_logs` leaves it configured, with its old processors."""
     yield
     structlog.reset_defaults()
 

@@ -1,7 +1,7 @@
-"""A signal handler that raises at a place of one's choice, wherever CPython could deliver a signal.
+"""Simulates a signal handler that raises at a chosen place where CPython could deliver a signal.
 
 CPython runs handlers after calls, at jumps backwards and at the entry of a function. A function
-that is told of each instruction stands in for the handler: it has the same arguments, the number
+that is called for each instruction takes the part of the handler: it has the same arguments, the number
 of the signal and the frame, and raises before the instruction that follows such a place.
 """
 
@@ -19,7 +19,7 @@ TOOL = 4
 
 
 class TimeIsUpError(TimeoutError):
-    """What the handler raises; as `TimeoutError` it is an `OSError` too, which code may expect."""
+    """The exception of the handler; it is a `TimeoutError`, and so an `OSError`, which code may expect."""
 
 
 @cache
@@ -49,7 +49,7 @@ class Interruption:
         return self.at - self.left
 
     def during(self, work: Callable[[], object]) -> bool:
-        """Do the work; says whether it was interrupted, and fails if that did not reach its caller."""
+        """Do the work, and return whether it was interrupted; fail if the exception did not reach the caller."""
         watch = watch_by_monitoring if sys.version_info >= (3, 12) else watch_by_tracing
         try:
             with watch(self):
@@ -60,11 +60,11 @@ class Interruption:
         return False
 
     def concerns(self, code: CodeType) -> bool:
-        """Whether it counts the delivery points of this code."""
+        """Return whether the delivery points of this code are counted."""
         return code.co_filename.endswith(self.files)
 
     def due(self, code: CodeType, offset: int) -> bool:
-        """Whether the handler raises before this instruction."""
+        """Return whether the handler raises before this instruction."""
         if not self.concerns(code) or offset not in delivery_points(code):
             return False
         self.left -= 1
@@ -75,7 +75,7 @@ class Interruption:
 
 @contextmanager
 def watch_by_tracing(interruption: Interruption) -> Iterator[None]:
-    """Look at each instruction by way of `sys.settrace`."""
+    """Watch each instruction with `sys.settrace`."""
 
     def look(_number: int, frame: FrameType, event: str, _argument: Any) -> Any:
         if event == "call" and not interruption.concerns(frame.f_code):
@@ -95,7 +95,7 @@ def watch_by_tracing(interruption: Interruption) -> Iterator[None]:
 
 @contextmanager
 def watch_by_monitoring(interruption: Interruption) -> Iterator[None]:
-    """Look at each instruction by way of `sys.monitoring`, as tracing does not show all of them from Python 3.12 on."""
+    """Watch each instruction with `sys.monitoring`, because from Python 3.12 on tracing does not show all of them."""
     monitoring: Any = getattr(sys, "monitoring")  # noqa: B009 (Python 3.11 has none)
     events = monitoring.events.INSTRUCTION
 
@@ -116,7 +116,7 @@ def watch_by_monitoring(interruption: Interruption) -> Iterator[None]:
 
 
 def points(prepare: Callable[[], Callable[[], object]], *files: str) -> range:
-    """Return which delivery points there are in some work, the second time that it is done."""
+    """Return the delivery points in some work, when it is done for the second time."""
     Interruption(sys.maxsize, *files).during(prepare())
     uninterrupted = Interruption(sys.maxsize, *files)
     assert not uninterrupted.during(prepare())

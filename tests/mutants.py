@@ -31,7 +31,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("recording", "calls", "http", "exposition")
 TESTS = ("recording", "calls", "http", "exposition", "contract", "test_toolkit.py", "test_logs.py", "test_exemplars.py")
 TIMEOUT_SECONDS = 300.0
-# `X | None` in annotations is no operation on numbers, the star of `*args` no multiplication, and
+# `X | None` in annotations is not an operation on numbers, `*args` is not a multiplication, and
 # decorators here are mostly `property`.
 UNSUITABLE = ("core/ReplaceBinaryOperator_BitOr_", "core/ReplaceBinaryOperator_Mul_", "core/RemoveDecorator")
 
@@ -40,37 +40,37 @@ class RemoveCall(Operator):  # type: ignore[misc]  # Cosmic Ray has no types
     """Replace a statement that only calls something, such as `run.leave()`, by `pass`."""
 
     def mutation_positions(self, node: Any) -> Iterator[tuple[Any, Any]]:
-        """Where such statements are."""
+        """Yield the positions of such statements."""
         if is_call_statement(node):
             yield node.start_pos, node.end_pos
 
     def mutate(self, node: Any, index: int) -> Any:
-        """The statement that stands in its place."""
+        """Return the statement that takes its place."""
         del index  # one mutation for each statement
         return parse(f"{node.get_first_leaf().prefix}pass")
 
     @classmethod
     def examples(cls) -> tuple[()]:
-        """None; Cosmic Ray asks for them in its own tests only."""
+        """Return no examples; only the tests of Cosmic Ray need them."""
         return ()
 
 
 class Provider(dict[str, type[Operator]]):
-    """The added operator, as Cosmic Ray looks operators up."""
+    """The added operator, in the form in which Cosmic Ray finds operators."""
 
 
 cosmic_ray.plugins.OPERATOR_PROVIDERS["mlmetrics"] = Provider(RemoveCall=RemoveCall)
 
 
 def is_call_statement(node: Any) -> bool:
-    """Whether a node is an expression that stands alone and ends in a call."""
+    """Return whether a node is a statement that consists of a call."""
     call = node.children[-1] if isinstance(node, PythonNode) and node.type in ("atom_expr", "await") else None
     alone = node.parent is not None and node.parent.type == "simple_stmt" and not isinstance(node, ExprStmt)
     return alone and call is not None and call.type == "trailer" and call.children[0].value == "("
 
 
 def mutations_of(module: Path) -> Iterator[MutationSpec]:
-    """Every mutation of a module, by a path relative to the repository."""
+    """Return every mutation of a module, by its path relative to the repository."""
     tree = get_ast_from_path(ROOT / module)
     for name in cosmic_ray.plugins.operator_names():
         kind = cosmic_ray.plugins.get_operator(name)
@@ -82,7 +82,7 @@ def mutations_of(module: Path) -> Iterator[MutationSpec]:
 
 
 def modules() -> list[Path]:
-    """The modules of the core, by their paths relative to the repository."""
+    """Return the modules of the core, by their paths relative to the repository."""
     found = (path for room in ROOMS for path in (ROOT / "mlmetrics" / room).glob("*.py"))
     return sorted(path.relative_to(ROOT) for path in found)
 
@@ -100,14 +100,14 @@ def enter_copy() -> None:
 
 
 def judge(mutation: MutationSpec | None) -> WorkResult:
-    """Run the tests on one mutation in this process's copy; on none, to see that they pass as the code stands."""
+    """Run the tests on one mutation in this process's copy; without one, check that they pass on the unchanged code."""
     tests = [str(path) for name in TESTS if (path := Path("tests", name)).exists()]
     command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *tests]
     return mutate_and_test([] if mutation is None else [mutation], shlex.join(command), TIMEOUT_SECONDS)
 
 
 def survivors(mutations: Iterable[MutationSpec], jobs: int) -> Iterator[tuple[MutationSpec, WorkResult]]:
-    """The mutations that no test noticed, as they are found."""
+    """Yield the mutations that no test noticed, as they are found."""
     with ProcessPoolExecutor(jobs, get_context("spawn"), enter_copy) as pool:
         if pool.submit(judge, None).result().test_outcome != TestOutcome.SURVIVED:
             sys.exit("The tests fail on the code as it stands; mend that first.")

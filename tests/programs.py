@@ -1,4 +1,4 @@
-"""Programs that tests start on loopback, and end themselves.
+"""Programs that tests start on loopback and end.
 
 Every program gets a free port and a folder of its own; what it prints is kept, and is
 part of the error when the program does not become ready.
@@ -26,7 +26,7 @@ _ADMINISTRATOR_FOLDERS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 
 
 def free_port() -> int:
-    """Return a TCP port on loopback that nobody listened on a moment ago."""
+    """Return a TCP port on loopback on which nothing listens now."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         port: int = probe.getsockname()[1]
@@ -36,8 +36,8 @@ def free_port() -> int:
 def find_program(*names: str, package: str) -> str:
     """Return the path of the first of `names` that is installed, as Debian's `package` does.
 
-    Where there is none the test fails in CI, so that nothing is left out unseen, and is
-    skipped elsewhere with the command that installs it.
+    If it is missing, the test fails in CI, so that no test is left out unnoticed. Elsewhere the test
+    is skipped, with the command that installs the package.
     """
     folders = os.pathsep.join((os.environ.get("PATH", os.defpath), *_ADMINISTRATOR_FOLDERS))
     for name in names:
@@ -102,8 +102,7 @@ class Program:
     def process(self) -> subprocess.Popen[bytes]:
         """The running process."""
         if self._process is None:
-            message = f"{type(self).__name__} was not started"
-            raise RuntimeError(message)
+            raise RuntimeError(f"{type(self).__name__} was not started")
         return self._process
 
     def _start(self) -> None:

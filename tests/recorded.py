@@ -1,4 +1,4 @@
-"""What a registry has recorded, in the words of a test."""
+"""Functions that read from a registry what was recorded."""
 
 from collections.abc import Iterator
 
@@ -29,12 +29,12 @@ def absent(registry: CollectorRegistry, name: str, **labels: str) -> bool:
 
 
 def label_values(registry: CollectorRegistry, name: str, label: str) -> list[str]:
-    """Return the values that a label has in the samples of this name, in their order, each once."""
+    """Return the different values of a label in the samples of this name, in their order."""
     return list(dict.fromkeys(sample.labels[label] for sample in samples(registry, name)))
 
 
 def outcomes(registry: CollectorRegistry, operation: str = "inference", **labels: str) -> dict[str, float]:
-    """Return how often each outcome was recorded, without those that were not."""
+    """Return how often each outcome was recorded, without outcomes that are 0."""
     counts: dict[str, float] = {}
     for sample in samples(registry, f"{PREFIXES[operation]}_total", **labels):
         counts[sample.labels["outcome"]] = counts.get(sample.labels["outcome"], 0.0) + sample.value
@@ -47,6 +47,6 @@ def in_progress(registry: CollectorRegistry, operation: str = "inference") -> fl
 
 
 def errors(registry: CollectorRegistry) -> dict[str, float]:
-    """Return the measurements that could not be recorded, by place, without the places where all could."""
+    """Return the recording errors by place, without the places that have none."""
     found = samples(registry, "mlmetrics_recording_errors_total")
     return {sample.labels["where"]: sample.value for sample in found if sample.value}

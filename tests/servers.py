@@ -1,7 +1,7 @@
 """Real servers for tests, each a context manager on a free port of loopback.
 
-`with Prometheus(config) as prometheus: prometheus.wait_for("up == 1")`. Whoever enters
-one leaves it, and leaving ends it.
+`with Prometheus(config) as prometheus: prometheus.wait_for("up == 1")`. The end
+of the block ends the server.
 """
 
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ class Queryable(Program):
     """A server that answers PromQL at Prometheus's own paths."""
 
     def query(self, promql: str) -> list[Series]:
-        """Return the instant vector of `promql`: `{"metric": labels, "value": [time, text]}` each."""
+        """Return the instant vector of `promql`: each as `{"metric": labels, "value": [time, text]}`."""
         body = self.get("/api/v1/query", query=promql).json()
         assert body["status"] == "success", f"{promql}: {body}"
         data = body["data"]
@@ -66,7 +66,7 @@ class Queryable(Program):
 class Prometheus(Queryable):
     """Debian's Prometheus on `config`, the text of a `prometheus.yml`.
 
-    `files` are written beside it (rules, targets), so `config` names them without a folder.
+    `files` (rules, targets) are written in the same folder, so that `config` names them without a folder.
     """
 
     ready_path = "/-/ready"
@@ -84,7 +84,7 @@ class Prometheus(Queryable):
         self._args = args
 
     def command(self, directory: Path) -> list[str]:
-        """Return the command line, its files written."""
+        """Write the files, and return the command line."""
         program = find_program("prometheus", package="prometheus")
         write_files(directory, self._files)
         return [
@@ -108,7 +108,7 @@ class Prometheus(Queryable):
         return alerts
 
     def reload(self, config: str | None = None, files: Mapping[str, str] | None = None) -> None:
-        """Write what is given over the old files, and have it read; fail if it is refused."""
+        """Write the given files over the old ones, and reload; fail if they are refused."""
         write_files(self.directory, {**(files or {}), **({"prometheus.yml": config} if config else {})})
         answer = self.post("/-/reload")
         assert answer.is_success, answer.text
@@ -147,7 +147,7 @@ class Alertmanager(Program):
         self._config = config
 
     def command(self, directory: Path) -> list[str]:
-        """Return the command line, its file written."""
+        """Write the file, and return the command line."""
         program = find_program("prometheus-alertmanager", "alertmanager", package="prometheus-alertmanager")
         write_files(directory, {"alertmanager.yml": self._config})
         return [
@@ -165,7 +165,7 @@ class Alertmanager(Program):
 
 
 class Pushgateway(Program):
-    """Debian's Pushgateway; what was pushed stands at `/metrics`."""
+    """Debian's Pushgateway; `/metrics` has what was pushed."""
 
     ready_path = "/-/ready"
 
@@ -176,7 +176,7 @@ class Pushgateway(Program):
 
 
 class NodeExporter(Program):
-    """Debian's node exporter, telling about this machine."""
+    """Debian's node exporter, with metrics of this machine."""
 
     ready_path = "/"
 
@@ -187,7 +187,7 @@ class NodeExporter(Program):
 
 
 class Redis(Program):
-    """Debian's Redis, keeping nothing on disk; ready as soon as it accepts connections."""
+    """Debian's Redis, which writes nothing to disk; it is ready as soon as it accepts connections."""
 
     def command(self, directory: Path) -> list[str]:
         """Return the command line."""

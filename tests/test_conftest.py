@@ -21,7 +21,7 @@ def marked(request: pytest.FixtureRequest, place: str) -> Item:
 
 @pytest.mark.parametrize("place", sorted({*SLOW, *ALONE, *TOGETHER}))
 def test_every_place_is_there(place: str) -> None:
-    """A module that has moved is found here, and does not come back into `make quick` unseen."""
+    """Every module that is marked exists, so that a moved one does not come back into `make quick` unnoticed."""
     assert (ROOT / place).exists()
 
 
@@ -35,10 +35,10 @@ def test_every_place_is_there(place: str) -> None:
     ],
 )
 def test_marks(request: pytest.FixtureRequest, place: str, marks: list[str]) -> None:
-    """What is slow, alone or together is told by its module or its folder."""
+    """Tests get their marks by their module or their folder."""
     assert marks == sorted(mark.name for mark in marked(request, place).iter_markers())
 
 
 def test_alone_is_slow(request: pytest.FixtureRequest) -> None:
-    """`make quick` leaves out all that `make test` runs alone."""
+    """`make quick` leaves out all tests that `make test` runs alone."""
     assert all(marked(request, place).get_closest_marker("slow") for place in ALONE)

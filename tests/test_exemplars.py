@@ -1,4 +1,4 @@
-"""Exemplars: the trace id of a span that is recording, on the bucket that its call fell into."""
+"""Exemplars: a bucket has the trace id of a call that fell into it, if a span was recording."""
 
 # mypy: allow-untyped-calls
 # A lambda has no types, and is often all that a test has to record.
@@ -27,7 +27,7 @@ BUCKET = "ml_inference_duration_seconds_bucket"
 
 @pytest.fixture
 def tracer(monkeypatch: pytest.MonkeyPatch) -> trace.Tracer:
-    """Return a tracer of a provider that is the program's for the length of a test."""
+    """Return a tracer of a provider that is set for the length of a test."""
     provider = TracerProvider()
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
     return provider.get_tracer("tests")
@@ -40,7 +40,7 @@ def metrics(registry: CollectorRegistry, clock: Clock) -> MLMetrics:
 
 
 def marked(registry: CollectorRegistry) -> dict[str, Any]:
-    """Return the exemplars of the inference buckets by bound, read strictly from OpenMetrics."""
+    """Return the exemplars of the inference buckets by bound, read by the strict parser of OpenMetrics."""
     families = parse_openmetrics(generate_openmetrics(registry).decode())
     every = [sample for family in families for sample in family.samples]
     return {sample.labels["le"]: sample.exemplar for sample in every if sample.name == BUCKET and sample.exemplar}
@@ -73,7 +73,7 @@ def test_on_the_bucket_of_the_call(
 
 @pytest.mark.parametrize("kind", ["function", "generator", "failure"])
 def test_of_every_call(registry: CollectorRegistry, metrics: MLMetrics, tracer: trace.Tracer, kind: str) -> None:
-    """Decorated functions, streams and failures have exemplars as blocks have."""
+    """Decorated functions, streams and failures have exemplars, as timers have."""
 
     def numbers() -> Iterator[int]:
         yield 1
@@ -101,7 +101,7 @@ def test_not_in_the_plain_text_format(registry: CollectorRegistry, metrics: MLMe
 
 
 def test_only_while_a_span_is_recording(registry: CollectorRegistry, metrics: MLMetrics, tracer: trace.Tracer) -> None:
-    """Without a span, with one that has ended, or with one that is not sampled, there is none."""
+    """There is no exemplar without a span, or if the span has ended or is not sampled."""
     with metrics.inference_timer(model="m"):
         pass
     with tracer.start_as_current_span("request") as span:
@@ -118,7 +118,7 @@ def test_only_while_a_span_is_recording(registry: CollectorRegistry, metrics: ML
 def test_tracing_that_begins_later(
     registry: CollectorRegistry, metrics: MLMetrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A tracer that is set up after the first calls is noticed at the next scrape."""
+    """A tracer that is set up after the first calls is used from the next scrape on."""
     call = metrics.track_inference(model="m")(lambda: None)
     call()
     assert not exemplars.tracing()
@@ -131,7 +131,7 @@ def test_tracing_that_begins_later(
 
 
 def test_cancelled_calls_have_none(registry: CollectorRegistry, metrics: MLMetrics, tracer: trace.Tracer) -> None:
-    """A call that was given up is in no bucket."""
+    """A cancelled call is in no bucket, so it has no exemplar."""
     with tracer.start_as_current_span("request"), metrics.inference_timer(model="m") as call:
         call.cancel()
     assert {} == marked(registry)
@@ -140,7 +140,7 @@ def test_cancelled_calls_have_none(registry: CollectorRegistry, metrics: MLMetri
 def test_a_tracer_that_raises_is_counted(
     registry: CollectorRegistry, metrics: MLMetrics, tracer: trace.Tracer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A broken tracer costs the exemplar, not the call."""
+    """If the tracer raises, only the exemplar is lost, and the error is counted."""
 
     def broken(*_: object) -> Any:
         raise RuntimeError("broken")
@@ -154,7 +154,7 @@ def test_a_tracer_that_raises_is_counted(
 
 
 def test_opentelemetry_is_not_imported() -> None:
-    """A program that does not trace does not load OpenTelemetry for us."""
+    """A program that does not trace does not load OpenTelemetry."""
     script = """
 import sys
 from prometheus_client import CollectorRegistry

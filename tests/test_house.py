@@ -1,5 +1,6 @@
-"""The rules of the house that no linter knows: what is exported, imported, long, or told to users."""
+"""The rules of the house that no linter checks: exports, imports, lengths, errors, and what users are told."""
 
+import ast
 import importlib
 import json
 import pickle
@@ -58,7 +59,7 @@ def files(folder: Path = ROOT) -> Iterator[Path]:
 
 
 def text_of(path: Path) -> str:
-    """Return the text of `path`, empty where it is no text."""
+    """Return the text of `path`, or an empty text if it is not UTF-8."""
     try:
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
@@ -66,14 +67,14 @@ def text_of(path: Path) -> str:
 
 
 def test_exports() -> None:
-    """Every name that the package exports is there, and the list is sorted and free of doubles."""
+    """Every exported name exists, and the list is sorted and without duplicates."""
     package = importlib.import_module("mlmetrics")
     assert sorted(set(package.__all__)) == list(package.__all__)
     assert not [name for name in package.__all__ if not hasattr(package, name)]
 
 
 def test_imports_nothing_but_its_base_dependencies() -> None:
-    """What records loads the standard library and the base dependencies, no framework and no SDK."""
+    """The runtime loads the standard library and the base dependencies, no framework and no SDK."""
     done = subprocess.run([sys.executable, "-c", IMPORTED], cwd=ROOT, capture_output=True, text=True, check=True)
     assert {"mlmetrics"} == set(json.loads(done.stdout)) - sys.stdlib_module_names
 
@@ -87,18 +88,18 @@ def rooms_loaded(code: str) -> set[str]:
 
 
 def test_the_package_loads_nothing_before_it_is_asked() -> None:
-    """`import mlmetrics` alone loads the version, no more; and knows its public names all the same."""
+    """`import mlmetrics` alone loads only the version, and `dir` still lists the public names."""
     assert {"version"} == rooms_loaded("import mlmetrics\nassert set(mlmetrics.__all__) <= set(dir(mlmetrics))")
 
 
 @pytest.mark.parametrize("room", ["cli", "monitoring"])
 def test_rendering_loads_nothing_of_the_runtime(room: str) -> None:
-    """Whoever renders rules, by the command line or not, loads no module that records."""
+    """The modules that render rules, and the command line, load no module of the runtime."""
     assert {room} < rooms_loaded(f"everything_in('mlmetrics.{room}')") <= {*BENEATH_ALL, "cli", "monitoring"}
 
 
 def test_a_service_loads_nothing_of_monitoring() -> None:
-    """Whoever takes all that records from the package loads no module of monitoring or of the command line."""
+    """All public names of the runtime together load no module of monitoring or of the command line."""
     code = """
 import mlmetrics
 for name in mlmetrics.__all__:
@@ -113,27 +114,27 @@ for room in ("calls", "http", "recording"):
 
 
 def test_exposition_loads_nothing_of_http() -> None:
-    """Text is written without a server: for a push, or for whoever shows the numbers otherwise."""
+    """The modules that write text load no server, because a push needs none."""
     loaded = rooms_loaded("everything_in('mlmetrics.exposition')")
     assert {"exposition", "recording"} < loaded <= {*BENEATH_ALL, "exposition", "recording", "logs", "exemplars"}
 
 
 def test_exports_are_kept() -> None:
-    """A public name is looked up once; after that the package has it like any other."""
+    """A public name that was looked up once is an ordinary attribute of the package."""
     package = importlib.import_module("mlmetrics")
     missing = [name for name in package.__all__ if getattr(package, name) is not vars(package).get(name)]
     assert [] == missing
 
 
 def test_unknown_names_are_refused() -> None:
-    """A name that the package does not have is an AttributeError that says so, as of any module."""
+    """A name that the package does not have raises the usual AttributeError."""
     with pytest.raises(AttributeError, match="module 'mlmetrics' has no attribute 'track_everything'"):
         _ = importlib.import_module("mlmetrics").track_everything
 
 
 @pytest.mark.parametrize("name", ["track_inference", "PrometheusMiddleware", "configure"])
 def test_exports_are_pickled(name: str) -> None:
-    """A public name goes to a process that has not loaded it, and is there what it is here."""
+    """A pickled public name can be loaded in a process that has not loaded the name before."""
     sent = pickle.dumps(getattr(importlib.import_module("mlmetrics"), name))
     code = f"import pickle; print(pickle.loads({sent!r}).__name__)"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
@@ -141,14 +142,14 @@ def test_exports_are_pickled(name: str) -> None:
 
 
 def test_import_contracts() -> None:
-    """Imports between the rooms run one way, as the contracts in pyproject.toml say."""
+    """Imports between the folders follow the contracts in pyproject.toml."""
     program = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run([program, "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_modules_are_short() -> None:
-    """No module of the package has outgrown its room."""
+    """No module of the package is longer than the limit."""
     lengths = {path: len(text_of(path).splitlines()) for path in (ROOT / "mlmetrics").rglob("*.py")}
     assert not {str(path): length for path, length in lengths.items() if length > LONGEST_MODULE}
 
@@ -159,9 +160,53 @@ def test_modules_say_what_they_own() -> None:
     assert not silent
 
 
+def named_messages(code: str) -> list[int]:
+    """Return the lines where an exception is raised with a text that was given a name before."""
+    found = []
+    for function in ast.walk(ast.parse(code)):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            nodes = list(ast.walk(function))
+            texts = {
+                name.id
+                for node in nodes
+                if isinstance(node, ast.Assign) and isinstance(node.value, ast.JoinedStr | ast.Constant)
+                for name in node.targets
+                if isinstance(name, ast.Name)
+            }
+            raised = [node.exc for node in nodes if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)]
+            found += [
+                call.lineno
+                for call in raised
+                for argument in call.args
+                if isinstance(argument, ast.Name) and argument.id in texts
+            ]
+    return found
+
+
+def test_named_messages_are_found() -> None:
+    """A text that has a name before it is raised is found; a text inside the `raise` is not, nor another value."""
+    code = """
+def refuse(number, name):
+    if number < 0:
+        message = f"{number} is negative"
+        raise ValueError(message)
+    if number > 9:
+        raise ValueError(f"{number} is more than 9")
+    raise LookupError(name)
+"""
+    assert [5] == named_messages(code)
+
+
+def test_messages_stand_inside_their_raise() -> None:
+    """No code gives an error message a name and raises it afterwards: the message stands inside the `raise`."""
+    found = {path: named_messages(text_of(path)) for path in files() if path.suffix == ".py"}
+    assert found
+    assert {} == {str(path.relative_to(ROOT)): lines for path, lines in found.items() if lines}
+
+
 @pytest.mark.parametrize("what", REFUSED)
 def test_tells_nothing_that_is_wrong_elsewhere(what: str) -> None:
-    """No file names what holds on one machine only, or sends users to another project."""
+    """No file contains a path of one machine, a package registry, or the name of another project's package."""
     found = {path: REFUSED[what].search(text_of(path)) for path in files()}
     assert not {str(path.relative_to(ROOT)): match[0] for path, match in found.items() if match}
 

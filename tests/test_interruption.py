@@ -1,4 +1,4 @@
-"""Whose exception it is: a signal handler's, whatever the handler looks like, or that of the code it broke into."""
+"""`interrupted` tells exceptions of signal handlers of all kinds from those of the interrupted code."""
 
 import signal
 import sys
@@ -27,7 +27,7 @@ def by_way_of_another(number: int, frame: FrameType | None) -> None:
 
 
 def with_a_default(number: int, frame: FrameType | None, more: str = "") -> None:
-    """Raise, as a handler that may be called otherwise too."""
+    """Raise, as a handler that may be called in another way too."""
     raise TimeIsUpError
 
 
@@ -96,7 +96,7 @@ def restored() -> Iterator[None]:
 
 
 def raised_by(work: Callable[[], object]) -> Exception:
-    """Return what some work raises."""
+    """Return the exception that a function raises."""
     try:
         work()
     except Exception as error:  # noqa: BLE001 (whatever it is)
@@ -107,7 +107,7 @@ def raised_by(work: Callable[[], object]) -> Exception:
 @pytest.mark.usefixtures("restored")
 @pytest.mark.parametrize("handler", HANDLERS)
 def test_handlers(handler: str) -> None:
-    """What a handler raises is told, from the frame that it broke into and from further out."""
+    """The exception of a handler is recognised, in the interrupted frame and in its callers."""
     signal.signal(signal.SIGUSR1, HANDLERS[handler])
 
     def ring() -> int:
@@ -119,7 +119,7 @@ def test_handlers(handler: str) -> None:
 
 
 def test_other_errors() -> None:
-    """Errors of the running code are not taken for a handler's, though its functions are given frames or numbers."""
+    """Errors of the running code are not taken for those of a handler, even if functions take frames or numbers."""
 
     def given(number: int, frame: FrameType | None) -> None:
         raise ValueError(number)
@@ -135,7 +135,7 @@ def test_other_errors() -> None:
 
 @pytest.mark.usefixtures("restored")
 def test_error_made_of_an_interruption() -> None:
-    """Where code turns the handler's exception into one of its own, that one is the code's."""
+    """If code raises its own exception from that of a handler, the new one belongs to the code."""
     signal.signal(signal.SIGUSR1, plain)
 
     def turning() -> None:

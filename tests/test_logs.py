@@ -1,4 +1,4 @@
-"""Log events: their keys are the labels, nothing configures logging unasked, a broken logger harms nobody."""
+"""Log events: their keys are the labels; logging is not configured by itself; broken loggers do no harm."""
 
 # mypy: allow-untyped-calls
 # A lambda has no types, and is often all that a test has to record.
@@ -51,7 +51,7 @@ def events(stream: io.StringIO) -> list[dict[str, Any]]:
 
 
 class TestEvents:
-    """What is logged of calls."""
+    """The events that calls log."""
 
     def test_failed(self, metrics: MLMetrics, clock: Clock) -> None:
         """A failure is logged with exactly the labels of its series, its type and duration."""
@@ -72,7 +72,7 @@ class TestEvents:
         assert [{**event, "service": "s", "doc_type": "cv", "parser": "p"}] == logs
 
     def test_slow_failure(self, metrics: MLMetrics, clock: Clock) -> None:
-        """A slow failure is both."""
+        """A slow failure is logged as slow and as failed."""
         with capture_logs() as logs, metrics.matching_timer(matcher="t") as call:
             clock.advance(11)
             call.fail("quota")
@@ -80,7 +80,7 @@ class TestEvents:
         assert "quota" == logs[0]["error_type"]
 
     def test_every_slow_call(self, metrics: MLMetrics, clock: Clock) -> None:
-        """Every slow call of a series is logged, decorated functions' too."""
+        """Every slow call of a series is logged, also of decorated functions."""
         call = metrics.track_inference(model="m")(lambda: clock.advance(11))
         with capture_logs() as logs:
             for _ in range(3):
@@ -88,19 +88,19 @@ class TestEvents:
         assert ["inference.slow"] * 3 == [log["event"] for log in logs]
 
     def test_cancelled_calls_are_no_events(self, metrics: MLMetrics) -> None:
-        """A caller that walked away is not worth a line."""
+        """A cancelled call is not logged."""
         with capture_logs() as logs, metrics.inference_timer(model="m") as call:
             call.cancel()
         assert [] == logs
 
     def test_success_is_no_event(self, metrics: MLMetrics) -> None:
-        """Nor is a success."""
+        """A successful call is not logged."""
         with capture_logs() as logs:
             metrics.track_inference(model="m")(lambda: None)()
         assert [] == logs
 
     def test_mistakes_once_a_place(self, metrics: MLMetrics) -> None:
-        """What cannot be recorded is logged once for each place."""
+        """Recording errors are logged once for each place."""
         with capture_logs() as logs:
             for _ in range(3):
                 metrics.track_matching_score("m", 3.7)
@@ -111,7 +111,7 @@ class TestEvents:
         assert "expected a finite number, 0..1; got float 3.7" == logs[0]["problem"]
 
     def test_named_late(self, registry: CollectorRegistry) -> None:
-        """A service name that comes too late is said."""
+        """A service name that is set too late is logged."""
         metrics = MLMetrics(registry=registry)
         metrics.track_inference(model="m")(lambda: None)()
         outcomes(registry)
@@ -127,7 +127,7 @@ class TestBrokenLoggers:
 
     @pytest.mark.parametrize("where", ["structlog", "logging"])
     def test_counted(self, registry: CollectorRegistry, metrics: MLMetrics, where: str) -> None:
-        """A processor or handler that raises is counted; the call, its outcome and its exception are as ever."""
+        """A processor or handler that raises is counted; the call, its outcome and its exception do not change."""
 
         def broken(*_: object) -> Any:
             raise OSError("disk full")
@@ -165,7 +165,7 @@ class TestConfigureLogging:
         assert event["timestamp"].endswith("Z")
 
     def test_standard_logging(self, lines: io.StringIO) -> None:
-        """So are those of standard logging, arguments filled in, and what was bound among them."""
+        """Records of standard logging are JSON lines too, with their arguments and with what was bound."""
         with structlog.contextvars.bound_contextvars(request_id="abc"):
             logging.getLogger("theirs").warning("%d of %s", 3, "them")
         (event,) = events(lines)
@@ -173,7 +173,7 @@ class TestConfigureLogging:
 
     @pytest.mark.parametrize("logger", [structlog.get_logger("mine"), logging.getLogger("theirs")])
     def test_tracebacks(self, lines: io.StringIO, logger: Any) -> None:
-        """An exception is data on the one line of its event."""
+        """An exception is part of the one line of its event."""
         try:
             dict[str, str]()["missing"]
         except KeyError:
@@ -184,7 +184,7 @@ class TestConfigureLogging:
         assert event["exception"][0]["frames"]
 
     def test_ours(self, lines: io.StringIO, metrics: MLMetrics) -> None:
-        """A failure of ours has the request id that was bound."""
+        """The event of a failed call has the request id that was bound."""
         with (
             structlog.contextvars.bound_contextvars(request_id="abc"),
             pytest.raises(KeyError),
@@ -202,7 +202,7 @@ class TestConfigureLogging:
         assert "x" == event["path"]
 
     def test_level_and_twice(self, lines: io.StringIO) -> None:
-        """Below the level nothing is written; configured twice, nothing is written twice."""
+        """Events below the level are not written, and configuring twice writes no event twice."""
         second = io.StringIO()
         configure_logging(logging.WARNING, second)
         structlog.get_logger().info("quiet")
@@ -229,7 +229,7 @@ def run_failing(configure: str = "") -> subprocess.CompletedProcess[str]:
 
 
 def test_without_configuration_nothing_is_written() -> None:
-    """A program that configured no logging gets no line of ours, on neither of its streams."""
+    """A program that did not configure logging gets no line on stdout or stderr."""
     done = run_failing()
     assert ("result\n", "") == (done.stdout, done.stderr)
 
@@ -238,14 +238,14 @@ def test_without_configuration_nothing_is_written() -> None:
     "configure", ["logging.basicConfig()", 'logging.getLogger("mlmetrics").addHandler(logging.StreamHandler())']
 )
 def test_a_program_that_configured_logging_gets_the_events(configure: str) -> None:
-    """A handler on the root or on `mlmetrics` gets them, once each."""
+    """A handler of the root logger or of `mlmetrics` gets every event once."""
     done = run_failing(configure)
     assert "result\n" == done.stdout
     assert 1 == done.stderr.count("event='inference.failed' service='s' model='m' operation='' error_type='quota'")
 
 
 def test_without_configuration_standard_logging_is_obeyed(metrics: MLMetrics, caplog: pytest.LogCaptureFixture) -> None:
-    """So `logging.getLogger("mlmetrics")` sets what is heard of us."""
+    """Without structlog, the level of `logging.getLogger("mlmetrics")` decides what is logged."""
     with metrics.inference_timer(model="m") as call:
         call.fail("quota")
     assert ["mlmetrics"] == [record.name for record in caplog.records]

@@ -1,4 +1,4 @@
-"""What tests read from PromQL is all that is in it."""
+"""The functions that read PromQL for tests find everything in it."""
 
 from datetime import timedelta
 
@@ -10,7 +10,7 @@ QUERY = 'sum by (a, b) (rate(x_total{a=~"$a",b!="y z"}[5m] offset 1w)) / on (a) 
 
 
 def test_finds_every_selector() -> None:
-    """Metrics are told from functions, words, label lists and texts."""
+    """Metrics are found, and not confused with functions, keywords, label lists and texts."""
     found = list(selectors(QUERY))
     assert ["x_total", "up", "up"] == [each.metric for each in found]
     assert (("a", "=~", "$a"), ("b", "!=", "y z")) == found[0].matchers
@@ -18,7 +18,7 @@ def test_finds_every_selector() -> None:
 
 
 def test_knows_the_window_of_grafana() -> None:
-    """Grafana's own window is one that no query has otherwise."""
+    """The window that replaces Grafana's variable is used by no other query."""
     assert [RATE_INTERVAL] == [each.window for each in selectors("rate(x_total[$__rate_interval])")]
 
 
@@ -28,12 +28,12 @@ def test_finds_label_lists() -> None:
 
 
 def test_finds_operations() -> None:
-    """Operations are told apart by their operator."""
+    """Operations are found by their operator."""
     assert ["(up > 0)"] == [each.rhs.prettify() for each in operations(QUERY, "/")]
 
 
 def test_refuses_what_is_not_promql() -> None:
-    """A query that Prometheus would refuse is no query here either."""
+    """A query that Prometheus would refuse is refused here too."""
     with pytest.raises(ValueError, match="unclosed"):
         list(selectors("sum(rate(x[5m])"))
 
@@ -54,5 +54,5 @@ def test_refuses_what_is_not_promql() -> None:
     ],
 )
 def test_labels_of_results(expression: str, labels: set[str]) -> None:
-    """Aggregations, matching and functions each keep their labels."""
+    """The labels of results of aggregations, matching and functions are computed."""
     assert labels == result_labels(parse(expression), lambda _: {"a", "b"})

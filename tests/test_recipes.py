@@ -90,7 +90,7 @@ class Copy:
             shutil.copyfile(path, target)
 
     def insert(self, name: str, text: str, *, before: str) -> None:
-        """Insert a text before the only place where another one stands."""
+        """Insert a text before another text, which must occur once."""
         path = self.folder / name
         present = path.read_text(encoding="utf-8")
         assert 1 == present.count(before), f"{name}: {before!r}"
@@ -127,7 +127,7 @@ class Copy:
             self.run("-m", *module.split())
 
     def assert_follows(self, recipe: str, names: Mapping[str, str]) -> None:
-        """Assert that what was changed is what the recipe names; `names` are those of its placeholders."""
+        """Assert that the changed files are those that the recipe names; `names` replace its placeholders."""
         text = recipes()[recipe]
         for placeholder, name in names.items():
             text = text.replace(placeholder, name)
@@ -136,7 +136,7 @@ class Copy:
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Copy:
-    """A copy of the repository."""
+    """Make a copy of the repository."""
     return Copy(tmp_path)
 
 
@@ -144,7 +144,7 @@ class TestRecipes:
     """The table "How to add something"."""
 
     def test_each_is_followed(self) -> None:
-        """The tests below follow all recipes that the table has."""
+        """There is a test for every recipe of the table."""
         assert {"a metric", "an alert", "a panel", "a configuration key"} == set(recipes())
 
     def test_metric(self, copy: Copy) -> None:
@@ -162,7 +162,7 @@ class TestRecipes:
         assert '\nml_inference_retries_total{model="gpt-4",service="copy"} 2.0\n' in page
 
     def test_alert(self, copy: Copy) -> None:
-        """An alert with its row and pages is rendered, passes its unit tests, and is missing nowhere."""
+        """An alert with its row and pages is rendered, passes its unit tests, and passes all tests of alerts."""
         runbook = copy.read("docs/runbooks/Unpriced.md").replace("Unpriced", "UsageUnknown")
         copy.insert("mlmetrics/monitoring/rules/alerts.py", ALERT, before='    AlertDefinition(\n        "Unpriced"')
         copy.write("docs/runbooks/UsageUnknown.md", runbook)

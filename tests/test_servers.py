@@ -1,4 +1,4 @@
-"""The servers that other tests lean on start, answer and end."""
+"""The servers that other tests use start, answer and end."""
 
 import socket
 from collections.abc import Awaitable, Callable
@@ -57,7 +57,7 @@ class TestPrometheus:
             assert "42" == prometheus.wait_for("answer")[0]["value"][1]
 
     def test_shows_why_it_did_not_start(self) -> None:
-        """The error of a server that ends at once holds what it printed."""
+        """If a server ends at once, the error contains what it printed."""
         with pytest.raises(pytest.fail.Exception, match="no_such_key"), Prometheus("no_such_key: 1"):
             pass
 
@@ -75,7 +75,7 @@ class TestAlertmanager:
 
 
 class TestOthers:
-    """The servers that are asked no more than to answer."""
+    """The servers of which tests need only that they answer."""
 
     @pytest.mark.parametrize(("server", "path"), [(NodeExporter, "/metrics"), (VictoriaMetrics, "/api/v1/labels")])
     def test_answers(self, server: type[NodeExporter] | type[VictoriaMetrics], path: str) -> None:
@@ -90,14 +90,14 @@ class TestOthers:
             assert b"+PONG\r\n" == connection.recv(16)
 
     def test_port_is_free_afterwards(self) -> None:
-        """Leaving a server ends it: nobody listens on its port any more."""
+        """The end of the block ends a server, and nothing listens on its port any more."""
         with Pushgateway() as gateway:
             pass
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", gateway.port), timeout=1)
 
     def test_free_port_is_free(self) -> None:
-        """Nobody listens on a port that `free_port` returned."""
+        """Nothing listens on a port that `free_port` returned."""
         with pytest.raises(ConnectionRefusedError):
             socket.create_connection(("127.0.0.1", free_port()), timeout=1)
 

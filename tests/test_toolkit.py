@@ -1,4 +1,4 @@
-"""The toolkit: configuration, naming, registries, and what is refused, with its message."""
+"""The toolkit: configuration, services, registries, and the messages of errors."""
 
 # mypy: allow-untyped-calls
 # A lambda has no types, and is often all that a test has to record.
@@ -66,7 +66,7 @@ class TestSeriesAtZero:
             assert [0] == [sample.value for sample in samples(registry, f"{name}_count")]
 
     def test_the_first_failure(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
-        """The first failure is a step from 0 to 1 of a series that was there before."""
+        """The first failure raises a series from 0 to 1."""
         call: Callable[[], Any] = metrics.track_inference(model="m")(lambda: 1 / 0)
         assert [0] == [sample.value for sample in samples(registry, TOTAL, outcome="failure")]
         with pytest.raises(ZeroDivisionError):
@@ -83,7 +83,7 @@ class TestService:
     """Which service a call belongs to."""
 
     def test_the_order(self, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
-        """The declaration's, the toolkit's, `configure`'s, the middleware's, the environment's, else `default`."""
+        """The service is that of the declaration, toolkit, `configure`, middleware, environment, or `default`."""
         monkeypatch.setenv("OTEL_SERVICE_NAME", "otel")
         assert "otel" == self.service_of(MLMetrics(registry=CollectorRegistry()))
         monkeypatch.setenv("MLMETRICS_SERVICE", "environment")
@@ -102,7 +102,7 @@ class TestService:
 
     @pytest.mark.in_memory
     def test_configured_after_decorating(self, registry: CollectorRegistry) -> None:
-        """A name that comes after decorators and calls, and before the first scrape, holds for them."""
+        """A name that is configured after decorators and calls, but before the first scrape, applies to them."""
         metrics = MLMetrics(registry=registry)
         call = metrics.track_inference(model="m")(lambda: None)
         call()
@@ -113,7 +113,7 @@ class TestService:
 
     @pytest.mark.in_memory
     def test_middleware_after_decorating(self, registry: CollectorRegistry) -> None:
-        """So does that of a middleware; the first one counts."""
+        """The name of a middleware that comes after decorators applies to them; the first middleware decides."""
         metrics = MLMetrics(registry=registry)
         metrics.track_inference(model="m")(lambda: None)()
         PrometheusMiddleware(Starlette(), service_name="first", registry=registry)
@@ -122,14 +122,14 @@ class TestService:
 
     @pytest.mark.in_memory
     def test_environment_after_decorating(self, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
-        """So does that of the environment."""
+        """A name in the environment that is set after decorators applies to them."""
         metrics = MLMetrics(registry=registry)
         metrics.track_inference(model="m")(lambda: None)()
         monkeypatch.setenv("MLMETRICS_SERVICE", "environment")
         assert ["environment"] == label_values(registry, TOTAL, "service")
 
     def test_named_too_late(self, registry: CollectorRegistry) -> None:
-        """A name that comes after the first scrape changes no series: there is one set of them."""
+        """A name that comes after the first scrape changes no series."""
         metrics = MLMetrics(registry=registry)
         call = metrics.track_inference(model="m")(lambda: None)
         call()
@@ -139,7 +139,7 @@ class TestService:
         assert {"success": 2} == outcomes(registry, service="default")
 
     def test_explicit(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
-        """A decorator's and a timer's own service counts above all, and shares series with its like."""
+        """The service of a decorator or a timer comes first, and equal services share series."""
         metrics.track_inference(model="m", service="own")(lambda: None)()
         with metrics.inference_timer(model="m", service="own"):
             pass
@@ -152,7 +152,7 @@ class TestRegistries:
     """Several toolkits, apps and registries."""
 
     def test_two_toolkits_on_one_registry(self, registry: CollectorRegistry) -> None:
-        """Two services in one process have a series each, and no line stands twice."""
+        """Two services in one process have separate series, and no line appears twice."""
         for service in ("one", "two", "one"):
             metrics = MLMetrics(service=service, registry=registry)
             metrics.track_inference(model="m")(lambda: None)()
@@ -165,7 +165,7 @@ class TestRegistries:
         assert {"success": 2} == outcomes(registry, service="two")
 
     def test_built_again(self, registry: CollectorRegistry) -> None:
-        """A module that is loaded again, or a second app, declares the same once more and records on (pitfall 3)."""
+        """A module that is loaded again, or a second app, declares the same metrics and records on (pitfall 3)."""
         for _ in range(3):
             metrics = MLMetrics(service="s", registry=registry)
             PrometheusMiddleware(Starlette(), service_name="s", registry=registry)
@@ -181,7 +181,7 @@ class TestRegistries:
 
     @pytest.mark.parametrize("name", ["ml_inference_total", "parsing_accuracy_score", "fastapi_requests_total"])
     def test_clash_with_metrics_written_by_hand(self, registry: CollectorRegistry, name: str) -> None:
-        """A registry that has a metric of our names is refused, with the name and what to do."""
+        """A registry that has a metric with one of our names is refused, with the name and what to do."""
         kind: Any = Histogram if name.endswith("score") else Counter
         kind(name, "Written by hand.", ["model"], registry=registry)
         with pytest.raises(RegistrationError, match=rf"{name.removesuffix('_total')}.*MLMetrics\(registry=") as caught:
@@ -189,14 +189,14 @@ class TestRegistries:
         assert isinstance(caught.value, MLMetricsError)
 
     def test_beside_metrics_written_by_hand(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
-        """Other metrics of the registry are exposed beside ours."""
+        """Other metrics of the registry are exposed with ours."""
         Counter("mine", "Mine.", registry=registry).inc()
         metrics.track_inference(model="m")(lambda: None)()
         assert 1 == value(registry, "mine_total")
         assert {"success": 1} == outcomes(registry)
 
     def test_a_registry_that_comes_too_late(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
-        """Another registry is refused once something is declared, and taken before."""
+        """Another registry is accepted before the first declaration, and refused after it."""
         other = CollectorRegistry()
         fresh = MLMetrics(service="s", registry=registry)
         fresh.configure(registry=other)
@@ -223,7 +223,7 @@ REQUESTS, CALLS = "fastapi_requests_total", "ml_inference_total"
 
 
 class TestTheDefaultRegistry:
-    """Where the names of the package record, each in a program of its own: a program has one default toolkit."""
+    """The registry of the default toolkit; each test runs a program, because a program has one default toolkit."""
 
     def run(self, steps: str) -> None:
         """Run a program."""
@@ -232,7 +232,7 @@ class TestTheDefaultRegistry:
         assert (0, "") == (done.returncode, done.stderr)
 
     def test_the_middleware_follows_the_functions(self) -> None:
-        """`configure(registry=...)` holds for the class too, and calls and requests are in one registry."""
+        """`configure(registry=...)` applies to the middleware too: calls and requests are in one registry."""
         self.run("""
 mlmetrics.configure(registry=own)
 app.add_middleware(mlmetrics.PrometheusMiddleware, service_name="s")
@@ -246,7 +246,7 @@ assert REQUESTS in TestClient(mlmetrics.metrics_app()).get("/").text
 """)
 
     def test_the_options_of_the_functions_hold_for_the_middleware(self) -> None:
-        """So do the other options that came before it."""
+        """The options of an earlier `configure` apply to the middleware."""
         self.run("""
 mlmetrics.configure(service="configured", slow_seconds=3)
 middleware = mlmetrics.PrometheusMiddleware(app)
@@ -254,7 +254,7 @@ assert (3, "configured") == (middleware.store.slow_seconds, middleware.store.ser
 """)
 
     def test_a_registry_that_comes_after_the_middleware(self) -> None:
-        """It is refused, as after a decorator; a registry that the middleware was given is nobody else's."""
+        """A registry that is configured after the middleware is refused; one given to the middleware is its own."""
         self.run("""
 mlmetrics.PrometheusMiddleware(app, registry=CollectorRegistry())
 mlmetrics.configure(registry=own)
@@ -268,7 +268,7 @@ else:
 """)
 
     def test_a_middleware_that_came_before_the_functions_were_loaded(self) -> None:
-        """The functions stay on its registry, whichever of the two was loaded first."""
+        """The functions use the registry of a middleware that was made before they were loaded."""
         self.run("""
 import sys
 from mlmetrics.http.middleware import PrometheusMiddleware
@@ -284,7 +284,7 @@ assert middleware.store is mlmetrics.MLMetrics(registry=REGISTRY).store
 """)
 
     def test_without_configuration(self) -> None:
-        """It is prometheus_client's own, for the class as for the functions."""
+        """Without configuration, the middleware and the functions use prometheus_client's registry."""
         self.run("""
 app.add_middleware(mlmetrics.PrometheusMiddleware)
 TestClient(app).get("/missing")
@@ -296,13 +296,13 @@ class TestBuckets:
     """`buckets=`."""
 
     def test_own_bounds(self, registry: CollectorRegistry) -> None:
-        """Bounds of one's own take the place of the catalogue's, for that histogram."""
+        """Given bounds replace those of the catalogue, for that histogram."""
         metrics = MLMetrics(service="s", registry=registry, buckets={"ml_inference_duration_seconds": [1, 2.5]})
         metrics.track_inference(model="m")(lambda: None)()
         assert ["1.0", "2.5", "+Inf"] == label_values(registry, BOUNDS, "le")
 
     def test_after_declaring_and_before_the_first_sample(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
-        """They may come after decorators; the same ones may come at any time."""
+        """Bounds may be given after decorators; equal bounds may be given at any time."""
         call = metrics.track_inference(model="m")(lambda: None)
         metrics.configure(buckets={"ml_inference_duration_seconds": [7]})
         call()
@@ -327,14 +327,14 @@ class TestBuckets:
 
     @pytest.mark.parametrize("name", ["ml_inference_total", "no_such_metric", 3])
     def test_metrics_without_buckets(self, name: Any) -> None:
-        """Only histograms of ours have bounds; the message names them."""
+        """Only the histograms of mlmetrics have bounds; the message names them."""
         with pytest.raises(
             ConfigurationError, match=r"is no histogram of mlmetrics; there are .*ml_inference_duration"
         ):
             MLMetrics(registry=CollectorRegistry(), buckets={name: [1]})
 
     def test_no_mapping(self) -> None:
-        """Bounds come by the name of their histogram."""
+        """Bounds must be a mapping from names of histograms."""
         with pytest.raises(ConfigurationError, match="expected upper bounds by histogram name"):
             MLMetrics(registry=CollectorRegistry(), buckets=[1, 2])  # type: ignore[arg-type]  # that is the test
 
@@ -355,7 +355,7 @@ class TestBuckets:
     ],
 )
 def test_options_that_cannot_work(options: dict[str, Any], message: str) -> None:
-    """Configuration that cannot work is refused at once, by the constructor and by `configure`."""
+    """Wrong options are refused at once, by the constructor and by `configure`."""
     with pytest.raises(ConfigurationError, match=message):
         MLMetrics(registry=CollectorRegistry(), **options)
     with pytest.raises(ConfigurationError, match=message):
@@ -391,13 +391,13 @@ def test_options_that_cannot_work(options: dict[str, Any], message: str) -> None
     ],
 )
 def test_declarations_that_cannot_work(metrics: MLMetrics, declare: Callable[[Any], Any], message: str) -> None:
-    """A mistake in a declaration is refused where it is made, with what was given and what was expected."""
+    """A mistake in a declaration is refused at once, with what was given and what was expected."""
     with pytest.raises(DeclarationError, match=message):
         declare(metrics)
 
 
 def test_a_refused_declaration_leaves_nothing(registry: CollectorRegistry, metrics: MLMetrics) -> None:
-    """What was refused has no series."""
+    """A refused declaration has no series."""
     with pytest.raises(DeclarationError):
         metrics.track_inference(model=arg("x"))(lambda: None)
     assert [] == list(samples(registry, TOTAL))
@@ -423,7 +423,7 @@ def test_defaults(registry: CollectorRegistry, metrics: MLMetrics) -> None:
 
 
 def test_direct_functions(registry: CollectorRegistry, metrics: MLMetrics) -> None:
-    """The first users' calls, as they stand in their code, record what they say."""
+    """The direct functions, called as the first users call them, record what they say."""
     metrics.track_ml_inference("gpt-4", "mon-service", 1.5, success=True)
     metrics.track_ml_inference("gpt-4", "mon-service", 0.5, success=False)
     metrics.track_ml_inference("gpt-4", "mon-service", 2)
@@ -443,13 +443,13 @@ def test_direct_functions(registry: CollectorRegistry, metrics: MLMetrics) -> No
 
 
 def test_the_module_is_a_toolkit() -> None:
-    """The functions of the module are those of one toolkit."""
+    """The functions of the package are methods of one toolkit."""
     for name in ("track_inference", "inference_timer", "track_ml_inference", "configure"):
         assert isinstance(getattr(mlmetrics, name).__self__, MLMetrics)
 
 
 def test_import_registers_and_configures_nothing() -> None:
-    """Importing the package touches neither the default registry nor anybody's logging."""
+    """Importing the package changes neither the default registry nor logging."""
     script = """
 import logging, sys
 from prometheus_client import REGISTRY
@@ -463,7 +463,7 @@ assert not structlog.is_configured()
 
 
 def test_clock(registry: CollectorRegistry) -> None:
-    """Durations are those of the clock that was given; by default it is one that never goes back (pitfall 18)."""
+    """Durations are measured by the given clock; the default clock never goes back (pitfall 18)."""
     readings = iter([10.0, 17.0])
     metrics = MLMetrics(service="s", registry=registry, clock=lambda: next(readings))
     metrics.track_inference(model="m")(lambda: None)()

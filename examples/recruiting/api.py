@@ -38,7 +38,7 @@ instrument(app, service_name=API.name)
 
 @app.exception_handler(UpstreamRefusal)
 async def pass_refusal_on(_request: Request, refusal: UpstreamRefusal) -> Response:
-    """Answer what the other service answered."""
+    """Answer with the status and the reason of the other service."""
     return Response(refusal.answer.content, refusal.answer.status_code, media_type="application/json")
 
 

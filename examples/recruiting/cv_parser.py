@@ -35,11 +35,11 @@ def guess_role(text: str) -> models.Prediction:
 
 @track_parsing(doc_type=arg("doc_type"), parser="cv", accuracy="confidence", size=len)
 def parse_cv(content: bytes, doc_type: str) -> ParsedDocument:
-    """Read a CV; raise a `DocumentError` for what is none."""
+    """Read a CV; raise a `DocumentError` for any other document."""
     text = read_text(content, doc_type)
     kind = classify(text)
     if kind.label != "cv":
-        raise UnexpectedKind(f"This is no CV but a job ad (probability {kind.probability:.2f}).")
+        raise UnexpectedKind(f"This is not a CV but a job ad (probability {kind.probability:.2f}).")
     parsed = extract(text, "cv", kind.probability)
     parsed.role = guess_role(text).label
     return parsed

@@ -1,6 +1,6 @@
-"""From the text of a CV or job ad to its parts, and how sure we are of them.
+"""Finds the parts of a CV or a job ad in its text, with a confidence.
 
-The confidence is the weighted share of what a complete document shows and this one does:
+The confidence is the weighted share of the parts of a complete document that were found:
 sections, contact data, skills, length, and the classifier's own probability.
 """
 
@@ -50,7 +50,7 @@ def extract(text: str, kind: Kind, kind_probability: float) -> ParsedDocument:
 
 
 def confidence(found: ParsedDocument, kind_probability: float) -> float:
-    """Weigh what was found against what a complete document of this kind shows."""
+    """Return the weighted share of the parts of a complete document that were found."""
     contacts = (found.email, found.phone) if found.kind == "cv" else (found.email or found.phone,)
     evidence = {
         "sections": len(found.sections) / len(HEADINGS[found.kind]),

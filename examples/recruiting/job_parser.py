@@ -1,6 +1,6 @@
 """job-parser-service: reads a job ad and says what is in it.
 
-It shows the other two ways in: the middleware with a `/metrics` route of one's own, and a timer around a block.
+It shows two other ways to use mlmetrics: the middleware with your own `/metrics` route, and a timer around a block.
 """
 
 import uvicorn
@@ -29,11 +29,11 @@ def classify(text: str) -> models.Prediction:
 
 @track_parsing(doc_type=arg("doc_type"), parser="job", accuracy="confidence", size=len)
 def parse_job(content: bytes, doc_type: str) -> ParsedDocument:
-    """Read a job ad; raise a `DocumentError` for what is none."""
+    """Read a job ad; raise a `DocumentError` for any other document."""
     text = read_text(content, doc_type)
     kind = classify(text)
     if kind.label != "job":
-        raise UnexpectedKind(f"This is no job ad but a CV (probability {kind.probability:.2f}).")
+        raise UnexpectedKind(f"This is not a job ad but a CV (probability {kind.probability:.2f}).")
     parsed = extract(text, "job", kind.probability)
     with inference_timer(model="language-detector"):
         parsed.language = languages.predict(text).label

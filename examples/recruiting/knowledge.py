@@ -1,4 +1,4 @@
-"""What the example knows about recruiting: roles, skills, and how sections are headed in two languages."""
+"""Data about recruiting: roles, skills, and the headings of sections in two languages."""
 
 import tomllib
 from functools import cache

@@ -1,4 +1,4 @@
-"""Writes `documents/` anew: 72 CVs and job ads from `roles.toml`, their index, and the broken ones.
+"""Writes `documents/`: 72 CVs and job ads from `roles.toml`, their index, and the broken ones.
 
 Run it as `python -m examples.recruiting.make_documents [folder]`. A second run with the same
 versions of fpdf2 and python-docx writes the same bytes.
@@ -17,7 +17,7 @@ from examples.recruiting.writing import WRITERS, Draft, write_broken
 SEED = 20240229
 ESSENTIAL = ("experience", "mission", "skills")
 FORMATS = ("pdf", "docx", "txt")
-# Headings that no parser of ours knows: real documents have such ones too, and lower the confidence.
+# Headings that our parsers do not know, as in real documents; they lower the confidence.
 UNUSUAL = {"en": ("My story so far", "Toolbox", "Good to know"), "fr": ("Mon chemin", "Boîte à outils", "En bref")}
 HIRING = {"en": "We are hiring", "fr": "Nous recrutons"}
 SPOKEN = {"en": "English (native), French (fluent)", "fr": "Français (langue maternelle), anglais (courant)"}
@@ -99,7 +99,7 @@ def _write_job(role: dict[str, Any], language: str, random: Random) -> Draft:
 def _headed(
     draft: Draft, bodies: dict[str, list[str]], random: Random, skills: list[str], **contact: str | None
 ) -> Draft:
-    """Give each section a heading, known or unusual; leave some sections out; note what the document then says."""
+    """Give each section a heading, known or unusual; leave some sections out; note what the document then contains."""
     unusual = list(UNUSUAL[draft.language])
     known: list[str] = []
     for section, lines in bodies.items():

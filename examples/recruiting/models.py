@@ -11,14 +11,14 @@ from examples.recruiting import corpus
 
 
 class Prediction(NamedTuple):
-    """A label and how probable the model holds it."""
+    """A label and its probability."""
 
     label: str
     probability: float
 
 
 class TextClassifier:
-    """Tells texts apart by their words, or by their letters; `pipeline` is the model of scikit-learn."""
+    """Classifies texts by their words or letters; `pipeline` is the model of scikit-learn."""
 
     def __init__(self, texts: Sequence[str], labels: Sequence[str], *, by_letters: bool = False) -> None:
         analyzer, ngrams = ("char_wb", (2, 3)) if by_letters else ("word", (1, 2))
@@ -34,7 +34,7 @@ class TextClassifier:
 
 
 class Matcher:
-    """Compares texts by the words they share, rare words weighing more."""
+    """Compares texts by the words that they share; rare words have more weight."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self._vectorizer = TfidfVectorizer(strip_accents="unicode", sublinear_tf=True).fit(texts)

@@ -1,4 +1,4 @@
-"""From the bytes of a file to its text, or to a `DocumentError` that says why not."""
+"""Reads the text of a file, or raises a `DocumentError` that says why it cannot."""
 
 import logging
 from collections.abc import Callable
@@ -31,13 +31,13 @@ logging.getLogger("pypdf").setLevel(logging.CRITICAL)
 
 
 def document_type(filename: str | None) -> str:
-    """Name the type of a file after its extension: a closed set, since it becomes a label."""
+    """Return the type of a file by its extension, from a closed set, because it becomes a label."""
     extension = PurePath(filename or "").suffix.lower().lstrip(".")
     return extension if extension in READERS else "other"
 
 
 def read_text(content: bytes, doc_type: str) -> str:
-    """Return the text of a document; raise a `DocumentError` when there is none to have."""
+    """Return the text of a document; raise a `DocumentError` if it has none."""
     if not content:
         raise EmptyDocument("The file is empty.")
     if len(content) > MAX_BYTES:
@@ -56,13 +56,13 @@ def _readable(content: bytes, doc_type: str) -> str:
     except DocumentError:
         raise
     except Exception as error:
-        # Given nonsense, the PDF and Word libraries raise whatever their code trips over.
+        # For broken files, the PDF and Word libraries raise exceptions of many kinds.
         raise DamagedDocument(f"The {doc_type} file cannot be read: {error}") from error
 
 
 def _read_pdf(content: bytes) -> str:
     if b"%PDF-" not in content[:1024]:
-        raise WrongExtension("The file is called .pdf but is no PDF.")
+        raise WrongExtension("The file is called .pdf but is not a PDF.")
     if b"%%EOF" not in content[-1024:]:
         raise DamagedDocument("The PDF is cut off: its end is missing.")
     reader = PdfReader(BytesIO(content))
@@ -83,7 +83,7 @@ def _unlock(reader: PdfReader) -> None:
 
 def _read_docx(content: bytes) -> str:
     if not content.startswith(b"PK"):
-        raise WrongExtension("The file is called .docx but is no Word document.")
+        raise WrongExtension("The file is called .docx but is not a Word document.")
     with ZipFile(BytesIO(content)) as archive:
         unpacked_bytes = sum(member.file_size for member in archive.infolist())
     if unpacked_bytes > MAX_UNPACKED_BYTES:
@@ -105,7 +105,7 @@ def _docx_lines(content: bytes) -> list[str]:
 
 def _read_txt(content: bytes) -> str:
     if b"\0" in content:
-        raise WrongExtension("The file is called .txt but is no text.")
+        raise WrongExtension("The file is called .txt but is not a text.")
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError:

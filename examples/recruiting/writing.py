@@ -1,6 +1,6 @@
-"""How a draft becomes a PDF, a Word document or a text, in three layouts; and how files get broken.
+"""Writes a draft as a PDF, a Word document or a text, in three layouts; and writes the broken files.
 
-Dates are fixed, and archives packed without a clock, so that the same draft gives the same bytes.
+Dates in files and archives are fixed, so that the same draft gives the same bytes.
 """
 
 from collections.abc import Callable

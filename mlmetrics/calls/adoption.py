@@ -63,7 +63,7 @@ class Adoption:
         return self._plan.after
 
     def adopt(self, series: CallSeries, start: float, result: Any) -> Any:
-        """What to return instead of the result if the call is still running; None if it is over."""
+        """Return what replaces the result if the call is still running; None if the call is over."""
         try:
             return self._adopt(series, start, result)
         except Exception as error:  # any attribute of a result may raise
@@ -86,7 +86,7 @@ class Adoption:
         return adopted
 
     def _stand_in(self, series: CallSeries, start: float, result: Any) -> Any:
-        """The stand-in for a result that is still running; None for any other result."""
+        """Return the stand-in for a result that is still running; None for any other result."""
         kind = type(result)
         if kind.__module__ == "unittest.mock":
             return None  # a mock has every method, and tests expect the same object back
@@ -138,7 +138,7 @@ STREAMS = (Iteration, AsyncIteration)
 
 
 def parts_of(kind: type, told: bool | None) -> tuple[type[StandIn], ...]:  # noqa: FBT001 (as the user said it)
-    """The parts of the stand-in for a result of this type; none if the result is returned as it is.
+    """Return the parts of the stand-in for a result of this type; none if the result is returned as it is.
 
     Of types written in C, only those that are known to be streams have parts: cursors and files are
     not only iterated, and code that checks their exact type would refuse a stand-in. `told` is the

@@ -114,7 +114,7 @@ def mark(series: CallSeries, seconds: float) -> None:
 
 
 def named_labels(series: CallSeries) -> dict[str, str]:
-    """The labels of a series by name, for log events."""
+    """Return the labels of a series by name, for log events."""
     names = ("service", *series.operation.labels)
     values = (series.store.service if label is None else label for label in series.labels)
     return dict(zip(names, values, strict=True))
@@ -144,7 +144,7 @@ class Call:
             self._series.begin(self)
 
     def let_go(self) -> None:
-        """The series no longer holds the call; if it is garbage collected before it ends, it counts as cancelled."""
+        """Note that no series holds the call: if it is garbage collected before it ends, it counts as cancelled."""
         if not isinstance(self, Droppable):
             self.__class__ = self.droppable
 

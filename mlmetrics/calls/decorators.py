@@ -54,7 +54,7 @@ class Declaration:
     histograms: tuple[str, ...] = ()
 
     def decorate(self, target: Any) -> Any:
-        """The recorded target, of the same kind."""
+        """Return the recorded target, of the same kind."""
         kind = type(target)
         if issubclass(kind, classmethod | staticmethod):
             return kind(self.decorate(target.__func__))
@@ -119,7 +119,7 @@ def is_stream(target: Function) -> bool:
 
 
 def name_of(target: Any) -> str:
-    """The name of a function, of that in a partial or another descriptor, or of an object's class."""
+    """Return the name of a function, of that in a partial or another descriptor, or of an object's class."""
     while isinstance(target, INDIRECT):
         target = target.func
     name = getattr(target, "__name__", None)
@@ -183,7 +183,7 @@ class BindingProxy(CallableProxy):
         return self._self_record(bound, instance, owner) if callable(bound) else bound
 
     def _self_record(self, bound: Any, instance: Any, owner: type | None) -> Any:
-        """What the descriptor gave, recorded; planned once, though it gives another object each time."""
+        """Record what the descriptor gave; planned once, though it gives another object each time."""
         declaration: Declaration = self._self_declaration
         try:
             called = bound if issubclass(type(bound), (*FUNCTIONS, *CALLED_AS_THEY_ARE)) else bound.__call__

@@ -45,7 +45,7 @@ class Settings:
 
     @classmethod
     def of(cls, store: Store) -> Self:
-        """The options of a store."""
+        """Return the options of a store."""
         histograms = [metric for metric in METRICS if metric.kind == "histogram"]
         uppers = {metric: store.families[metric.name].bounds.uppers for metric in histograms}
         buckets = {metric.name: uppers[metric] for metric in histograms if uppers[metric] != metric.buckets}
@@ -75,7 +75,7 @@ def send_store(store: Store) -> tuple[Any, ...]:
 
 
 def store_here(token: str | None, settings: Settings) -> Store:
-    """The store in this process that replaces the store of another process."""
+    """Return the store in this process that replaces the store of another process."""
     registry = REGISTRY if token is None else _registry_here(token)
     known = store_of(registry)
     store = known or store_for(registry)
@@ -95,17 +95,17 @@ def _registry_here(token: str) -> CollectorRegistry:
 
 
 def operation_here(name: str) -> Operation:
-    """The operation of this name."""
+    """Return the operation of this name."""
     return OPERATIONS[name]
 
 
 def calls_here(store: Store, operation: str) -> Calls:
-    """The calls of an operation in a store of this process."""
+    """Return the calls of an operation in a store of this process."""
     return calls_of(store, OPERATIONS[operation])
 
 
 def series_here(calls: Calls, labels: RawLabels) -> CallSeries:
-    """The series of these labels in this process."""
+    """Return the series of these labels in this process."""
     return calls.series(labels[0], labels[1:])
 
 

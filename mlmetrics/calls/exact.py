@@ -74,7 +74,7 @@ GENERAL = Parameters(0, 0, 0, gathers=True, gathers_keywords=True)
 
 
 def parameters_of(function: Function) -> tuple[Parameters, tuple[str, ...]]:
-    """The parameters of a function, and their names."""
+    """Return the parameters of a function, and their names."""
     if type(function) is not types.FunctionType:
         return GENERAL, ("args", "kwargs")
     code = function.__code__
@@ -89,7 +89,7 @@ def parameters_of(function: Function) -> tuple[Parameters, tuple[str, ...]]:
 
 
 def function_of(called: Function) -> Function:
-    """The function that a bound method or a partial runs in the end; anything else is returned itself."""
+    """Return the function that a bound method or a partial runs in the end; anything else is returned itself."""
     inner: Any = called
     while type(inner) in (types.MethodType, functools.partial):
         inner = inner.__func__ if type(inner) is types.MethodType else inner.func
@@ -120,14 +120,14 @@ def write(template: str, function: Function, plan: Plan, cells: Mapping[str, Any
 
 
 def code_flags(function: Function) -> int:
-    """The flags of a function's code, such as coroutine or generator; 0 if there is no code."""
+    """Return the flags of a function's code, such as coroutine or generator; 0 if there is no code."""
     return function.__code__.co_flags if type(function) is types.FunctionType else 0
 
 
 def _prepare(
     plan: Plan, function: Function, parameters: Parameters, names: tuple[str, ...], bound: dict[str, Any]
 ) -> str:
-    """The lines that find the series and measure an argument before the call begins."""
+    """Return the lines that find the series and measure an argument before the call begins."""
 
     def read(argument: FindArgument, cell: str) -> str:
         if own_parameter(function, argument.name):
@@ -163,7 +163,7 @@ OWN = "."
 
 
 def _named(code: types.CodeType, count: int, names: tuple[str, ...], placeholders: list[str]) -> types.CodeType:
-    """The code with the function's own names in place of the template's.
+    """Return the code with the function's own names in place of the template's.
 
     Code refers to its variables by place: only debuggers read their names. What is passed by keyword
     has its name among the constants as well.
@@ -191,5 +191,5 @@ def compiled(text: str, cells: tuple[str, ...]) -> types.CodeType:
 
 
 def _inner(code: types.CodeType) -> types.CodeType:
-    """The code of the one function that is defined in this code."""
+    """Return the code of the one function that is defined in this code."""
     return next(constant for constant in code.co_consts if type(constant) is types.CodeType)

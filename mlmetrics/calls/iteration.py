@@ -81,7 +81,7 @@ def _leave(standin: StandIn, leave: Callable[..., Any], *args: Any) -> Any:
 
 
 async def _aleave(standin: StandIn, leave: Callable[..., Any], *args: Any) -> Any:
-    """The same, asynchronously."""
+    """Leave a stream whose leaving is asynchronous."""
     try:
         return await leave(*args)
     finally:

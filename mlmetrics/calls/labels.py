@@ -98,7 +98,7 @@ def service_label(value: object) -> str:
 
 
 def signature_of(target: Callable[..., Any]) -> inspect.Signature | None:
-    """The signature; None if it has none, as some builtins."""
+    """Return the signature; None if it has none, as some builtins."""
     try:
         return inspect.signature(target)
     except (TypeError, ValueError) as error:
@@ -138,7 +138,7 @@ class FindArgument:
 
     @classmethod
     def of(cls, argument: Argument, described: Callable[..., Any], *, missing: Any = UNKNOWN) -> Self:
-        """What finds the parameter in calls of what is described; `missing` is its value in a call without it.
+        """Return what finds the parameter in calls of `described`; `missing` is its value in a call without it.
 
         Raises:
             DeclarationError: there is no such parameter.
@@ -163,7 +163,7 @@ class FindArgument:
         )
 
     def __call__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The value of the parameter in this call."""
+        """Return the value of the parameter in this call."""
         if self.by_keyword and self.name in kwargs:
             return kwargs[self.name]
         return args[self.place] if self.place is not None and len(args) > self.place else self.default
@@ -179,7 +179,7 @@ class Computed:
         self._signature = signature_of(described)
 
     def value(self, store: Store, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """The label of this call."""
+        """Return the label of this call."""
         try:
             return self._compute(BoundCall(self._signature, args, kwargs))
         except Exception as error:  # the user's code, run on behalf of a measurement
@@ -210,7 +210,7 @@ class SeriesFinder:
         return SeriesFinder, (self._calls, self._service, self._labels)
 
     def by_value(self, value: Any) -> CallSeries:
-        """The series of a call whose one varying label has this value: one look-up."""
+        """Return the series of a call whose one varying label has this value: one look-up."""
         try:
             # All keys are texts, so 1 and True are never mistaken for "1".
             return self._by_value[value]
@@ -220,7 +220,7 @@ class SeriesFinder:
             return self._learn(value)
 
     def by_call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> CallSeries:
-        """The series of a call with these arguments."""
+        """Return the series of a call with these arguments."""
         values = tuple(self._value(label, args, kwargs) for label in self._labels)
         if self._varying is not None:
             return self.by_value(values[self._varying])
@@ -249,7 +249,7 @@ class Calls:
         self.known: dict[Any, CallSeries] = {}
 
     def series(self, service: str | None, values: tuple[object, ...]) -> CallSeries:
-        """The series of these label values, which may be any objects; they are cleaned and limited."""
+        """Return the series of these label values, which may be any objects; they are cleaned and limited."""
         try:
             return self.known[service, *values]
         except Exception as error:  # new, unhashable or hostile values
@@ -278,7 +278,7 @@ class Calls:
 
 
 def calls_of(store: Store, operation: Operation) -> Calls:
-    """The one `Calls` of a store and an operation, however many toolkits share the store."""
+    """Return the one `Calls` of a store and an operation, however many toolkits share the store."""
     known = store.declared.get(operation.name)
     if isinstance(known, Calls):
         return known

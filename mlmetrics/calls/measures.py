@@ -11,7 +11,7 @@ ROUNDING = 1e-9
 
 
 def number(store: Store, where: str, value: Any, highest: float = float("inf")) -> float | None:
-    """The value as a finite float in 0..highest, or None, counted under `where`."""
+    """Return the value as a finite float in 0..highest; count any other value under `where`, and return None."""
     try:
         result = float(value)
     except Exception as error:  # any object may come, with any __float__
@@ -27,7 +27,7 @@ def number(store: Store, where: str, value: Any, highest: float = float("inf")) 
 
 
 def ratio(store: Store, where: str, value: Any) -> float | None:
-    """The value as a float in 0..1, or None, counted under `where`."""
+    """Return the value as a float in 0..1; count any other value under `where`, and return None."""
     return number(store, where, value, 1.0)
 
 

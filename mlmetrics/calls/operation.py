@@ -44,7 +44,7 @@ class Open(Protocol):
     spot: Any
 
     def let_go(self) -> None:
-        """The series no longer holds the call; if it is garbage collected before it ends, it counts as cancelled."""
+        """Note that no series holds the call: if it is garbage collected before it ends, it counts as cancelled."""
 
 
 class CallSeries:
@@ -85,9 +85,9 @@ class CallSeries:
         raise NotImplementedError
 
     def counter(self, suffix: str, *more: str) -> NumberSeries:
-        """A further counter of the operation, such as its tokens by type."""
+        """Return a further counter of the operation, such as its tokens by type."""
         return self.store.counter(f"{self.operation.prefix}_{suffix}", (*self.labels, *more))
 
     def histogram(self, name: str) -> NumberSeries:
-        """A histogram with the labels of this series."""
+        """Return a histogram with the labels of this series."""
         return self.store.histogram(name, self.labels)

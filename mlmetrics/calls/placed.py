@@ -69,7 +69,7 @@ class PlacedCalls(CallSeries):
         self.prepare()
 
     def forget(self) -> None:
-        """The files of a forked child begin empty."""
+        """Return the files of a forked child begin empty."""
         self.spot = None
 
     def begin(self, call: Open | None) -> None:

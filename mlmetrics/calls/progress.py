@@ -29,7 +29,7 @@ class Adopter(Protocol):
         """What reads the result of a call."""
 
     def adopt(self, series: CallSeries, start: float, result: Any) -> Any:
-        """What to return in place of the result if the call goes on; None if it is over."""
+        """Return what replaces the result if the call goes on; None if the call is over."""
 
 
 class Progress(Run):
@@ -62,11 +62,11 @@ class Progress(Run):
         return True
 
     def rest(self) -> None:
-        """The step is over."""
+        """End the step."""
         self._busy = False
 
     def fail(self, error: BaseException, consumer: object, *, alone: bool) -> None:
-        """A step raised. That ends the call, unless the step was of a second consumer beside the first."""
+        """End the call because a step raised, unless the step was of a second consumer beside the first."""
         first = None if self._consumer is None else self._consumer()
         if alone and (first is None or first is consumer):
             self.end(error)
@@ -86,7 +86,7 @@ class Progress(Run):
             self._read(None, NoResult)
 
     def finished(self, result: Any) -> Any:
-        """It has been awaited: return the result, or a stand-in if the result is still running, such as a stream."""
+        """Return the result of an await, or a stand-in if the result is still running, such as a stream."""
         if self._ended:
             return result
         if type(result) not in self._adoption.plain:
@@ -142,7 +142,7 @@ class StreamProgress(Progress):
 
 
 def exit_of(thrown: tuple[Any, ...]) -> GeneratorExit | None:
-    """A `GeneratorExit` if one was thrown: a stream that ends because of it was not exhausted."""
+    """Return a `GeneratorExit` if one was thrown: a stream that ends because of it was not exhausted."""
     for each in thrown:
         if isinstance(each, GeneratorExit) or each is GeneratorExit:
             return GeneratorExit()

@@ -16,11 +16,11 @@ class Recorder:
         raise NotImplementedError
 
     def calls(self, operation: Operation) -> Calls:
-        """The series of one operation."""
+        """Return the series of one operation."""
         return calls_of(
             self.store, operation
         )  # `store` is read each time, because that registers again in a cleared registry
 
     def named(self, service: object) -> str | None:
-        """The service of a declaration: the given one, or the toolkit's if it is None."""
+        """Return the service of a declaration: the given one, or the toolkit's if it is None."""
         return self.service if service is None else service_label(service)

@@ -27,7 +27,7 @@ class NoResult:
 
 
 def reader(what: str, read: Read) -> Callable[[Any], Any]:
-    """A function that reads a value from a result: an attribute, a key, or the user's own function."""
+    """Return a function that reads a value from a result: an attribute, a key, or the user's own function."""
     if callable(read):
         check_reader(what, read, "the result")
         return read
@@ -57,7 +57,7 @@ def after_score(what: str, read: Read) -> After:
 
 
 def _each(scores: Any) -> Iterable[Any]:
-    """The scores, as an iterable; a single score becomes one."""
+    """Return the scores as an iterable, a single score too."""
     if isinstance(scores, Iterator):
         raise TypeError("an iterator of scores would be used up before the caller sees it; give a list of them")
     # Arrays and tensors of no dimension are numbers, though their classes can be iterated.

@@ -98,7 +98,7 @@ class _Special:
 
 
 def special(original: Any, name: str) -> Any:
-    """A special method, looked up and bound as Python does it: on the class, not on the instance."""
+    """Return a special method, looked up and bound as Python does it: on the class, not on the instance."""
     kind = type(original)
     found = find(kind, name)
     bind = getattr(type(found), "__get__", None)
@@ -106,7 +106,7 @@ def special(original: Any, name: str) -> Any:
 
 
 def find(kind: type, name: str) -> Any:
-    """What a class or its bases define under this name; None if none of them does."""
+    """Return what a class or its bases define under this name; None if none of them does."""
     for base in kind.__mro__:
         if name in vars(base):
             return vars(base)[name]
@@ -114,7 +114,7 @@ def find(kind: type, name: str) -> Any:
 
 
 def class_for(kind: type, parts: tuple[type[StandIn], ...]) -> type[StandIn]:
-    """The class of stand-ins for originals of this type: with those methods of the parts that the type has."""
+    """Return the class of stand-ins for originals of this type: with those methods of the parts that the type has."""
     classes = _CLASSES.setdefault(kind, {})
     found = classes.get(parts)
     if found is None:

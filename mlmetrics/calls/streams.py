@@ -72,7 +72,7 @@ def chunk_recorders(
     series: CallSeries,
     stream: bool | None = None,  # noqa: FBT001 (a template passes what the user said)
 ) -> tuple[Callable[[float], object], NumberSeries, Callable[[float], object]]:
-    """The recorders of a stream's first chunk and gaps; only inferences have metrics for them."""
+    """Return the recorders of a stream's first chunk and gaps; only inferences have metrics for them."""
     if series.operation is not INFERENCE or stream is False:
         unused = HistogramSeries(_no_cell)
         return _ignore, unused, _ignore
@@ -194,19 +194,19 @@ CELLS: dict[str, Any] = {
 
 
 def wrap_generator(function: Function, plan: Plan) -> Function:
-    """A generator function, recorded; its result is what it returns, else its last chunk."""
+    """Record a generator function; its result is what it returns, else its last chunk."""
     result = "NoResult if closing else item if stop.value is None else stop.value"
     return write(_filled(GENERATOR, plan, result), function, plan, CELLS)
 
 
 def wrap_async_generator(function: Function, plan: Plan) -> Function:
-    """An async generator function, recorded; its result is its last chunk."""
+    """Record an async generator function; its result is its last chunk."""
     result = "NoResult if closing else item"
     return write(_filled(ASYNC_GENERATOR, plan, result), function, plan, {**CELLS, "first": _first})
 
 
 def _filled(template: str, plan: Plan, result: str) -> str:
-    """The template, filled in for this plan."""
+    """Fill in the template for this plan."""
     reads = plan.after is not None
     ended, left = f"after(series, {result})" if reads else "", "after(series, NoResult)" if reads else ""
     return template.format(stream=plan.stream, bound=BOUND, ended=ended, left=left)

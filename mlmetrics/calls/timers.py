@@ -93,7 +93,7 @@ class Timer(Call):
         return entry.call
 
     def _leave(self) -> Call:
-        """The call whose block ends here.
+        """Return the call whose block ends here.
 
         It is the newest that this frame entered; else the newest of this thread and task whose own frame
         is gone, as when the timer is entered inside the `__enter__` of another context manager; else the
@@ -124,7 +124,7 @@ Timer.droppable = _DroppableTimer
 
 
 def _stack() -> Iterator[_Place]:
-    """The frame in which the timer is entered or left, and its callers, the innermost first."""
+    """Yield the frame in which the timer is entered or left, and its callers, the innermost first."""
     frame: FrameType | None = sys._getframe(1)  # noqa: SLF001 (there is no public way that is as cheap)
     while frame is not None:
         if frame.f_globals.get("__name__") not in _PASSED_ON or frame.f_back is None:
@@ -133,7 +133,7 @@ def _stack() -> Iterator[_Place]:
 
 
 def _runner() -> tuple[int, object]:
-    """The current thread, and the current task if there is one."""
+    """Return the current thread, and the current task if there is one."""
     try:
         task = asyncio.current_task()
     except RuntimeError as error:

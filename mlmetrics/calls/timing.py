@@ -77,7 +77,7 @@ class Timing(Recorder):
         return Timer(self._timed(MATCHING, service, matcher))
 
     def _timed(self, operation: Operation, service: str | None, *labels: object) -> CallSeries:
-        """The series of a timer."""
+        """Return the series of a timer."""
         if any(type(label) in (Argument, FunctionType) for label in labels):
             raise DeclarationError(
                 f"a timer has no call to take {operation.subject} from; give it a string: "
@@ -86,7 +86,7 @@ class Timing(Recorder):
         return self.calls(operation).series(self.service if service is None else service, labels)
 
     def _timed_model(self, model: object) -> CallSeries:
-        """The series of a timer with only a model; remembered by the model's name if that is its label."""
+        """Return the series of a timer with only a model; remembered by the model's name if that is its label."""
         series = self._timed(INFERENCE, None, model, "")
         if type(model) is str and model == series.labels[1]:
             self._by_model[model] = series

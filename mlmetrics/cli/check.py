@@ -1,4 +1,4 @@
-"""`mlmetrics check`: whether alerts can fire on a live service, and whether panels show data."""
+"""`mlmetrics check`: checks that alerts can fire on a live service, and that panels show data."""
 
 import json
 from collections.abc import Sequence
@@ -11,15 +11,15 @@ from mlmetrics.cli.options import attempt, config_option
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.loading import load
 from mlmetrics.monitoring.verify.checks import Finding, check_page, check_prometheus
-from mlmetrics.monitoring.verify.panel_queries import SLOW_MILLISECONDS, panel_findings, query_panels, table
+from mlmetrics.monitoring.verify.panel_queries import SLOW_MILLISECONDS, panel_findings, query_panels, results_text
 
 
 @click.command()
 @click.argument("url", required=False)
 @config_option
-@click.option("--prometheus", metavar="URL", help="Also ask a running Prometheus for targets and rules.")
+@click.option("--prometheus", metavar="URL", help="Also check the targets and rules of a running Prometheus.")
 @click.option("--panels", is_flag=True, help="Also run the query of every panel on that Prometheus, as Grafana does.")
-@click.option("--by-name", is_flag=True, help="With --panels: choose every value of a variable instead of All.")
+@click.option("--by-name", is_flag=True, help="With --panels: select every value of a variable instead of All.")
 @click.option(
     "--slow",
     "slow_milliseconds",
@@ -29,8 +29,8 @@ from mlmetrics.monitoring.verify.panel_queries import SLOW_MILLISECONDS, panel_f
     metavar="MILLISECONDS",
     help="With --panels: a query that takes longer is an error.",
 )
-@click.option("--strict", is_flag=True, help="Take notes, such as metrics that are absent, for errors.")
-@click.option("--json", "as_json", is_flag=True, help="Print a list that programs can read.")
+@click.option("--strict", is_flag=True, help="Treat notes, such as absent metrics, as errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def check(
     *,
     url: str | None,
@@ -42,23 +42,21 @@ def check(
     strict: bool,
     as_json: bool,
 ) -> None:
-    """Read a live /metrics at URL: alerts that could never fire, labels that grow, what is malformed.
+    """Check the /metrics page at URL: alerts that can never fire, labels with too many values, malformed samples.
 
-    Exits with 0 if all is well, 1 if something is wrong, 2 if it could not be looked at.
+    Exit codes: 0 no error was found, 1 an error was found, 2 the check could not run.
     """
     if url is None and prometheus is None:
-        message = "give the URL of a /metrics page, or --prometheus URL, or both"
-        raise click.UsageError(message)
+        raise click.UsageError("give the URL of a /metrics page, or --prometheus URL, or both")
     if panels and prometheus is None:
-        message = "--panels runs queries on a Prometheus; give --prometheus URL too"
-        raise click.UsageError(message)
+        raise click.UsageError("--panels runs queries on a Prometheus; give --prometheus URL too")
     config = attempt(lambda: load(config_path))
     findings = attempt(lambda: _findings(config, url, prometheus))
     if panels and prometheus is not None:
         results = query_panels(config, prometheus, by_name=by_name)
         findings += panel_findings(results, slow_milliseconds)
         if not as_json:
-            click.echo(table(results))
+            click.echo(results_text(results))
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:

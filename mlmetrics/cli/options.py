@@ -1,4 +1,4 @@
-"""What several commands share: the configuration option, and errors as one line."""
+"""Shared by several commands: the option for the configuration, and the printing of errors in one line."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +12,7 @@ from mlmetrics.monitoring.loading import find_configuration
 _Result = TypeVar("_Result")
 
 
-class CannotWork(click.ClickException):
+class CommandError(click.ClickException):
     """An error that is printed in one line, with exit code 2."""
 
     exit_code = 2
@@ -29,8 +29,8 @@ config_option = click.option(
 
 
 def attempt(work: Callable[[], _Result]) -> _Result:
-    """Return what the work returns; an error of ours becomes one line and exit code 2."""
+    """Return the result of a function; an error of mlmetrics is printed in one line, with exit code 2."""
     try:
         return work()
     except MLMetricsError as error:
-        raise CannotWork(str(error)) from error
+        raise CommandError(str(error)) from error

@@ -1,4 +1,4 @@
-"""`mlmetrics render`: write what Prometheus, Grafana, Docker Compose and Kubernetes read."""
+"""`mlmetrics render`: write the files that Prometheus, Grafana, Docker Compose and Kubernetes read."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,8 +25,8 @@ from mlmetrics.monitoring.targets import FOLDERS, TARGETS, Target, obsolete_file
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="The folder to write to. By default the target's own: ./prometheus, ./grafana, ./kubernetes; "
-    "for compose and all the present one.",
+    help="The folder to write to. Default: ./prometheus, ./grafana or ./kubernetes; "
+    "for compose and all, the current folder.",
 )
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 if a file is out of date.")
 @click.option("--tests", is_flag=True, help="Also write promtool's unit tests of the rules.")
@@ -44,32 +44,32 @@ def render(
     labels: tuple[str, ...],
     time_scale: float,
 ) -> None:
-    """Write rules, dashboards and what runs the servers, as the configuration says.
+    """Write rules, dashboards and the files that start the servers, from the configuration.
 
-    A YAML file that it did not render is not overwritten: then nothing is written.
+    If a YAML file is in the way that mlmetrics did not render, nothing is written.
     """
-    _refuse_mismatches(target, labels, time_scale, tests=tests)
+    _refuse_useless_options(target, labels, time_scale, tests=tests)
     directory = output or Path("" if target == "all" else FOLDERS[target])
     changes = attempt(lambda: _plan(config_path, target, directory, labels, time_scale, tests=tests))
-    pending = [change for change in changes if change.fate != "unchanged"]
+    pending = [change for change in changes if change.status != "unchanged"]
     if only_check:
         _report_stale(pending, directory)
         return
-    attempt(lambda: _refuse_strangers(pending, directory))
+    attempt(lambda: _refuse_overwriting(pending, directory))
     attempt(lambda: write(directory, changes))
     for change in pending:
-        click.echo(f"{'removed' if change.fate == 'removed' else 'wrote'} {directory / change.name}")
+        click.echo(f"{'removed' if change.status == 'removed' else 'wrote'} {directory / change.name}")
     click.echo(f"{len(changes)} files, {len(pending)} changed")
 
 
-def _refuse_mismatches(target: str, labels: Sequence[str], time_scale: float, *, tests: bool) -> None:
+def _refuse_useless_options(target: str, labels: Sequence[str], time_scale: float, *, tests: bool) -> None:
     """Raise if an option would have no effect."""
     if labels and target not in ("kubernetes", "all"):
-        message = "--label is for Kubernetes resources; expected --target kubernetes or all"
-        raise click.UsageError(message)
+        raise click.UsageError("--label is for Kubernetes resources; expected --target kubernetes or all")
     if tests and (target not in ("prometheus", "all") or time_scale != 1):
-        message = "--tests is for rules in real time; expected --target prometheus or all, and no --time-scale"
-        raise click.UsageError(message)
+        raise click.UsageError(
+            "--tests is for rules in real time; expected --target prometheus or all, and no --time-scale"
+        )
 
 
 def _plan(
@@ -99,8 +99,7 @@ def _pairs(labels: Sequence[str]) -> dict[str, str]:
     for label in labels:
         name, equals, value = label.partition("=")
         if not (name and equals and value):
-            message = f"--label = {label!r}: expected NAME=VALUE such as release=prometheus"
-            raise ConfigurationError(message)
+            raise ConfigurationError(f"--label = {label!r}: expected NAME=VALUE such as release=prometheus")
     return dict(label.split("=", 1) for label in labels)
 
 
@@ -112,12 +111,11 @@ def _report_stale(pending: Sequence[Change], directory: Path) -> None:
     click.echo("up to date")
 
 
-def _refuse_strangers(pending: Sequence[Change], directory: Path) -> None:
-    """Raise if a file would be overwritten that was not rendered; then nothing is written."""
+def _refuse_overwriting(pending: Sequence[Change], directory: Path) -> None:
+    """Raise if a file that mlmetrics did not render would be overwritten; then nothing is written."""
     for change in pending:
-        if change.fate == "edited":
-            message = (
+        if change.status == "edited":
+            raise ConfigurationError(
                 f"{directory / change.name}: was not rendered by mlmetrics, and would be overwritten; "
-                "expected another --output or --target, or that you move the file; nothing was written"
+                "move the file, or give another --output or --target; nothing was written"
             )
-            raise ConfigurationError(message)

@@ -20,9 +20,9 @@ from mlmetrics.cli.render import render
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, package_name="mlmetrics-toolkit")
 def main() -> None:
-    """Monitoring for ML services: write it, and check that it works.
+    """Write the monitoring of ML services, and check that it works.
 
-    Exit codes: 0 all is well, 1 something is wrong or out of date, 2 it could not be done.
+    Exit codes: 0 success, 1 something is wrong or out of date, 2 the command could not run.
     """
 
 

@@ -17,7 +17,7 @@ PLAIN_BELOW = 1e6
 
 
 def escape(text: str) -> str:
-    """The label value, escaped as both text formats require."""
+    """Return the label value, escaped as both text formats require."""
     return text.replace("\\", r"\\").replace("\n", r"\n").replace('"', r"\"")
 
 
@@ -27,7 +27,7 @@ def label_text(names: Sequence[str], labels: Sequence[str]) -> str:
 
 
 def exemplar_text(exemplar: Exemplar | None) -> str:
-    """The exemplar as OpenMetrics writes it at the end of a bucket line; empty if there is none."""
+    """Return the exemplar as OpenMetrics writes it at the end of a bucket line; empty if there is none."""
     if exemplar is None:
         return ""
     labels = label_text(tuple(exemplar.labels), tuple(exemplar.labels.values()))
@@ -35,7 +35,7 @@ def exemplar_text(exemplar: Exemplar | None) -> str:
 
 
 def number_text(number: float) -> str:
-    """The number as `floatToGoString` writes it; for small numbers `repr` gives the same text faster."""
+    """Return the number as `floatToGoString` writes it; for small numbers `repr` gives the same text faster."""
     return repr(float(number)) if number < PLAIN_BELOW else floatToGoString(number)
 
 
@@ -97,7 +97,7 @@ class HistogramText:
 
 
 def _cumulative(numbers: Sequence[float]) -> list[str]:
-    """The cumulative counts of the buckets as text; `numbers` ends with the sum."""
+    """Return the cumulative counts of the buckets as text; `numbers` ends with the sum."""
     texts: list[str] = []
     total, text = 0.0, "0.0"
     append = texts.append
@@ -117,7 +117,7 @@ class FamilyText:
         self._prepared: list[NumberText | HistogramText] = []
 
     def series(self, cells: Sequence[Cell]) -> Iterator[NumberText | HistogramText]:
-        """The text of each cell; new cells stand at the end."""
+        """Return the text of each cell; new cells stand at the end."""
         prepared = self._prepared
         prepared += [self._prepare(cell) for cell in cells[len(prepared) :]]
         return iter(prepared[: len(cells)])

@@ -46,7 +46,7 @@ class HostCollector(Collector):
         self._names = set(names)
 
     def collect(self) -> Iterator[Metric]:
-        """The families: mlmetrics' own, those of custom collectors, those of the client's files, the processes'."""
+        """Return the families: mlmetrics' own, those of custom collectors, those of the client's files, the processes'."""
         families = self._families()
         if not self._names:
             yield from families
@@ -70,7 +70,7 @@ class HostCollector(Collector):
         yield from process_families(self._host.workers())
 
     def _of_client(self) -> Iterator[Metric]:
-        """The user's own metrics of prometheus_client, merged; a file that cannot be read is left out."""
+        """Return the user's own metrics of prometheus_client, merged; a file that cannot be read is left out."""
         directory = Path(self._host.directory)
         files = [str(path) for path in directory.glob("*.db") if not path.name.endswith(OWN_ENDING)]
         try:
@@ -93,7 +93,7 @@ class HostCollector(Collector):
 
 
 def merged(files: list[str]) -> list[Metric]:
-    """The families of prometheus_client's files, merged as it merges them."""
+    """Return the families of prometheus_client's files, merged as it merges them."""
     return list(MultiProcessCollector.merge(files, accumulate=True))
 
 

@@ -34,7 +34,7 @@ class Range:
 
 
 def ranges(header: str) -> Iterator[Range]:
-    """The elements of a header; those with an invalid weight are left out."""
+    """Yield the elements of a header; those with an invalid weight are left out."""
     for place, element in enumerate(header.split(",")):
         name, *parameters = (part.strip() for part in element.split(";"))
         values = {key.strip().lower(): value.strip(' "') for key, _, value in (p.partition("=") for p in parameters)}
@@ -44,7 +44,7 @@ def ranges(header: str) -> Iterator[Range]:
 
 
 def weight(text: str) -> float | None:
-    """A `q` value from 0 to 1; None if it is invalid."""
+    """Return a `q` value from 0 to 1; None if it is invalid."""
     try:
         quality = float(text)
     except ValueError as error:
@@ -55,7 +55,7 @@ def weight(text: str) -> float | None:
 
 
 def choose_format(accept: str) -> str:
-    """The content type to answer with: text 0.0.4, or OpenMetrics 1.0.0 where it is preferred.
+    """Return the content type to answer with: text 0.0.4, or OpenMetrics 1.0.0 where it is preferred.
 
     Without a header, and if no format matches, it is the text format: every scraper reads it,
     and that is more useful than an error.
@@ -70,7 +70,7 @@ def choose_format(accept: str) -> str:
 
 
 def rank_of(wanted: tuple[Range, ...], media_type: str, version: str) -> tuple[float, int, int]:
-    """The rank of a format: weight, specificity and place of the element that names it most exactly."""
+    """Return the rank of a format: weight, specificity and place of the element that names it most exactly."""
     matches = [
         (specificity, -range_.place, range_.quality)
         for range_ in wanted

@@ -30,7 +30,7 @@ class Collected(Collector):
         self._families = tuple(families)
 
     def collect(self) -> tuple[Metric, ...]:
-        """The families."""
+        """Return the families."""
         return self._families
 
 
@@ -56,7 +56,7 @@ def render(registry: CollectorRegistry, *, openmetrics: bool = False, names: Col
 
 
 def source(registry: CollectorRegistry, store: Store, names: Collection[str]) -> Collector:
-    """What a scrape collects: the registry, or all processes of the host if several share a directory."""
+    """Return what a scrape collects: the registry, or all processes of the host if several share a directory."""
     if store.host is not None:
         return HostCollector(registry, store, store.host, names)
     return registry.restricted_registry(names) if names else registry
@@ -73,7 +73,7 @@ def write(collector: Collector, *, openmetrics: bool) -> bytes:
 
 
 def lines_of(families: Iterable[Metric], *, openmetrics: bool) -> list[str]:
-    """The text of families, in their order."""
+    """Return the text of families, in their order."""
     lines: list[str] = []
     for ours, group in groupby(families, lambda family: isinstance(family, ExposedFamily)):
         if not ours:
@@ -85,7 +85,7 @@ def lines_of(families: Iterable[Metric], *, openmetrics: bool) -> list[str]:
 
 
 def foreign(families: Iterable[Metric], *, openmetrics: bool) -> str:
-    """The text of families that are not mlmetrics' own, as the client writes it."""
+    """Return the text of families that are not mlmetrics' own, as the client writes it."""
     collected = Collected(families)
     text: bytes = generate_openmetrics(collected) if openmetrics else generate_latest(collected)
     return text.decode("utf-8").removesuffix(END)

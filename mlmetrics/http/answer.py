@@ -42,7 +42,7 @@ class Scrape:
 
     @classmethod
     def of(cls, headers: Iterable[tuple[str, str]], query: str) -> "Scrape":
-        """The scrape that these headers and this query string request."""
+        """Return the scrape that these headers and this query string request."""
         accept, encoding = [], []
         for name, value in headers:
             if name.lower() == "accept":
@@ -57,7 +57,7 @@ class Scrape:
 
     @classmethod
     def of_scope(cls, scope: Any) -> "Scrape":
-        """The scrape that an ASGI request asks for."""
+        """Return the scrape that an ASGI request asks for."""
         headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
         return cls.of(headers, scope.get("query_string", b"").decode("latin-1"))
 
@@ -110,7 +110,7 @@ async def answer_aside(scrape: Scrape, registry: CollectorRegistry) -> Answer:
 
 
 def running_trio() -> Any:
-    """The module `trio`, if called in one of its tasks; None on asyncio."""
+    """Return the module `trio`, if called in one of its tasks; None on asyncio."""
     trio = sys.modules.get("trio")
     try:
         return trio if trio is not None and trio.lowlevel.current_task() else None

@@ -81,7 +81,7 @@ class AppendedRoute(RouteSeries, Lists):
         self.requests.traced = self.requests.store.traced
 
     def _histograms(self) -> tuple[HistogramCell, HistogramCell]:
-        """The durations to the last byte and to the first, found when they are first needed."""
+        """Return the durations to the last byte and to the first, found when they are first needed."""
         if self._durations is None:
             cell = self.requests.store.histogram_cell
             self._durations = cell(DURATION, self.labels), cell(FIRST_BYTE, self.labels)

@@ -51,7 +51,7 @@ class Noting:
 
 
 def level_beneath(app: Any) -> Level | None:
-    """The first object with routes: the application itself or one that it holds; its `app` is searched first."""
+    """Return the first object with routes: the application itself or one that it holds; its `app` is searched first."""
     todo, seen = [(app, False)], set[int]()
     while todo and len(seen) < MOST_LOOKED_AT:
         one, changeable = todo.pop()
@@ -67,7 +67,7 @@ def level_beneath(app: Any) -> Level | None:
 
 
 def routes_in(one: Any) -> Sequence[Any] | None:
-    """The routes of an object; None if it has none itself. A route that is served as an application counts as one."""
+    """Return the routes of an object; None if it has none itself. A route served as an application counts as one."""
     routing = sys.modules.get("starlette.routing")
     if routing is None:
         return None
@@ -81,12 +81,12 @@ def routes_in(one: Any) -> Sequence[Any] | None:
 
 
 def router_of(one: Any) -> Any:
-    """The router of an application, which identifies it; any other object itself."""
+    """Return the router of an application, which identifies it; any other object itself."""
     return attribute(one, "router", one)
 
 
 def held_by(one: Any) -> Iterator[Any]:
-    """The objects held by an object that may be applications, `app` first."""
+    """Yield the objects held by an object that may be applications, `app` first."""
     yield attribute(one, "app")
     if isinstance(one, FunctionType):
         held = [attribute(cell, "cell_contents") for cell in one.__closure__ or ()]
@@ -101,7 +101,7 @@ def held_by(one: Any) -> Iterator[Any]:
 
 
 def attribute(one: Any, name: str, default: Any = None) -> Any:
-    """An attribute of any object; the default if reading it raises."""
+    """Return an attribute of any object; the default if reading it raises."""
     try:
         return getattr(one, name, default)
     except Exception as error:  # an attribute that cannot be read has no routes

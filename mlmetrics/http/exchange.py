@@ -41,7 +41,7 @@ class Middleware(Protocol):
     clock: Callable[[], float]
 
     def series(self, exchange: "Exchange") -> RouteSeries | None:
-        """The series of a request that has been routed; a scrape has none."""
+        """Return the series of a request that has been routed; a scrape has none."""
 
 
 class Exchange:
@@ -160,7 +160,7 @@ class Exchange:
                     raise
 
     def _verdict(self, error: BaseException | None) -> int:
-        """The status that counts if the response was not complete or something was raised."""
+        """Return the status that counts if the response was not complete or something was raised."""
         if self._left or self._refused(error):
             return CLIENT_LEFT
         if self._seconds is not None and self.status is not None:

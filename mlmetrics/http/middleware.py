@@ -94,7 +94,7 @@ class PrometheusMiddleware:
         exchange.end(None, scope)
 
     def _begin(self, scope: Any, receive: Any, send: Any) -> Exchange | None:
-        """The exchange that records a request; None if it is not recorded, or recorded by other middleware of ours."""
+        """Return the exchange that records a request; None if it is not recorded, or by other middleware of ours."""
         try:
             if self._routes is None:
                 self._open(scope)
@@ -161,7 +161,7 @@ class PrometheusMiddleware:
         return self.requests.route(method, template, own=own)
 
     def series(self, exchange: Exchange) -> RouteSeries | None:
-        """The series of a routed request whose endpoint is not known yet; None for a scrape."""
+        """Return the series of a routed request whose endpoint is not known yet; None for a scrape."""
         routes, method = self._routes, exchange.method
         if routes is None:  # cannot happen: the routes are read when a request begins
             return self.requests.route(method.name, UNMATCHED)
@@ -177,7 +177,7 @@ class PrometheusMiddleware:
         return series
 
     def _template(self, routes: Routes, exchange: Exchange, endpoint: Any) -> str:
-        """The template of a request: that of its endpoint if it has only one, else the one that its path matches."""
+        """Return the template of a request: that of its endpoint if it has one only, else the one its path matches."""
         template = routes.of_endpoint(endpoint)
         if template is None:
             path = path_within(exchange.scope, exchange.root_path)
@@ -186,7 +186,7 @@ class PrometheusMiddleware:
 
 
 def forms_of(paths: Iterable[str]) -> frozenset[str]:
-    """The paths as given, and with a slash at the end."""
+    """Return the paths as given, and with a slash at the end."""
     return frozenset(form for path in paths for form in (path, f"{path.rstrip('/')}/"))
 
 

@@ -47,7 +47,7 @@ _variable = _structlog_variable()
 
 
 def kept(scope: Any) -> Headers:
-    """The headers of a request; an iterator becomes a list, so that the application can read it too."""
+    """Return the headers of a request; an iterator becomes a list, so that the application can read it too."""
     headers: Headers = scope["headers"]
     if hasattr(headers, "__next__"):
         scope["headers"] = headers = list(headers)
@@ -55,7 +55,7 @@ def kept(scope: Any) -> Headers:
 
 
 def choose(headers: Headers) -> str:
-    """The id that the caller sent, if it is well formed; else a new one."""
+    """Return the id that the caller sent, if it is well formed; else a new one."""
     for name, value in headers:
         if name == HEADER and WELL_FORMED.fullmatch(value):
             return str(value, "ascii")
@@ -63,7 +63,7 @@ def choose(headers: Headers) -> str:
 
 
 def returned(message: dict[str, Any], chosen: str) -> dict[str, Any]:
-    """The start of a response with the id in its headers; an id set by the application is kept.
+    """Return the start of a response with the id in its headers; an id set by the application is kept.
 
     The message is copied, because an application may send the same object again.
     """

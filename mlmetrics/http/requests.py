@@ -25,7 +25,7 @@ class ServiceRequests:
         self._own: set[str] = set()
 
     def method(self, name: str) -> MethodSeries:
-        """The series of a method; `OTHER` for unknown methods."""
+        """Return the series of a method; `OTHER` for unknown methods."""
         name = name if name in METHODS else OTHER.upper()
         series = self._methods.get(name)
         if series is None:
@@ -35,7 +35,7 @@ class ServiceRequests:
         return series
 
     def route(self, method: str, template: str, *, own: bool = False) -> RouteSeries:
-        """The series of a method and a route template; `own` ones, of the application itself, are not limited."""
+        """Return the series of a method and a route template; the application's own templates are not limited."""
         method = method if method in METHODS else OTHER.upper()
         free = template == UNMATCHED or (own and self._owns(template))
         route = template if free else str(self.store.admit(TOTAL, (self.service, method), (template,))[-1])
@@ -65,7 +65,7 @@ class ServiceRequests:
 
 
 def requests_of(store: Store, service: str | None) -> ServiceRequests:
-    """The one `ServiceRequests` of a store and a service: an application that is built again continues its series."""
+    """Return the one `ServiceRequests` of a store and a service, which an application that is built again continues."""
     (service,) = store.admit_service(TOTAL, service)
     key = f"requests of {service!r}"
     known = store.declared.get(key)

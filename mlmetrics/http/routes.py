@@ -48,7 +48,7 @@ class Prefix:
     owners: tuple[Any, ...] = ()
 
     def within(self, level: Level) -> "Prefix":
-        """The same prefix for the routes of this level."""
+        """Return the same prefix for the routes of this level."""
         return Prefix(self.template, self.pattern, (*self.owners, level.owner))
 
     def has(self, level: Level) -> bool:
@@ -89,7 +89,7 @@ class Routes:
         return True
 
     def scrapes(self) -> Iterator[str]:
-        """The paths without parameters at which the metrics are served."""
+        """Yield the paths without parameters at which the metrics are served."""
         for place in self.places:
             path = place.template.removesuffix(MOUNT_TAIL)
             if place.scrape and "{" not in path and self._match(path, "GET") in (place.template, UNMATCHED):
@@ -104,12 +104,12 @@ class Routes:
         return id(endpoint) in self._endpoints
 
     def of_endpoint(self, endpoint: Any) -> str | None:
-        """The template of an endpoint that has only one; else None, and the path decides."""
+        """Return the template of an endpoint that has only one; else None, and the path decides."""
         template = self._only.get(id(endpoint))
         return None if template == UNMATCHED else template
 
     def of_path(self, path: str, method: str, *, redirected: bool) -> str:
-        """The template that a path matches, or `unmatched`."""
+        """Return the template that a path matches, or `unmatched`."""
         found = self._match(path, method)
         if found == UNMATCHED and redirected and path != "/":
             return self._match(path.rstrip("/") if path.endswith("/") else f"{path}/", method)
@@ -128,7 +128,7 @@ class Routes:
 
 
 def path_within(scope: Mapping[str, Any], root_path: str) -> str:
-    """The path of a request without the prefix that a proxy or a server added."""
+    """Return the path of a request without the prefix that a proxy or a server added."""
     path: str = scope["path"]
     if root_path and path.startswith(root_path) and path[len(root_path) : len(root_path) + 1] in ("", "/"):
         return path[len(root_path) :] or "/"
@@ -136,7 +136,7 @@ def path_within(scope: Mapping[str, Any], root_path: str) -> str:
 
 
 def levels_in(level: Level | None, above: tuple[Any, ...]) -> Iterator[Level]:
-    """A level, and the levels of its mounts and included routers."""
+    """Yield a level, and the levels of its mounts and included routers."""
     if level is None or any(level.owner is owner for owner in above):
         return
     yield level
@@ -147,7 +147,7 @@ def levels_in(level: Level | None, above: tuple[Any, ...]) -> Iterator[Level]:
 
 
 def inner_level(mount: Any, app: Any) -> Level | None:
-    """The level of a mounted application; if a wrapper hides its routes, those that the mount keeps."""
+    """Return the level of a mounted application; if a wrapper hides its routes, those that the mount keeps."""
     level = level_beneath(app)
     if level is None and getattr(mount, "routes", None):
         return level_beneath(getattr(mount, "_base_app", None))
@@ -172,13 +172,13 @@ def places_of(level: Level | None, prefix: Prefix) -> Iterator[Place]:
 
 
 def contexts(routes: Sequence[Any]) -> Iterable[Any]:
-    """The routes, with those of included routers inserted in their place if FastAPI keeps them separate."""
+    """Return the routes, with those of included routers inserted in their place if FastAPI keeps them separate."""
     expand = getattr(sys.modules.get("fastapi.routing"), "iter_route_contexts", None)
     return routes if expand is None else expand(routes)
 
 
 def place_of(route: Any, prefix: Prefix) -> Place:
-    """The place of a route beneath its mounts."""
+    """Return the place of a route beneath its mounts."""
     pattern = prefix.pattern + bare(route.path_regex.pattern)
     methods = getattr(route, "methods", None)
     return Place(
@@ -193,7 +193,7 @@ def place_of(route: Any, prefix: Prefix) -> Place:
 
 
 def mounted(mount: Any, prefix: Prefix) -> Iterator[Place]:
-    """The places of a mounted application, then one for paths of the mount that match none of them."""
+    """Yield the places of a mounted application, then one for paths of the mount that match none of them."""
     template = prefix.template + mount.path_format.removesuffix(MOUNT_TAIL)
     pattern = prefix.pattern + bare(mount.path_regex.pattern.removesuffix(MOUNT_TAIL_PATTERN))
     level = inner_level(mount, mount.app)
@@ -203,5 +203,5 @@ def mounted(mount: Any, prefix: Prefix) -> Iterator[Place]:
 
 
 def bare(pattern: str) -> str:
-    """A route's pattern without its `^` and its group names, because names may repeat in a longer path."""
+    """Return a route's pattern without its `^` and its group names, because names may repeat in a longer path."""
     return GROUP_NAME.sub("", pattern.removeprefix("^"))

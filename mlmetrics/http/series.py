@@ -70,12 +70,12 @@ class Method:
 
 
 def declared_label(status: int) -> str:
-    """The label of a status that is declared."""
+    """Return the label of a status that is declared."""
     return str(status) if status in STATUSES else OTHER
 
 
 def status_label(requests: Requests, labels: RawLabels, known: Collection[str], status: int) -> str:
-    """The status as a label; `other` if HTTP does not allow it, or if the limit is reached."""
+    """Return the status as a label; `other` if HTTP does not allow it, or if the limit is reached."""
     name, store = str(status), requests.store
     if name in known:
         return name

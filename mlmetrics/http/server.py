@@ -66,7 +66,7 @@ def listen(port: int, host: str, handler: type[BaseHTTPRequestHandler]) -> Threa
 
 
 def handler_of(registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
-    """A request handler that answers with the registry, at any path."""
+    """Return a request handler that answers with the registry, at any path."""
 
     class Handler(BaseHTTPRequestHandler):
         server_version = "mlmetrics"

@@ -66,7 +66,7 @@ class Serving(Recorder):
     registry: CollectorRegistry
 
     def _opened(self) -> CollectorRegistry:
-        """The registry, after its store has been made and configured."""
+        """Return the registry, after its store has been made and configured."""
         self.store  # noqa: B018 (it is made when first asked for)
         return self.registry
 
@@ -80,7 +80,7 @@ class Serving(Recorder):
         return await metrics_endpoint(request, registry=self._opened())
 
     def metrics_app(self) -> Any:
-        """An ASGI application that answers with the metrics, to mount or to serve by itself."""
+        """Return an ASGI application that answers with the metrics, to mount or to serve by itself."""
         return metrics_app(self._opened())
 
     def instrument(

@@ -1,4 +1,4 @@
-"""The configuration: the sections of `mlmetrics.toml` as pydantic models, and `Config`, which is all of them together.
+"""The configuration: the sections of `mlmetrics.toml` as pydantic models, and `Config`, which holds all of them.
 
 Defaults, units, descriptions and checks of a key stand here and nowhere else; only the default numbers of
 alerts stand in their table, `rules/alerts`. `loading` reads a file; `schema` describes it.
@@ -46,50 +46,44 @@ def _base_address(text: str) -> str:
 def _labels(labels: dict[str, str]) -> dict[str, str]:
     for name, text in labels.items():
         if not (is_label_name(name) and is_label_value(text)):
-            message = f"label names of letters, digits and _ with printable texts; {name!r} = {text!r} is not"
-            raise ValueError(message)
+            raise ValueError(f"label names of letters, digits and _ with printable texts, unlike {name!r} = {text!r}")
     return labels
 
 
-def _different(texts: tuple[str, ...]) -> tuple[str, ...]:
+def _distinct(texts: tuple[str, ...]) -> tuple[str, ...]:
     if len(set(texts)) != len(texts):
-        message = "a list of different texts"
-        raise ValueError(message)
+        raise ValueError("a list of different texts")
     return texts
 
 
 def _address(text: str) -> str:
     if "/" in text or ":" not in text:
-        message = "addresses of the form host:port, without http:// and path"
-        raise ValueError(message)
+        raise ValueError("addresses of the form host:port, without http:// and path")
     return text
 
 
 def _seconds(value: object) -> float:
-    words = f'a duration in quotes such as "30s", "5m" or "1h30m", at most {format_seconds(_LONGEST_SECONDS)}'
     try:
         seconds = parse_seconds(value) if isinstance(value, str) else None
     except (ValueError, OverflowError):
         seconds = None
     if seconds is None or seconds > _LONGEST_SECONDS:
-        raise ValueError(words)
+        longest = format_seconds(_LONGEST_SECONDS)
+        raise ValueError(f'a duration in quotes such as "30s", "5m" or "1h30m", at most {longest}')
     if seconds % 1:
-        message = "whole seconds"
-        raise ValueError(message)
+        raise ValueError("whole seconds")
     return seconds
 
 
-def _more_than_nothing(seconds: float) -> float:
+def _positive(seconds: float) -> float:
     if not seconds:
-        message = "whole seconds, more than 0"
-        raise ValueError(message)
+        raise ValueError("whole seconds, more than 0")
     return seconds
 
 
 def _ascending(bounds: tuple[float, ...]) -> tuple[float, ...]:
     if sorted(set(bounds)) != list(bounds):
-        message = "ascending bounds, each once"
-        raise ValueError(message)
+        raise ValueError("ascending bounds, each once")
     return bounds
 
 
@@ -101,10 +95,10 @@ FreeLabels = Annotated[dict[str, str], Expects('a table of texts such as { relea
 Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=_LARGEST)]
 Threshold = Annotated[Number, Expects("a number of 0 or more")]
 CallCount = Annotated[Number, Field(ge=1), Expects("a number of calls of 1 or more")]
-Ratio = Annotated[Number, Field(ge=0.0001, le=0.9999), Expects("a part between 0 and 1, such as 0.05 for 5 %")]
+Ratio = Annotated[Number, Field(ge=0.0001, le=0.9999), Expects("a ratio between 0 and 1, such as 0.05 for 5 %")]
 _DURATION = {"type": "string", "pattern": r"^(\d+(ms|[wdhms]))+$"}
 Duration = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_DURATION)]
-Window = Annotated[Duration, AfterValidator(_more_than_nothing)]
+Window = Annotated[Duration, AfterValidator(_positive)]
 BucketBounds = Annotated[
     tuple[Number, ...],
     Field(min_length=2),
@@ -120,103 +114,103 @@ def key(description: str, *, name: str | None = None, unit: str = "", **options:
 
 
 class Project(Section):
-    """The names and addresses that everything rendered has in common."""
+    """Names and addresses that all rendered files use."""
 
     name: Text = key("Name of the Compose project.", default="mlmetrics")
     title: Text = key("Title of the main dashboard.", default="ML/AI Performance")
-    runbooks: BaseAddress = key("Base address of the runbooks, in the links of alerts.", default="docs/runbooks")
-    grafana: BaseAddress = key("Address of Grafana, in the links of alerts.", default="http://localhost:3001")
-    grouping: Annotated[tuple[str, ...], AfterValidator(_different), Expects("a list of different label names")] = key(
-        "Labels of targets by which every rule and dashboard tells services apart, such as cluster.", default=()
+    runbooks: BaseAddress = key("Base address of the runbooks that alerts link to.", default="docs/runbooks")
+    grafana: BaseAddress = key("Address of the Grafana that alerts link to.", default="http://localhost:3001")
+    grouping: Annotated[tuple[str, ...], AfterValidator(_distinct), Expects("a list of different label names")] = key(
+        "Labels of targets, such as cluster, by which every rule and dashboard groups services.", default=()
     )
-    external_labels: Labels = key("Labels that Prometheus adds to all that leaves it.", default={})
+    external_labels: Labels = key(
+        "Labels that Prometheus adds to alerts and samples that it sends elsewhere.", default={}
+    )
     rule_labels: Labels = key("Labels that every alert gets.", default={})
 
     @field_validator("grouping")
     @classmethod
     def _check_grouping(cls, names: tuple[str, ...]) -> tuple[str, ...]:
         if not all(is_label_name(name) and name not in RESERVED_LABELS for name in names):
-            message = 'label names that targets carry, such as ["cluster", "namespace"]'
-            raise ValueError(message)
+            raise ValueError('label names that targets carry, such as ["cluster", "namespace"]')
         return names
 
     @field_validator("rule_labels")
     @classmethod
     def _check_rule_labels(cls, labels: dict[str, str]) -> dict[str, str]:
-        return _without(labels, _RULE_LABELS, "the rules set")
+        return _without_reserved(labels, _RULE_LABELS, "the rules set")
 
 
 class Service(Section):
-    """A service to scrape. Its name is the job, and what its metrics say in `service`."""
+    """A service to scrape. Its name is also its job in Prometheus and the label `service` of its metrics."""
 
-    name: Text = key("Name of the service, as its metrics give it in the label service.")
+    name: Text = key("Name of the service: the label service of its metrics.")
     targets: Annotated[
         tuple[Target, ...],
         Field(min_length=1),
-        AfterValidator(_different),
+        AfterValidator(_distinct),
         Expects("a list of at least 1 different texts"),
     ] = key("Addresses to scrape, as host:port.")
     labels: Labels = key("Labels that Prometheus adds to its metrics.", default={})
-    module: Text = key("Python module that a container of it runs; without it there is no container.", default="")
+    module: Text = key("Python module that the service's container runs; if empty, there is none.", default="")
 
     @field_validator("name")
     @classmethod
     def _check_name(cls, name: str) -> str:
         if name in _RESERVED_JOBS:
-            message = f"another name: {', '.join(_RESERVED_JOBS)} are jobs of the monitoring itself"
-            raise ValueError(message)
+            raise ValueError(f"another name: {', '.join(_RESERVED_JOBS)} are jobs of the monitoring itself")
         return name
 
     @field_validator("labels")
     @classmethod
     def _check_labels(cls, labels: dict[str, str]) -> dict[str, str]:
-        return _without(labels, {*RESERVED_LABELS}, "Prometheus or the rules set")
+        return _without_reserved(labels, {*RESERVED_LABELS}, "Prometheus or the rules set")
 
 
 class Objective(Section):
-    """A promise over 30 days: the share of calls that succeed, or that end within a threshold."""
+    """A service level objective over 30 days: the share of calls that must succeed, or end within a threshold."""
 
     name: Text = key("Name of the objective.")
     service: Text = key("Name of a service of this file.")
     operation: Annotated[ObjectiveOperation, Expects(f"one of {', '.join(get_args(ObjectiveOperation))}")] = key(
-        "What is measured."
+        "The operation that is measured."
     )
     target: Annotated[
         Number,
         Field(ge=0.0001, le=0.99999),
-        Expects("a part above 0 and below 1, such as 0.995: 0 promises nothing and 1 leaves no budget to burn"),
-    ] = key("Share of calls that keep the promise.", unit="part, 0 to 1")
-    threshold_seconds: Annotated[Number | None, Expects("seconds, as a number; leave it out to promise success")] = key(
-        "Promise that calls end within this time instead of that they succeed. A bucket bound of the histogram.",
+        Expects("a ratio above 0 and below 1, such as 0.995: 0 requires nothing and 1 allows no error"),
+    ] = key("Share of calls that must meet the objective.", unit="ratio, 0 to 1")
+    threshold_seconds: Annotated[Number | None, Expects("seconds, as a number; leave it out to require success")] = key(
+        "Calls must end within this time, instead of succeed. A bucket bound of the histogram.",
         name="threshold",
         unit="seconds",
         default=None,
     )
-    only: Labels = key("Labels of the metric with the value to keep.", default={})
-    minimum: CallCount = key("Calls in the short window below which no alert is raised.", unit="calls", default=10.0)
+    only: Labels = key("Labels of the metric, each with the value whose calls are counted.", default={})
+    minimum: CallCount = key("Calls that the short window needs before an alert fires.", unit="calls", default=10.0)
 
 
 class Targets(Section):
     """Servers of the monitoring itself."""
 
-    targets: Annotated[tuple[Text, ...], AfterValidator(_different), Expects("a list of different texts")] = key(
+    targets: Annotated[tuple[Text, ...], AfterValidator(_distinct), Expects("a list of different texts")] = key(
         "Addresses, as host:port.", default=()
     )
 
 
 class Receivers(Section):
-    """The webhooks that Alertmanager calls; an empty address calls nobody."""
+    """The webhooks that Alertmanager calls; nothing is sent to an empty address."""
 
     page: BaseAddress = key("Where critical alerts go.", default="")
     ticket: BaseAddress = key("Where all other alerts go.", default="")
-    watchdog: BaseAddress = key("Where the Watchdog goes, which always fires.", default="")
+    watchdog: BaseAddress = key("Where the alert Watchdog goes, which always fires.", default="")
 
 
 class Kubernetes(Section):
-    """What every resource for a cluster carries."""
+    """The namespace and the labels of every Kubernetes resource."""
 
     namespace: Text = key("Namespace of the resources.", default="")
-    labels: FreeLabels = key("Labels by which the Prometheus operator selects rules.", default={})
+    labels: FreeLabels = key("Labels by which the Prometheus operator selects the resources.", default={})
 
 
 class AlertKeys(Section):
@@ -224,11 +218,15 @@ class AlertKeys(Section):
 
     severity: Annotated[Severity, Expects(f"one of {', '.join(get_args(Severity))}")] = key("How urgent it is.")
     for_seconds: Duration = key("How long the condition must hold before the alert fires.", name="for")
-    threshold: Threshold = key("The measured value above which an event is bad, or the alert fires.")
-    share: Ratio = key("Fires when more than this part is bad.", unit="part, 0 to 1")
-    window_seconds: Window = key("The time over which is counted.", name="window")
-    minimum: CallCount = key("Calls in the window below which it stays silent.", unit="calls")
-    enabled: Annotated[StrictBool, Expects("true or false")] = key("Whether the alert is rendered at all.")
+    threshold: Threshold = key(
+        "The bound between good and bad events; without `share`, the value above which the alert fires."
+    )
+    share: Ratio = key(
+        "The alert fires if more than this share of the events is bad, or of the limit is used.", unit="ratio, 0 to 1"
+    )
+    window_seconds: Window = key("The time over which events are counted.", name="window")
+    minimum: CallCount = key("Calls that the window needs before the alert fires.", unit="calls")
+    enabled: Annotated[StrictBool, Expects("true or false")] = key("Whether the alert is rendered.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,7 +244,7 @@ class AlertSettings:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """All that is rendered from; durations are unscaled, `span` writes them scaled."""
+    """Everything that rendering reads. Durations are not scaled; `span` returns them scaled."""
 
     name: str
     title: str
@@ -282,14 +280,14 @@ class Config:
     def scaled(self, time_scale: float) -> "Config":
         """Return the same configuration with every window and wait multiplied."""
         if not 0 < time_scale <= 1:
-            message = f"time scale = {time_scale!r}: expected more than 0 and at most 1 (1 is real time)"
-            raise ConfigurationError(message)
+            raise ConfigurationError(
+                f"time scale = {time_scale!r}: expected more than 0 and at most 1 (1 is real time)"
+            )
         return replace(self, time_scale=time_scale)
 
 
-def _without(labels: dict[str, str], reserved: set[str], owner: str) -> dict[str, str]:
+def _without_reserved(labels: dict[str, str], reserved: set[str], owner: str) -> dict[str, str]:
     clash = sorted(reserved & set(labels))
     if clash:
-        message = f"other label names than {', '.join(clash)}, which {owner}"
-        raise ValueError(message)
+        raise ValueError(f"other label names than {', '.join(clash)}, which {owner}")
     return labels

@@ -12,14 +12,13 @@ def parse_seconds(text: str) -> float:
     """Return the seconds in a duration such as `90s`, `1h30m` or `1w`.
 
     Raises:
-        ValueError: The text is no duration.
+        ValueError: The text is not a duration.
 
     >>> parse_seconds("1h30m")
     5400.0
     """
     if not re.fullmatch(f"(?:{_PART.pattern})+", text):
-        message = f"{text!r} is no duration"
-        raise ValueError(message)
+        raise ValueError(f"{text!r} is not a duration")
     return sum(int(number) * _MILLISECONDS[unit] for number, unit in _PART.findall(text)) / 1000
 
 

@@ -1,10 +1,10 @@
-"""What Prometheus accepts as the name of a label, and what may stand in a rule as its value."""
+"""Which texts Prometheus accepts as the name of a label, and as the value of a label in a rule."""
 
 LONGEST_VALUE = 120
 
 
 def is_label_name(name: str) -> bool:
-    """Tell whether a text may be the name of a label; names with `__` in front belong to Prometheus."""
+    """Tell whether a text may be the name of a label; Prometheus reserves names that begin with `__`."""
     return name.isascii() and name.isidentifier() and not name.startswith("__")
 
 

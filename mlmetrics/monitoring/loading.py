@@ -1,6 +1,6 @@
-"""From a file to a `Config`: `mlmetrics.toml`, or the table `[tool.mlmetrics]` of a `pyproject.toml`.
+"""Reads a `Config` from `mlmetrics.toml`, or from the table `[tool.mlmetrics]` of a `pyproject.toml`.
 
-What a single key may be is checked in `config`; what keys must be to each other is checked here.
+`config` checks each key by itself; this module checks keys against each other.
 """
 
 import tomllib
@@ -34,8 +34,8 @@ from mlmetrics.monitoring.rules.indicators import Sample
 from mlmetrics.monitoring.rules.slo import indicator_of
 
 CONFIGURATION, PYPROJECT = "mlmetrics.toml", "pyproject.toml"
-_AN_EXAMPLE = "expected a configuration such as `mlmetrics init` writes"
-_OWN_BOUNDS = "(own bounds go into [buckets])"
+_EXPECTED_FILE = "expected a configuration such as `mlmetrics init` writes"
+_BOUNDS_HINT = "(set the bounds in [buckets])"
 Refusal = tuple[KeyPath, str]
 
 
@@ -64,7 +64,7 @@ def _optional(sections: Mapping[str, type[Section]]) -> dict[str, Any]:
 
 
 class _Document(Section):
-    """What the file holds, section by section; `alert` and `buckets` follow from the tables of alerts and metrics."""
+    """The sections of the file; `alert` and `buckets` are added below, from the tables of alerts and metrics."""
 
     project: Project = Field(default_factory=Project)
     service: Annotated[
@@ -105,31 +105,29 @@ def find_configuration(folder: Path = Path()) -> Path:
     try:
         return own if _table_of(_parsed(shared.read_text(encoding="utf-8"))) is None else shared
     except (OSError, ValueError):
-        return own  # reading it then tells the user what is missing
+        return own  # loading it raises an error that says what is missing
 
 
 def load(path: Path) -> Config:
     """Read a configuration file; of a `pyproject.toml`, the table `[tool.mlmetrics]`.
 
     Raises:
-        ConfigurationError: The file cannot be read, is no TOML, or holds what cannot work.
+        ConfigurationError: The file cannot be read, is not TOML, or has a value that cannot work.
     """
     try:
         document = _parsed(path.read_text(encoding="utf-8"))
         return _of_pyproject(document) if path.name == PYPROJECT else _config(document)
     except (OSError, UnicodeDecodeError) as error:
-        message = f"{path}: cannot be read ({error}); {_AN_EXAMPLE}"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(f"{path}: cannot be read ({error}); {_EXPECTED_FILE}") from error
     except ConfigurationError as error:
-        message = f"{path}: {error}"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(f"{path}: {error}") from error
 
 
 def parse(text: str) -> Config:
     """Return the configuration that a TOML text holds.
 
     Raises:
-        ConfigurationError: The text is no TOML, or holds what cannot work.
+        ConfigurationError: The text is not TOML, or has a value that cannot work.
     """
     return _config(_parsed(text))
 
@@ -138,12 +136,11 @@ def _parsed(text: str) -> dict[str, Any]:
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        message = f"not TOML: {error}"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(f"not TOML: {error}") from error
 
 
 def _table_of(document: dict[str, Any]) -> dict[str, Any] | None:
-    """Return the table `[tool.mlmetrics]` of a document, None where there is none."""
+    """Return the table `[tool.mlmetrics]` of a document, None if there is none."""
     tool = document.get("tool")
     table = tool.get("mlmetrics") if isinstance(tool, dict) else None
     return table if isinstance(table, dict) else None
@@ -156,8 +153,7 @@ def _of_pyproject(document: dict[str, Any]) -> Config:
     try:
         return _config(table)
     except ConfigurationError as error:
-        message = f"tool.mlmetrics.{error}"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(f"tool.mlmetrics.{error}") from error
 
 
 def _config(document: dict[str, Any]) -> Config:
@@ -176,28 +172,28 @@ def _config(document: dict[str, Any]) -> Config:
         receivers=sections["notify"],
         bounds=dict(sections["buckets"]),
     )
-    for path, expected in _refused(config):
+    for path, expected in _contradictions(config):
         raise refusal(document, path, expected)
     return config
 
 
-def _refused(config: Config) -> Iterator[Refusal]:
+def _contradictions(config: Config) -> Iterator[Refusal]:
     """Yield the path of each key that contradicts another, with what was expected."""
-    yield from _twins("service", config.jobs)
-    yield from _twins("objective", [objective.name for objective in config.objectives])
+    yield from _duplicates("service", config.jobs)
+    yield from _duplicates("objective", [objective.name for objective in config.objectives])
     for histogram in DRIFT_HISTOGRAMS.values():
         if config.buckets(histogram)[-1] != 1:
-            yield ("buckets", histogram), "bounds up to 1, where scores end"
+            yield ("buckets", histogram), "bounds up to 1, the highest score"
     for alert in configured_alerts(config):
         path = ("alert", alert.name)
-        yield from _unfit_threshold(config, (*path, "threshold"), alert.condition.samples)
+        yield from _threshold_problems(config, (*path, "threshold"), alert.condition.samples)
         if isinstance(alert.condition, Drifted):
-            yield from _too_few_scores(path, alert.condition)
+            yield from _drift_problems(path, alert.condition)
     for index, objective in enumerate(config.objectives):
-        yield from _unfit_objective(config, objective, ("objective", index))
+        yield from _objective_problems(config, objective, ("objective", index))
 
 
-def _twins(section: str, names: Sequence[str]) -> Iterator[Refusal]:
+def _duplicates(section: str, names: Sequence[str]) -> Iterator[Refusal]:
     for index, name in enumerate(names):
         if name in names[:index]:
             yield (
@@ -206,7 +202,7 @@ def _twins(section: str, names: Sequence[str]) -> Iterator[Refusal]:
             )
 
 
-def _unfit_threshold(config: Config, path: KeyPath, samples: Iterable[Sample]) -> Iterator[Refusal]:
+def _threshold_problems(config: Config, path: KeyPath, samples: Iterable[Sample]) -> Iterator[Refusal]:
     """Yield a threshold that is not a bound of the histogram whose bucket is read, or that no value exceeds."""
     for histogram, bound, part in ((each.name.removesuffix("_bucket"), each.bound, each.part) for each in samples):
         if bound is None:
@@ -215,30 +211,33 @@ def _unfit_threshold(config: Config, path: KeyPath, samples: Iterable[Sample]) -
         expected = f"one of {', '.join(f'{each:g}' for each in bounds)}"
         if bound > bounds[-1]:
             why = f"it lies beyond the last bucket ({bounds[-1]:g}) of {histogram}, so it could never be exceeded"
-            yield path, f"{expected}; {why} {_OWN_BOUNDS}"
+            yield path, f"{expected}; {why} {_BOUNDS_HINT}"
         elif bound not in bounds:
-            yield path, f"{expected}; it is no bucket bound of {histogram}, so it could not be exact {_OWN_BOUNDS}"
+            yield (
+                path,
+                f"{expected}; it is not a bucket bound of {histogram}, so the alert could not be exact {_BOUNDS_HINT}",
+            )
         elif part == "bad" and bound == bounds[-1]:
             yield path, f"a bound below {bound:g}: every score is at most {bound:g}, so it would always fire"
 
 
-def _too_few_scores(path: KeyPath, condition: Drifted) -> Iterator[Refusal]:
+def _drift_problems(path: KeyPath, condition: Drifted) -> Iterator[Refusal]:
     if condition.threshold <= 0:
         yield (*path, "threshold"), "a PSI above 0; 0.1 is a slight shift, 0.2 a large one"
         return
     least = least_samples(condition.threshold, len(condition.bounds))
     if condition.minimum < least:
-        chance = f"with fewer scores chance alone brings the PSI above {condition.threshold:g}"
+        chance = f"with fewer scores the PSI can exceed {condition.threshold:g} by chance"
         yield (*path, "minimum"), f"at least {least}: {chance}"
 
 
-def _unfit_objective(config: Config, objective: Objective, path: KeyPath) -> Iterator[Refusal]:
+def _objective_problems(config: Config, objective: Objective, path: KeyPath) -> Iterator[Refusal]:
     if objective.service not in config.jobs:
         yield (*path, "service"), f"one of {', '.join(config.jobs)}"
     metric = MEASURED_BY[objective.operation]
     labels = tuple(label for label in BY_NAME[metric].labels if label != "service")
-    strangers = sorted(set(objective.only) - set(labels))
-    if strangers:
+    unknown = sorted(set(objective.only) - set(labels))
+    if unknown:
         known = f"labels of {metric} ({', '.join(labels)})"
-        yield (*path, "only"), f"{known} with the value to keep; not {strangers[0]!r}"
-    yield from _unfit_threshold(config, (*path, "threshold"), indicator_of(objective).samples)
+        yield (*path, "only"), f"{known} with the value to count; not {unknown[0]!r}"
+    yield from _threshold_problems(config, (*path, "threshold"), indicator_of(objective).samples)

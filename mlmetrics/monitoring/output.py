@@ -1,4 +1,4 @@
-"""Rendered files on the disk: what would change, whether the user edited them, and writing all of them or none."""
+"""Compares rendered files with those on disk, finds files that the user edited, and writes all files or none."""
 
 import difflib
 import hashlib
@@ -12,24 +12,24 @@ from typing import Literal, Self
 
 from mlmetrics.errors import ConfigurationError
 
-Fate = Literal["new", "updated", "unchanged", "edited", "removed"]
+Status = Literal["new", "updated", "unchanged", "edited", "removed"]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A file: its present text, the rendered one (None: no file), and what becomes of it.
+    """A file: its present text, its rendered text (None means no file), and its status.
 
-    The fate `edited` says that the present text is the user's own, so that it is not overwritten.
+    The status `edited` means that the user changed the present text, so that it is not overwritten.
     """
 
     name: str
     present: str | None
     rendered: str | None
-    fate: Fate
+    status: Status
 
     def diff(self) -> str:
         """Return the difference between the two texts; empty if an edited file is no longer rendered."""
-        if self.rendered is None and self.fate == "edited":
+        if self.rendered is None and self.status == "edited":
             return ""
         before, after = ((text or "").splitlines(keepends=True) for text in (self.present, self.rendered))
         return "".join(difflib.unified_diff(before, after, f"{self.name} (now)", f"{self.name} (rendered)"))
@@ -55,8 +55,9 @@ class Manifest:
         try:
             return cls(name, dict(json.loads(path.read_text(encoding="utf-8"))["files"]))
         except (OSError, ValueError, KeyError, TypeError) as error:
-            message = f"{path}: cannot be read ({error}); expected what `mlmetrics init` wrote; remove it to begin anew"
-            raise ConfigurationError(message) from error
+            raise ConfigurationError(
+                f"{path}: cannot be read ({error}); expected what `mlmetrics init` wrote; remove it to start again"
+            ) from error
 
     def is_unedited(self, name: str, present: str, _rendered: str | None = None) -> bool:
         """Tell whether a file is as it was written last."""
@@ -65,21 +66,21 @@ class Manifest:
     def text_after(self, changes: Iterable[Change]) -> str:
         """Return the manifest as it is once the changes are written; an edited file keeps its old hash."""
         hashes = {
-            change.name: self.hashes.get(change.name, "") if change.fate == "edited" else _hash(change.rendered or "")
+            change.name: self.hashes.get(change.name, "") if change.status == "edited" else _hash(change.rendered or "")
             for change in changes
-            if change.fate != "removed"
+            if change.status != "removed"
         }
         known = {name: text for name, text in hashes.items() if text}
         return json.dumps({"files": known}, indent=2, sort_keys=True) + "\n"
 
 
 def has_rendered_header(_name: str, present: str, rendered: str | None) -> bool:
-    """Tell whether a file begins with the line that marks the rendered one, where that begins with such a line."""
+    """Tell whether a file begins with the first line of its rendered text, which marks rendered YAML files."""
     return rendered is None or present.partition("\n")[0] == rendered.partition("\n")[0]
 
 
 def read_text(path: Path) -> str | None:
-    """Return the text of a file, None if there is none; bytes that are no text are replaced."""
+    """Return the text of a file, None if there is none; bytes that are not UTF-8 are replaced."""
     return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
 
 
@@ -89,7 +90,7 @@ def plan(
     is_unedited: Callable[[str, str, str | None], bool],
     obsolete: Iterable[str] = (),
 ) -> list[Change]:
-    """Return what becomes of each rendered file, and of the `obsolete` ones that are no longer rendered."""
+    """Return the change of each rendered file, and of the `obsolete` files that are no longer rendered."""
     changes = (
         _change(name, read_text(directory / name), files.get(name), is_unedited) for name in sorted({*files, *obsolete})
     )
@@ -114,10 +115,10 @@ def write(directory: Path, changes: Sequence[Change], manifest: Manifest | None 
     All files are first written to a temporary folder, so that an error leaves the directory as it was.
 
     Raises:
-        ConfigurationError: Something cannot be written; then nothing is.
+        ConfigurationError: A file cannot be written; then none is.
     """
-    files = {change.name: change.rendered or "" for change in changes if change.fate in ("new", "updated")}
-    removed = [change.name for change in changes if change.fate == "removed"]
+    files = {change.name: change.rendered or "" for change in changes if change.status in ("new", "updated")}
+    removed = [change.name for change in changes if change.status == "removed"]
     if manifest is not None and manifest.text_after(changes) != read_text(directory / manifest.name):
         files[manifest.name] = manifest.text_after(changes)
     if not files and not removed:
@@ -131,8 +132,9 @@ def write(directory: Path, changes: Sequence[Change], manifest: Manifest | None 
         for name in removed:
             (directory / name).unlink()
     except OSError as error:
-        message = f"{directory}: cannot be written ({error}); expected a folder of yours"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(
+            f"{directory}: cannot be written ({error}); expected a folder that you may write to"
+        ) from error
 
 
 def _write_all(files: Mapping[str, str], directory: Path) -> None:
@@ -150,8 +152,9 @@ def _move_all(names: Iterable[str], source: Path, target: Path) -> None:
 
 def _refuse_obstacles(directory: Path, names: Iterable[str]) -> None:
     for obstacle in _obstacles(directory, names):
-        message = f"{obstacle}: cannot be written; expected a file or folder of yours; nothing was written"
-        raise ConfigurationError(message)
+        raise ConfigurationError(
+            f"{obstacle}: cannot be written; expected a path that you may write to; nothing was written"
+        )
 
 
 def _obstacles(directory: Path, names: Iterable[str]) -> Iterator[Path]:

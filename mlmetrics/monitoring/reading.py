@@ -1,6 +1,6 @@
-"""Reading sections of the configuration with pydantic, and errors that say which key, which value, and what is right.
+"""Reads sections of the configuration with pydantic; errors name the key, its value, and what was expected.
 
-pydantic checks; the words are ours, so that an error reads `service[0].targets = []: expected …`.
+pydantic checks the values; this module writes the messages, such as `service[0].targets = []: expected …`.
 """
 
 import difflib
@@ -21,7 +21,7 @@ SectionT = TypeVar("SectionT", bound="Section")
 
 @dataclass(frozen=True, slots=True)
 class Expects:
-    """Annotates a type with the words that say what is right; every complaint of pydantic about it reads so."""
+    """Annotates a type with the words that describe its valid values; pydantic's errors about it get these words."""
 
     words: str
 
@@ -33,8 +33,8 @@ class Expects:
         try:
             return check(value)
         except ValidationError as error:
-            if _own(error):
-                raise  # a check of ours knows better what is wrong
+            if _own_errors(error):
+                raise  # the message of our own check is more exact
             raise ValueError(self.words) from error
 
 
@@ -51,14 +51,13 @@ class Section(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _check_keys(cls, values: object) -> object:
-        """Refuse what is no table, unknown keys and missing ones, before any value is looked at."""
+        """Refuse a value that is not a table, unknown keys and missing keys, before the values are checked."""
         keys = cls.fields_by_key()
         known = ", ".join(sorted(keys))
         if isinstance(values, cls):
             return values
         if not isinstance(values, Mapping):
-            message = f"a table with the keys {known}"
-            raise ValueError(message)  # noqa: TRY004 - pydantic takes ValueError for a refusal, and TypeError for a fault
+            raise ValueError(f"a table with the keys {known}")  # noqa: TRY004 - pydantic takes ValueError for a refusal, and TypeError for a fault
         for key in values:
             if key not in keys:
                 near = difflib.get_close_matches(key, keys, n=1)
@@ -78,24 +77,24 @@ def read(section: type[SectionT], document: Mapping[str, Any]) -> SectionT:
     """Return a document as a section.
 
     Raises:
-        ConfigurationError: The document holds what cannot work; the message names the first such key.
+        ConfigurationError: A value cannot work; the message names the first such key.
     """
     try:
         return section.model_validate(document)
     except ValidationError as error:
-        first = next(iter(_own(error) or error.errors(include_url=False)))
+        first = next(iter(_own_errors(error) or error.errors(include_url=False)))
         context = first.get("ctx", {})
         path = (*first["loc"], context["key"]) if first["type"] == _KEY else first["loc"]
         raise refusal(document, path, str(context.get("error") or context.get("expected") or first["msg"])) from error
 
 
-def _own(error: ValidationError) -> list[ErrorDetails]:
-    """Return the complaints that are in our words."""
+def _own_errors(error: ValidationError) -> list[ErrorDetails]:
+    """Return the errors whose messages are our own."""
     return [each for each in error.errors(include_url=False) if each["type"] in {_KEY, "value_error"}]
 
 
 def refusal(document: Mapping[str, Any], path: KeyPath, expected: str) -> ConfigurationError:
-    """Return the error that says what stands at a path of a document, and what should."""
+    """Return the error that names a path of a document, the value there, and what was expected."""
     value: Any = document
     try:
         for step in path:

@@ -1,4 +1,4 @@
-"""What can be configured, written out: a JSON Schema for editors, and the reference page of all keys.
+"""Describes the configuration: a JSON Schema for editors, and the reference page of all keys.
 
 `python -m mlmetrics.monitoring.schema` writes both into a checkout; the schema is also inside the package.
 """
@@ -14,7 +14,7 @@ from mlmetrics.monitoring.loading import Document
 SCHEMA = "mlmetrics.schema.json"
 SCHEMA_PATH = Path(__file__).with_name(SCHEMA)
 REFERENCE_PATH = Path(__file__).parents[2] / "docs" / "configuration.md"
-# Editors read this version of JSON Schema; nothing of a later one is used.
+# Editors read this version of JSON Schema; the schema uses nothing of later versions.
 _DRAFT = "http://json-schema.org/draft-07/schema#"
 _INTRODUCTION = """\
 # Configuration
@@ -23,8 +23,8 @@ _INTRODUCTION = """\
 
 `mlmetrics` reads `mlmetrics.toml`, or, where that file is missing, the table `[tool.mlmetrics]` of `pyproject.toml`:
 `[project]` is then written `[tool.mlmetrics.project]`, and `[[service]]` is written `[[tool.mlmetrics.service]]`.
-`--config` names another file. Only a `[[service]]` is required. A key that is unknown or cannot work is refused, with
-what was given and what was expected.
+`--config` names another file. Only a `[[service]]` is required. An unknown key or an invalid value is an error that
+says what was given and what was expected.
 
 `mlmetrics init` puts a JSON Schema beside what it renders, and names it in the first line of `mlmetrics.toml`
 (`#:schema ./monitoring/mlmetrics.schema.json`). Editors that know [Taplo](https://taplo.tamasfe.dev), such as VS Code
@@ -36,7 +36,7 @@ Durations are texts such as `"30s"`, `"5m"` or `"1h30m"`.
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of `mlmetrics.toml`."""
-    document = _plain(Document.model_json_schema())
+    document = _simplified(Document.model_json_schema())
     return {"$schema": _DRAFT, "title": "mlmetrics.toml", **document}
 
 
@@ -45,10 +45,10 @@ def schema_text() -> str:
     return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
 
 
-def _plain(part: Any) -> Any:
-    """Return a part of pydantic's schema without titles and nulls, which TOML has not, and with units told in words."""
+def _simplified(part: Any) -> Any:
+    """Return a part of pydantic's schema without titles and without nulls, which TOML does not have, and with units."""
     if isinstance(part, list):
-        return [_plain(each) for each in part]
+        return [_simplified(each) for each in part]
     if not isinstance(part, Mapping):
         return part
     choices = [each for each in part.get("anyOf", ()) if each != {"type": "null"}]
@@ -56,9 +56,9 @@ def _plain(part: Any) -> Any:
     found: dict[str, Any] = {}
     for name, value in merged.items():
         if name in {"properties", "$defs"}:
-            found[name] = {key: _plain(each) for key, each in value.items()}
+            found[name] = {key: _simplified(each) for key, each in value.items()}
         elif name not in {"anyOf", "title", "x-unit"} and value is not None:
-            found[name] = value if name == "default" else _plain(value)
+            found[name] = value if name == "default" else _simplified(value)
     if "x-unit" in part:
         found["description"] = f"{found['description']} Unit: {part['x-unit']}."
     return found

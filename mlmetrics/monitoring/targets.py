@@ -8,20 +8,20 @@ from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.deploy.compose import compose_files
 from mlmetrics.monitoring.deploy.kubernetes import manifests
 from mlmetrics.monitoring.grafana.provisioning import grafana_files
-from mlmetrics.monitoring.prometheus.files import plain_files, test_files
+from mlmetrics.monitoring.prometheus.files import server_files, test_files
 from mlmetrics.monitoring.text import HEADER
 
 Target = Literal["prometheus", "grafana", "compose", "kubernetes"]
 TARGETS: tuple[Target, ...] = get_args(Target)
-# The folder that holds a target's files, beneath that of a project; empty where they stand in it.
+# The folder of a target's files in a project; empty if they are in the project's folder itself.
 FOLDERS: Mapping[Target, str] = {
     "prometheus": "prometheus",
     "grafana": "grafana",
     "compose": "",
     "kubernetes": "kubernetes",
 }
-# Files that one configuration renders and the next may not: rules of an objective, unit tests of an alert.
-_VARYING: Mapping[Target, str] = {"prometheus": "rules/*.yml", "kubernetes": "*.yaml"}
+# Files that are removed when the configuration no longer renders them, such as the rules of an objective.
+_REMOVABLE_FILES: Mapping[Target, str] = {"prometheus": "rules/*.yml", "kubernetes": "*.yaml"}
 
 
 def target_files(
@@ -33,11 +33,11 @@ def target_files(
         config: the configuration to render.
         target: what the files are for.
         labels: labels of Kubernetes resources, beside those of the configuration.
-        tests: whether promtool's unit tests of the rules stand beside them.
+        tests: whether to add promtool's unit tests of the rules.
     """
     match target:
         case "prometheus":
-            return plain_files(config) | (test_files(config) if tests else {})
+            return server_files(config) | (test_files(config) if tests else {})
         case "grafana":
             return grafana_files(config)
         case "compose":
@@ -58,7 +58,7 @@ def project_files(
 
 
 def obsolete_files(folder: Path, target: Target) -> Iterator[str]:
-    """Yield the paths of files in a target's folder that were rendered once and perhaps no longer are."""
-    for path in folder.glob(_VARYING[target]) if target in _VARYING else ():
+    """Yield the paths of files in a target's folder that were rendered before and may no longer be."""
+    for path in folder.glob(_REMOVABLE_FILES[target]) if target in _REMOVABLE_FILES else ():
         if path.read_text(encoding="utf-8", errors="replace").startswith(HEADER):
             yield str(path.relative_to(folder))

@@ -1,4 +1,4 @@
-"""YAML as it is committed: stable order, long expressions over several lines, a header that marks it as ours."""
+"""YAML text: stable order, long expressions over several lines, and a header that marks it as rendered."""
 
 from typing import Any
 

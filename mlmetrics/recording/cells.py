@@ -41,7 +41,7 @@ class NumberCell:
         self.numbers: Numbers = [0.0]
 
     def samples(self) -> Iterator[Sample]:
-        """The series as prometheus_client's samples."""
+        """Yield the series as prometheus_client's samples."""
         metric = self.metric
         yield Sample(metric.name, dict(zip(metric.labels, self.labels, strict=True)), self.numbers[0])
 
@@ -97,7 +97,7 @@ class HistogramCell:
         writes.extend((self.exemplars, bisect_left(self.bounds.uppers, each.value), each) for each in exemplars)
 
     def samples(self) -> Iterator[Sample]:
-        """The series as prometheus_client's samples, with cumulative buckets."""
+        """Yield the series as prometheus_client's samples, with cumulative buckets."""
         name, labels = self.metric.name, dict(zip(self.metric.labels, self.labels, strict=True))
         totals = list(accumulate(self.numbers[:-1]))
         for place, (le, total) in enumerate(zip(self.bounds.texts, totals, strict=True)):

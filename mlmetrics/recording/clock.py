@@ -8,7 +8,7 @@ from mlmetrics.interruption import interrupted
 
 
 def guarded(clock: Callable[[], float], failed: Callable[[str, object], None]) -> Callable[[], float]:
-    """The clock; after its first failure, `perf_counter`, shifted to continue from the clock's last reading.
+    """Return the clock; after its first failure, `perf_counter`, shifted to continue from the clock's last reading.
 
     A clock fails when it raises or returns no finite number. It is not called again, because the
     difference between readings of two clocks is not a duration.

@@ -45,13 +45,13 @@ class StoreCollector(Collector):
         return (family.expose() for family in self._store.families.values())
 
     def collect(self) -> Iterator[ExposedFamily]:
-        """The families that have series; none if a `MultiProcessCollector` beside us reads the same files."""
+        """Yield the families that have series; none if a `MultiProcessCollector` beside us reads the same files."""
         registry = registry_of(self._store) if self._store.host is not None else None
         if not any(isinstance(each, MultiProcessCollector) for each in collectors_of(registry)):
             yield from self.families()
 
     def families(self) -> Iterator[ExposedFamily]:
-        """The families that have series, in the order of the catalogue."""
+        """Yield the families that have series, in the order of the catalogue."""
         store = self._store
         observe_process(store)
         hold(store.fold_all)
@@ -60,7 +60,8 @@ class StoreCollector(Collector):
 
 
 def collectors_of(registry: CollectorRegistry | None) -> tuple[Collector, ...]:
-    """The collectors of a registry; there is no public way to ask, and without the private attribute there are none."""
+    """Return the collectors of a registry."""
+    # There is no public way to ask; without the private attribute, none is known.
     return tuple(getattr(registry, "_collector_to_names", ()))
 
 
@@ -72,7 +73,7 @@ def observe_process(store: Store) -> None:
 
 
 def store_for(registry: CollectorRegistry) -> Store:
-    """The store of a registry; registered at the first request, and again after the registry was cleared.
+    """Return the store of a registry; registered at the first request, and again after the registry was cleared.
 
     A registry that has been cleared, as test suites do, gets the same store again, so no
     recorded value is lost.
@@ -93,12 +94,12 @@ def store_for(registry: CollectorRegistry) -> Store:
 
 
 def store_of(registry: CollectorRegistry) -> Store | None:
-    """The store of a registry; None if it has none."""
+    """Return the store of a registry; None if it has none."""
     return _stores.get(registry)
 
 
 def registry_of(store: Store) -> CollectorRegistry | None:
-    """The registry of a store; None if it no longer exists."""
+    """Return the registry of a store; None if it no longer exists."""
     return next((registry for registry, known in tuple(_stores.items()) if known is store), None)
 
 
@@ -156,7 +157,7 @@ _default = _Default()
 
 
 def default_store() -> Store:
-    """The store that is used if no registry is given."""
+    """Return the store that is used if no registry is given."""
     _default.asked = True
     return _default.find()
 

@@ -25,7 +25,7 @@ class Family:
         return not self._cells
 
     def cell(self, labels: tuple[str, ...]) -> Cell:
-        """The cell of these label values, made when first asked for."""
+        """Return the cell of these label values, made when first asked for."""
         cell = self._cells.get(labels)
         if cell is None:
             cell = self._cells.setdefault(labels, self._make(labels))
@@ -41,7 +41,7 @@ class Family:
         return tuple(self._cells.values())
 
     def expose(self) -> "ExposedFamily":
-        """The family as prometheus_client's collectors yield it."""
+        """Return the family as prometheus_client's collectors yield it."""
         return ExposedFamily(self)
 
 

@@ -73,7 +73,7 @@ class Foldable(Protocol):
     """What can be folded."""
 
     def batch(self) -> Batch | None:
-        """What there is to fold; None if there is nothing."""
+        """Return what there is to fold; None if there is nothing."""
 
 
 class Forks(Protocol):

@@ -36,7 +36,7 @@ Failed = Callable[[str, object], None]
 
 
 def directory() -> str | None:
-    """The directory that the processes of a service share; None if there is one process."""
+    """Return the directory that the processes of a service share; None if there is one process."""
     return os.environ.get(VARIABLE) or None
 
 
@@ -89,14 +89,14 @@ class Host:
         return files
 
     def number_place(self, name: str, labels: RawLabels) -> int:
-        """The place of a counter or a gauge in its view."""
+        """Return the place of a counter or a gauge in its view."""
         metric = self._families[name].metric
         self._placed.add(name)
         kind = GAUGES[metric.across_workers] if metric.kind == "gauge" else "counter"
         return self.files.place(kind, _family_name(metric), name, metric.labels, self._settled(labels), metric.help)
 
     def histogram_place(self, name: str, labels: RawLabels) -> tuple[tuple[int, ...], int]:
-        """The places of a histogram's buckets, and of its sum."""
+        """Return the places of a histogram's buckets, and of its sum."""
         family = self._families[name]
         self._placed.add(name)
         metric, place = family.metric, self.files.place
@@ -116,15 +116,15 @@ class Host:
         self.files.mark(name, self._settled(labels), bounds.texts[bisect_left(bounds.uppers, exemplar.value)], exemplar)
 
     def bounds(self, name: str) -> Bounds:
-        """The bounds of a histogram."""
+        """Return the bounds of a histogram."""
         return self._families[name].bounds
 
     def _settled(self, labels: RawLabels) -> tuple[str, ...]:
-        """The labels with the service."""
+        """Return the labels with the service."""
         return tuple(self._service() if label is None else label for label in labels)
 
     def collect(self) -> list[Family]:
-        """The families of all processes that have series, in the order of the store's."""
+        """Return the families of all processes that have series, in the order of the store's."""
         with self._scraping:
             if self._reader is None:
                 self._reader = Reader(self.directory, self._program, self._slot, self._failed)
@@ -134,7 +134,7 @@ class Host:
             return [self._merged[name] for name in self._families if name in self._merged]
 
     def workers(self) -> list[Worker]:
-        """The processes of this service that run, this one among them."""
+        """Return the processes of this service that run, this one among them."""
         self._take_slot()
         return live_workers(self.directory, self._program)
 
@@ -148,7 +148,7 @@ class Host:
             self._failed("workers", error)
 
     def _slot(self, kind: str, family: str, sample: str, labels: Mapping[str, str]) -> tuple[Numbers, int] | None:
-        """The list and the place in it where a number of any process belongs; None for one of another version."""
+        """Return the list and the place in it where a number belongs; None for one of another version."""
         name = family if family in self._families else family + EXPOSED_NAME_SUFFIX
         known = self._families.get(name)
         if known is None:

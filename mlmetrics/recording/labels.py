@@ -22,7 +22,7 @@ COMBINATION = "all labels together"
 
 
 def clean(value: object) -> tuple[str, str | None]:
-    """The value as label text, and what was wrong with it; None if nothing was.
+    """Return the value as label text, and what was wrong with it; None if nothing was.
 
     Text (and enum members and numbers as text) is kept; surrogates become `?`, what is over
     `MAX_LABEL_CHARACTERS` is cut, and what is no text at all (None, empty, a list) is `unknown`.
@@ -60,14 +60,14 @@ def is_empty(value: object) -> bool:
 
 
 def declared_problem(value: object) -> str | None:
-    """What is wrong with a label value in a declaration, which must be valid text; None if nothing is."""
+    """Return what is wrong with a label value in a declaration, which must be valid text; None if nothing is."""
     if not issubclass(type(value), str):
         return "no text"
     return cleaned(value)[1]
 
 
 def shown(value: object) -> str:
-    """The value as text for an error message, even if its `repr` raises."""
+    """Return the value as text for an error message, even if its `repr` raises."""
     try:
         return f"{value!r:.100}"
     except Exception as error:  # any object may come

@@ -10,7 +10,7 @@ UNLIMITED_BYTES = 1 << 60
 
 
 def memory_limit_bytes(root: Path = CGROUP) -> float:
-    """The memory limit in bytes; 0 if there is none."""
+    """Return the memory limit in bytes; 0 if there is none."""
     for name in ("memory.max", "memory/memory.limit_in_bytes"):
         text = _read(root / name)
         if text.isdigit() and int(text) < UNLIMITED_BYTES:
@@ -19,7 +19,7 @@ def memory_limit_bytes(root: Path = CGROUP) -> float:
 
 
 def cpu_limit_cores(root: Path = CGROUP) -> float:
-    """The CPU limit in cores; 0 if there is none."""
+    """Return the CPU limit in cores; 0 if there is none."""
     quota, _, period = _read(root / "cpu.max").partition(" ")
     if not period:
         quota, period = _read(root / "cpu/cpu.cfs_quota_us"), _read(root / "cpu/cpu.cfs_period_us")

@@ -69,7 +69,7 @@ class PlacedSeries:
         self.prepare()
 
     def forget(self) -> None:
-        """The files of a forked child begin empty."""
+        """Return the files of a forked child begin empty."""
         self.spot = None
 
 

@@ -44,7 +44,7 @@ class Lists:
         self.lists = lists
 
     def batch(self) -> Batch | None:
-        """The appended numbers and the values that they lead to; nothing is changed yet."""
+        """Return the appended numbers and the values that they lead to; nothing is changed yet."""
         self.prepare()
         if not any(self.lists):
             return None
@@ -94,7 +94,7 @@ class Series(Lists, Generic[C]):
         self.cell()
 
     def cell(self) -> C:
-        """The cell that this series folds into, found when it is first needed."""
+        """Return the cell that this series folds into, found when it is first needed."""
         if self._cell is None:
             self._cell = self._find()
         return self._cell

@@ -106,20 +106,20 @@ class Store:
             logs.logger().warning("service.named_late", service=name, recorded_as=self._service)
 
     def settle_service(self) -> str:
-        """The service, which is fixed from now on."""
+        """Return the service, which is fixed from now on."""
         self._service = service = self.service
         return service
 
     def counter(self, name: str, labels: RawLabels = ()) -> NumberSeries:
-        """The series of a counter."""
+        """Return the series of a counter."""
         return self._series(CounterSeries, PlacedCounter, name, labels)
 
     def gauge(self, name: str, labels: RawLabels = ()) -> NumberSeries:
-        """The series of a gauge that is set."""
+        """Return the series of a gauge that is set."""
         return self._series(GaugeSeries, PlacedGauge, name, labels)
 
     def histogram(self, name: str, labels: RawLabels = ()) -> NumberSeries:
-        """The series of a histogram."""
+        """Return the series of a histogram."""
         return self._series(HistogramSeries, PlacedHistogram, name, labels)
 
     def _series(self, appended: Any, placed: Any, name: str, labels: RawLabels) -> NumberSeries:
@@ -141,11 +141,11 @@ class Store:
         self._foldables.append(foldable)
 
     def number_cell(self, name: str, labels: RawLabels) -> NumberCell:
-        """The cell of a counter or a gauge, the service filled in where it is missing."""
+        """Return the cell of a counter or a gauge, the service filled in where it is missing."""
         return self._cell(NumberCell, name, labels)
 
     def histogram_cell(self, name: str, labels: RawLabels) -> HistogramCell:
-        """The cell of a histogram, the service filled in where it is missing."""
+        """Return the cell of a histogram, the service filled in where it is missing."""
         return self._cell(HistogramCell, name, labels)
 
     def _cell(self, kind: type[C], name: str, labels: RawLabels) -> C:
@@ -159,7 +159,7 @@ class Store:
         self.traced = exemplars.tracing()
 
     def notice_seconds(self) -> float:
-        """Calls that took longer than this take the slow path; while tracing is on, all calls do."""
+        """Return the seconds above which a call takes the slow path; while tracing is on, every call takes it."""
         return -1.0 if self.traced else self.slow_seconds
 
     def record(self, series: NumberSeries, number: float) -> None:
@@ -187,7 +187,7 @@ class Store:
                 self.failed("fold", error)  # a full disk must not reach the user's call
 
     def exposed_families(self) -> Sequence[Family]:
-        """The families that have series, in the order of the catalogue; with a host, those of all its processes."""
+        """Return the families that have series, in the catalogue's order; with a host, those of all its processes."""
         if self.host is not None:
             return self.host.collect()
         return [family for family in tuple(self.families.values()) if not family.empty]
@@ -215,13 +215,13 @@ class Store:
                 raise
 
     def admit_service(self, metric: str, service: object) -> RawLabels:
-        """The service as the first label of a series of this metric; None stays None and is read later."""
+        """Return the service as the first label of a series of this metric; None stays None and is read later."""
         return (None,) if service is None else self.admit(metric, (), (service,))
 
     def admit(
         self, metric: str, base: RawLabels, values: tuple[object, ...], optional: Collection[str] = ()
     ) -> RawLabels:
-        """The labels to record: `base`, and the values that a call adds, cleaned, and `other` beyond a limit.
+        """Return the labels to record: `base`, and the values that a call adds, cleaned, and `other` beyond a limit.
 
         `base` has been admitted before. If a label has reached its limit of values, its new value
         becomes `other`; if the metric has reached its limit of series, all added values do. An

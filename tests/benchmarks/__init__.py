@@ -1,1 +1,1 @@
-"""What the benchmarks say is so: checks before timing, arithmetic, and the table in the README."""
+"""Tests of the benchmarks: their checks, their arithmetic, and the table in the README."""

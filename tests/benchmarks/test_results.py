@@ -1,4 +1,4 @@
-"""The table: verdicts, the JSON, and a README that shows exactly the run that is kept."""
+"""The results: verdicts, the JSON, and a README that shows the committed run."""
 
 from pathlib import Path
 
@@ -28,7 +28,7 @@ class TestTarget:
         ],
     )
     def test_verdict(self, target: Target, value: float, verdict: str) -> None:
-        """The bound itself is kept, anything beyond is not, and a row without a target has no verdict."""
+        """A ratio at the bound meets the target, one beyond does not, and a row without a target has no verdict."""
         assert verdict == target.verdict(value)
 
     def test_names_have_a_group(self) -> None:
@@ -40,13 +40,13 @@ class TestResults:
     """`Results`."""
 
     def test_survives_json(self, tmp_path: Path) -> None:
-        """What is saved is what is loaded."""
+        """Loaded results are equal to the saved ones."""
         results = Results(MACHINE, [ROW], [Missing("served/throughput", "wrk is not installed")])
         results.save(tmp_path / "results.json")
         assert results == load(tmp_path / "results.json")
 
     def test_shows_rows_and_what_is_missing(self) -> None:
-        """A missing row stands in both tables with its reason, beside those that were measured."""
+        """Both tables have the measured rows, and the missing ones with their reason."""
         results = Results(MACHINE, [ROW], [Missing("served/throughput", "wrk is not installed")])
         for table in (terminal(results), markdown(results)):
             assert "ours 255, floor 170 ns" in table
@@ -60,23 +60,23 @@ class TestResults:
 
 
 class TestToolkit:
-    """The counts that are asked for before anything is timed."""
+    """The counts that are checked before anything is timed."""
 
     def test_counts_calls_that_succeeded(self) -> None:
-        """Duration, outcome and in progress agree on what a decorated function did."""
+        """Duration, outcome and in progress agree on the calls of a decorated function."""
         toolkit = Toolkit()
         tracked = toolkit.metrics.track_inference(model="m")(abs)
         assert [1, 2] == [tracked(-1), tracked(-2)]
         assert 2 == toolkit.calls("m")
 
     def test_refuses_a_call_in_progress(self) -> None:
-        """A call that has not ended is not a call that was recorded."""
+        """A call that has not ended is an error."""
         toolkit = Toolkit()
         with toolkit.metrics.inference_timer(model="m"), pytest.raises(NotTheSameError, match="in all, 1"):
             toolkit.calls("m")
 
     def test_refuses_failures(self) -> None:
-        """A call that failed is not what the other side did."""
+        """A failed call is an error."""
         toolkit = Toolkit()
         with toolkit.metrics.inference_timer(model="m") as call:
             call.fail("quota")
@@ -88,10 +88,10 @@ class TestKeptRun:
     """results.json and README.md."""
 
     def test_has_every_row(self) -> None:
-        """The run that is kept measured every row, and each by the target that the code has."""
+        """The committed run has every row, with the target that the code has."""
         assert set(TARGETS) == {row.name for row in load(RESULTS).rows}
 
     def test_readme_shows_it(self) -> None:
-        """The README's table is that of results.json; `python -m benchmarks.readme` writes it."""
+        """The README's table shows results.json; `python -m benchmarks.readme` writes it."""
         text = README.read_text(encoding="utf-8")
         assert filled(text, load(RESULTS)) == text

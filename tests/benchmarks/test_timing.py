@@ -1,4 +1,4 @@
-"""Interleaved timing: nothing is timed that was not recorded, and ratios are what they say."""
+"""Interleaved timing: only recorded units are timed, and ratios are correct."""
 
 import gc
 
@@ -9,7 +9,7 @@ from benchmarks.timing import NotTheSameError, Ratio, Side, added, interleave, p
 
 
 def counting(name: str, *, lose: int = 0) -> Side:
-    """Return a side that counts its units, but for so many of every run."""
+    """Return a side that counts its units, except the given number in every run."""
     counted = [0]
 
     def run(units: int) -> None:
@@ -26,7 +26,7 @@ class TestProve:
         prove([counting("a"), Side("bare", lambda _: None), *floor_sides()])
 
     def test_refuses_what_lost_a_unit(self) -> None:
-        """A side that lost one unit is named with what it recorded."""
+        """A side that lost a unit is named with what it recorded."""
         with pytest.raises(NotTheSameError, match="loser recorded 99 of 100"):
             prove([counting("a"), counting("loser", lose=1)], units=100)
 
@@ -42,7 +42,7 @@ class TestInterleave:
         assert all(value > 0 for values in times.values() for value in values)
 
     def test_refuses_what_loses_units_while_it_is_timed(self) -> None:
-        """A side that is right in the check and wrong later is found out by its total."""
+        """A side that loses units after the check is found by its total."""
         kept, runs = [0], [0]
 
         def run(units: int) -> None:
@@ -53,7 +53,7 @@ class TestInterleave:
             interleave([Side("late", run, lambda: kept[0])], rounds=2)
 
     def test_leaves_garbage_collection_as_it_was(self) -> None:
-        """The collector runs again afterwards, and it is off or on meanwhile as asked for."""
+        """Garbage collection is on or off during the timing as requested, and on again afterwards."""
         seen: list[bool] = []
         for collector in (False, True):
             interleave([Side("look", lambda _: seen.append(gc.isenabled()))], rounds=1, collector=collector)
@@ -70,7 +70,7 @@ class TestArithmetic:
         assert [5.0, 7.0] == added({"bare": [10.0, 20.0], "a": [15.0, 27.0]}, "a")
 
     def test_ratio_is_that_of_the_medians(self) -> None:
-        """One round that was disturbed moves the quartiles, not the ratio."""
+        """One disturbed round changes the quartiles, not the ratio."""
         assert Ratio(2.0, 2.0, 92.0) == ratio([20.0, 20.0, 920.0], [10.0, 10.0, 10.0])
 
 
@@ -78,7 +78,7 @@ class TestFloor:
     """The floor."""
 
     def test_appends_what_a_call_took(self) -> None:
-        """Every call leaves one duration, and emptying the list does not forget how many there were."""
+        """Every call appends one duration, and emptying the list keeps the count."""
         pending = Pending()
         calling(floored(noop, pending))(5)
         assert 5 == len(pending.numbers)
@@ -88,7 +88,7 @@ class TestFloor:
         assert 5 == pending.recorded
 
     def test_drive_refuses_coroutines_that_wait(self) -> None:
-        """A coroutine that suspends would be timed without what it waits for."""
+        """A coroutine that suspends is refused, because its waiting would not be timed."""
 
         class Once:
             def __await__(self) -> object:

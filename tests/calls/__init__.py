@@ -1,1 +1,1 @@
-"""Calls: what is declared, read, and decided about one run."""
+"""Tests of calls: declarations, wrappers, readers and outcomes."""

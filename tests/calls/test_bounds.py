@@ -34,9 +34,9 @@ def begun(metrics: MLMetrics) -> list[Any]:
 
 
 def test_calls(metrics: MLMetrics) -> None:
-    """Quick calls, which nothing else would look at, are folded by the one that passes the bound."""
+    """Fast calls are folded by the call that exceeds the bound."""
     call = metrics.track_inference(model="m")(lambda: None)
-    for _ in range(2):  # the first round looks at calls anyway, to see whether anybody traces
+    for _ in range(2):  # the first round takes the slow path in any case, to check whether tracing is on
         for _ in range(BOUND):
             call()
         assert BOUND == len(begun(metrics))
@@ -45,7 +45,7 @@ def test_calls(metrics: MLMetrics) -> None:
 
 
 async def test_coroutine_functions(metrics: MLMetrics) -> None:
-    """The same of coroutine functions."""
+    """Calls of coroutine functions are folded at the bound."""
 
     @metrics.track_inference(model="m")
     async def call() -> None: ...
@@ -58,7 +58,7 @@ async def test_coroutine_functions(metrics: MLMetrics) -> None:
 
 
 def test_timers(metrics: MLMetrics) -> None:
-    """The same of timers."""
+    """Calls of timers are folded at the bound."""
     for _ in range(2):
         for _ in range(BOUND):
             with metrics.inference_timer(model="m"):
@@ -70,7 +70,7 @@ def test_timers(metrics: MLMetrics) -> None:
 
 
 def test_streams_that_are_handed_out(metrics: MLMetrics) -> None:
-    """Streams that nobody iterates are folded as well, though their calls do not end."""
+    """Streams that nobody iterates are folded too, although their calls do not end."""
     call = metrics.track_inference(model="m")(lambda: map(str, "ab"))
     kept = [call() for _ in range(BOUND)]
     assert BOUND == len(begun(metrics))
@@ -96,7 +96,7 @@ def handed_out(metrics: MLMetrics) -> Iterator[int]:
 
 @pytest.mark.parametrize("made", [decorated, handed_out])
 def test_chunks(metrics: MLMetrics, made: Any) -> None:
-    """The gaps of one long stream are folded while it runs."""
+    """The intervals of one long stream are folded while it runs."""
     stream = made(metrics)
     gaps = metrics.store.histogram(GAPS, metrics.calls(INFERENCE).series("s", ("m", "")).labels)
     for _ in range(BOUND + 1):
@@ -107,7 +107,7 @@ def test_chunks(metrics: MLMetrics, made: Any) -> None:
 
 
 async def test_chunks_of_an_async_generator(metrics: MLMetrics) -> None:
-    """The same of an async generator function."""
+    """The intervals of an async generator are folded while it runs."""
 
     @metrics.track_inference(model="m")
     async def stream() -> AsyncIterator[int]:
@@ -155,7 +155,7 @@ async def test_chunks_of_an_async_stream(registry: CollectorRegistry, metrics: M
 
 
 async def test_closing_ends_an_async_stream(registry: CollectorRegistry, metrics: MLMetrics) -> None:
-    """An async stream that is closed has ended, though somebody still holds it."""
+    """A closed async stream has ended, although there is still a reference to it."""
     stream: Any = metrics.track_inference(model="m")(asked)()
     await anext(stream)
     await stream.aclose()
@@ -169,7 +169,7 @@ def test_chunks_stand_at_0(
     stream: bool | None,  # noqa: FBT001 (as the user says it)
     declared: list[int],
 ) -> None:
-    """A generator function has its chunks at 0 before it is called, unless it is said to be no stream."""
+    """A generator function has series of chunks at 0 before its first call, unless `stream=False`."""
 
     @metrics.track_inference(model="m", stream=stream)
     def chunks() -> Iterator[str]:

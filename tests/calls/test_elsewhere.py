@@ -1,4 +1,4 @@
-"""Recorded functions of `__main__` in other processes: they run, and are counted there."""
+"""Recorded functions of `__main__` run in other processes, and are counted there."""
 
 import copy
 import pickle
@@ -145,7 +145,7 @@ assert 4 == read(own.registry)["ml_inference_total own own success"]
 
 @pytest.mark.parametrize("run", [JOBLIB, CLOUDPICKLE, BACK], ids=["joblib", "cloudpickle", "and back"])
 def test_functions_of_main(run: str, tmp_path: Path) -> None:
-    """Functions of every kind run in another process, and it has counted them in registries of its own."""
+    """Functions of every kind run in another process, which counts them in its own registries."""
     program = tmp_path / "program.py"
     program.write_text(textwrap.dedent(PROGRAM).format(run=run))
     done = subprocess.run(
@@ -161,7 +161,7 @@ def test_functions_of_main(run: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])  # noqa: S301 (bytes of our own)
 def test_copies_of_a_toolkit_record_into_its_registry(copied: object, registry: CollectorRegistry) -> None:
-    """A toolkit that is copied or pickled, by itself or as part of something, stays on its registry."""
+    """A copied or pickled toolkit records into the same registry."""
     assert callable(copied)
     metrics = copied(MLMetrics(service="s", registry=registry))
     metrics.track_inference(model="m")(copied)(3)

@@ -1,4 +1,4 @@
-"""Exceptions of the user's that raise when they are looked at: they come out as they are, and are failures."""
+"""Exceptions whose attributes raise: the caller gets the same exception, and the call is a failure."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -19,18 +19,18 @@ class RaisingType(type):
 
 
 class OfRaisingType(Exception, metaclass=RaisingType):  # noqa: N818 (a name to be found as it is)
-    """Its class raises when it is looked at."""
+    """An exception whose class raises when it is asked for attributes."""
 
 
 class Raising(Exception):  # noqa: N818 (as above)
-    """It raises when it is looked at, its `__class__` included."""
+    """An exception that raises when it is asked for attributes, also for `__class__`."""
 
     def __getattribute__(self, name: str) -> Any:
         raise LookupError(name)
 
 
 class Liar(Exception):  # noqa: N818 (as above)
-    """It says that it is a cancellation."""
+    """An exception that claims to be a cancellation."""
 
     @property  # type: ignore[misc]  # that is the test
     def __class__(self) -> type:
@@ -94,7 +94,7 @@ def enter_timer(metrics: MLMetrics, error: Exception) -> None:
 def test_comes_out_and_is_a_failure(
     registry: CollectorRegistry, run: Callable[[MLMetrics, Exception], None], kind: str
 ) -> None:
-    """The very exception comes out; the call is a failure of the type that the class was named."""
+    """The caller gets the same exception; the call is a failure with the name of the class as its type."""
     error = type.__call__(KINDS[kind])
     caught: BaseException | None = None
     try:

@@ -1,4 +1,4 @@
-"""The hot path by its structure, not by its time: what a recorded call does, and does not do."""
+"""The structure of the hot path: what a recorded call does, and does not do."""
 
 # mypy: allow-untyped-calls
 # A lambda has no types, and is often all that a test has to record.
@@ -56,7 +56,7 @@ def timed(metrics: MLMetrics) -> Callable[[], object]:
 
 
 def instructions(code: CodeType) -> Iterator[dis.Instruction]:
-    """Yield the instructions of the way on which nothing is raised."""
+    """Yield the instructions of the path on which nothing is raised."""
     handlers = {entry.target for entry in dis.Bytecode(code).exception_entries}  # type: ignore[attr-defined]  # typeshed has it private
     first = min(handlers, default=sys.maxsize)
     for instruction in dis.get_instructions(code):
@@ -80,7 +80,7 @@ def test_plain_function(metrics: MLMetrics) -> None:
 
 @pytest.mark.in_memory
 def test_computed_label(metrics: MLMetrics) -> None:
-    """A label that is an argument costs one look-up more, and nothing of the labels' machinery."""
+    """A label that is an argument costs one more look-up."""
 
     def answer(model: str) -> str:
         return model
@@ -94,7 +94,7 @@ def test_computed_label(metrics: MLMetrics) -> None:
 
 @pytest.mark.in_memory
 def test_timer(metrics: MLMetrics) -> None:
-    """A block in a timer makes the timer, enters and leaves it: no more Python than that."""
+    """A timer calls no Python function but those that make, enter and leave it."""
     run = timed(metrics)
     run()
     expected = ["inference_timer", "__new__", "__enter__", "perf_counter", "append", "__exit__", "perf_counter"]
@@ -116,7 +116,7 @@ def test_generator_chunk(metrics: MLMetrics) -> None:
 
 @pytest.mark.parametrize("kind", ["function", "argument", "coroutine", "timer enter", "timer exit"])
 def test_builds_nothing(metrics: MLMetrics, kind: str) -> None:
-    """On its way without errors a wrapper builds no dict, list, closure or class, and imports nothing."""
+    """Without errors, a wrapper makes no dict, list, closure or class, and imports nothing."""
 
     async def coroutine() -> None:
         """Do nothing."""
@@ -139,7 +139,7 @@ def test_builds_nothing(metrics: MLMetrics, kind: str) -> None:
 
 
 def test_takes_no_lock(metrics: MLMetrics, registry: CollectorRegistry) -> None:
-    """While another thread holds the fold lock and the store's, calls of every kind go on and are not lost."""
+    """While another thread holds the locks of folds and of the store, calls of every kind continue and are counted."""
 
     async def coroutine() -> None:
         """Do nothing."""

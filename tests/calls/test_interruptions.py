@@ -1,4 +1,4 @@
-"""Exactly one outcome when something breaks into the recording itself: signals, deep stacks, exits."""
+"""A call has exactly one outcome when recording is interrupted by a signal, a full stack or an exit."""
 
 # mypy: allow-untyped-calls
 # A lambda has no types, and is often all that a test has to record.
@@ -25,11 +25,11 @@ ROOT = Path(__file__).parents[2]
 
 
 class Interrupted(BaseException):
-    """What a signal handler raises, as a soft time limit does."""
+    """The exception of a signal handler, as of a soft time limit."""
 
 
 class RingingClock:
-    """A clock at whose n-th reading a signal comes in."""
+    """A clock that sends a signal at its n-th reading."""
 
     def __init__(self, rings_at: int) -> None:
         self.rings_at = rings_at
@@ -105,7 +105,7 @@ def call_async_generator(metrics: MLMetrics) -> None:
 def test_signal_that_raises_while_a_call_is_recorded(
     registry: CollectorRegistry, run: Callable[[MLMetrics], None], reading: int
 ) -> None:
-    """Wherever a signal handler raises in a wrapper, begun calls have one outcome and none stays in progress."""
+    """Wherever a signal handler raises in a wrapper, a begun call has one outcome and does not stay in progress."""
     clock = RingingClock(reading)
     metrics = MLMetrics(service="s", registry=registry, clock=clock)
     interrupted = False
@@ -160,7 +160,7 @@ def test_recursion_to_the_limit(registry: CollectorRegistry, kind: str, room: in
 @pytest.mark.parametrize("holder", ["kept", "sys.kept", "builtins.kept"])
 @pytest.mark.parametrize("made", ["generator()", "iterator()", "future()", "asynchronous()"])
 def test_streams_that_are_open_when_the_interpreter_ends(holder: str, made: str) -> None:
-    """An interpreter that ends with open streams, held anywhere, says nothing about them."""
+    """An interpreter that ends with open streams prints no warnings about them."""
     script = f"""
 import builtins, sys
 from concurrent.futures import Future
@@ -202,7 +202,7 @@ del stream
 
 
 def test_base_exceptions_of_a_call(registry: CollectorRegistry) -> None:
-    """`KeyboardInterrupt` and `SystemExit` out of a call are failures of these types, and go on."""
+    """`KeyboardInterrupt` and `SystemExit` from a call are failures of these types, and are raised on."""
 
     def leave(error: type[BaseException]) -> Any:
         raise error
@@ -396,7 +396,7 @@ def test_alarm_while_a_guard_is_open(
 async def test_alarm_while_a_request_is_recorded(
     registry: CollectorRegistry, alarm: Callable[..., Any], where: str
 ) -> None:
-    """In the middleware it goes on to whoever runs the application, and no request stays in progress."""
+    """The exception of a handler in the middleware reaches the server, and no request stays in progress."""
     statuses = {"status": ringing(alarm, "__int__"), "log": 500}
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -494,6 +494,6 @@ os.waitpid(pid, 0)
 
 
 def test_alarms_in_a_loop_of_calls() -> None:
-    """Of 1,500 alarms in a loop of calls, folds among them, each reaches the loop, and every call is counted once."""
+    """Each of 1,500 alarms in a loop of calls and folds reaches the loop, and every call is counted once."""
     done = subprocess.run([sys.executable, "-c", ALARMS], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (0, "", "") == (done.returncode, done.stdout, done.stderr)

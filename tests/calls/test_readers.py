@@ -1,4 +1,4 @@
-"""What arguments and results say of a call: sizes, scores, tokens; and users' readers that break."""
+"""Values read from arguments and results (sizes, scores, tokens), and readers that raise."""
 
 # mypy: allow-untyped-calls
 # A lambda has no types, and is often all that a test has to record.
@@ -70,7 +70,7 @@ BAD = [
 
 @pytest.mark.parametrize("score", GOOD, ids=kind)
 def test_good_scores(registry: CollectorRegistry, metrics: MLMetrics, score: Any) -> None:
-    """Numbers of every sort in 0..1 are recorded, alone or several; rounding is forgiven, None is no score."""
+    """Numbers of any type in 0..1 are recorded, one or several; rounding errors are allowed, and None is ignored."""
     metrics.track_matching(matcher="m", score=lambda result: result)(lambda: score)()
     several = list(score) if isinstance(score, set) else np.array(score, dtype=object).ravel().tolist()
     expected = [float(each) for each in several if each is not None]
@@ -81,7 +81,7 @@ def test_good_scores(registry: CollectorRegistry, metrics: MLMetrics, score: Any
 
 @pytest.mark.parametrize("score", BAD, ids=kind)
 def test_bad_scores(registry: CollectorRegistry, metrics: MLMetrics, score: Any) -> None:
-    """What is no score is counted, never raised, never in the sum; the result is the caller's all the same."""
+    """A wrong score is counted, not raised, and not in the sum; the caller gets the result."""
     assert score is metrics.track_matching(matcher="m", score=lambda result: result)(lambda: (score,))()[0]
     call: Callable[[Any], Any] = metrics.track_matching(matcher="m", score=lambda result: result[0])(lambda s: (s,))
     assert score is call(score)[0]
@@ -91,7 +91,7 @@ def test_bad_scores(registry: CollectorRegistry, metrics: MLMetrics, score: Any)
 
 
 def test_iterator_of_scores_is_left_to_its_owner(registry: CollectorRegistry, metrics: MLMetrics) -> None:
-    """Scores that could be read once only are not read: they are the caller's."""
+    """An iterator of scores is not read, because the caller needs it."""
     result = metrics.track_matching(matcher="m", score="scores")(lambda: {"scores": iter([0.5])})()
     assert [0.5] == list(result["scores"])
     assert {"score": 1} == errors(registry)
@@ -99,7 +99,7 @@ def test_iterator_of_scores_is_left_to_its_owner(registry: CollectorRegistry, me
 
 @pytest.mark.parametrize("score", [float("nan"), float("inf"), -0.1, 3.7, "0.5", Raising(), None], ids=kind)
 def test_direct_functions_take_no_bad_score(registry: CollectorRegistry, metrics: MLMetrics, score: Any) -> None:
-    """NaN never reaches a sum (pitfall 20), nor does anything else that is no score."""
+    """NaN never reaches a sum (pitfall 20), nor does any other wrong score."""
     metrics.track_parsing_accuracy("document", "pdf", score)
     metrics.track_matching_score("tfidf", score)
     metrics.track_parsing_accuracy("document", "pdf", 0.5)
@@ -136,7 +136,7 @@ class TestReaders:
     """`accuracy`, `score`, `size`, `usage` and computed labels."""
 
     def test_confidence_is_read_where_there_is_one(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
-        """The default reads `confidence` of objects and mappings, and its absence is no mistake."""
+        """The default reads `confidence` of objects and mappings, and its absence is not an error."""
 
         class Parsed:
             confidence = 0.75
@@ -149,7 +149,7 @@ class TestReaders:
         assert {} == errors(registry)
 
     def test_a_named_accuracy_that_is_missing_is_counted(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
-        """An attribute that was asked for by name and is not there is a mistake."""
+        """A missing attribute that was given by name is counted as an error."""
         metrics.track_parsing(doc_type="d", accuracy="quality")(lambda: "text")()
         assert {"accuracy": 1} == errors(registry)
 
@@ -201,7 +201,7 @@ class TestReaders:
     def test_exits_of_readers_go_on(
         self, registry: CollectorRegistry, metrics: MLMetrics, reader: str, error: type[BaseException]
     ) -> None:
-        """Ctrl-C in a reader is still Ctrl-C, and leaves no call in progress."""
+        """Ctrl-C in a reader is raised on, and leaves no call in progress."""
         declared, _, operation = self.declared(metrics, reader, error)
         with pytest.raises(error):
             declared("text")
@@ -270,7 +270,7 @@ class TestCall:
     @pytest.mark.parametrize("what", ["cost", "batch", "queued", "size"])
     @pytest.mark.parametrize("number", [float("nan"), float("inf"), -1, "1", None, Raising()], ids=kind)
     def test_bad_numbers(self, registry: CollectorRegistry, metrics: MLMetrics, what: str, number: Any) -> None:
-        """What is no number of 0 or more is counted and not raised."""
+        """A value that is not a number of 0 or more is counted and not raised."""
         with metrics.inference_timer(model="m") as call:
             getattr(call, what)(number)
         assert {what: 1} == errors(registry)
@@ -278,7 +278,7 @@ class TestCall:
 
     @pytest.mark.parametrize("said", [None, 3, KeyError, Raising(), b"quota"], ids=kind)
     def test_error_types_of_any_sort(self, registry: CollectorRegistry, metrics: MLMetrics, said: Any) -> None:
-        """`fail` with what is no text is a failure of type `error`."""
+        """`fail` with a value that is not a text is a failure of type `error`."""
         with metrics.inference_timer(model="m") as call:
             call.fail(said)
         assert 1 == value(registry, "ml_inference_errors_total", error_type="error")
@@ -316,7 +316,7 @@ def test_wrong_readers(metrics: MLMetrics, declare: Callable[[Any], Any], messag
 
 
 class TestStreams:
-    """What readers read of a generator: what it returns, else its last chunk."""
+    """Readers read the return value of a generator, else its last chunk."""
 
     def drained(self, metrics: MLMetrics, kind: str, chunks: list[Any], returned: Any = None) -> Any:
         """Return a started stream of a parsing and an inference with readers, of a kind."""
@@ -355,7 +355,7 @@ class TestStreams:
         assert {} == errors(registry)
 
     def test_return_value(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
-        """What a generator returns goes before its last chunk."""
+        """The return value of a generator is read instead of its last chunk."""
         returned = {"usage": {"output": 3}, "confidence": 0.25}
         self.drain(self.drained(metrics, "generator", ["a", "b"], returned))
         assert 3 == value(registry, "ml_inference_tokens_total")
@@ -375,7 +375,7 @@ class TestStreams:
     @pytest.mark.parametrize("ending", ["close", "drop", "throw"])
     @pytest.mark.parametrize("kind", ["generator", "async generator"])
     def test_left_early(self, registry: CollectorRegistry, metrics: MLMetrics, kind: str, ending: str) -> None:
-        """So it is of one that is left or fails: what was used is not known, and that is counted."""
+        """The usage of a stream that is left or fails is unknown, and is counted as missing."""
         stream = self.drained(metrics, kind, [{"confidence": 0.5}, "b"])
 
         with contextlib.suppress(KeyError):

@@ -1,4 +1,4 @@
-"""On trio, whose cancellation is an exception of its own: what is cancelled has not failed."""
+"""On trio, which has its own exception for cancellation, a cancelled call is not a failure."""
 
 # mypy: allow-untyped-calls
 # A lambda has no types, and is often all that a test has to record.
@@ -45,7 +45,7 @@ async def function(metrics: MLMetrics) -> None:
 
 
 async def nursery(metrics: MLMetrics) -> None:
-    """Await one that has tasks of its own."""
+    """Await a function that starts tasks."""
     await metrics.track_inference(model="m")(wait_for_two)()
 
 

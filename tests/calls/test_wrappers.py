@@ -1,4 +1,4 @@
-"""A wrapper is the function in all that can be asked of it: parameters, globals, code, refusals, depth."""
+"""A wrapper is like its function: parameters, globals, code, wrong arguments, depth of recursion."""
 
 # mypy: allow-untyped-calls
 # A lambda has no types, and is often all that a test has to record.
@@ -115,7 +115,7 @@ class TestLooks:
         assert [] == named
 
     def test_wrong_arguments(self, registry: CollectorRegistry, metrics: MLMetrics, kind: str, declared: str) -> None:
-        """Arguments that do not fit raise at the call, in the function's name; that is no call and no failure."""
+        """Wrong arguments raise at the call, with the function's name, and are not counted as a call."""
         original = KINDS[kind]
         recorded: Any = DECORATORS[declared](metrics)(original)
         for args, kwargs in (((), {}), ((), {"limit": 3}), ((1, 2), {"limit": 3})):
@@ -183,7 +183,7 @@ def test_parameters_of_any_name(
 
 @pytest.mark.parametrize("names", [(".0", ".start"), ("two words", "")], ids=str)
 def test_parameters_without_a_name(registry: CollectorRegistry, metrics: MLMetrics, names: tuple[str, str]) -> None:
-    """So may one whose name is no identifier, as those of comprehensions."""
+    """A parameter whose name is not an identifier, as in comprehensions, is passed too."""
     recorded = metrics.track_inference(model="m")(named(*names))
     assert {"got": (1, 2)} == recorded(1, 2)
     assert {"got": (1, 2)} == recorded(1, **{names[1]: 2})
@@ -241,7 +241,7 @@ class TestArguments:
         assert ["own"] == label_values(registry, "ml_inference_total", "model")
 
     def test_positional_only_beneath_a_wrapper(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
-        """So it is where another decorator stands between."""
+        """`arg("x")` finds a positional-only parameter also if there is another decorator in between."""
         inner = made("def f(x, /, **kw): return kw")
         outer: Any = made("def f(*args, **kwargs): return inner(*args, **kwargs)", inner=inner)
         outer.__wrapped__ = inner
@@ -351,7 +351,7 @@ def marked_function(ran: list[int]) -> Callable[[int], Awaitable[int]]:
 
 
 def test_marked_coroutine_function(registry: CollectorRegistry, metrics: MLMetrics) -> None:
-    """A function that only says that it is a coroutine function runs when it is called, and still says so."""
+    """A function that is only marked as a coroutine function runs when it is called, and stays marked."""
     ran: list[int] = []
     marked = marked_function(ran)
     recorded = metrics.track_inference(model="m")(marked)

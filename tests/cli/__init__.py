@@ -1,1 +1,1 @@
-"""The command line: each command on a file of its own."""
+"""Tests of the command line, one file for each command."""

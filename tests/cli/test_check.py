@@ -27,7 +27,7 @@ def run(*arguments: str) -> tuple[int, str]:
 
 
 def test_json_and_exit_code(config: str) -> None:
-    """A page without our metrics has notes only; a malformed one is a failure."""
+    """A page without our metrics has notes only; a malformed page has errors and exit code 1."""
     with ThreadServer(FastAPI()) as server:
         page = f"{server.url}/openapi.json"
         code, output = run(page, "--config", config, "--json")
@@ -43,7 +43,7 @@ def test_nothing_to_look_at(config: str) -> None:
 
 
 def test_unreachable(config: str) -> None:
-    """A service that does not answer is exit code 2, not a finding."""
+    """A service that does not answer gives exit code 2, not a finding."""
     code, output = run("http://127.0.0.1:1/metrics", "--config", config)
     assert 2 == code
     assert "cannot be read" in output

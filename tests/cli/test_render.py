@@ -1,4 +1,4 @@
-"""`mlmetrics render`: what it writes where, what it refuses, and its exit codes."""
+"""`mlmetrics render`: the files of each target, errors, and exit codes."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from tests.monitoring.configurations import ONE_SERVICE, ROOT
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a folder with a small configuration, and stand in it."""
+    """Return a folder with a small configuration, which is the current folder."""
     (tmp_path / "mlmetrics.toml").write_text(ONE_SERVICE)
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -24,8 +24,8 @@ def run(*arguments: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def held(folder: Path) -> set[str]:
-    """Return the files and folders at the top of a folder, the configuration left out."""
+def entries_of(folder: Path) -> set[str]:
+    """Return the files and folders at the top of a folder, except the configuration."""
     return {path.name for path in folder.iterdir()} - {"mlmetrics.toml"}
 
 
@@ -33,11 +33,11 @@ class TestTargets:
     """What each target writes, and where."""
 
     def test_all(self, project: Path) -> None:
-        """Everything by default, each target in its folder; then all of it is up to date until something is edited."""
+        """By default every target is written in its folder; then all is up to date until a file is edited."""
         assert 1 == run("--check")[0]
-        assert set() == held(project)
+        assert set() == entries_of(project)
         assert 0 == run()[0]
-        assert {"prometheus", "grafana", "kubernetes", "docker-compose.yml", ".env.example"} == held(project)
+        assert {"prometheus", "grafana", "kubernetes", "docker-compose.yml", ".env.example"} == entries_of(project)
         assert (0, "up to date\n") == run("--check")
         for name in ("docker-compose.yml", "grafana/dashboards/mlmetrics-fleet.json", "kubernetes/pod-monitor.yaml"):
             text = (project / name).read_text()
@@ -57,21 +57,21 @@ class TestTargets:
     def test_one(self, project: Path, target: str, files: set[str]) -> None:
         """One target writes its own folder only, and is checked alone."""
         assert 0 == run("--target", target)[0]
-        assert files == held(project)
+        assert files == entries_of(project)
         assert (0, "up to date\n") == run("--target", target, "--check")
         assert 1 == run("--check")[0]
 
     def test_output(self, project: Path) -> None:
-        """A target's files go into the folder that is named; with all of them, each target has a folder in it."""
+        """The files of one target go into the named folder; with `all`, each target has a folder in it."""
         assert 0 == run("--target", "prometheus", "--output", "etc")[0]
-        assert {"prometheus.yml", "alertmanager.yml", "rules"} == held(project / "etc")
+        assert {"prometheus.yml", "alertmanager.yml", "rules"} == entries_of(project / "etc")
         assert 0 == run("--output", "everything")[0]
-        assert {"prometheus", "grafana", "kubernetes", "docker-compose.yml", ".env.example"} == held(
+        assert {"prometheus", "grafana", "kubernetes", "docker-compose.yml", ".env.example"} == entries_of(
             project / "everything"
         )
 
     def test_tests_on_request(self, project: Path) -> None:
-        """Unit tests of rules are written if they are asked for, and removed by the next rendering without them."""
+        """Unit tests of rules are written with `--tests`, and removed by the next run without it."""
         rules = project / "prometheus" / "rules"
         assert 0 == run("--tests")[0]
         assert (rules / "ServiceDown.test.yml").is_file()
@@ -79,7 +79,7 @@ class TestTargets:
         assert ["alerts.yml", "drift.yml"] == sorted(path.name for path in rules.iterdir())
 
     def test_removes_what_is_no_longer_rendered(self, project: Path) -> None:
-        """The rules of an objective that was dropped go, in both folders; the user's own rules stay."""
+        """The rules of a removed objective are removed in both folders; the user's own rules are kept."""
         objective = '[[objective]]\nname = "o"\nservice = "solo"\noperation = "request"\ntarget = 0.99\n'
         (project / "mlmetrics.toml").write_text(ONE_SERVICE + objective)
         run()
@@ -93,24 +93,24 @@ class TestTargets:
         )
 
     def test_time_scale(self, project: Path) -> None:
-        """Windows and waits are shorter by the scale."""
+        """Windows and waits are multiplied by the scale."""
         run("--target", "prometheus", "--time-scale", "0.1")
         assert "[30s]" in (project / "prometheus/rules/alerts.yml").read_text()
 
     def test_kubernetes_labels(self, project: Path) -> None:
-        """Labels from the command line reach every resource."""
+        """Every resource has the labels from the command line."""
         assert 0 == run("--target", "kubernetes", "--label", "release=prom", "--label", "a=b=c")[0]
         for name in ("mlmetrics-alerts.yaml", "pod-monitor.yaml", "dashboard-mlmetrics-fleet.yaml"):
             labels = yaml.safe_load((project / "kubernetes" / name).read_text())["metadata"]["labels"]
             assert {"release": "prom", "a": "b=c"}.items() <= labels.items()
 
     def test_repository_is_up_to_date(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """What this repository commits is what the command writes."""
+        """The files that this repository commits are those that the command writes."""
         monkeypatch.chdir(ROOT)
         assert (0, "up to date\n") == run("--check")
 
     def test_finds_the_table_in_pyproject(self, project: Path) -> None:
-        """Where `mlmetrics.toml` is missing, `[tool.mlmetrics]` is read without being asked for."""
+        """If `mlmetrics.toml` is missing, `[tool.mlmetrics]` is read without an option."""
         (project / "mlmetrics.toml").unlink()
         (project / "pyproject.toml").write_text(ONE_SERVICE.replace("[[service]]", "[[tool.mlmetrics.service]]"))
         assert 0 == run()[0]
@@ -119,7 +119,7 @@ class TestTargets:
 
 
 class TestRefusals:
-    """A mistake is told in one line, with exit code 2, and nothing is written."""
+    """A mistake is an error of one line with exit code 2, and nothing is written."""
 
     @pytest.mark.parametrize(
         ("arguments", "words"),
@@ -134,15 +134,15 @@ class TestRefusals:
         ],
     )
     def test_mistakes(self, project: Path, arguments: tuple[str, ...], words: str) -> None:
-        """Wrong values, and options that would have no effect, are named with what would be right."""
+        """Wrong values, and options without effect, are named together with what was expected."""
         code, output = run(*arguments)
         assert 2 == code
         assert words in output
-        assert set() == held(project)
+        assert set() == entries_of(project)
 
     @pytest.mark.parametrize("name", ["docker-compose.yml", ".env.example", "prometheus/prometheus.yml"])
     def test_somebody_elses_file(self, project: Path, name: str) -> None:
-        """A file that was not rendered is not overwritten, and nothing is written beside it."""
+        """A file that was not rendered is not overwritten, and nothing else is written."""
         path = project / name
         path.parent.mkdir(exist_ok=True)
         path.write_text("# Mine\n")
@@ -150,11 +150,11 @@ class TestRefusals:
         assert 2 == code
         assert f"{name}: was not rendered by mlmetrics" in output
         assert "# Mine\n" == path.read_text()
-        assert {name.partition("/")[0]} == held(project)
+        assert {name.partition("/")[0]} == entries_of(project)
         assert f"out of date: {name}\n" in run("--check")[1]
 
     def test_no_configuration_at_all(self, project: Path) -> None:
-        """Without either file, the one that is missed is named."""
+        """Without both files, the error names `mlmetrics.toml`."""
         (project / "mlmetrics.toml").unlink()
         code, output = run()
         assert 2 == code

@@ -1,4 +1,4 @@
-"""`mlmetrics` in the field's habits: help on one screen, no colours without a terminal, completion."""
+"""`mlmetrics` as other command lines: short help, no colours without a terminal, completion."""
 
 import os
 import subprocess
@@ -15,7 +15,7 @@ SCREEN_LINES, SCREEN_COLUMNS = 24, 80
 
 @pytest.mark.parametrize("command", ["", "init", "render", "check"])
 def test_help_fits_a_screen(command: str) -> None:
-    """Help is read without scrolling."""
+    """The help fits on one screen."""
     done = CliRunner().invoke(main, [*command.split(), "--help"], terminal_width=SCREEN_COLUMNS)
     assert 0 == done.exit_code
     lines = done.stdout.splitlines()
@@ -24,12 +24,12 @@ def test_help_fits_a_screen(command: str) -> None:
 
 
 def test_help_tells_the_exit_codes() -> None:
-    """What 0, 1 and 2 mean stands in the help."""
+    """The help explains the exit codes 0, 1 and 2."""
     assert "Exit codes: 0" in CliRunner().invoke(main, ["--help"]).stdout
 
 
 def test_no_colours_without_a_terminal(tmp_path: Path) -> None:
-    """What goes to a file or a pipe has no escape sequences, in a real process."""
+    """In a real process, output to a file or a pipe has no escape sequences."""
     (tmp_path / "main.py").write_text("from fastapi import FastAPI\napp = FastAPI()\n")
     command = [sys.executable, "-m", "mlmetrics.cli", "init", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
@@ -39,7 +39,7 @@ def test_no_colours_without_a_terminal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
 def test_completion(shell: str) -> None:
-    """Each shell gets its script, and typing `mlmetrics in` is completed."""
+    """There is a completion script for each shell, and `mlmetrics in` is completed."""
     environment = {**os.environ, "_MLMETRICS_COMPLETE": f"{shell}_source"}
     code = "import sys; from mlmetrics.cli.root import main; sys.argv = ['mlmetrics']; main(prog_name='mlmetrics')"
     script = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)

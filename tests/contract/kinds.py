@@ -261,7 +261,7 @@ class Flavour:
     """The outcome if nobody begins it; None if it has not run then."""
 
     def outcomes(self, ending: str) -> dict[str, float]:
-        """What is recorded of one call with this ending."""
+        """Return what is recorded of one call with this ending."""
         outcome = self.never if ending == "never" else OUTCOMES[ending]
         return {} if outcome is None else {outcome: 1}
 
@@ -292,58 +292,58 @@ Decorate = Callable[[Any], Any]
 
 
 def plain(decorate: Decorate, body: Callable[..., Any]) -> Callable[..., Any]:
-    """A function by itself."""
+    """Decorate a function."""
     made: Callable[..., Any] = decorate(body)
     return made
 
 
 def method(decorate: Decorate, body: Callable[..., Any]) -> Callable[..., Any]:
-    """A method."""
+    """Decorate a method."""
     holder: Any = type("Holder", (), {"run": decorate(body)})
     return lambda script: holder().run(script)
 
 
 def class_method_above(decorate: Decorate, body: Callable[..., Any]) -> Callable[..., Any]:
-    """A class method, the decorator above."""
+    """Decorate a class method, with the decorator above `@classmethod`."""
     holder: Any = type("Holder", (), {"run": decorate(classmethod(body))})
     made: Callable[..., Any] = holder.run
     return made
 
 
 def class_method_below(decorate: Decorate, body: Callable[..., Any]) -> Callable[..., Any]:
-    """A class method, the decorator below."""
+    """Decorate a class method, with the decorator below `@classmethod`."""
     holder: Any = type("Holder", (), {"run": classmethod(decorate(body))})
     return lambda script: holder().run(script)
 
 
 def static_method_above(decorate: Decorate, body: Callable[..., Any]) -> Callable[..., Any]:
-    """A static method, the decorator above."""
+    """Decorate a static method, with the decorator above `@staticmethod`."""
     holder: Any = type("Holder", (), {"run": decorate(staticmethod(body))})
     made: Callable[..., Any] = holder.run
     return made
 
 
 def static_method_below(decorate: Decorate, body: Callable[..., Any]) -> Callable[..., Any]:
-    """A static method, the decorator below."""
+    """Decorate a static method, with the decorator below `@staticmethod`."""
     holder: Any = type("Holder", (), {"run": staticmethod(decorate(body))})
     return lambda script: holder().run(script)
 
 
 def partial(decorate: Decorate, body: Callable[..., Any]) -> Callable[..., Any]:
-    """A partial."""
+    """Decorate a partial."""
     made: Callable[..., Any] = decorate(functools.partial(body, "bound before"))
     return made
 
 
 def callable_object(decorate: Decorate, body: Callable[..., Any]) -> Callable[..., Any]:
-    """An object with `__call__`."""
+    """Decorate an object with `__call__`."""
     holder: Any = type("Holder", (), {"__call__": body})
     made: Callable[..., Any] = decorate(holder())
     return made
 
 
 def bound_method(decorate: Decorate, body: Callable[..., Any]) -> Callable[..., Any]:
-    """A method that is decorated when it is bound already."""
+    """Decorate a method that is already bound."""
     holder: Any = type("Holder", (), {"run": body})
     made: Callable[..., Any] = decorate(holder().run)
     return made

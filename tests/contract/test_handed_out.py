@@ -103,7 +103,7 @@ class TestStreams:
     def test_not_in_progress_until_iterated(
         self, registry: CollectorRegistry, metrics: MLMetrics, clock: Clock
     ) -> None:
-        """A stream in somebody's hand is no call in progress; its duration counts from the call."""
+        """A stream that is not iterated yet is not in progress; its duration is measured from the call."""
         stream = metrics.track_inference(model="m")(lambda: map(str, "ab"))()
         clock.advance(5)
         assert in_progress(registry) == 0
@@ -278,7 +278,7 @@ class TestCoroutines:
     def test_awaited(
         self, registry: CollectorRegistry, metrics: MLMetrics, clock: Clock, through: Callable[[Any], Any]
     ) -> None:
-        """It can be awaited in every way, and its call ends when it does."""
+        """A recorded coroutine can be awaited in every way, and its call ends when it ends."""
 
         async def ask() -> str:
             await Pause()
@@ -296,7 +296,7 @@ class TestCoroutines:
         assert 3 == value(registry, DURATION)
 
     def test_run(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
-        """`asyncio.run` takes it."""
+        """`asyncio.run` accepts a recorded coroutine."""
 
         async def ask() -> str:
             return "answer"
@@ -367,7 +367,7 @@ class TestFutures:
     @pytest.mark.parametrize("ending", ["success", "failure", "cancelled"])
     @pytest.mark.parametrize("early", [False, True])
     def test_concurrent(self, registry: CollectorRegistry, metrics: MLMetrics, ending: str, *, early: bool) -> None:
-        """The same for the futures of executors, done already or not."""
+        """Futures of executors are returned as they are, done or not, and their results are outcomes."""
         future: concurrent.futures.Future[str] = concurrent.futures.Future()
         if early:
             settle(future, ending)
@@ -379,7 +379,7 @@ class TestFutures:
         assert in_progress(registry) == 0
 
     def test_dropped(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
-        """A future that is collected before it is done was given up."""
+        """A future that is garbage collected before it is done is cancelled."""
         recorded = metrics.track_inference(model="m")(new_future)
         recorded()
         gc.collect()
@@ -460,7 +460,7 @@ class TestSecondConsumers:
         assert {"success": 1} == outcomes(registry)
 
     def test_async_generator_that_runs_already(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
-        """The same of an async one."""
+        """An async generator that runs already refuses a second consumer; the stream goes on."""
 
         async def generator() -> AsyncIterator[int]:
             await Pause()
@@ -785,7 +785,7 @@ class TestResultsOfStreams:
         assert absent(registry, USAGE)
 
     def test_async(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
-        """The same of an async stream, that a coroutine function returns too."""
+        """The result of an async stream is read in the same way, also if a coroutine function returns it."""
 
         async def generator() -> AsyncIterator[object]:
             yield "text"

@@ -27,7 +27,7 @@ def metrics(registry: CollectorRegistry, clock: Clock) -> MLMetrics:
 
 
 def test_a_coroutine_is_timed_to_its_end(registry: CollectorRegistry, metrics: MLMetrics, clock: Clock) -> None:
-    """Not its creation is measured but its run, and it stays a coroutine function (pitfall 13)."""
+    """The run of a coroutine is measured, not its creation, and it stays a coroutine function (pitfall 13)."""
 
     @metrics.track_inference(model="m")
     async def ask() -> None:
@@ -40,7 +40,7 @@ def test_a_coroutine_is_timed_to_its_end(registry: CollectorRegistry, metrics: M
 
 
 def test_a_stream_is_timed_to_its_end(registry: CollectorRegistry, metrics: MLMetrics, clock: Clock) -> None:
-    """So it is for an async generator, which stays one (pitfall 13)."""
+    """The run of an async generator is measured, and it stays an async generator (pitfall 13)."""
 
     @metrics.track_inference(model="m")
     async def ask() -> AsyncIterator[int]:
@@ -58,7 +58,7 @@ def test_a_stream_is_timed_to_its_end(registry: CollectorRegistry, metrics: MLMe
 
 @pytest.mark.parametrize("wait", [lambda task: asyncio.wait_for(task, 0), asyncio.gather])
 def test_a_timeout_is_a_cancellation(registry: CollectorRegistry, metrics: MLMetrics, wait: Any) -> None:
-    """A call that its caller gives up on is cancelled: no success, no failure, nothing in progress (pitfall 16)."""
+    """A call that a time limit ends is cancelled: no success, no failure, nothing in progress (pitfall 16)."""
 
     @metrics.track_inference(model="m")
     async def ask() -> None:
@@ -124,7 +124,7 @@ def test_no_kind_of_callable_crashes(registry: CollectorRegistry, metrics: MLMet
 
 
 def test_the_clock_never_goes_back(registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Durations are of no clock that somebody can set: `time.time` is not asked (pitfall 18)."""
+    """Durations are not measured by `time.time`, which can be set (pitfall 18)."""
     backwards = itertools.count(1_000_000.0, -1000.0)
     monkeypatch.setattr("time.time", lambda: next(backwards))
     metrics = MLMetrics(service="s", registry=registry)

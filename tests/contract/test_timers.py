@@ -173,7 +173,7 @@ def test_exit_stack(registry: CollectorRegistry, metrics: MLMetrics, clock: Cloc
 
 
 def test_async_exit_stack(registry: CollectorRegistry, metrics: MLMetrics) -> None:
-    """So it does in an async one, entered either way."""
+    """A timer in an async exit stack ends with the stack, entered either way."""
 
     async def main() -> None:
         async with AsyncExitStack() as stack:
@@ -196,7 +196,7 @@ def test_exit_without_enter(registry: CollectorRegistry, metrics: MLMetrics) -> 
 def test_errors_of_every_sort_are_failures(
     registry: CollectorRegistry, metrics: MLMetrics, error: type[BaseException]
 ) -> None:
-    """Whatever is raised and is no cancellation is a failure, and is raised on."""
+    """Every exception except a cancellation is a failure, and is raised on."""
     with pytest.raises(error), metrics.inference_timer(model="m"):
         raise error
     assert {"failure": 1} == outcomes(registry)
@@ -204,7 +204,7 @@ def test_errors_of_every_sort_are_failures(
 
 
 def test_said_outcomes(registry: CollectorRegistry, metrics: MLMetrics) -> None:
-    """What the block says is the outcome, the last word counting, even when something is raised."""
+    """The last outcome that the block sets counts, even if something is raised."""
     with metrics.inference_timer(model="m") as call:
         call.fail("quota")
         call.cancel()
@@ -299,7 +299,7 @@ def test_second_exit(registry: CollectorRegistry, metrics: MLMetrics, error: Bas
 @pytest.mark.parametrize("again", [False, True])
 @pytest.mark.parametrize("folded", [False, True])
 def test_entered_and_dropped(registry: CollectorRegistry, metrics: MLMetrics, *, again: bool, folded: bool) -> None:
-    """A timer that is entered and dropped was given up; so was one that is entered again and dropped."""
+    """A timer that is entered and garbage collected is cancelled, also when it was entered again."""
     timer = metrics.inference_timer(model="m")
     if again:
         with timer:

@@ -29,7 +29,7 @@ def start_demo(temporary: Path, **environment: str) -> subprocess.Popen[str]:
 
 
 def processes_using(folder: Path) -> list[str]:
-    """Name the processes whose environment or command line names the folder."""
+    """Return the processes whose environment or command line contains the folder."""
     found = []
     for place in Path("/proc").glob("[0-9]*"):
         try:
@@ -64,7 +64,7 @@ def test_whole_run(tmp_path: Path) -> None:
 
 
 def test_without_prometheus(tmp_path: Path) -> None:
-    """Where there is no Prometheus, the demo says so and reads the services' own metrics."""
+    """Without Prometheus, the demo says so and reads the services' own metrics."""
     empty = tmp_path / "bin"
     empty.mkdir()
     demo = start_demo(tmp_path, DURATION="2", PATH=str(empty))
@@ -110,7 +110,7 @@ def test_port_taken(tmp_path: Path) -> None:
 
 
 def test_unusable_duration(tmp_path: Path) -> None:
-    """A duration that is no number is told."""
+    """A duration that is not a number is an error that names it."""
     demo = start_demo(tmp_path, DURATION="soon")
     output, _ = demo.communicate(timeout=60)
 

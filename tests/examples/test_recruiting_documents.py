@@ -52,7 +52,7 @@ class TestDocuments:
 
     @pytest.mark.parametrize("document", corpus.documents(), ids=lambda document: document.file)
     def test_everything_in_it_is_found(self, document: corpus.Document) -> None:
-        """Contact data, sections and skills are those that its maker put there."""
+        """Contact data, sections and skills are those that the document was made with."""
         found = extract(read_text(document.content, document_type(document.file)), document.kind, 1.0)
 
         assert (document.email, document.phone) == (found.email, found.phone)
@@ -75,14 +75,14 @@ class TestDocuments:
         assert len(set(scores)) > len(scores) / 2
 
     def test_complete_documents_are_surer(self, parsed: list[ParsedDocument]) -> None:
-        """Documents with all five sections are on average surer than those that lack some."""
+        """Documents with all five sections have on average a higher confidence than others."""
         complete = [each.confidence for each in parsed if len(each.sections) == 5]
         incomplete = [each.confidence for each in parsed if len(each.sections) < 5]
 
         assert mean(complete) > mean(incomplete) + 0.1
 
     def test_weights_add_up(self) -> None:
-        """A document that shows everything has a confidence of 1."""
+        """A complete document has a confidence of 1."""
         assert pytest.approx(1.0) == sum(CONFIDENCE_WEIGHTS.values())
 
     def test_written_twice_the_same(self, tmp_path: Path) -> None:
@@ -108,12 +108,12 @@ class TestBroken:
     """Files that cannot be parsed."""
 
     def test_all_are_known(self) -> None:
-        """Every broken file is expected to fail in some way."""
+        """Every broken file has an expected error."""
         assert sorted(BROKEN) == sorted(path.name for path in corpus.BROKEN.iterdir())
 
     @pytest.mark.parametrize(("name", "error"), BROKEN.items())
     def test_error_type(self, name: str, error: type[DocumentError]) -> None:
-        """Each fails with the error that tells what is wrong."""
+        """Each file fails with its expected error."""
         with pytest.raises(DocumentError) as raised:
             read_text((corpus.BROKEN / name).read_bytes(), document_type(name))
 
@@ -135,7 +135,7 @@ class TestBroken:
 
     @pytest.mark.parametrize("doc_type", ["pdf", "docx"])
     def test_every_cut_is_told(self, doc_type: str) -> None:
-        """Wherever a document is cut off, the answer is a document error and nothing else."""
+        """A document that is cut off anywhere is a document error and no other exception."""
         document = next(each for each in corpus.documents() if each.file.endswith(doc_type))
         whole = document.content
 
@@ -145,7 +145,7 @@ class TestBroken:
 
     @pytest.mark.parametrize("filename", [None, "", "cv", "cv.exe", "pdf", ".pdf", "a.b/c", "\ud800.x" + "y" * 500])
     def test_document_type_is_a_closed_set(self, filename: str | None) -> None:
-        """Whatever the name of a file, its type is no new label value."""
+        """The type of a file is from a closed set, whatever the file is called."""
         assert document_type(filename) == "other"
 
 
@@ -153,14 +153,14 @@ class TestModels:
     """The models, on documents that they have not seen."""
 
     def test_kind_of_unseen_documents(self) -> None:
-        """Trained on three quarters of the documents, the classifier tells the kind of the others."""
+        """Trained on three quarters of the documents, the classifier recognises the kind of the others."""
         labels = [document.kind for document in corpus.documents()]
         untrained = models.TextClassifier(corpus.texts(), labels).pipeline
 
         assert cross_val_score(untrained, corpus.texts(), labels, cv=4).mean() > 0.9
 
     def test_language(self) -> None:
-        """French and English sentences of nobody's CV are told apart."""
+        """The language of French and English sentences that are in no document is recognised."""
         languages = models.train_language()
 
         assert languages.predict("Le chat dort sur la chaise depuis ce matin.").label == "fr"

@@ -1,4 +1,4 @@
-"""The four services of the recruiting example as real processes: answers, refusals, and what they measured."""
+"""The four services of the recruiting example as real processes: answers, errors and metrics."""
 
 import os
 import time
@@ -91,7 +91,7 @@ class TestParsers:
         assert 200 == upload(CV_PARSER, ENGLISH_CV.file, ENGLISH_CV.content).status_code
 
     def test_too_large(self) -> None:
-        """A file of 20 MB is refused with 413, and its size is measured all the same."""
+        """A file of 20 MB is refused with 413, and its size is still measured."""
         before = measured(CV_PARSER, "file_processing_size_bytes_sum", file_type="pdf")
         answer = upload(CV_PARSER, "large.pdf", bytes(LARGE_BYTES))
 
@@ -99,7 +99,7 @@ class TestParsers:
         assert LARGE_BYTES == measured(CV_PARSER, "file_processing_size_bytes_sum", file_type="pdf") - before
 
     def test_other_kind(self) -> None:
-        """A job ad is no CV, and a CV no job ad."""
+        """A job ad is refused as a CV, and a CV as a job ad."""
         answers = (
             upload(CV_PARSER, ENGLISH_JOB.file, ENGLISH_JOB.content),
             upload(JOB_PARSER, ENGLISH_CV.file, ENGLISH_CV.content),
@@ -131,7 +131,7 @@ class TestGateway:
         assert 1 == after - before
 
     def test_refusal_is_passed_on(self) -> None:
-        """What a parser refuses, the gateway refuses with the same status and reason."""
+        """If a parser refuses a document, the gateway answers with the same status and reason."""
         content = (corpus.BROKEN / "encrypted.pdf").read_bytes()
         answer = httpx.post(f"{API.url}/cvs", files={"file": ("encrypted.pdf", content)}, trust_env=False)
 
@@ -143,7 +143,7 @@ class TestGateway:
         assert measured(API, "fastapi_requests_total", route="unmatched", status="404") > 0
 
     def test_unreachable_service(self, tmp_path_factory: pytest.TempPathFactory) -> None:
-        """With the other services gone, the gateway answers 503 and stays up."""
+        """If the other services are down, the gateway answers 503 and stays up."""
         with patch.dict(os.environ), Processes(tmp_path_factory.mktemp("alone"), undisturbed) as alone:
             move_to_free_ports()
             alone.start_service(API)

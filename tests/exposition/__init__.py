@@ -1,1 +1,1 @@
-"""The text that scrapes and pushes get, and which format it is in."""
+"""Tests of the text for scrapes and pushes, and of the choice of its format."""

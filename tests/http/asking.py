@@ -49,13 +49,13 @@ class Conversation:
 
 
 def request(path: str = "/", method: str = "GET", **more: Any) -> Conversation:
-    """A request without a body."""
+    """Return a request without a body."""
     scope = {"type": "http", "method": method, "path": path, "query_string": b"", "headers": [], **more}
     return Conversation(scope)
 
 
 def counted(registry: CollectorRegistry) -> dict[tuple[str, str, str], float]:
-    """The finished requests by method, route and status, where there were any."""
+    """Return the finished requests by method, route and status, without those that are 0."""
     return {
         (labels["method"], labels["route"], labels["status"]): value
         for name, labels, value in samples(registry)
@@ -69,19 +69,19 @@ def samples(registry: CollectorRegistry) -> list[tuple[str, dict[str, str], floa
 
 
 def value(registry: CollectorRegistry, name: str, **labels: str) -> float:
-    """The sum of all samples of a name that have these labels; fails where there is none."""
+    """Return the sum of all samples of a name that have these labels; fail if there is none."""
     found = [number for sample, own, number in samples(registry) if sample == name and labels.items() <= own.items()]
     assert found, f"no {name} with {labels}"
     return sum(found)
 
 
 def in_progress(registry: CollectorRegistry) -> float:
-    """The requests in progress, of all methods."""
+    """Return the requests in progress, of all methods."""
     return value(registry, "fastapi_requests_in_progress")
 
 
 def unrecorded(registry: CollectorRegistry) -> dict[str, float]:
-    """What could not be recorded, by place, without the places where all could."""
+    """Return the recording errors by place, without the places that have none."""
     store_for(registry)
     return {
         labels["where"]: number

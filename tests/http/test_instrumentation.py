@@ -213,7 +213,7 @@ class TestOthersBesideUs:
         assert {("GET", "/items/{item}", "200"): 1, ("GET", "/items/{item}", "500"): 1} == counted(registry)
 
     async def test_a_stack_that_is_built_again(self, app: FastAPI, registry: CollectorRegistry) -> None:
-        """An application whose middleware is built anew goes on with the same series."""
+        """An application whose middleware is built again continues the same series."""
         await ask(app, "/items/1")
         app.middleware_stack = app.build_middleware_stack()
         await ask(app, "/items/2")
@@ -232,7 +232,7 @@ class TestOthersBesideUs:
         assert {} == unrecorded(registry)
 
     def test_an_application_that_builds_nothing_is_refused(self, registry: CollectorRegistry) -> None:
-        """What has routes and takes middleware, but is no Starlette application, could not be recorded."""
+        """An object with routes and middleware that is not a Starlette application is refused."""
 
         class Like:
             router = Starlette().router

@@ -407,7 +407,7 @@ class TestFailing:
     async def test_a_client_that_left_before_the_response_counts_499(
         self, app: FastAPI, registry: CollectorRegistry
     ) -> None:
-        """Pitfall 7: whoever hung up while the model worked is no server error, and no success."""
+        """Pitfall 7: a client that disconnects before the response is neither a server error nor a success."""
 
         @app.post("/parse")
         async def parse(request: Request) -> str:
@@ -517,7 +517,7 @@ class TestFailing:
         assert {("GET", "/mail", "202"): 1} == counted(registry)
 
     async def test_the_applications_own_os_error_counts_500(self, registry: CollectorRegistry) -> None:
-        """A file that is missing in the middle of a response is no client that left."""
+        """An OSError of the application is not taken for a client that left."""
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             await send(start())
@@ -576,7 +576,7 @@ class TestFailing:
     async def test_a_response_that_is_never_finished_counts_500(
         self, messages: list[dict[str, Any]], registry: CollectorRegistry
     ) -> None:
-        """An application that returns too early broke its promise, though it raised nothing."""
+        """An application that returns before the response is complete has failed, although it raised nothing."""
 
         async def app(scope: Any, receive: Any, send: Any) -> None:
             for message in messages:

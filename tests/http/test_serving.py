@@ -349,7 +349,7 @@ class TestStartMetricsServer:
 
     @pytest.mark.parametrize("port", [70000, -1, "metrics"])
     def test_a_wrong_port_is_a_clear_error(self, port: Any, registry: CollectorRegistry) -> None:
-        """What is no port is said to be none."""
+        """A value that is not a port is an error that says so."""
         with pytest.raises(ConfigurationError, match="port="):
             start_metrics_server(port, registry=registry)
 

@@ -1,8 +1,8 @@
-"""Every alert, fired by real misbehaviour and resolved by its end, on real servers.
+"""A rehearsal of all alerts: faults in real services make each alert fire, and their end resolves it.
 
 `python -m tests.integration.alert_rehearsal` starts the recruiting services, Prometheus with the shipped
-rules (windows scaled down), Alertmanager and a webhook receiver; lets them run well, then badly, then well
-again; and prints alert x {fired, resolved, false}. `--write` puts the table into docs/alerts.md.
+rules (windows scaled down), Alertmanager and a webhook receiver; runs them without faults, with faults, and
+again without; and prints alert x {fired, resolved, false}. `--write` puts the table into docs/alerts.md.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import httpx
 
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.loading import parse
-from mlmetrics.monitoring.prometheus.files import plain_files
+from mlmetrics.monitoring.prometheus.files import server_files
 from mlmetrics.monitoring.rules.baseline import export_baseline
 from tests.integration.pressure import SERVICE as PRESSURE_SERVICE
 from tests.integration.pressure import PressureExporter
@@ -46,7 +46,7 @@ FAULTS = {
     "matching-service": ["shifted scores", "late first chunk", "a model name for each call"],
     "second matching-service": ["scores are no numbers"],
 }
-# Alert and the label that tells its rules apart -> how it was provoked.
+# Alert and the label that distinguishes its rules -> the fault that makes it fire.
 CAUSES = {
     "HighAPIResponseTime": "slow model in cv-parser-service",
     "HighErrorRate": "failing model in job-parser-service, answered by 500",
@@ -73,7 +73,7 @@ CAUSES = {
 }
 """Those of 2h and 6h need hours even when scaled; promtool proves them."""
 
-# Thresholds in seconds are no windows and do not scale; minimum traffic is that of a minute, not of an hour.
+# Thresholds in seconds are not scaled, because they are not windows; minimum traffic is for a minute, not an hour.
 SETTINGS = """
 [alert.HighAPIResponseTime]
 threshold = 0.5
@@ -107,7 +107,7 @@ target = 0.95
 
 @dataclass
 class Row:
-    """What became of one alert."""
+    """The result of one alert."""
 
     alert: str
     fired: bool = False
@@ -116,13 +116,13 @@ class Row:
 
     @property
     def proven(self) -> bool:
-        """Whether it fired, resolved, and was silent while all was well."""
+        """Whether it fired, resolved, and was silent without faults."""
         return self.fired and self.resolved and not self.false
 
 
 @dataclass
 class Rehearsal:
-    """The services, how to reach them, and what the webhook has heard."""
+    """The services, their addresses, and the alerts that the webhook has received."""
 
     stack: ExitStack
     services: dict[str, UvicornServer]
@@ -133,7 +133,7 @@ class Rehearsal:
     downed: list[str] = field(default_factory=lambda: ["api", "third matching-service"])
 
     def misbehave(self) -> None:
-        """Begin every fault."""
+        """Start every fault."""
         for name, faults in FAULTS.items():
             self._set_faults(name, faults)
         self.exporter.pressure = self.traffic.torn = True
@@ -153,7 +153,7 @@ class Rehearsal:
         httpx.put(f"{self.services[name].url}/faults", json=faults, trust_env=False).raise_for_status()
 
     def heard(self, status: str) -> set[str]:
-        """Return the alerts of which a status was heard."""
+        """Return the alerts that the webhook has received with a status."""
         return {
             row_name(alert["labels"])
             for body in list(self.receiver.bodies)
@@ -163,12 +163,12 @@ class Rehearsal:
 
 
 def row_name(labels: dict[str, str]) -> str:
-    """Return an alert's name with what tells its rules apart."""
+    """Return an alert's name with the label that distinguishes its rules."""
     return " ".join(filter(None, (labels["alertname"], labels.get("scope", ""), labels.get("short", ""))))
 
 
 def run() -> list[Row]:
-    """Rehearse, and return what became of every alert."""
+    """Run the rehearsal, and return the result of every alert."""
     with ExitStack() as stack:
         rehearsal = _start(stack)
         rehearsal.prometheus.wait_for("count(up == 1) == 8")
@@ -185,7 +185,7 @@ def run() -> list[Row]:
 
 
 def _wait_for(rehearsal: Rehearsal, status: str, seconds: float) -> None:
-    """Wait until every alert was heard of, at most so long."""
+    """Wait until the webhook has received every alert, for a limited time."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline and not set(CAUSES) <= rehearsal.heard(status):
         time.sleep(0.5)
@@ -199,7 +199,7 @@ def _start(stack: ExitStack) -> Rehearsal:
     receiver = stack.enter_context(WebhookReceiver())
     alertmanager_port = free_port()
     config = configuration(services, exporter, receiver.url, alertmanager_port)
-    files = plain_files(config)
+    files = server_files(config)
     stack.enter_context(Alertmanager(files.pop("alertmanager.yml"), port=alertmanager_port))
     files |= _baselines(traffic)
     stack.enter_context(traffic)
@@ -232,7 +232,7 @@ def configuration(
 
 
 def _baselines(traffic: Traffic) -> dict[str, str]:
-    """Return rule files of what the services' scores are when all is well, as at training time."""
+    """Return rule files with the services' scores without faults, as baselines of training time."""
     confidences, similarities = traffic.healthy_scores()
     cv = {"service": "cv-parser-service", "parser": "cv", "doc_type": "txt"}
     matcher = {"service": "matching-service", "matcher": "tfidf-cosine"}

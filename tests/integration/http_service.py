@@ -1,4 +1,4 @@
-"""A service that the tests of the HTTP room run under uvicorn.
+"""A service that the tests of `mlmetrics.http` run under uvicorn.
 
 With `TRACED=outside` or `TRACED=inside` every request has an OpenTelemetry span, begun by
 middleware on that side of ours.
@@ -20,7 +20,7 @@ from mlmetrics import instrument, metrics_endpoint
 TRACED = os.environ.get("TRACED")
 PAUSE_SECONDS = 0.02
 
-logging.basicConfig()  # a program sees our events once it configures logging
+logging.basicConfig()  # events are logged only if the program configures logging
 app = FastAPI()
 
 
@@ -59,7 +59,7 @@ async def item(item: str) -> str:
 @app.get("/waits")
 async def waits(request: Request) -> str:
     """Work until the client has left."""
-    while not await request.is_disconnected():  # noqa: ASYNC110 (nothing else tells)
+    while not await request.is_disconnected():  # noqa: ASYNC110 (there is nothing to wait for)
         await asyncio.sleep(PAUSE_SECONDS)
     return "for nobody"
 

@@ -1,7 +1,7 @@
-"""A service of the recruiting example that can be told to misbehave, for rehearsals of alerts.
+"""A service of the recruiting example with faults that can be switched on, for rehearsals of alerts.
 
-`RECRUITING_MODULE` names the service. `PUT /faults` with a JSON list sets its faults; without any
-it is the example's own service. Faults sit in front of its models, so the service's code runs as it is.
+`RECRUITING_MODULE` names the service. `PUT /faults` with a JSON list sets its faults; without faults
+it is the service of the example. Faults are in front of its models, so that the service's code is not changed.
 """
 
 import asyncio
@@ -24,36 +24,35 @@ faults: set[str] = set()
 
 
 class FaultyClassifier:
-    """A classifier that is slow or fails when told to."""
+    """A classifier that is slow or fails if that fault is set."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
 
     def predict(self, text: str) -> Any:
-        """Predict like the model, if at all."""
+        """Predict as the model does, or fail."""
         if "slow model" in faults:
             time.sleep(SLOW_SECONDS)
         if "failing model" in faults:
-            message = "the model has run out of memory"
-            raise MemoryError(message)
+            raise MemoryError("the model has run out of memory")
         return self._model.predict(text)
 
 
 class FaultyMatcher:
-    """A matcher whose scores shift, or are no numbers, and whose explanations come late, when told to."""
+    """A matcher whose scores shift or are not numbers, and whose explanations are slow, if that fault is set."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
 
     def similarity(self, left: str, right: str) -> float:
-        """Score like the model, if at all."""
+        """Score as the model does, or wrongly."""
         if "scores are no numbers" in faults:
             return float("nan")
         score: float = self._model.similarity(left, right)
         return score / 8 if "shifted scores" in faults else score
 
     def closest_lines(self, wanted: str, offered: str) -> Iterator[tuple[str, str, float]]:
-        """Compare like the model, after a while."""
+        """Compare as the model does, after a pause."""
         if "late first chunk" in faults:
             time.sleep(LATE_SECONDS)
         yield from self._model.closest_lines(wanted, offered)

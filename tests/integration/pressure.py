@@ -1,4 +1,4 @@
-"""A synthetic exporter: a service and a host whose memory, processor, cost and usage are set by hand."""
+"""An exporter with set values for the memory, processor time, cost and usage of a service and a host."""
 
 import threading
 from types import TracebackType
@@ -13,7 +13,7 @@ SERVICE, MODEL = "pressure-service", "gpt-4"
 
 
 class PressureExporter:
-    """Two pages, `service` and `host`; under `pressure` every one of their figures is bad."""
+    """Two pages, `service` and `host`; with `pressure` all of their values are bad."""
 
     def __init__(self) -> None:
         self.pressure = False
@@ -47,7 +47,7 @@ class PressureExporter:
             self.tick()
 
     def tick(self) -> None:
-        """Let a moment pass: set the gauges, count what happened in it."""
+        """Set the gauges, and add to the counters, for one more moment."""
         busy = 0.95 if self.pressure else 0.2
         self._memory.set(1000 * busy)
         self._available.set(1000 * (1 - busy))

@@ -1,4 +1,4 @@
-"""Steady traffic to the recruiting services, at a rate that does not depend on how they answer."""
+"""Traffic to the recruiting services at a constant rate, independent of their answers."""
 
 import asyncio
 import itertools
@@ -18,7 +18,7 @@ _WHILE = 300
 
 
 def confident_documents(url: str, kind: str) -> list[bytes]:
-    """Return the committed text documents of a kind of which a parser is sure."""
+    """Return the committed text documents of a kind that a parser reads with high confidence."""
     found = []
     for path in sorted(DOCUMENTS.glob(f"*-{kind}-*.txt")):
         content = path.read_bytes()
@@ -95,7 +95,7 @@ class Traffic:
 
 
 async def _ignore_errors(call: Coroutine[Any, Any, httpx.Response]) -> None:
-    """Send a call; that it may fail is what the rehearsal is about."""
+    """Send a call, and ignore errors, because the rehearsal causes them."""
     try:
         await call
     except httpx.HTTPError:

@@ -1,4 +1,4 @@
-"""Every alert, fired by real misbehaviour on real servers, and resolved by its end."""
+"""The rehearsal of all alerts on real servers."""
 
 from mlmetrics.monitoring.rules.alerts import DEFAULTS
 from tests.integration import alert_rehearsal
@@ -8,7 +8,7 @@ class TestRehearsal:
     """The rehearsal of all alerts."""
 
     def test_every_alert_fires_and_resolves_and_none_fires_falsely(self) -> None:
-        """A webhook behind Alertmanager hears of each alert and of its end, and of none while all is well."""
+        """A webhook receives every alert and its end from Alertmanager, and none while there is no fault."""
         rows = alert_rehearsal.run()
         assert all(row.proven for row in rows), alert_rehearsal.table(rows)
 

@@ -1,4 +1,4 @@
-"""What real servers make of what is served: Prometheus, its own checker, a Pushgateway."""
+"""Prometheus, promtool and Pushgateway read what is served."""
 
 import subprocess
 
@@ -32,7 +32,7 @@ def use(server: UvicornServer) -> None:
 
 @pytest.mark.parametrize("path", ["/metrics", "/text"])
 def test_prometheus_reads_both_formats(path: str) -> None:
-    """Negotiated, it is OpenMetrics; a route that negotiates nothing is text: the same samples come of it."""
+    """Prometheus reads the same samples from OpenMetrics, which it negotiates, and from text."""
     with UvicornServer(SERVICE) as server:
         use(server)
         with Prometheus(SCRAPE % (path, server.port)) as prometheus:
@@ -49,7 +49,7 @@ def test_prometheus_reads_both_formats(path: str) -> None:
 
 
 def test_the_first_failure_is_an_increase() -> None:
-    """Pitfall 19: a failure after the first scrape is seen, because its series stood at 0 before."""
+    """Pitfall 19: a failure after the first scrape is seen, because its series was 0 before."""
     with UvicornServer(SERVICE) as server, Prometheus(SCRAPE % ("/metrics", server.port)) as prometheus:
         prometheus.wait_for('count_over_time(fastapi_requests_total{route="/raises",status="500"}[1m]) >= 2')
         httpx.get(f"{server.url}/raises")
@@ -57,7 +57,7 @@ def test_the_first_failure_is_an_increase() -> None:
 
 
 def test_promtool_has_nothing_to_say() -> None:
-    """Pitfall 24: the checker of Prometheus reads the text form, and is silent."""
+    """Pitfall 24: promtool reads the text format and reports nothing."""
     promtool = find_program("promtool", package="prometheus")
     with UvicornServer(SERVICE) as server:
         use(server)
@@ -68,7 +68,7 @@ def test_promtool_has_nothing_to_say() -> None:
 
 @pytest.mark.parametrize("side", ["inside", "outside"])
 def test_trace_ids_reach_prometheus(side: str) -> None:
-    """A span that is recording is found from the bucket that its request fell into, whoever began it."""
+    """The trace id of a recording span is on the bucket of its request, whoever started the span."""
     with UvicornServer(SERVICE, env={"TRACED": side}) as server:
         use(server)
         answer = httpx.get(f"{server.url}/metrics", headers={"Accept": "application/openmetrics-text"})
@@ -89,7 +89,7 @@ def test_trace_ids_reach_prometheus(side: str) -> None:
 
 
 def test_a_pushgateway_takes_what_is_pushed() -> None:
-    """A batch job's calls stand at the gateway under its job and its grouping."""
+    """A batch job's calls are at the gateway under its job and its grouping."""
     metrics = MLMetrics(service="nightly", registry=CollectorRegistry())
     metrics.track_ml_inference("gpt-4", "nightly", 1.5)
     with Pushgateway() as gateway:
@@ -100,6 +100,6 @@ def test_a_pushgateway_takes_what_is_pushed() -> None:
 
 
 def test_a_gateway_that_is_not_there_is_an_error() -> None:
-    """A push that reaches nobody does not pass in silence."""
+    """A push to a gateway that does not answer raises."""
     with pytest.raises(OSError, match=r"refused|unreachable"):
         MLMetrics(registry=CollectorRegistry()).push_metrics("127.0.0.1:1", job="batch", timeout=5)

@@ -1,4 +1,4 @@
-"""Requests over real connections: clients that leave, streams that break, work that goes on afterwards."""
+"""Requests over real connections: clients that disconnect, streams that fail, work after the response."""
 
 import asyncio
 import socket
@@ -38,7 +38,7 @@ def read(server: UvicornServer, name: str, **labels: str) -> float:
 
 
 def wait_for(server: UvicornServer, expected: float, name: str, **labels: str) -> None:
-    """Wait until the sum is what is expected."""
+    """Wait until the sum has the expected value."""
     wait_until(
         lambda: expected == read(server, name, **labels),
         timeout=10,
@@ -47,7 +47,7 @@ def wait_for(server: UvicornServer, expected: float, name: str, **labels: str) -
 
 
 def leave(server: UvicornServer, path: str, *, after: bytes = b"") -> None:
-    """Ask, read until `after` has come, and hang up."""
+    """Send a request, read until `after` arrives, and disconnect."""
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as connection:
         connection.sendall(f"GET {path} HTTP/1.1\r\nHost: service\r\n\r\n".encode())
         if after:
@@ -75,7 +75,7 @@ def test_a_client_that_leaves_before_the_response(server: UvicornServer) -> None
 
 
 def test_a_client_that_leaves_a_stream(server: UvicornServer) -> None:
-    """A stream that its client walked away from ends, and counts as 499."""
+    """If the client of a stream disconnects, the stream ends, and counts as 499."""
     leave(server, "/endless", after=b"token")
     wait_for(server, 1, TOTAL, route="/endless", status="499")
     wait_for(server, 0, "fastapi_requests_in_progress")
@@ -86,7 +86,7 @@ def test_a_client_that_leaves_a_stream(server: UvicornServer) -> None:
 def test_a_client_that_leaves_an_application_that_does_not_look(
     way: str, status: str, registry: CollectorRegistry
 ) -> None:
-    """Nobody gets the plain answer of an endpoint that works on after its client has left."""
+    """An endpoint that goes on after its client has left has no one to answer, and counts as 499."""
     app, entered, may_end = FastAPI(), threading.Event(), threading.Event()
     if way == "instrument":
         instrument(app, registry=registry)
@@ -114,7 +114,7 @@ def test_a_client_that_leaves_an_application_that_does_not_look(
 
 
 def test_an_exception_in_the_middle_of_a_response(server: UvicornServer) -> None:
-    """Pitfall 7: the client saw a 200 and half a body; it counts as 500."""
+    """Pitfall 7: a response that fails after the status 200 was sent counts as 500."""
     with pytest.raises(httpx.RemoteProtocolError):
         httpx.get(f"{server.url}/breaks")
     wait_for(server, 1, TOTAL, route="/breaks", status="500")
@@ -122,7 +122,7 @@ def test_an_exception_in_the_middle_of_a_response(server: UvicornServer) -> None
 
 
 def test_an_exception_before_the_response(server: UvicornServer) -> None:
-    """Pitfall 7: the client gets the server's 500, the server's log the traceback, and the figures a 500."""
+    """Pitfall 7: the client gets the server's 500, the log has the traceback, and the request counts as 500."""
     assert 500 == httpx.get(f"{server.url}/raises").status_code
     wait_for(server, 1, TOTAL, route="/raises", status="500")
     assert "ZeroDivisionError" in server.log
@@ -130,14 +130,14 @@ def test_an_exception_before_the_response(server: UvicornServer) -> None:
 
 
 def test_background_work_is_not_in_the_duration(server: UvicornServer) -> None:
-    """Pitfall 5: a second of work after the last byte is no second of the client's."""
+    """Pitfall 5: work after the last byte is not part of the duration."""
     httpx.get(f"{server.url}/background")
     wait_for(server, 1, "fastapi_request_duration_seconds_count", route="/background")
     assert 1 == read(server, "fastapi_request_duration_seconds_bucket", route="/background", le="0.5")
 
 
 def test_a_websocket_is_left_alone(server: UvicornServer) -> None:
-    """A handshake is no request: it is answered, and nothing is counted."""
+    """A WebSocket handshake is answered, and not counted as a request."""
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(
             b"GET /live HTTP/1.1\r\nHost: service\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -148,5 +148,5 @@ def test_a_websocket_is_left_alone(server: UvicornServer) -> None:
 
 
 def test_there_is_no_redirect(server: UvicornServer) -> None:
-    """Pitfall 11: the path that Prometheus asks for answers itself."""
+    """Pitfall 11: the path that Prometheus requests answers without a redirect."""
     assert 200 == httpx.get(f"{server.url}/metrics", follow_redirects=False).status_code

@@ -1,1 +1,1 @@
-"""Tests of what Prometheus and Alertmanager get."""
+"""Tests of the rendered monitoring, and of the checks against live servers."""

@@ -1,4 +1,4 @@
-"""The configurations that everything rendered is held against: the shipped one and three others."""
+"""The configurations that tests render: the one of this repository and three others."""
 
 from pathlib import Path
 

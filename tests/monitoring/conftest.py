@@ -1,4 +1,4 @@
-"""One stage for all tests of panels: it takes half a minute to set."""
+"""One stage for all tests of panels, because its traffic takes half a minute."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,6 @@ from tests.monitoring.grafana.stage import Stage, staged
 
 @pytest.fixture(scope="session")
 def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
-    """Return the stage after its traffic."""
+    """Return the stage, after traffic was sent."""
     with staged(tmp_path_factory.mktemp("stage")) as found:
         yield found

@@ -1,6 +1,6 @@
-"""Mutants of PromQL: one expression in, each with one operator, number, window or matcher changed.
+"""Mutants of PromQL: copies of an expression with one operator, number, window or matcher changed.
 
-A window whose result is multiplied by 0 is left as it is: its length changes nothing.
+A window whose result is multiplied by 0 is not changed, because its length has no effect.
 """
 
 import re
@@ -34,7 +34,7 @@ _MATCHERS: dict[str, tuple[str, ...]] = {"=": ("!=",), "!=": ("=",), "=~": ("!~"
 
 
 def mutants(expression: str) -> Iterator[tuple[str, str]]:
-    """Return what was changed and the changed expression, one change each."""
+    """Return each change and the changed expression."""
     for token in TOKEN.finditer(expression):
         for other in _others(token, expression):
             changed = expression[: token.start()] + other + expression[token.end() :]
@@ -43,7 +43,7 @@ def mutants(expression: str) -> Iterator[tuple[str, str]]:
 
 
 def wait_mutants(rule: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Return an alerting rule with its wait gone, and doubled."""
+    """Return an alerting rule without its wait, and with the wait doubled."""
     if "for" in rule:
         doubled = format_seconds(2 * parse_seconds(rule["for"]))
         yield "no wait", {name: value for name, value in rule.items() if name != "for"}
@@ -55,7 +55,7 @@ def _others(token: re.Match[str], expression: str) -> tuple[str, ...]:
     if kind == "window":
         return () if expression[token.end() :].startswith(")) * 0)") else (_twice(text),)
     if kind == "number":
-        # The value of an alert that always fires is no threshold.
+        # The number in an alert that always fires is not a threshold.
         return () if expression == f"vector({text})" and "." not in text else _numbers(float(text))
     if kind == "bound":
         return (re.sub(r"\d+", lambda digits: str(int(digits.group()) + 1), text, count=1),)

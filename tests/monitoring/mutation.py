@@ -1,6 +1,6 @@
 """Mutate every rendered rule, run the unit tests that are rendered for it, and report the mutants that survived.
 
-`python -m tests.monitoring.mutation` takes all rules; `--every 20` a sample of them.
+`python -m tests.monitoring.mutation` mutates all rules; `--every 20` takes a sample of the mutants.
 """
 
 import argparse
@@ -41,7 +41,7 @@ def all_mutants(config: Config | None = None) -> Iterator[Mutant]:
     """Return every mutant of every rule of a configuration, by default that of the repository."""
     config = config or load(CONFIG)
     tests = {Path(name).name: text for name, text in prometheus_files.test_files(config).items()}
-    for name, text in sorted(prometheus_files.plain_files(config).items()):
+    for name, text in sorted(prometheus_files.server_files(config).items()):
         if name.startswith("rules/"):
             yield from _of_file(Path(name).name, yaml.safe_load(text), tests)
 
@@ -97,7 +97,7 @@ def survivors(chosen: Iterable[Mutant], workers: int = 2) -> tuple[list[Mutant],
 
 
 def sample(every: int, seed: int = 4) -> list[Mutant]:
-    """Return one mutant in `every`, drawn the same way each time."""
+    """Return one mutant in `every`, the same ones in each run."""
     everything = list(all_mutants())
     return random.Random(seed).sample(everything, max(1, len(everything) // every))  # noqa: S311 - no secret
 

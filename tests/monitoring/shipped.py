@@ -16,7 +16,7 @@ HEADER = "# Rendered by mlmetrics for any service; `mlmetrics init` renders rule
 
 
 def configuration() -> Config:
-    """Return the defaults, without a service; the runbooks stand beside the rules."""
+    """Return the default configuration, without a service; the runbooks are beside the rules."""
     defaults = parse('[[service]]\nname = "any"\ntargets = ["any:80"]\n')
     return replace(defaults, services=(), runbooks="runbooks", grafana="")
 

@@ -1,4 +1,4 @@
-"""`mlmetrics.toml`: its defaults, and what it refuses in which words."""
+"""`mlmetrics.toml`: its defaults, and the messages for wrong values."""
 
 from dataclasses import FrozenInstanceError
 from pathlib import Path
@@ -24,9 +24,9 @@ REFUSED = {
         ONE_SERVICE + "[alert.SlowMLInference]\nthreshold = 301",
         "it lies beyond the last bucket (300) of ml_inference_duration_seconds",
     ),
-    "threshold between buckets": (ONE_SERVICE + "[alert.SlowMLInference]\nthreshold = 31", "it is no bucket bound"),
+    "threshold between buckets": (ONE_SERVICE + "[alert.SlowMLInference]\nthreshold = 31", "it is not a bucket bound"),
     "accuracy that nobody can have": (ONE_SERVICE + "[alert.LowParsingAccuracy]\nthreshold = 1", "a bound below 1"),
-    "share of 100 %": (ONE_SERVICE + "[alert.HighErrorRate]\nshare = 5", "a part between 0 and 1"),
+    "share of 100 %": (ONE_SERVICE + "[alert.HighErrorRate]\nshare = 5", "a ratio between 0 and 1"),
     "share in words": (ONE_SERVICE + '[alert.HighErrorRate]\nshare = "5%"', "alert.HighErrorRate.share = '5%'"),
     "window without a unit": (ONE_SERVICE + "[alert.HighErrorRate]\nwindow = 5", 'such as "30s"'),
     "window of nothing": (ONE_SERVICE + '[alert.HighErrorRate]\nwindow = "0s"', "whole seconds, more than 0"),
@@ -35,15 +35,18 @@ REFUSED = {
     "not a switch": (ONE_SERVICE + '[alert.HighErrorRate]\nenabled = "no"', "expected true or false"),
     "too few scores for drift": (ONE_SERVICE + "[alert.MatchingScoreDrift]\nminimum = 50", "expected at least 170"),
     "drift of nothing": (ONE_SERVICE + "[alert.MatchingScoreDrift]\nthreshold = 0", "a PSI above 0"),
-    "objective of 100 %": (ONE_SERVICE + OBJECTIVE + "target = 1.0", "1 leaves no budget to burn"),
-    "objective of 0 %": (ONE_SERVICE + OBJECTIVE + "target = 0", "0 promises nothing"),
+    "objective of 100 %": (ONE_SERVICE + OBJECTIVE + "target = 1.0", "1 allows no error"),
+    "objective of 0 %": (ONE_SERVICE + OBJECTIVE + "target = 0", "0 requires nothing"),
     "objective without a target": (ONE_SERVICE + OBJECTIVE, "objective[0].target is missing"),
     "objective of a stranger": (ONE_SERVICE + OBJECTIVE.replace("solo", "duo") + "target = 0.9", "one of solo"),
     "objective of an unknown label": (
         ONE_SERVICE + OBJECTIVE + 'target = 0.9\nonly = { model = "m" }',
         "labels of fastapi_request_duration_seconds (method, route)",
     ),
-    "objective between buckets": (ONE_SERVICE + OBJECTIVE + "target = 0.9\nthreshold = 0.3", "it is no bucket bound"),
+    "objective between buckets": (
+        ONE_SERVICE + OBJECTIVE + "target = 0.9\nthreshold = 0.3",
+        "it is not a bucket bound",
+    ),
     "two objectives of one name": (
         ONE_SERVICE + 2 * (OBJECTIVE + "target = 0.9\n"),
         "objective[1].name = 'o': expected a different name for each objective; objective[0] has it too",
@@ -64,7 +67,7 @@ REFUSED = {
     ),
     "a bad label name": (
         '[[service]]\nname = "a"\ntargets = ["h:1"]\nlabels = { "a-b" = "c" }',
-        "'a-b' = 'c' is not",
+        "unlike 'a-b' = 'c'",
     ),
     "grouping by no label": ('[project]\ngrouping = ["a b"]\n' + ONE_SERVICE, "label names that targets carry"),
     "buckets of a counter": (
@@ -97,7 +100,7 @@ REFUSED = {
     ),
     "score buckets that end early": (
         ONE_SERVICE + "[buckets]\nmatching_score_distribution = [0.1, 0.5]",
-        "bounds up to 1, where scores end",
+        "bounds up to 1, the highest score",
     ),
     "a bound that is infinite": (
         ONE_SERVICE + "[buckets]\nml_inference_duration_seconds = [1, 30, inf]",
@@ -125,7 +128,7 @@ REFUSED = {
     ),
     "a threshold that is infinite": (ONE_SERVICE + "[alert.CostBudget]\nthreshold = inf", "a number of 0 or more"),
     "a threshold that is no number": (ONE_SERVICE + "[alert.CostBudget]\nthreshold = nan", "a number of 0 or more"),
-    "a share that is no number": (ONE_SERVICE + "[alert.HighErrorRate]\nshare = nan", "a part between 0 and 1"),
+    "a share that is no number": (ONE_SERVICE + "[alert.HighErrorRate]\nshare = nan", "a ratio between 0 and 1"),
     "a minimum that is infinite": (ONE_SERVICE + "[alert.HighErrorRate]\nminimum = inf", "a number of calls"),
     "a window beyond all time": (
         ONE_SERVICE + f'[alert.HighErrorRate]\nwindow = "{"9" * 400}w"',
@@ -157,7 +160,7 @@ REFUSED = {
 
 
 class TestParse:
-    """`parse` returns a configuration, or says what is wrong with it."""
+    """`parse` returns a configuration, or raises an error that says what is wrong."""
 
     def test_one_service_is_enough(self) -> None:
         """Everything but the services has a default."""
@@ -166,7 +169,7 @@ class TestParse:
         assert ("solo",) == tuple(service.name for service in config.services)
 
     def test_shipped_configuration_names_the_four_services(self) -> None:
-        """The configuration at the top of the repository is that of the first users."""
+        """The configuration of this repository names the four services of the example."""
         names = {service.name: service.targets for service in CONFIGURATIONS["shipped"].services}
         assert {
             "cv-parser-service": ("127.0.0.1:5051",),
@@ -177,7 +180,7 @@ class TestParse:
 
     @pytest.mark.parametrize("case", REFUSED)
     def test_mistakes_are_named(self, case: str) -> None:
-        """An error names the key, the value, and what would be right."""
+        """An error names the key, the value, and what was expected."""
         text, words = REFUSED[case]
         with pytest.raises(ConfigurationError) as caught:
             parse(text)
@@ -185,7 +188,7 @@ class TestParse:
 
     @pytest.mark.parametrize("name", CONFIGURATIONS)
     def test_configurations_are_frozen(self, name: str) -> None:
-        """Neither the whole nor a section of it is changed after it was read."""
+        """Neither a configuration nor a section of it can be changed."""
         config = CONFIGURATIONS[name]
         with pytest.raises(FrozenInstanceError):
             config.title = "another"  # type: ignore[misc] # must be refused when it runs, too
@@ -194,7 +197,7 @@ class TestParse:
 
     @pytest.mark.parametrize("scale", [0, -1, 1.5, float("nan")])
     def test_time_scale_has_limits(self, scale: float) -> None:
-        """Time runs at most as fast as it does, and forward."""
+        """The time scale is more than 0 and at most 1."""
         with pytest.raises(ConfigurationError, match="more than 0 and at most 1"):
             CONFIGURATIONS["shipped"].scaled(scale)
 
@@ -203,7 +206,7 @@ class TestLoad:
     """`load` reads a file."""
 
     def test_missing_file(self, tmp_path: Path) -> None:
-        """A file that is not there is named."""
+        """A missing file is named."""
         with pytest.raises(ConfigurationError, match=r"nowhere\.toml: cannot be read"):
             load(tmp_path / "nowhere.toml")
 
@@ -216,12 +219,12 @@ class TestLoad:
 
 
 class TestPyproject:
-    """`[tool.mlmetrics]` in a `pyproject.toml` serves as well as the file."""
+    """`[tool.mlmetrics]` in a `pyproject.toml` can replace the file."""
 
     TABLE = '[project]\nname = "shop"\n\n[[tool.mlmetrics.service]]\nname = "solo"\ntargets = ["solo:80"]\n'
 
     def test_is_read_as_the_file_is(self, tmp_path: Path) -> None:
-        """The table gives the configuration that the same keys give in a file of their own."""
+        """The table gives the same configuration as the same keys in `mlmetrics.toml`."""
         path = tmp_path / "pyproject.toml"
         path.write_text(self.TABLE)
         assert parse(ONE_SERVICE) == load(path)
@@ -237,7 +240,7 @@ class TestPyproject:
 
     @pytest.mark.parametrize("text", ["", "[tool]\n", "[tool.other]\n", "[tool]\nmlmetrics = 5\n"])
     def test_without_the_table(self, tmp_path: Path, text: str) -> None:
-        """A project without the table is told what to write."""
+        """Without the table, the error says what to write."""
         path = tmp_path / "pyproject.toml"
         path.write_text(text)
         with pytest.raises(ConfigurationError, match=r"tool\.mlmetrics.*in a table \[tool\.mlmetrics\]"):
@@ -260,7 +263,7 @@ class TestFindConfiguration:
         ],
     )
     def test_own_file_comes_first(self, tmp_path: Path, files: dict[str, str], found: str) -> None:
-        """`mlmetrics.toml` is taken where it is; a `pyproject.toml` only where it has the table."""
+        """`mlmetrics.toml` is used if it exists, else a `pyproject.toml` that has the table."""
         for name, text in files.items():
             (tmp_path / name).write_text(text)
         assert tmp_path / found == find_configuration(tmp_path)

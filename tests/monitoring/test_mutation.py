@@ -1,4 +1,4 @@
-"""A sample of the mutation of all rules; `python -m tests.monitoring.mutation` takes them all."""
+"""A sample of the mutants of all rules; `python -m tests.monitoring.mutation` tries them all."""
 
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ class TestMutants:
         } == changed
 
     def test_each_mutant_is_promql(self, tmp_path: Path) -> None:
-        """A mutant that Prometheus cannot read would count as noticed for nothing."""
+        """Every mutant is valid PromQL; others would always count as noticed."""
         expressions = {rule["expr"] for mutant in all_mutants() for rule in all_rules(mutant.document)}
         rules = [{"record": f"m:{index}", "expr": text} for index, text in enumerate(sorted(expressions))]
         (tmp_path / "m.yml").write_text(yaml.safe_dump({"groups": [{"name": "mutants", "rules": rules}]}))
@@ -51,7 +51,7 @@ class TestAllMutants:
     """`all_mutants` knows the unit tests of every rule."""
 
     def test_every_mutant_has_unit_tests(self) -> None:
-        """A mutant without a unit test would count as a survivor, or promtool would fail for want of a file."""
+        """Every mutant has unit tests; without one it would count as a survivor."""
         assert not {mutant.rule for mutant in all_mutants() if not mutant.tests}
 
 
@@ -60,6 +60,6 @@ class TestSurvives:
 
     @pytest.mark.parametrize("mutant", SAMPLE, ids=lambda mutant: f"{mutant.file} {mutant.rule} {mutant.change}")
     def test_noticed(self, mutant: Mutant) -> None:
-        """A changed rule makes some unit test fail."""
+        """Every changed rule makes a unit test fail."""
         find_program(PROMTOOL[0], package=PROMTOOL[1])
         assert not survives(mutant)

@@ -1,4 +1,4 @@
-"""Runbooks: a page an alert, with the same five sections, and queries and settings that work."""
+"""Runbooks: one page for each alert, with the same five sections, and queries and settings that work."""
 
 import re
 from pathlib import Path
@@ -54,7 +54,7 @@ class TestRunbooks:
 
     @pytest.mark.parametrize("name", PAGES)
     def test_settings_load(self, name: str) -> None:
-        """What the page says to write into mlmetrics.toml is accepted."""
+        """The settings for mlmetrics.toml on the page are accepted."""
         settings = blocks(PAGES[name], "toml")
         assert 2 == len(settings)
         for text in settings:

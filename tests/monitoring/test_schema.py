@@ -1,4 +1,4 @@
-"""The JSON Schema of the configuration and the reference page: up to date, and right about what is accepted."""
+"""The JSON Schema of the configuration and the reference page: up to date and correct."""
 
 import json
 import subprocess
@@ -45,11 +45,11 @@ class TestSchema:
     """The JSON Schema that editors read."""
 
     def test_is_up_to_date(self) -> None:
-        """The file in the package is what the models say; `python -m mlmetrics.monitoring.schema` writes it."""
+        """The file in the package agrees with the models; `python -m mlmetrics.monitoring.schema` writes it."""
         assert schema_text() == SCHEMA_PATH.read_text(encoding="utf-8")
 
     def test_is_a_schema(self) -> None:
-        """Its version of JSON Schema has nothing against it."""
+        """The schema is valid by its version of JSON Schema."""
         Draft7Validator.check_schema(VALIDATOR.schema)
 
     @pytest.mark.parametrize("name", EXAMPLES)
@@ -59,11 +59,11 @@ class TestSchema:
 
     @pytest.mark.parametrize("name", REFUSED)
     def test_refuses_what_is_refused(self, name: str) -> None:
-        """What a single key may not be is marked while it is written."""
+        """Wrong values of single keys are invalid by the schema."""
         assert not VALIDATOR.is_valid(tomllib.loads(REFUSED[name]))
 
     def test_every_key_is_described(self) -> None:
-        """An editor has a sentence for every key, defaults are those of the table, and nothing may be null."""
+        """Every key has a description, defaults are those of the models, and nothing may be null."""
         models = Document.model_json_schema()["$defs"]
         for name, model in models.items():
             silent = [key for key, each in model["properties"].items() if not ({"description", "$ref"} & each.keys())]
@@ -73,7 +73,7 @@ class TestSchema:
         assert "null" not in schema_text()
 
     def test_editors_follow_the_first_line(self, tmp_path: Path) -> None:
-        """Taplo, which editors ask, finds the schema by the first line of a file and complains with it."""
+        """Taplo, which editors use, finds the schema by the first line of a file, and reports errors by it."""
         (tmp_path / SCHEMA).write_text(schema_text())
         path = tmp_path / "mlmetrics.toml"
         path.write_text(f"#:schema ./{SCHEMA}\n{ONE_SERVICE}")
@@ -90,7 +90,7 @@ class TestSchema:
 
 
 def lint(path: Path) -> tuple[int, str]:
-    """Return the exit code of Taplo, and its complaints about a file."""
+    """Return the exit code of Taplo, and its messages about a file."""
     taplo = Path(sys.executable).with_name("taplo")
     done = subprocess.run([taplo, "lint", path.name], cwd=path.parent, capture_output=True, text=True, check=False)
     return done.returncode, "\n".join(line for line in done.stderr.splitlines() if line.startswith("error"))
@@ -100,7 +100,7 @@ class TestReference:
     """The page of all keys."""
 
     def test_is_up_to_date(self) -> None:
-        """The page is what the models say; `python -m mlmetrics.monitoring.schema` writes it."""
+        """The page agrees with the models; `python -m mlmetrics.monitoring.schema` writes it."""
         assert reference_text() == REFERENCE_PATH.read_text(encoding="utf-8")
 
     def test_names_every_key(self) -> None:
@@ -112,6 +112,6 @@ class TestReference:
         assert not [key for key in keys if f"| `{key}` |" not in page]
 
     def test_has_the_defaults_and_units(self) -> None:
-        """A row of an alert holds its default numbers, and the unit of its threshold."""
+        """The row of an alert has its default numbers, and the unit of its threshold."""
         row = next(line for line in reference_text().splitlines() if line.startswith("| `SlowMLInference`"))
         assert '| `SlowMLInference` | `"warning"` | `"5m"` | `30` | `0.05` | `"10m"` | `10` | seconds |' == row

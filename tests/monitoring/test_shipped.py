@@ -1,4 +1,4 @@
-"""The rules and dashboards in the wheel: rendered now, free of the example, and right for any service."""
+"""The rules and dashboards in the wheel: up to date, without names of the example, for any service."""
 
 import json
 import subprocess
@@ -28,7 +28,7 @@ def series(values: dict[str, str], job: str) -> list[dict[str, str]]:
 def firing(
     tmp_path: Path, inputs: list[dict[str, str]], alert: str, minute: int, expected: list[dict[str, Any]]
 ) -> str:
-    """Return promtool's complaint if other alerts than the expected ones fire."""
+    """Return promtool's error message if other alerts than the expected ones fire."""
     test = {
         "interval": "1m",
         "input_series": inputs,
@@ -40,7 +40,7 @@ def firing(
     return output if code else ""
 
 
-def told(job: str, alert: str, summary: str, description: str) -> dict[str, Any]:
+def expected_alert(job: str, alert: str, summary: str, description: str) -> dict[str, Any]:
     """Return the alert of a job as promtool expects it."""
     rule = next(
         rule for rule in yaml.safe_load(FILES["rules/alerts.yml"])["groups"][0]["rules"] if rule["alert"] == alert
@@ -53,7 +53,7 @@ def told(job: str, alert: str, summary: str, description: str) -> dict[str, Any]
 
 
 class TestFiles:
-    """What stands in the package."""
+    """The files in the package."""
 
     def test_is_up_to_date(self) -> None:
         """The folder holds what is rendered now, and nothing else."""
@@ -70,7 +70,7 @@ class TestFiles:
         assert [] == found
 
     def test_matches_no_job_by_name(self) -> None:
-        """Neither rules nor panels match a job by anything but the dashboard's variable; hosts are not there."""
+        """Rules match no job by name, and panels only by the variable; there are no panels of hosts."""
         rules = [
             rule["expr"]
             for name, text in FILES.items()
@@ -86,7 +86,7 @@ class TestFiles:
         assert {("job", "=~", "$job")} == {match for match in matchers if match[0] == "job"}
 
     def test_all_jobs_are_those_of_mlmetrics(self) -> None:
-        """The variable `job` offers jobs that run mlmetrics, and All stands for these only."""
+        """The variable `job` offers jobs that run mlmetrics, and All means these only."""
         for name in (name for name in FILES if name.startswith("dashboards/")):
             variables = {each["name"]: each for each in json.loads(FILES[name])["templating"]["list"]}
             assert "label_values(mlmetrics_build_info, job)" == variables["job"]["query"]["query"]
@@ -101,10 +101,10 @@ class TestFiles:
 
 
 class TestRules:
-    """The rules in a real promtool."""
+    """The rules, run by promtool."""
 
     def test_promtool_accepts_them(self) -> None:
-        """The rules have no fault, lint included."""
+        """The rules pass the checks of promtool, with all lint checks."""
         promtool = find_program("promtool", package="prometheus")
         files = [str(path) for path in sorted((FOLDER / "rules").glob("*.yml"))]
         command = [promtool, "check", "rules", "--lint=all", "--lint-fatal", *files]
@@ -115,7 +115,7 @@ class TestRules:
     def test_service_down(self, tmp_path: Path, up: str) -> None:
         """A service that has run mlmetrics is reported, whether it is down or no longer scraped."""
         inputs = series({"up": up, "mlmetrics_build_info": "1 1 stale"}, "shop")
-        expected = told(
+        expected = expected_alert(
             "shop",
             "ServiceDown",
             "shop is down",
@@ -127,18 +127,18 @@ class TestRules:
     def test_instance_down(self, tmp_path: Path) -> None:
         """One instance of a service is reported."""
         inputs = series({"up": "1 1 0+0x10", "mlmetrics_build_info": "1 1 stale"}, "shop")
-        expected = told("shop", "InstanceDown", "a:1 of shop is down", "a:1 does not answer its scrapes.")
+        expected = expected_alert("shop", "InstanceDown", "a:1 of shop is down", "a:1 does not answer its scrapes.")
         assert "" == firing(tmp_path, inputs, "InstanceDown", 9, [expected])
 
     def test_slow_scrape(self, tmp_path: Path) -> None:
         """A slow scrape of a service is reported."""
         inputs = series({"mlmetrics_build_info": "1+0x10", "up": "1+0x10", "scrape_duration_seconds": "3+0x10"}, "shop")
-        expected = told("shop", "SlowScrape", "a:1 of shop is slow to scrape", "Its last scrape took 3 s.")
+        expected = expected_alert("shop", "SlowScrape", "a:1 of shop is slow to scrape", "Its last scrape took 3 s.")
         assert "" == firing(tmp_path, inputs, "SlowScrape", 8, [expected])
 
     @pytest.mark.parametrize("alert", ["ServiceDown", "InstanceDown", "SlowScrape"])
     def test_other_programs_are_left_alone(self, tmp_path: Path, alert: str) -> None:
-        """A job that never ran mlmetrics may be down or slow: other rules are for it."""
+        """No alert fires for a job that never ran mlmetrics."""
         inputs = series({"up": "0+0x10", "scrape_duration_seconds": "60+0x10"}, "other")
         inputs += series(
             {"up": "1+0x10", "mlmetrics_build_info": "1+0x10", "scrape_duration_seconds": "0.1+0x10"}, "shop"

@@ -1,4 +1,4 @@
-"""The committed files of every target are what is rendered now, and the servers accept them."""
+"""The committed files of every target are up to date, and the servers accept them."""
 
 import subprocess
 import sys
@@ -22,14 +22,14 @@ print(json.dumps([project_files(config, TARGETS, tests=True) for config in CONFI
 
 
 class TestCommitted:
-    """What stands at the top of the repository."""
+    """The rendered files in the repository."""
 
     @pytest.mark.parametrize("target", TARGETS)
     def test_is_up_to_date(self, target: Target) -> None:
-        """Every rendered file is committed as it is rendered now, and none is left over."""
+        """Every committed file is up to date, and none is obsolete."""
         folder = ROOT / FOLDERS[target]
         changes = plan(folder, target_files(CONFIG, target), has_rendered_header, obsolete_files(folder, target))
-        assert [] == [change.name for change in changes if change.fate != "unchanged"]
+        assert [] == [change.name for change in changes if change.status != "unchanged"]
 
     def test_grafana_has_nothing_else(self) -> None:
         """The folder `grafana` holds what the configuration renders, and nothing else."""
@@ -37,14 +37,14 @@ class TestCommitted:
         assert set(target_files(CONFIG, "grafana")) == held
 
     def test_prometheus_accepts_its_mount(self) -> None:
-        """What the composition mounts is a configuration with rules that promtool accepts."""
+        """The configuration and rules that the Compose file mounts pass promtool."""
         promtool = find_program("promtool", package="prometheus")
         command = [promtool, "check", "config", str(ROOT / "prometheus" / "prometheus.yml")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert 0 == done.returncode, done.stderr
 
     def test_alertmanager_accepts_its_mount(self) -> None:
-        """What the composition mounts is a configuration that amtool accepts."""
+        """The configuration that the Compose file mounts passes amtool."""
         amtool = find_program("amtool", package="prometheus-alertmanager")
         command = [amtool, "check-config", str(ROOT / "prometheus" / "alertmanager.yml")]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -63,14 +63,14 @@ class TestFiles:
         assert files["prometheus/prometheus.yml"] == target_files(CONFIG, "prometheus")["prometheus.yml"]
 
     def test_unit_tests_of_rules_on_request(self) -> None:
-        """Unit tests of rules stand beside them if they are asked for."""
+        """Unit tests of rules are added if they are requested."""
         plain, tested = target_files(CONFIG, "prometheus"), target_files(CONFIG, "prometheus", tests=True)
         assert not [name for name in plain if ".test." in name]
         assert "rules/ServiceDown.test.yml" in tested
         assert plain.items() < tested.items()
 
     def test_same_bytes_in_every_process(self) -> None:
-        """Rendering does not depend on the order in which a process hashes texts."""
+        """Rendering does not depend on the seed by which a process hashes texts."""
         texts = {
             subprocess.run(
                 [sys.executable, "-c", RENDER],

@@ -1,4 +1,4 @@
-"""Debian's promtool and amtool on rendered files."""
+"""Runs Debian's promtool and amtool on rendered files."""
 
 import subprocess
 from collections.abc import Mapping

@@ -73,13 +73,13 @@ class TestWheel:
     """The wheel of `mlmetrics-toolkit`."""
 
     def test_holds_the_package_and_nothing_beside_it(self, wheel: Path) -> None:
-        """No test, example or script is installed next to the package."""
+        """No test, example or script is installed with the package."""
         with zipfile.ZipFile(wheel) as archive:
             top = {name.partition("/")[0] for name in archive.namelist()}
         assert {"mlmetrics", wheel.name.partition("-py3")[0] + ".dist-info"} == top
 
     def test_holds_nothing_unread(self, wheel: Path) -> None:
-        """Beside modules there is only the package data that code or documentation reads."""
+        """Besides modules, the wheel contains only data that code or documentation uses."""
         with zipfile.ZipFile(wheel) as archive:
             names = [Path(name) for name in archive.namelist() if name.startswith("mlmetrics/")]
         data = {path for path in names if path.suffix != ".py" and path.name != "py.typed"}
@@ -91,7 +91,7 @@ class TestWheel:
 
     @pytest.mark.parametrize("page", ["alerts.md", "dashboards.md"])
     def test_documented_way_to_the_rules(self, python: Path, tmp_path: Path, page: str) -> None:
-        """The command in the documentation copies rules that promtool accepts, dashboards and their runbooks."""
+        """The documented command copies rules that promtool accepts, dashboards and runbooks."""
         (command,) = re.findall(r"^cp -r .+$", (ROOT / "docs" / page).read_text(), re.MULTILINE)
         path = f"{python.parent}{os.pathsep}{os.environ['PATH']}"
         done = subprocess.run(
@@ -113,7 +113,7 @@ class TestWheel:
         assert not [runbook for runbook in named if not (copied / runbook).is_file()]
 
     def test_works_without_extras(self, python: Path) -> None:
-        """With the base dependencies alone every public name is there, and the package says that it is typed."""
+        """With only the base dependencies every public name exists, and the package is typed."""
         assert ["mlmetrics-toolkit", "True"] == run(python, "-c", INSPECT, cwd=python.parent).split()
 
     def test_brings_in_no_framework(self, python: Path) -> None:
@@ -125,7 +125,7 @@ class TestWheel:
 
 
 class TestWithoutTheExtra:
-    """What needs the extra `cli` says so where it is missing, and how it is installed."""
+    """Without the extra `cli`, what needs it says so, and how to install it."""
 
     def told_by_export_baseline(self, python: Path) -> str:
         """Return the error of `export_baseline`, which is one of ours and an ImportError."""
@@ -135,7 +135,7 @@ class TestWithoutTheExtra:
         return run(python, "-c", code, cwd=python.parent)
 
     def told_by_the_command_line(self, python: Path) -> str:
-        """Return the complaint of `mlmetrics`."""
+        """Return the error message of `mlmetrics`."""
         program = python.with_name("mlmetrics")
         done = subprocess.run([program, "init"], cwd=python.parent, capture_output=True, text=True, check=False)
         assert (1, "") == (done.returncode, done.stdout)
@@ -143,14 +143,14 @@ class TestWithoutTheExtra:
         return done.stderr
 
     def test_is_told(self, python: Path) -> None:
-        """Both tell the same commands, and nothing was written."""
+        """Both print the same commands, and nothing is written."""
         baseline, command_line = self.told_by_export_baseline(python), self.told_by_the_command_line(python)
         assert baseline.startswith("True export_baseline needs PyYAML")
         assert COMMAND.findall(baseline) == COMMAND.findall(command_line) != []
         assert not python.with_name("baseline.yml").exists()
 
     def test_works_as_told(self, python: Path, wheel: Path, tmp_path: Path) -> None:
-        """Each command that is told brings the extra, in a checkout and beside a built wheel."""
+        """Each printed command installs the extra, in a checkout and next to a built wheel."""
         checkout, built = COMMAND.findall(self.told_by_the_command_line(python))
         fresh = environment(tmp_path)
         for what, folder in ((checkout, ROOT), (built, wheel.parents[1])):
@@ -163,7 +163,7 @@ class TestLowestVersions:
     """The wheel with the oldest dependencies that it declares."""
 
     def test_records(self, wheel: Path, tmp_path: Path) -> None:
-        """It is imported, and records, with the lowest version of each base dependency."""
+        """The package can be imported, and records, with the lowest version of each base dependency."""
         lowest = tmp_path / "lowest.txt"
         lowest.write_text(run(sys.executable, ROOT / "scripts" / "lowest.py", cwd=ROOT))
         python = environment(tmp_path)

@@ -52,7 +52,7 @@ def stream(metrics: MLMetrics) -> object:
 def test_a_broken_clock(
     registry: CollectorRegistry, run: Callable[[MLMetrics], object], clock: Callable[[], float]
 ) -> None:
-    """It reaches no call: the call is timed by `perf_counter`, and the failure is counted and logged once."""
+    """A broken clock reaches no call: `perf_counter` times the call, and the failure is counted and logged once."""
     metrics = MLMetrics(service="s", registry=registry, clock=clock)
     with capture_logs() as logs:
         assert ["result", "result"] == [run(metrics), run(metrics)]
@@ -75,7 +75,7 @@ def test_a_clock_that_breaks_in_the_middle(registry: CollectorRegistry) -> None:
 
 
 def test_a_request_on_a_broken_clock(registry: CollectorRegistry) -> None:
-    """A middleware is as safe."""
+    """A broken clock does not reach a request."""
     metrics = MLMetrics(service="s", registry=registry, clock=broken)
     assert metrics.store is not None
     assert 0 < PrometheusMiddleware(Starlette(), registry=registry).clock() + 1

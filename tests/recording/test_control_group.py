@@ -27,6 +27,6 @@ def test_memory(tmp_path: Path, name: str, text: str, limit: float) -> None:
 
 
 def test_no_control_group(tmp_path: Path) -> None:
-    """Where there is none, there is no limit."""
+    """Without a control group there is no limit."""
     assert 2**60 == UNLIMITED_BYTES
     assert 0 == memory_limit_bytes(tmp_path)

@@ -163,7 +163,7 @@ def failing(metrics: MLMetrics) -> Callable[[], None]:
 def test_signal_handler_in_the_middle_of_a_fold(
     registry: CollectorRegistry, metrics: MLMetrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A signal handler that records and scrapes while a fold is under way waits for nobody (pitfall 21)."""
+    """A signal handler that records and scrapes during a fold does not wait (pitfall 21)."""
     call = metrics.track_inference(model="m")(lambda: None)
     fail = failing(metrics)
 
@@ -182,7 +182,7 @@ def test_signal_handler_in_the_middle_of_a_fold(
 def test_finaliser_in_the_middle_of_a_fold(
     registry: CollectorRegistry, metrics: MLMetrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So does a `__del__` that records, run by the garbage collector (pitfall 21)."""
+    """A `__del__` that records during a fold, run by the garbage collector, does not wait (pitfall 21)."""
     call, fail = metrics.track_inference(model="m")(lambda: None), failing(metrics)
 
     def collect() -> None:
@@ -195,7 +195,7 @@ def test_finaliser_in_the_middle_of_a_fold(
 def test_collector_callback_in_the_middle_of_a_fold(
     registry: CollectorRegistry, metrics: MLMetrics, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """So does a callback of the garbage collector (pitfall 21)."""
+    """A callback of the garbage collector that records during a fold does not wait (pitfall 21)."""
     call, fail = metrics.track_inference(model="m")(lambda: None), failing(metrics)
     wanted: list[bool] = []
 

@@ -143,7 +143,7 @@ def test_interrupted_fold(kind: str, *, opened: bool) -> None:
 
 
 def test_interrupted_folds_of_everything() -> None:
-    """So does one of all series, as a scrape makes it."""
+    """A fold of all series, as a scrape does it, can be interrupted anywhere."""
     assert interrupt_everywhere(Recorded.fold_all, opened=True) > 100
 
 

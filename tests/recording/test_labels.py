@@ -153,7 +153,7 @@ def test_good_values(
 @pytest.mark.parametrize(("given_value", "expected"), BAD, ids=kind)
 @pytest.mark.parametrize("way", range(5))
 def test_bad_values(registry: CollectorRegistry, metrics: MLMetrics, way: int, given_value: Any, expected: str) -> None:
-    """What is no label is made one, counted each time, logged once, and the call is recorded all the same."""
+    """A wrong label value is replaced, counted each time and logged once, and the call is still recorded."""
     with capture_logs() as logs:
         for _ in range(3):
             ways(metrics)[way](given_value)

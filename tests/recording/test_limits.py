@@ -162,7 +162,7 @@ class TestServices:
         assert 201 == len(label_values(registry, "ml_model_load_duration_seconds", "service"))
 
     def test_of_middleware(self, registry: CollectorRegistry) -> None:
-        """So do a thousand middlewares."""
+        """A thousand middlewares make as many series as the limit allows."""
         for number in range(300):
             middleware = PrometheusMiddleware(None, service_name=f"s{number}", registry=registry)
             middleware.requests.route("GET", "/x").finish((200, 1.0, None))

@@ -1,4 +1,4 @@
-"""Where the demo's numbers come from: Prometheus by PromQL, or the services' own `/metrics` where there is none.
+"""The sources of the demo's numbers: Prometheus, or the services' own `/metrics` if there is no Prometheus.
 
 A condition maps labels to regular expressions that must match in full; a leading `!` negates.
 """
@@ -21,7 +21,7 @@ EVERYTHING: Condition = {}
 
 
 class Figures(Protocol):
-    """What the tables ask."""
+    """The numbers that the tables read."""
 
     def up(self) -> dict[str, bool]:
         """Say for each service whether its metrics can be scraped."""
@@ -56,7 +56,7 @@ class PrometheusFigures:
         return int(self._query(f"count({sample})", ()).get((), 0))
 
     def total(self, sample: str, by: Labels, where: Condition = EVERYTHING) -> Values:
-        """Ask for `sum by (...)`; the processes are as old as the demo, so totals are the demo's own."""
+        """Ask for `sum by (...)`; the processes started with the demo, so totals are those of the demo."""
         return self._query(f"sum by ({', '.join(by)}) ({sample}{_selector(where)})", by)
 
     def quantile(self, quantile: float, histogram: str, by: Labels, where: Condition = EVERYTHING) -> Values:
@@ -77,7 +77,7 @@ class PrometheusFigures:
 
 
 class ScrapedFigures:
-    """Reads `/metrics` of the four services once, and does the sums itself."""
+    """Reads `/metrics` of the four services once, and computes the numbers from them."""
 
     def __init__(self) -> None:
         self._up: dict[str, bool] = {}

@@ -1,4 +1,4 @@
-"""Ctrl-C, asked for at safe places: the handler takes a note, so nothing is ever cut off half started or half ended."""
+"""Ctrl-C is handled at safe places: the handler only sets a flag, so that no start or end is interrupted."""
 
 import signal
 import time

@@ -1,4 +1,4 @@
-"""The servers that the demo starts, and that it ends again whatever happens."""
+"""The servers that the demo starts, and always ends."""
 
 import subprocess
 import sys
@@ -91,7 +91,7 @@ class Processes:
                 time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
-        """End every server, politely first."""
+        """End every server: first with SIGTERM, then with SIGKILL."""
         for server in self._servers:
             server.process.terminate()
         deadline = time.monotonic() + STOP_WITHIN_SECONDS

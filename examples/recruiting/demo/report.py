@@ -1,4 +1,4 @@
-"""The tables at the end of the demo, and the check that every promised metric has samples."""
+"""The tables at the end of the demo, and the check that every metric of the example has samples."""
 
 import math
 from collections.abc import Callable
@@ -10,7 +10,7 @@ from rich.table import Table
 from examples.recruiting.addresses import SERVICES
 from examples.recruiting.demo.figures import Condition, Figures, Labels, Values
 
-# Scrapes and probes are no traffic.
+# Scrapes and probes do not count as traffic.
 TRAFFIC: Condition = {"route": "!/metrics|/health"}
 COUNTED = (
     "fastapi_requests_total",
@@ -26,7 +26,7 @@ OUTCOMES = ("success", "failure", "cancelled")
 
 
 def missing_metrics(figures: Figures) -> list[str]:
-    """Name the promised metrics without samples: nothing counted, or no series of a gauge."""
+    """Return the metrics of the example without samples: nothing was counted, or a gauge has no series."""
     empty = [name for name in COUNTED if not figures.total(name, ()).get((), 0)]
     absent = [name for name in GAUGES if not figures.count(name)]
     return [name.removesuffix("_count") for name in (*empty, *absent)]

@@ -25,7 +25,7 @@ PLAIN_WIDTH = 110
 def main() -> int:
     """Run the demo and return its exit code: 0 only if all is up and every metric has samples."""
     interrupts = Interrupts()
-    # Where the output is a file or a pipe, nobody knows its width; the tables must not be cut.
+    # A file or a pipe has no width, and the tables must not be cut.
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH, highlight=False, markup=False)
     try:
         settings = read_settings()

@@ -1,4 +1,4 @@
-"""Prometheus for the demo: found or installed, configured for the four services, asked if it is up to date."""
+"""Prometheus for the demo: it is found or installed, and configured for the four services."""
 
 import json
 import os
@@ -16,7 +16,7 @@ INSTALL = ["apt-get", "install", "-y", "--no-install-recommends", "prometheus"]
 
 
 def find_prometheus(console: Console, folder: Path, interrupts: Interrupts) -> str | None:
-    """Return the path of `prometheus`, installing Debian's package where that may be done."""
+    """Return the path of `prometheus`, and install Debian's package if that is allowed."""
     found = shutil.which("prometheus")
     if found is None and shutil.which("apt-get") and os.geteuid() == 0:
         console.print("Installing Debian's prometheus with apt-get ...")
@@ -28,12 +28,12 @@ def find_prometheus(console: Console, folder: Path, interrupts: Interrupts) -> s
 
 
 def _install(log: Path, interrupts: Interrupts) -> None:
-    """Install the package, and end the server that Debian starts with it on port 9090: the demo runs its own."""
+    """Install the package, and end the server that Debian starts on port 9090, because the demo runs its own."""
     for command in (["apt-get", "update"], INSTALL, ["service", "prometheus", "stop"]):
         if shutil.which(command[0]) is None:
             continue
         with log.open("ab") as output:
-            # In a session of its own: Ctrl-C in the middle would leave the packages half configured.
+            # In its own session, because Ctrl-C during the installation would leave packages half configured.
             subprocess.run(
                 command,
                 check=False,

@@ -1,4 +1,4 @@
-"""What the environment asks of the demo, and whether the ports it names can be had."""
+"""The settings of the demo from the environment, and the check that its ports are free."""
 
 import os
 import socket
@@ -63,7 +63,7 @@ def move_to_free_ports() -> None:
 def is_free(port: int) -> bool:
     """Say whether a server could listen on the port."""
     with socket.socket() as probe:
-        # As servers do: connections of a previous run that linger in TIME_WAIT are no obstacle.
+        # As servers do, so that connections of a previous run in TIME_WAIT do not matter.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

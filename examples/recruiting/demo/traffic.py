@@ -44,7 +44,7 @@ class Tally:
 
 
 class Visitor:
-    """One user of the product, who does one thing after the other."""
+    """One user of the product, who sends one request after the other."""
 
     def __init__(self, client: httpx.AsyncClient, tally: Tally, random: Random) -> None:
         self._client = client
@@ -61,7 +61,7 @@ class Visitor:
         ]
 
     async def look_at_everything(self) -> None:
-        """Do each thing once, so that even a short visit shows all of them."""
+        """Send each kind of request once, so that even short traffic has all of them."""
         for name in BROKEN_ANSWERS:
             await self.send_broken(name)
         for visit, _ in self._habits:
@@ -69,7 +69,7 @@ class Visitor:
         await self.send_large()
 
     async def stay(self, until: float) -> None:
-        """Do things in the usual proportions until the monotonic clock says so."""
+        """Send requests of all kinds in fixed proportions until a time of the monotonic clock."""
         visits, weights = zip(*self._habits, strict=True)
         while time.monotonic() < until:
             await self._random.choices(visits, weights)[0]()
@@ -105,7 +105,7 @@ class Visitor:
         await self._note(self._client.get(f"/vacancies/{self._random.randrange(10_000)}"), "/vacancies", 404)
 
     async def send_large(self) -> None:
-        """Send a file of 20 MB, made on the spot."""
+        """Send a file of 20 MB."""
         await self._post("/cvs", 413, file=("large.pdf", b"%PDF-1.7\n" + bytes(LARGE_BYTES)))
 
     def _any(self, kind: Kind, **wanted: str) -> Document:
@@ -140,7 +140,7 @@ def upload(document: Document) -> Upload:
 
 
 async def drive(seconds: float, watch: Callable[[float, int], None]) -> Tally:
-    """Send traffic for some seconds; `watch` hears how many have passed and may raise to stop it."""
+    """Send traffic for some seconds; `watch` is called with the seconds that have passed, and may raise to stop."""
     tally, start = Tally(), time.monotonic()
     async with httpx.AsyncClient(base_url=API.url, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
         guide, *others = (Visitor(client, tally, Random(seed)) for seed in range(WORKERS))

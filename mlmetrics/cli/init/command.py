@@ -14,28 +14,28 @@ from mlmetrics.cli.init.proposal import Proposal, parse_service
 from mlmetrics.cli.options import attempt
 from mlmetrics.monitoring.output import Change, write
 
-_WORDS = {"new": "new", "updated": "updated", "removed": "removed", "edited": "edited by you, left alone"}
+_WORDS = {"new": "new", "updated": "updated", "removed": "removed", "edited": "edited by you, not changed"}
 _COLOURS = {"new": "green", "updated": "yellow", "removed": "red", "edited": "cyan"}
-# Beyond this many, files of one fate are counted instead of listed.
-_LISTED = 12
+# If more files than this have the same status, they are counted and not listed.
+_MAX_LISTED = 12
 
 
 @click.command()
 @click.argument("directory", type=click.Path(path_type=Path), default=".")
 @click.option(
-    "--service", "named", multiple=True, metavar="NAME=[HOST:]PORT", help="A service, instead of those found."
+    "--service", "named", multiple=True, metavar="NAME=[HOST:]PORT", help="A service; replaces those that are found."
 )
 @click.option("--title", help="The title of the main dashboard.")
-@click.option("--ask/--no-ask", default=None, help="Ask for names and ports; by default on a terminal.")
+@click.option("--ask/--no-ask", default=None, help="Ask for names and ports; the default is to ask on a terminal.")
 @click.option("--diff", "only_diff", is_flag=True, help="Write nothing; print what would change.")
-@click.option("--json", "as_json", is_flag=True, help="Print what programs can read.")
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def init(
     *, directory: Path, named: tuple[str, ...], title: str | None, ask: bool | None, only_diff: bool, as_json: bool
 ) -> None:
     """Write mlmetrics.toml and the folder monitoring/ into the FastAPI project at DIRECTORY.
 
-    Run again, it updates what it wrote, and leaves alone what was edited since.
-    Exits with 0 if all is well, 2 if it could not be done; then nothing is written.
+    A second run updates the files that the first run wrote, but not those that were edited since.
+    Exit codes: 0 success, 2 the command could not run, and nothing was written.
     """
     asking = not as_json and (sys.stdin.isatty() if ask is None else ask)
     plan = attempt(lambda: plan_project(directory, named, title, _ask if asking else list))
@@ -51,7 +51,7 @@ def init(
 
 
 def _ask(found: Sequence[Proposal]) -> list[Proposal]:
-    """Ask for the name and the port of each application; an empty one ('-') is left out."""
+    """Ask for the name and the port of each application; an application named '-' is left out."""
     chosen = []
     for each in found:
         click.echo(f"FastAPI application in {each.app.path if each.app else '?'}")
@@ -72,21 +72,21 @@ def _as_data(plan: ProjectPlan) -> dict[str, object]:
         {"name": each.name, "target": each.target, "where": place_of(each), "lines": lines_for(each)}
         for each in plan.services
     ]
-    return {"services": services, "files": {change.name: change.fate for change in plan.changes}}
+    return {"services": services, "files": {change.name: change.status for change in plan.changes}}
 
 
 def _print_changes(changes: Sequence[Change]) -> None:
-    counts = Counter(change.fate for change in changes)
+    counts = Counter(change.status for change in changes)
     for change in changes:
-        if change.fate == "edited" or (change.fate != "unchanged" and counts[change.fate] <= _LISTED):
-            click.echo(f"{click.style(_WORDS[change.fate], fg=_COLOURS[change.fate])}: {change.name}")
-    click.echo(", ".join(f"{count} {fate}" for fate, count in sorted(counts.items())))
+        if change.status == "edited" or (change.status != "unchanged" and counts[change.status] <= _MAX_LISTED):
+            click.echo(f"{click.style(_WORDS[change.status], fg=_COLOURS[change.status])}: {change.name}")
+    click.echo(", ".join(f"{count} {status}" for status, count in sorted(counts.items())))
 
 
 def _print_diff(changes: Sequence[Change]) -> None:
     for change in changes:
-        if change.fate != "unchanged":
-            click.echo(click.style(f"{change.name}: {_WORDS[change.fate]}", bold=True))
+        if change.status != "unchanged":
+            click.echo(click.style(f"{change.name}: {_WORDS[change.status]}", bold=True))
             click.echo(change.diff(), nl=False)
-    if all(change.fate == "unchanged" for change in changes):
+    if all(change.status == "unchanged" for change in changes):
         click.echo("nothing would change")

@@ -13,7 +13,7 @@ _INSTRUMENTED = {"instrument", "PrometheusMiddleware"}
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A `FastAPI(...)` in the code: its variable (empty if it is returned at once) and the function around it.
+    """A `FastAPI(...)` in the code: its variable (empty if it is returned directly) and the function around it.
 
     `service` is the name that it is instrumented with, if the code gives it as a literal.
     """
@@ -34,7 +34,7 @@ class App:
 
 
 def source_files(root: Path, *patterns: str) -> Iterator[Path]:
-    """Yield the files in a tree that fit a pattern, without tests, environments and what tools generate."""
+    """Yield the files in a tree that match a pattern, without tests, environments and generated files."""
     for folder, names, files in os.walk(root):
         names[:] = sorted(name for name in names if name not in _SKIPPED and not name.startswith("."))
         fitting = (name for name in sorted(files) if any(fnmatch(name, pattern) for pattern in patterns))
@@ -63,7 +63,9 @@ class _Reader(ast.NodeVisitor):
         self._path = path
         self._functions: list[str] = []
         self._constructors = set(_constructors(tree))
-        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _INSTRUMENTED & set(_words(node))]
+        calls = [
+            node for node in ast.walk(tree) if isinstance(node, ast.Call) and _INSTRUMENTED & set(_names_used(node))
+        ]
         names = {_keyword(call, "service_name") for call in calls} - {""}
         self._instrumented = bool(calls)
         self._service = names.pop() if len(names) == 1 else ""
@@ -103,7 +105,7 @@ class _Reader(ast.NodeVisitor):
 
 
 def _constructors(tree: ast.Module) -> Iterator[str]:
-    """Yield what `FastAPI` is called in a module, whatever it was imported as."""
+    """Yield the names that `FastAPI` has in a module, however it was imported."""
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module == "fastapi":
             yield from (name.asname or name.name for name in node.names if name.name == "FastAPI")
@@ -111,12 +113,12 @@ def _constructors(tree: ast.Module) -> Iterator[str]:
             yield from (f"{name.asname or name.name}.FastAPI" for name in node.names if name.name == "fastapi")
 
 
-def _words(node: ast.Call) -> Iterator[str]:
-    yield _last(node.func)
-    yield from (_last(argument) for argument in node.args)
+def _names_used(node: ast.Call) -> Iterator[str]:
+    yield _name_of(node.func)
+    yield from (_name_of(argument) for argument in node.args)
 
 
-def _last(node: ast.expr) -> str:
+def _name_of(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 

@@ -1,4 +1,4 @@
-"""From a folder and options to everything that would be written: services found, files rendered and compared."""
+"""Plans what is written: finds services, renders the files, and compares them with those in the project."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ Review = Callable[[Sequence[Proposal]], list[Proposal]]
 
 @dataclass(frozen=True, slots=True)
 class ProjectPlan:
-    """The configuration, its services with the applications behind them, and what becomes of each file."""
+    """The configuration, its services with the applications behind them, and the change of each file."""
 
     config: Config
     services: list[Proposal]
@@ -32,16 +32,15 @@ def plan_project(directory: Path, named: Sequence[str], title: str | None, revie
 
     Args:
         directory: the root of the project.
-        named: services as NAME=[HOST:]PORT, instead of those found.
+        named: services as NAME=[HOST:]PORT, which replace those that are found.
         title: the title of the main dashboard.
-        review: returns the services to take from those found, such as after asking the user.
+        review: returns the services to use, of those that were found; it may ask the user.
 
     Raises:
         ConfigurationError: There is nothing to monitor, or the configuration cannot work.
     """
     if not directory.is_dir():
-        message = f"{directory}: is no folder; expected the root of a project"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"{directory}: is not a folder; expected the root of a project")
     found = propose(find_apps(directory), find_ports(directory), directory.resolve().name)
     manifest = Manifest.read(directory, MANIFEST)
     source = find_configuration(directory)
@@ -49,8 +48,9 @@ def plan_project(directory: Path, named: Sequence[str], title: str | None, revie
     kept = shared or _is_edited(source, manifest)
     if kept and (named or title):
         why = "holds [tool.mlmetrics]" if shared else "was edited"
-        message = f"{source}: {why}, and --service and --title would undo that; say it there"
-        raise ConfigurationError(message)
+        raise ConfigurationError(
+            f"{source}: {why}, and --service and --title would overwrite that; change the file instead"
+        )
     text = None if kept else _proposed_configuration(directory, named, title, [] if named else review(found))
     config = read_configuration(source, text)
     files = rendered_files(config) if text is None else {CONFIGURATION: text, **rendered_files(config)}
@@ -59,7 +59,7 @@ def plan_project(directory: Path, named: Sequence[str], title: str | None, revie
 
 
 def _is_edited(path: Path, manifest: Manifest) -> bool:
-    """Tell whether a configuration is there that is not as it was written last."""
+    """Tell whether there is a configuration that was changed since it was written."""
     text = read_text(path)
     return text is not None and not manifest.is_unedited(CONFIGURATION, text)
 
@@ -69,11 +69,10 @@ def _proposed_configuration(
 ) -> str:
     services = [parse_service(each) for each in named] or reviewed
     if not services:
-        message = (
+        raise ConfigurationError(
             f"{directory}: no FastAPI application found; expected a `FastAPI(...)` in some .py file, "
             "or services by name: --service NAME=PORT"
         )
-        raise ConfigurationError(message)
     project = directory.resolve().name
     return toml_text(project, title or f"{project} ML/AI Performance", services)
 

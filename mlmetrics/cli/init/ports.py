@@ -1,4 +1,4 @@
-"""The port of an application, as the project gives it: `uvicorn.run(..., port=...)` or `uvicorn x:app --port`."""
+"""Finds the port of an application in the project: `uvicorn.run(..., port=...)` or `uvicorn x:app --port`."""
 
 import ast
 import re
@@ -29,7 +29,7 @@ def find_ports(root: Path) -> list[PortUse]:
 
 
 def port_of(app: App, uses: list[PortUse]) -> int | None:
-    """Return the port of an application, None if the project does not give it."""
+    """Return the port of an application, None if the project does not say it."""
     for each in uses:
         same_file = each.path == app.path and not each.module
         if same_file or (each.module and _names(app, each)):
@@ -38,7 +38,7 @@ def port_of(app: App, uses: list[PortUse]) -> int | None:
 
 
 def _names(app: App, use: PortUse) -> bool:
-    """Tell whether a command line is about this application; it may be run from a folder of its own."""
+    """Tell whether a command line is about this application; it may be run from another folder."""
     if not f".{app.module}".endswith(f".{use.module}"):
         return False
     return use.path is None or app.path.is_relative_to(use.path)

@@ -11,7 +11,19 @@ from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.deploy.compose import GRAFANA_PORT, LOOPBACK, PORTS
 
 _FIRST_PORT, _LAST_PORT = 8000, 65535
-_GENERIC = {"api", "app", "application", "apps", "asgi", "backend", "main", "packages", "server", "services", "src"}
+_GENERIC_FOLDERS = {
+    "api",
+    "app",
+    "application",
+    "apps",
+    "asgi",
+    "backend",
+    "main",
+    "packages",
+    "server",
+    "services",
+    "src",
+}
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
@@ -25,7 +37,7 @@ class Proposal:
 
 
 def propose(apps: Sequence[App], uses: list[PortUse], project: str) -> list[Proposal]:
-    """Return a proposal for each application, with names and ports that differ."""
+    """Return a proposal for each application, with different names and ports."""
     known = {port for app in apps if (port := port_of(app, uses)) is not None}
     taken = {*PORTS.values(), GRAFANA_PORT, *known}
     free = iter(port for port in range(_FIRST_PORT, _LAST_PORT) if port not in taken)
@@ -46,23 +58,21 @@ def parse_service(text: str) -> Proposal:
     name, equals, address = text.rpartition("=")
     host, _, port = address.rpartition(":")
     if not equals or not port.isdecimal() or not 0 < int(port) <= _LAST_PORT:
-        message = f"--service = {text!r}: expected NAME=PORT or NAME=HOST:PORT, such as billing=8000"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"--service = {text!r}: expected NAME=PORT or NAME=HOST:PORT, such as billing=8000")
     return Proposal(check_name(name), f"{host or LOOPBACK}:{int(port)}")
 
 
 def check_name(name: str) -> str:
-    """Return a service's name if containers, pods and addresses can carry it.
+    """Return a service's name if it is valid for containers, pods and addresses.
 
     Raises:
-        ConfigurationError: It has other characters; the message proposes a valid name.
+        ConfigurationError: The name is not valid; the message proposes a valid one.
     """
     if _NAME.fullmatch(name) is None:
-        message = (
+        raise ConfigurationError(
             f"service name {name!r}: expected 1 to 63 letters without accents, digits, '.', '_' and '-'; "
             f"for example {slug(name) or 'my-service'!r}"
         )
-        raise ConfigurationError(message)
     return name
 
 
@@ -78,9 +88,9 @@ def slug(text: str) -> str:
 
 def _name(app: App, project: str) -> str:
     if _NAME.fullmatch(app.service):
-        return app.service  # the `service` label that it has already
+        return app.service  # the label `service` of its metrics
     folders = list(app.path.parents)[:-1]
-    own = [folder.name for folder in folders if folder.name not in _GENERIC]
+    own = [folder.name for folder in folders if folder.name not in _GENERIC_FOLDERS]
     return slug(app.title) or slug(own[0] if own else "") or slug(project) or "service"
 
 

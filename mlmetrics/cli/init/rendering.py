@@ -14,7 +14,7 @@ from mlmetrics.monitoring.targets import project_files
 
 FOLDER = "monitoring"
 _PACKAGE = Path(__file__).parents[2]
-# In the wheel and in the repository.
+# In the wheel, and in the repository.
 _RUNBOOKS = (_PACKAGE / "monitoring" / "shipped" / "runbooks", _PACKAGE.parent / "docs" / "runbooks")
 
 
@@ -22,7 +22,7 @@ def toml_text(project: str, title: str, services: Sequence[Proposal]) -> str:
     """Return a configuration for these services."""
     lines = [
         f"#:schema ./{FOLDER}/{SCHEMA}",
-        f"# What `mlmetrics init` renders {FOLDER}/ from; edit it and run that command again.",
+        f"# `mlmetrics init` renders {FOLDER}/ from this file; edit it and run that command again.",
         "",
         "[project]",
         f"name = {_quoted(slug(project) or 'project')}",
@@ -38,7 +38,7 @@ def toml_text(project: str, title: str, services: Sequence[Proposal]) -> str:
 
 
 def read_configuration(path: Path, text: str | None) -> Config:
-    """Return the configuration that a text for a file holds, or without a text the file itself.
+    """Return the configuration in a text for a file or, without a text, in the file itself.
 
     Raises:
         ConfigurationError: It cannot work; the message names the file.
@@ -48,8 +48,7 @@ def read_configuration(path: Path, text: str | None) -> Config:
     try:
         config = parse(text)
     except ConfigurationError as error:
-        message = f"{path}: {error}"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(f"{path}: {error}") from error
     return _without_clashes(path, config)
 
 
@@ -57,8 +56,7 @@ def _without_clashes(path: Path, config: Config) -> Config:
     try:
         refuse_clashes(config)
     except ConfigurationError as error:
-        message = f"{path}: {error}"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(f"{path}: {error}") from error
     return config
 
 
@@ -70,11 +68,11 @@ def rendered_files(config: Config) -> dict[str, str]:
 
 
 def runbooks() -> dict[str, str]:
-    """Return the runbooks that alerts and panels name, by their path in the folder `monitoring`."""
+    """Return the runbooks that alerts and panels link to, by their path in the folder `monitoring`."""
     folder = next(folder for folder in _RUNBOOKS if folder.is_dir())
     return {f"runbooks/{path.name}": path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.md"))}
 
 
 def _quoted(text: str) -> str:
-    # JSON's texts are TOML's basic strings, except for one sign that TOML wants escaped too.
+    # A JSON string is a TOML basic string, except for one character that TOML requires to be escaped.
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

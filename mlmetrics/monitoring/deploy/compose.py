@@ -1,7 +1,7 @@
 """`docker-compose.yml`: the servers, and the services whose configuration names a module to run.
 
-All of them share the host's network and listen on loopback only. So one `prometheus.yml` serves
-containers and processes alike, and nothing can be reached from outside.
+All containers use the host's network and listen on loopback only. So the same `prometheus.yml` works
+for containers and for processes, and nothing can be reached from outside.
 """
 
 from importlib.resources import files
@@ -28,7 +28,7 @@ def compose_files(config: Config) -> dict[str, str]:
     """Return the composition and the example of its environment.
 
     Raises:
-        ConfigurationError: Two programs want one port, or a port is not a number.
+        ConfigurationError: Two programs would use the same port, or a port is not a number.
     """
     return {
         "docker-compose.yml": compose_text(config),
@@ -51,7 +51,7 @@ def compose_text(config: Config) -> str:
 
 
 def _template(config: Config) -> dict[str, Any]:
-    """Return the template with ports and paths; texts of the configuration are no part of the YAML that is parsed."""
+    """Return the template with ports and paths; texts of the configuration are added after parsing."""
     ports = {name.replace("-", "_"): port for name, port in PORTS.items()} | {"grafana": grafana_port(config)}
     paths = {"dashboards": DASHBOARDS_PATH, "provisioning": PROVISIONING_PATH}
     text = (TEMPLATES / "docker-compose.yml").read_text(encoding="utf-8")
@@ -69,7 +69,7 @@ def _service(skeleton: Container, module: str, target: str) -> Container:
 
 
 def _complete(container: Container, hardened: Container, healthcheck: Container) -> Container:
-    """Return a container with what all of them share, its image first and its network last."""
+    """Return a container with the settings that all containers share, its image first and its network last."""
     first = {key: container[key] for key in ("build", "image", "user") if key in container}
     own = container["healthcheck"]
     complete = {"healthcheck": {"test": own["test"]} | healthcheck | own, "network_mode": "host"}
@@ -81,22 +81,23 @@ def grafana_port(config: Config) -> int:
     try:
         return urlsplit(config.grafana).port or GRAFANA_PORT
     except ValueError as error:
-        message = f"project.grafana = {config.grafana!r}: {error}; expected an address such as http://localhost:3001"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(
+            f"project.grafana = {config.grafana!r}: {error}; expected an address such as http://localhost:3001"
+        ) from error
 
 
 def refuse_clashes(config: Config) -> None:
-    """Raise if two programs of this machine want one port."""
+    """Raise if two programs on this machine would use the same port."""
     taken = {port: name for name, port in PORTS.items()} | {grafana_port(config): "grafana"}
     for service in config.services:
         for target in service.targets:
             host, _, text = target.rpartition(":")
             if not text.isdecimal():
-                message = f"service.targets = {target!r}: expected host:port with a number"
-                raise ConfigurationError(message)
+                raise ConfigurationError(f"service.targets = {target!r}: expected host:port with a number")
             if host not in (LOOPBACK, "localhost"):
                 continue
             if int(text) in taken:
-                message = f"port {text} is wanted by {taken[int(text)]} and by {service.name}: expected one for each"
-                raise ConfigurationError(message)
+                raise ConfigurationError(
+                    f"port {text} is used by {taken[int(text)]} and by {service.name}: expected a port for each"
+                )
             taken[int(text)] = service.name

@@ -43,7 +43,7 @@ def _skeleton(kind: str) -> Resource:
 
 
 def _resource(kind: str, config: Config, name: str, labels: Mapping[str, str]) -> Resource:
-    """Return the skeleton of a kind with its metadata."""
+    """Return the template of a kind with its metadata."""
     namespace = {"namespace": config.kubernetes_namespace} if config.kubernetes_namespace else {}
     managed = {"app.kubernetes.io/managed-by": "mlmetrics"}
     metadata = {"name": name, **namespace, "labels": {**managed, **config.kubernetes_labels, **labels}}

@@ -1,4 +1,4 @@
-"""What every dashboard has: variables, annotations, links and rows. The ids of panels follow from their titles."""
+"""The parts of every dashboard: variables, annotations, links and rows. Ids of panels are computed from titles."""
 
 import json
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from mlmetrics.monitoring.rules.promql import job_matcher, selector
 
 TAG = "mlmetrics"
 ALL = dashboard.VariableOption(selected=True, text="All", value="$__all")
-_IDS = 1_000_000
+_ID_COUNT = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ def board(
     variables: Sequence[dashboard.VariableModel] = (),
     span: str = "now-1h",
 ) -> dashboard.Dashboard:
-    """Return a dashboard; `variables` are those that it has beside the common ones."""
+    """Return a dashboard; `variables` are added to the common ones."""
     queries = Queries(config)
     return dashboard.Dashboard(
         uid=uid,
@@ -55,14 +55,14 @@ def board(
 
 
 def json_text(model: dashboard.Dashboard) -> str:
-    """Return a dashboard as the text that is committed."""
+    """Return a dashboard as JSON text."""
     return json.dumps(model, cls=JSONEncoder, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 def query_variable(name: str, label: str, query: str, all_value: str | None = ".+") -> dashboard.VariableModel:
-    """Return a variable whose values Prometheus knows; one, several or all of them may be chosen.
+    """Return a variable whose values come from Prometheus; one, several or all of them may be chosen.
 
-    All is `all_value` or, without one, every value that Prometheus knows.
+    The choice All is `all_value` or, without one, every value from Prometheus.
     """
     return dashboard.VariableModel(
         type_val=dashboard.VariableType.QUERY,
@@ -97,13 +97,13 @@ def _place(rows: Sequence[Row]) -> list[dashboard.Panel | dashboard.RowPanel]:
 
 
 def _stable_id(kind: str, title: str) -> int:
-    """Return an id that links may keep: it follows from the title, not from the place."""
-    return crc32(f"{kind}:{title}".encode()) % _IDS + 1
+    """Return an id that is computed from the title, so that links stay valid when the panel moves."""
+    return crc32(f"{kind}:{title}".encode()) % _ID_COUNT + 1
 
 
 def _variables(config: Config, queries: Queries) -> list[dashboard.VariableModel]:
     placed = [matches_variable(label) for label in config.grouping]
-    # Without declared services, All stands for the jobs that mlmetrics runs in, not for every job of Prometheus.
+    # Without declared services, All means the jobs that mlmetrics runs in, not every job of Prometheus.
     source, all_jobs = ("up", ".+") if queries.config.jobs else ("mlmetrics_build_info", None)
     jobs = selector(source, *placed, job_matcher(queries.config.jobs))
     of_job = [*placed, matches_variable("job")]

@@ -29,9 +29,9 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """The value at which an alert begins: above it, or below it when `low`. `signed` values may be negative.
+    """The value above which an alert fires, or below which if `low`. `signed` values may be negative.
 
-    The panel shows it as a line, with a link to the alert's runbook. Without an alert's name it only sets colours.
+    The panel shows it as a line, with a link to the alert's runbook. Without the name of an alert it only sets colours.
     """
 
     alert: str
@@ -48,7 +48,7 @@ class Threshold:
 
     def description(self) -> str:
         """Return the sentence that explains the line."""
-        return f" The line is where {self.alert} begins; runbook: {self._runbook()}" if self.alert else ""
+        return f" The line is the threshold of {self.alert}; runbook: {self._runbook()}" if self.alert else ""
 
     def links(self) -> list[dashboard.DashboardLink] | None:
         """Return the link to the runbook, if its address is one that a browser can open."""
@@ -82,7 +82,7 @@ def share_above(config: Config, alert: str) -> Threshold | None:
 
 
 def good_share_below(config: Config, alert: str) -> Threshold | None:
-    """Return the same for a panel that shows the share of good calls; None if the alert is disabled."""
+    """Return the share of good calls below which an alert fires; None if the alert is disabled."""
     share = config.alerts[alert].share
     return _threshold(config, alert, None if share is None else round(1 - share, 12), low=True)
 
@@ -110,7 +110,7 @@ class Panel:
     hidden: tuple[str, ...] = ()
 
     def model(self, panel_id: int, x: int, y: int) -> dashboard.Panel:
-        """Return the panel as Grafana reads it, at a place of the grid."""
+        """Return the panel as Grafana reads it, at a position in the grid."""
         return dashboard.Panel(
             type_val=self.kind,
             id_val=panel_id,
@@ -243,7 +243,7 @@ _OPTIONS = {
 def stat(
     title: str, description: str, unit: str, query: str, *, threshold: Threshold | None = None, empty: str = ""
 ) -> Panel:
-    """Return one number, with its recent values as a line behind it."""
+    """Return a panel with one number, and its recent values as a line behind it."""
     return Panel("stat", title, description, unit, (Query(query, title),), 3, 4, threshold, empty)
 
 
@@ -257,12 +257,12 @@ def timeseries(
     width: int = 8,
     stacked: bool = False,
 ) -> Panel:
-    """Return lines over time."""
+    """Return a panel with lines over time."""
     return Panel("timeseries", title, description, unit, queries, width, 8, threshold, empty, stacked)
 
 
 def heatmap(title: str, description: str, unit: str, query: str, *, empty: str = "", width: int = 8) -> Panel:
-    """Return the buckets of a histogram over time."""
+    """Return a panel with the buckets of a histogram over time."""
     return Panel("heatmap", title, description, unit, (Query(query, "{{le}}"),), width, 8, None, empty)
 
 
@@ -276,5 +276,5 @@ def table(
     empty: str = "",
     width: int = 12,
 ) -> Panel:
-    """Return the present value of each series as a row, without the `hidden` columns."""
+    """Return a panel with a row for the present value of each series, without the `hidden` columns."""
     return Panel("table", title, description, unit, (Query(query),), width, 8, None, empty, hidden=hidden)

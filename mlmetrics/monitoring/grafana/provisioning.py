@@ -40,7 +40,7 @@ def provisioning_files(config: Config) -> dict[str, str]:
         "url": "$PROMETHEUS_URL",
         "isDefault": True,
         "editable": False,
-        # Grafana makes `$__rate_interval` four of these, so that one lost scrape leaves no gap.
+        # `$__rate_interval` is four of these in Grafana, so that one lost scrape leaves no gap.
         "jsonData": {
             "httpMethod": "POST",
             "prometheusType": "Prometheus",

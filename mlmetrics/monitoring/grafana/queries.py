@@ -1,7 +1,7 @@
 """PromQL of panels: metrics matched by the dashboard's variables, over the window that Grafana chooses for rates.
 
-What a rule measures too comes from the indicators of the rules. Every ratio is absent where there was no traffic,
-and 0 where there was traffic and no call of the part.
+Where a rule measures the same, the query is built from the rule's indicator. A ratio has no value if there was no
+traffic, and is 0 if there was traffic but none of the calls that it counts.
 """
 
 from collections.abc import Sequence
@@ -30,9 +30,9 @@ class Queries:
     config: Config
 
     def select(self, sample: str, *matchers: str) -> str:
-        """Return the selector of a sample, matched by every variable whose label it has.
+        """Return the selector of a sample, with every variable whose label it has.
 
-        Samples that other programs have too (`up`, `process_...`) are taken from the declared services only.
+        Of samples that other programs have too (`up`, `process_...`), those of the declared services are selected.
         """
         ours = sample in _LABELS
         own = [label for label in ("service", "model") if label in _LABELS.get(sample, ())]
@@ -53,12 +53,12 @@ class Queries:
         return f"{SECONDS_PER_HOUR} * {self.per_second(by, sample)}"
 
     def success(self, by: Sequence[str], sample: str) -> str:
-        """Return the share of finished calls that succeeded; cancelled ones are left out."""
+        """Return the share of finished calls that succeeded; cancelled ones are not counted."""
         finished = failed_calls(sample, select=self.select).total_rate(by, WINDOW)
         return share_of(self.per_second(by, sample, f"outcome={quote('success')}"), finished)
 
     def quantile(self, share: float, by: Sequence[str], histogram: str) -> str:
-        """Return a quantile, where anything was observed."""
+        """Return a quantile; it has no value if nothing was observed."""
         buckets = sum_by([*by, "le"], self.rate(f"{histogram}_bucket"))
         observed = sum_by(by, self.rate(f"{histogram}_count"))
         return f"histogram_quantile({share:g}, {buckets}) and ({observed} > 0)"
@@ -72,7 +72,7 @@ class Queries:
         return sum_by(["le"], self.rate(f"{histogram}_bucket", offset=offset))
 
     def recorded(self, name: str, *matchers: str) -> str:
-        """Return the selector of what a recording rule wrote, which has a service and no target."""
+        """Return the selector of a recorded metric, which has a label `service` and no labels of a target."""
         grouping = [matches_variable(label) for label in self.config.grouping]
         return selector(name, *grouping, matches_variable("service"), *matchers)
 
@@ -83,10 +83,10 @@ class Queries:
 
 
 def bad_share(by: Sequence[str], indicator: Indicator) -> str:
-    """Return the share of bad calls, 0 where no bad one was counted yet."""
+    """Return the share of bad calls, 0 if no bad call was counted yet."""
     return share_of(indicator.bad_rate(by, WINDOW), indicator.total_rate(by, WINDOW))
 
 
 def share_of(part: str, whole: str) -> str:
-    """Return the share of one rate in another, 0 where the part has no series yet."""
+    """Return the share of one rate in another, 0 if the part has no series yet."""
     return f"({part} or 0 * {whole}) / ({whole} > 0)"

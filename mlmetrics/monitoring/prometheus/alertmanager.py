@@ -8,7 +8,7 @@ from mlmetrics.monitoring.durations import HOUR_SECONDS, MINUTE_SECONDS
 _GROUP_WAIT_SECONDS = 30.0
 _GROUP_INTERVAL_SECONDS = 5 * MINUTE_SECONDS
 _REPEAT_SECONDS = 4 * HOUR_SECONDS
-# Alertmanager refuses intervals of 0, and needs time to post at any scale.
+# Alertmanager refuses intervals of 0, and needs this time to send, also when intervals are scaled down.
 _LEAST_SECONDS = 0.5
 
 
@@ -45,7 +45,7 @@ def _inhibitions(config: Config) -> list[dict[str, Any]]:
         },
         {
             "source_matchers": ['alertname="ServiceDown"'],
-            # Alerts of a host carry no service, and must not be taken for one of an equally empty name.
+            # Alerts on hosts have no label `service`; two alerts without it would be equal, and one inhibit the other.
             "target_matchers": ['alertname!="ServiceDown"', 'service!=""'],
             "equal": place,
         },

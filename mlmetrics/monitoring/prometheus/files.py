@@ -30,8 +30,8 @@ def _drift_group(config: Config, alert: str) -> Group:
     return drift_group(histogram, config.grouping, config.buckets(histogram), window=window, week=week)
 
 
-def plain_files(config: Config) -> dict[str, str]:
-    """Return the files for a Prometheus and an Alertmanager that read folders."""
+def server_files(config: Config) -> dict[str, str]:
+    """Return the files that Prometheus and Alertmanager read from their folders."""
     groups = rule_groups(config)
     rules = {f"rules/{name}.yml": yaml_text(_rule_file(found)) for name, found in groups.items()}
     return {
@@ -48,8 +48,9 @@ def test_files(config: Config) -> dict[str, str]:
         ConfigurationError: The configuration is scaled; the tests are written for real time.
     """
     if config.time_scale != 1:
-        message = f"time scale = {config.time_scale:g}: expected 1, for unit tests of rules are written in real time"
-        raise ConfigurationError(message)
+        raise ConfigurationError(
+            f"time scale = {config.time_scale:g}: expected 1, for unit tests of rules are written in real time"
+        )
     documents = alert_test_files(config) | drift_test_files(config) | objective_test_files(config)
     return {f"rules/{name}": yaml_text(document) for name, document in documents.items()}
 

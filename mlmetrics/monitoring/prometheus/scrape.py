@@ -6,7 +6,7 @@ from mlmetrics.monitoring.config import Config
 
 INTERVAL_SECONDS = 15.0
 SERVICE_INTERVAL_SECONDS = 10.0
-# Scaled down for a rehearsal, targets still need time to answer.
+# Targets need this time to answer, also when intervals are scaled down for a rehearsal.
 _LEAST_INTERVAL_SECONDS = 0.5
 
 

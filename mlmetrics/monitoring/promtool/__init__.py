@@ -1,1 +1,1 @@
-"""Unit tests of the rules for `promtool test rules`: scenarios, test cases, and a file each for alerts, slo, drift."""
+"""Unit tests of the rules for `promtool test rules`: scenarios, test cases, a file each for alerts, slo and drift."""

@@ -1,7 +1,7 @@
-"""The unit tests of the alerts, a file an alert.
+"""The unit tests of the alerts, one file for each alert.
 
-Every alert is shown to fire, to resolve, and to be silent at its threshold, at low traffic, on an idle
-service, on a counter reset and on a restart, where its condition knows these.
+The tests show that the alert fires and resolves, and that it does not fire at its threshold, at low traffic, on an
+idle service, at a counter reset and at a restart, as far as these apply to its condition.
 """
 
 from collections.abc import Iterable, Iterator
@@ -49,7 +49,7 @@ def alert_test_files(config: Config) -> dict[str, dict[str, Any]]:
 
 
 def plan_of(alert: Alert) -> StepPlan:
-    """Return the steps in which an alert is tested: eight to a window, or four to its wait."""
+    """Return the steps in which an alert is tested: eight for its window or, without a window, four for its wait."""
     for_seconds = alert.settings.for_seconds
     window = getattr(alert.condition, "window_seconds", None)
     if window is None:
@@ -89,12 +89,11 @@ def _scenarios(condition: Condition, plan: StepPlan) -> list[Scenario]:
                 for scenario in level_scenarios(plan, condition.share, limited=True)
                 if scenario.name != "no limit"
             ]
-    message = f"no scenarios for {condition!r}"
-    raise TypeError(message)
+    raise TypeError(f"no scenarios for {condition!r}")
 
 
 def _of_total(scenario: Scenario) -> Scenario:
-    """Return a scenario of use and limit as one of what is available and all there is."""
+    """Return a scenario of used and limit as a scenario of available and total."""
     used, limit = scenario.inputs["used"], scenario.inputs["limit"]
     available = [every - part for every, part in zip(limit, used, strict=True)]
     return Scenario(scenario.name, {"good": available, "all": limit}, scenario.expected, scenario.restart, scenario.gap)
@@ -142,7 +141,7 @@ def _outages(condition: Down, wait_steps: int) -> Iterator[_Outage]:
         yield _Outage(f"{job} is down, then back", job, [1.0, 1.0, *long, 1.0, 1.0, 1.0])
         if not condition.each:
             vanished: list[float | None] = [1.0, 1.0, *([None] * len(long)), 1.0, 1.0, 1.0]
-            yield _Outage(f"{job} has left the configuration, then back", job, vanished)
+            yield _Outage(f"{job} is removed from the configuration, then back", job, vanished)
     yield _Outage("restart: down for less than the wait", first, [1.0, 1.0, *([0.0] * wait_steps), 1.0, 1.0])
     yield _Outage("one of two instances is down", first, [1.0, 1.0, *long, 1.0], second_up=True)
 
@@ -160,6 +159,6 @@ def _outage_case(config: Config, alert: Alert, condition: Down, outage: _Outage)
         labels.pop("instance")
         values = [None] * len(up) if outage.second_up else values
     if None in up:
-        # absent() knows the job it was asked for, and nothing else.
+        # absent() returns the labels of its selector only, which is the job.
         labels, values = {"job": job, "service": job}, [None if value == 1 else 1.0 for value in up]
     return TestCase(outage.name, alert.name, series, (_expect(config, alert, labels, values),))

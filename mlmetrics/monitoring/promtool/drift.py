@@ -1,4 +1,4 @@
-"""The unit tests of drift: recorded distances are compared with their values, alerts are given distances as input."""
+"""The unit tests of drift: of the recorded distances, and of the alerts, which read distances as input."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import accumulate, pairwise
@@ -71,7 +71,7 @@ def _shifted(config: Config, histogram: str, plan: StepPlan) -> TestCase:
     bounds = config.buckets(histogram)
     week, now, baseline = _weights(len(bounds))
     steps = round(WEEK_SECONDS / plan.step_seconds)
-    # The distribution changes where the week ends, so the window a week before the last step is all of the old one.
+    # The distribution changes where the week ends, so the window a week before the last step has the old one only.
     change = steps
     last = steps + plan.window_steps
     series = _buckets(config, histogram, [week] * change + [now] * (last - change))
@@ -179,10 +179,10 @@ def drift_cases(config: Config, alert: Alert, condition: Drifted, plan: StepPlan
     at, high, low = condition.threshold, condition.threshold * SLIGHTLY_MORE, condition.threshold / 2
     rows: dict[str, tuple[Values, float, float]] = {
         "exactly at the threshold": ([at] * fault_steps, plenty, plenty),
-        "just above the threshold, then well": ([high] * fault_steps + [low] * 3, plenty, plenty),
+        "just above the threshold, then below": ([high] * fault_steps + [low] * 3, plenty, plenty),
         "just enough scores": ([high] * fault_steps, least, least),
         "low traffic now": ([high] * fault_steps, few, plenty),
-        "low traffic then": ([high] * fault_steps, plenty, few),
+        "low traffic in the reference": ([high] * fault_steps, plenty, few),
         "restart with a gap": ([low] * fault_steps + [None, None] + [low] * fault_steps, plenty, plenty),
         "idle service": ([None] * fault_steps, 0.0, plenty),
     }

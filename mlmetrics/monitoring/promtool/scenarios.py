@@ -1,7 +1,7 @@
-"""Scenarios: the calls or levels that an alert is given step by step, and the steps at which its condition must hold.
+"""Scenarios: the calls or levels that an alert reads at each step, and the steps at which its condition must hold.
 
 A step is the interval between two samples of a unit test. Every window is a whole number of steps, and
-increments are chosen so that PromQL sums them exactly; so a scenario can stand exactly on a threshold.
+increments are chosen so that PromQL sums them exactly. So a scenario can be exactly at a threshold.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from mlmetrics.monitoring.rules.indicators import Part
 Inputs = Mapping[Part, Sequence[float]]
 StepValues = Sequence[float | None]
 
-# Less than the tenth by which a wrong threshold would be noticed, and exact in floating point.
+# Less than a tenth, so that a threshold that is wrong by a tenth is noticed, and exact in floating point.
 SLIGHTLY_MORE = 1 + 11 / 256
 _SUMMABLE_PARTS = 1024
 
@@ -95,7 +95,7 @@ def exact_multiple(share: float, windows_seconds: Sequence[float], least: int = 
 
 
 def slightly_above(share: float) -> float:
-    """Return a share just above another, and below 1: near enough to notice a threshold that is off by a tenth."""
+    """Return a share just above another, and below 1: near enough to notice a threshold that is wrong by a tenth."""
     return round(min(share * SLIGHTLY_MORE, (1 + share) / 2), 12)
 
 
@@ -107,7 +107,7 @@ def call_counts(total: Sequence[float], bad: Sequence[float]) -> dict[Part, list
 
 @dataclass(frozen=True, slots=True)
 class StepPlan:
-    """How time is cut into steps: their length, how many make a window, and how long the alert waits."""
+    """How time is divided into steps: their length, their number in a window, and how long the alert waits."""
 
     step_seconds: float
     window_steps: int
@@ -120,7 +120,7 @@ class StepPlan:
 
     @property
     def fault_steps(self) -> int:
-        """Steps of misbehaviour after which the alert fires for certain."""
+        """Steps with a fault after which the alert fires in any case."""
         return self.window_steps + self.wait_steps + 3
 
 
@@ -133,7 +133,7 @@ def share_scenarios(plan: StepPlan, share: float, minimum: float | None) -> list
     fault_steps, after = plan.fault_steps, plan.window_steps + 2
     calls_by_name: dict[str, tuple[list[float], list[float]]] = {
         "exactly at the threshold": ([each] * fault_steps, [each * num / den] * fault_steps),
-        "just above the threshold, then well": (
+        "just above the threshold, then below": (
             [each] * (fault_steps + after),
             [each * slightly_above(share)] * fault_steps + [0.0] * after,
         ),
@@ -206,9 +206,11 @@ def level_scenarios(plan: StepPlan, threshold: float, *, limited: bool) -> list[
     scenarios = [
         _level_scenario("exactly at the threshold", [num] * fault_steps, den, threshold),
         _level_scenario(
-            "just above the threshold, then well", [high] * fault_steps + [threshold / 2] * 3, 1, threshold
+            "just above the threshold, then below", [high] * fault_steps + [threshold / 2] * 3, 1, threshold
         ),
-        _level_scenario("above for too short", [high] * plan.wait_steps + [threshold / 2] * 3, 1, threshold),
+        _level_scenario(
+            "above the threshold for less than the wait", [high] * plan.wait_steps + [threshold / 2] * 3, 1, threshold
+        ),
     ]
     if limited:
         unlimited: dict[Part, list[float]] = {"used": [high] * fault_steps, "limit": [0.0] * fault_steps}
@@ -229,7 +231,9 @@ def rate_scenarios(plan: StepPlan, threshold: float) -> list[Scenario]:
     high = slightly_above(threshold) * step
     scenarios = [
         _rate_scenario("exactly at the threshold", [num * step] * fault_steps, den, plan, threshold),
-        _rate_scenario("just above the threshold, then well", [high] * fault_steps + [0.0] * after, 1, plan, threshold),
+        _rate_scenario(
+            "just above the threshold, then below", [high] * fault_steps + [0.0] * after, 1, plan, threshold
+        ),
         _rate_scenario("idle service", [0.0] * fault_steps, 1, plan, threshold),
     ]
     unlimited: dict[Part, list[float]] = {"used": [high] * fault_steps, "limit": [0.0] * fault_steps}

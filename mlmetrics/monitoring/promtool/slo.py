@@ -1,4 +1,4 @@
-"""The unit tests of objectives: for each pair of windows its alerts, for the recorded ratios their values."""
+"""The unit tests of objectives: the alerts of each pair of windows, and the values of the recorded ratios."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -61,8 +61,7 @@ def objective_test_files(config: Config) -> dict[str, dict[str, Any]]:
 
 def _burn(alert: Alert) -> BudgetBurn:
     if not isinstance(alert.condition, BudgetBurn):
-        message = f"{alert.name} is no burn-rate alert"
-        raise TypeError(message)
+        raise TypeError(f"{alert.name} is not a burn-rate alert")
     return alert.condition
 
 
@@ -84,7 +83,7 @@ def _burn_scenarios(alert: Alert, plan: StepPlan) -> Iterator[Scenario]:
     more = min(condition.burn_limit * SLIGHTLY_MORE, (1 + condition.burn_limit) / 2)
     high = min(4 / 3, 1 / condition.burn_limit)
     at_limit = num * plan.step_seconds * size
-    # Any long window holds one period of this: it stands at the limit while short windows are above it.
+    # Every long window contains one period of this, so it is at the limit while short windows are above it.
     period = [0.0] * (long // 4) + [at_limit * high] * (long - long // 4)
     none = [0.0] * fault_steps
     calls_by_name: dict[str, tuple[list[float], list[float]]] = {
@@ -93,15 +92,15 @@ def _burn_scenarios(alert: Alert, plan: StepPlan) -> Iterator[Scenario]:
             [each] * (long + fault_steps),
             [at_limit * high] * long + [at_limit] * fault_steps,
         ),
-        "just above the limit, then well": (
+        "just above the limit, then good": (
             [each] * (fault_steps + after),
             [each * more] * fault_steps + [0.0] * after,
         ),
-        "all bad, then all good: the short window ends it": (
+        "all bad, then all good: the short window resolves the alert": (
             [each] * (fault_steps + after),
             [each] * fault_steps + [0.0] * after,
         ),
-        "a burst that the long window forgives": (
+        "a burst that is too short for the long window": (
             [each] * (long + fault_steps),
             [0.0] * long + [at_limit * high] * (fault_steps - 1) + [0.0],
         ),

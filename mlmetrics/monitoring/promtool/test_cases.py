@@ -1,4 +1,4 @@
-"""Test cases as promtool reads them: the series that there are, and the alerts that fire at each step."""
+"""Test cases as promtool reads them: the input series, and the alerts that fire at each step."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -49,7 +49,7 @@ class TestCase:
     queries: tuple[dict[str, Any], ...] = field(default=())
 
     def document(self, step_seconds: float) -> dict[str, Any]:
-        """Return the test case; alerts are compared where one begins or ends, at the end, and at some steps between."""
+        """Return the test case; alerts are compared where one starts or stops, at the end, and at some other steps."""
         length = max(len(values) for values in self.series.values())
         firing = [(alert, alert.firing(step_seconds)) for alert in self.expected]
         test: dict[str, Any] = {
@@ -114,7 +114,7 @@ def _expanded(template: str, labels: dict[str, str], value: float) -> str:
 
 
 def series_name(config: Config, name: str, labels: dict[str, str]) -> str:
-    """Return a series with every label that its metric has, those given and placeholders for the rest."""
+    """Return a series with every label of its metric: the given ones, and placeholders for the others."""
     full = {**dict.fromkeys(config.grouping, ""), **target_labels(config)}
     full |= {label: f"a {label}" for label in _LABELS_OF.get(name, ())}
     full |= {"service": config.services[0].name} if "service" in _LABELS_OF.get(name, ()) else {}
@@ -156,7 +156,7 @@ def _sequence_end(values: Values, start: int) -> int:
 
 
 def _difference(values: Values, index: int) -> float | None:
-    """Return the step from one value to the next, where both are there."""
+    """Return the step from one value to the next, if both have a value."""
     here, there = values[index], values[index + 1] if index + 1 < len(values) else None
     return None if here is None or there is None else round(there - here, 12)
 

@@ -1,4 +1,4 @@
-"""One alert: its row in the table, and the row with the numbers of a configuration, which is the rule."""
+"""One alert: its row in the table, and the alert with the numbers of a configuration, which renders the rule."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ BuildCondition = Callable[[Config, AlertSettings], Condition]
 
 @dataclass(frozen=True, slots=True)
 class Alert:
-    """An alert with the numbers of a configuration, the condition that they make, and its words."""
+    """An alert with the numbers of a configuration, the condition that they make, and its texts."""
 
     name: str
     settings: AlertSettings
@@ -50,9 +50,9 @@ class Alert:
 
 @dataclass(frozen=True, slots=True)
 class AlertDefinition:
-    """A row of the table. In the words, `<threshold>` and `<window>` stand for the numbers of the configuration.
+    """A row of the table. In `description`, `<threshold>` and `<window>` stand for the numbers of the configuration.
 
-    `unit` is that of the threshold. `scope` tells the rules of one alert apart: about a process or about a host.
+    `unit` is that of the threshold. An alert with a rule for processes and one for hosts has a `scope` in each.
     """
 
     name: str

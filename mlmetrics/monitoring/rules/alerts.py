@@ -1,7 +1,7 @@
-"""All alerts, one row each: its default numbers, the condition that it watches, its words and its dashboard.
+"""All alerts, one row each: its default numbers, the condition that it watches, its texts and its dashboard.
 
 Everything else about an alert follows from its row: the keys that `[alert.NAME]` takes, the rule, the
-unit tests of the rule, and the lines in panels.
+unit tests of the rule, and the threshold lines in panels.
 """
 
 from collections.abc import Callable
@@ -59,7 +59,7 @@ def _growth(counter: str, *by: str, of_target: bool = False) -> BuildCondition:
 
 
 def _level(used: str, limit: str = "") -> BuildCondition:
-    """Build a condition on a measure of each target, as a share of a limit where there is one."""
+    """Build a condition on a value of each target, as a share of a limit if there is one."""
 
     def build(config: Config, settings: AlertSettings) -> Condition:
         return Level(
@@ -102,7 +102,7 @@ ALERTS = (
         AlertSettings("critical", 5 * MINUTE_SECONDS, None, 0.05, 5 * MINUTE_SECONDS, 20),
         _share(lambda _: indicators.failed_requests(), "service"),
         "{{ $labels.service }} answers with errors",
-        f"{PERCENT} of the requests ended in a 5xx.",
+        f"{PERCENT} of the requests were answered with a 5xx status.",
         "main",
     ),
     AlertDefinition(
@@ -119,15 +119,15 @@ ALERTS = (
         AlertSettings("critical", 5 * MINUTE_SECONDS, None, 0.1, 10 * MINUTE_SECONDS, 10),
         _share(lambda _: indicators.failed_calls("ml_inference_total"), "service", "model"),
         f"{_MODEL} fails",
-        f"{PERCENT} of the inferences failed; cancelled ones are left out.",
+        f"{PERCENT} of the inferences failed; cancelled inferences are not counted.",
         "models",
     ),
     AlertDefinition(
         "SlowFirstChunk",
         AlertSettings("warning", 5 * MINUTE_SECONDS, 5.0, 0.05, 10 * MINUTE_SECONDS, 10),
         _slow("ml_inference_first_chunk_seconds", "model"),
-        f"{_MODEL} starts to stream late",
-        f"{PERCENT} of the streams waited longer than <threshold> s.",
+        f"{_MODEL} sends the first chunk late",
+        f"{PERCENT} of the streams sent their first chunk after more than <threshold> s.",
         "models",
         "seconds",
     ),
@@ -135,15 +135,15 @@ ALERTS = (
         "UsageMissing",
         AlertSettings("info", 10 * MINUTE_SECONDS, None, 0.05, HOUR_SECONDS, 20),
         _share(lambda _: indicators.usage_missing(), "service", "model"),
-        f"{_MODEL} hides its token usage",
-        f"{PERCENT} of the answers did not say how many tokens they took.",
+        f"{_MODEL} does not report its token usage",
+        f"{PERCENT} of the answers did not contain their token usage.",
         "models",
     ),
     AlertDefinition(
         "LowParsingAccuracy",
         AlertSettings("warning", 10 * MINUTE_SECONDS, 0.8, 0.5, 30 * MINUTE_SECONDS, 30),
         _share(lambda threshold: indicators.low("parsing_accuracy_score", threshold), "service", "doc_type"),
-        "{{ $labels.service }} reads {{ $labels.doc_type }} documents badly",
+        "{{ $labels.service }} parses {{ $labels.doc_type }} documents with low accuracy",
         f"{PERCENT} of the documents scored at most <threshold>, so the median is below it.",
         "quality",
         "score, 0 to 1",
@@ -198,7 +198,7 @@ ALERTS = (
         AlertSettings("warning", 0.0, 0.0, window_seconds=15 * MINUTE_SECONDS),
         _growth("mlmetrics_label_overflow_total", "job", "metric", "label", of_target=True),
         "{{ $labels.job }} has too many values of {{ $labels.label }}",
-        f"{VALUE} recordings of {{{{ $labels.metric }}}} went to the value 'other'.",
+        f"{VALUE} recordings of {{{{ $labels.metric }}}} got the value 'other'.",
         "fleet",
         "recordings",
     ),
@@ -240,7 +240,7 @@ ALERTS = (
         "HighCPUUsage",
         _CPU_DEFAULTS,
         _level("process_cpu_seconds_total", "mlmetrics_cpu_limit_cores"),
-        f"{_INSTANCE} is short of processor time",
+        f"{_INSTANCE} uses most of its processor limit",
         f"The process uses {PERCENT} of its processor limit.",
         "fleet",
         scope="process",
@@ -258,7 +258,7 @@ ALERTS = (
         "HighCPUUsage",
         _CPU_DEFAULTS,
         _share(lambda _: indicators.busy_host(), "instance"),
-        "The host {{ $labels.instance }} is short of processor time",
+        "The host {{ $labels.instance }} uses most of its processor time",
         f"{PERCENT} of its processor time is in use.",
         "fleet",
         scope="host",
@@ -268,7 +268,7 @@ ALERTS = (
         AlertSettings("none"),
         lambda *_: Always(),
         "Alerting works",
-        "This alert always fires; when it no longer arrives, alerts do not reach you.",
+        "This alert always fires. If it no longer arrives, other alerts do not arrive either.",
         "fleet",
     ),
 )
@@ -276,12 +276,12 @@ DEFAULTS = {row.name: row.defaults for row in ALERTS}
 
 
 def configured_alerts(config: Config) -> tuple[Alert, ...]:
-    """Return every alert with its numbers, also those that are switched off; those of hosts where hosts are scraped."""
+    """Return every alert with its numbers, disabled ones too; alerts on hosts only if hosts are scraped."""
     return tuple(row.configured(config) for row in ALERTS if row.scope != "host" or config.host_targets)
 
 
 def enabled_alerts(config: Config) -> tuple[Alert, ...]:
-    """Return the alerts that the configuration has switched on."""
+    """Return the alerts that the configuration enables."""
     return tuple(alert for alert in configured_alerts(config) if alert.settings.enabled)
 
 

@@ -28,7 +28,7 @@ def export_baseline(
         path: The file to write, such as `prometheus/rules/baselines/matching.yml`.
         metric: `matching_score_distribution` or `parsing_accuracy_score`.
         labels: Whose scores they are: every label of the metric with its value.
-        buckets: The bounds that the service uses, where they are not the catalogue's.
+        buckets: The bounds that the service uses, if they differ from the catalogue's.
 
     Returns:
         The path that was written.
@@ -46,8 +46,9 @@ def export_baseline(
     try:
         from mlmetrics.monitoring.text import yaml_text  # noqa: PLC0415 - PyYAML comes with the extra `cli` only
     except ImportError as error:
-        message = f"export_baseline needs PyYAML, which the extra `cli` brings: {install_command('cli')}"
-        raise MissingExtraError(message) from error
+        raise MissingExtraError(
+            f"export_baseline needs PyYAML, which the extra `cli` brings: {install_command('cli')}"
+        ) from error
     found = _scores(scores)
     _require_labels(metric, labels)
     group = _group(found, metric, labels, tuple(buckets or BY_NAME[metric].buckets))
@@ -59,32 +60,31 @@ def export_baseline(
         scratch.write_text(text, encoding="utf-8")
         scratch.replace(target)
     except OSError as error:
-        message = f"path = {str(path)!r}: cannot be written ({error}); expected a file in a folder of yours"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(
+            f"path = {str(path)!r}: cannot be written ({error}); expected a file in a folder that you may write to"
+        ) from error
     return target
 
 
 def _scores(scores: Iterable[float]) -> list[float]:
     found = [float(score) for score in scores]
     if not found:
-        message = "scores are empty: expected the scores that the model gave at training time"
-        raise ConfigurationError(message)
+        raise ConfigurationError("scores are empty: expected the scores that the model gave at training time")
     wrong = next((score for score in found if not isfinite(score) or not 0 <= score <= 1), None)
     if wrong is not None:
-        message = f"score = {wrong!r}: expected numbers from 0 to 1"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"score = {wrong!r}: expected numbers from 0 to 1")
     return found
 
 
 def _require_labels(metric: str, labels: Mapping[str, str]) -> None:
     histograms = tuple(DRIFT_HISTOGRAMS.values())
     if metric not in histograms:
-        message = f"metric = {metric!r}: expected {' or '.join(histograms)}"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"metric = {metric!r}: expected {' or '.join(histograms)}")
     wanted = BY_NAME[metric].labels
     if set(labels) != set(wanted) or not all(is_label_value(text) for text in labels.values()):
-        message = f"labels = {dict(labels)!r}: expected a printable text for each of {', '.join(wanted)}"
-        raise ConfigurationError(message)
+        raise ConfigurationError(
+            f"labels = {dict(labels)!r}: expected a printable text for each of {', '.join(wanted)}"
+        )
 
 
 def _group(scores: list[float], metric: str, labels: Mapping[str, str], bounds: tuple[float, ...]) -> Group:

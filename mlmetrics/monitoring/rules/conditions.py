@@ -8,7 +8,7 @@ from mlmetrics.monitoring.rules.promql import job_matcher, number, quote, select
 
 
 class Condition(Protocol):
-    """What decides when an alert fires."""
+    """Decides when an alert fires."""
 
     def expression(self, window: str, /) -> str:
         """Return the PromQL; `window` is the duration to count over, scaled already."""
@@ -23,13 +23,13 @@ def service_of_job(expression: str) -> str:
     return f'label_replace({expression}, "service", "$1", "job", "(.+)")'
 
 
-# The jobs that mlmetrics has run in during a day: what a rule is about where no service is declared.
-_SEEN = "last_over_time(mlmetrics_build_info[1d])"
+# The jobs that exposed metrics of mlmetrics in the last day; rules are about these if no service is declared.
+_SEEN_JOBS = "last_over_time(mlmetrics_build_info[1d])"
 
 
 def of_services(metric: str, jobs: tuple[str, ...]) -> str:
-    """Return a metric of targets that other programs have too, of the services only."""
-    return selector(metric, job_matcher(jobs)) if jobs else f"{metric} and on (job) {_SEEN}"
+    """Return a metric that other programs expose too, restricted to the services."""
+    return selector(metric, job_matcher(jobs)) if jobs else f"{metric} and on (job) {_SEEN_JOBS}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class Growth:
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """A gauge, or the rate of a counter over a window, stands above a threshold, as a part of a limit if there is one.
+    """A gauge, or the rate of a counter over a window, is above a threshold, as a share of a limit if there is one.
 
     A limit of 0 means that there is none; then the condition does not hold.
     """
@@ -142,13 +142,13 @@ class Down:
         if self.each:
             return service_of_job(f"{up} == 0" if self.jobs else f"({up}) == 0")
         whole = f"max by ({', '.join(self.by)}) ({up}) == 0"
-        return service_of_job("\n  or ".join([whole, *self._gone()]))
+        return service_of_job("\n  or ".join([whole, *self._missing_services()]))
 
-    def _gone(self) -> list[str]:
-        """Return the services that are no longer scraped."""
+    def _missing_services(self) -> list[str]:
+        """Return the expressions for services that are no longer scraped."""
         if self.jobs:
             return [f"absent({selector('up', f'job={quote(job)}')})" for job in self.jobs]
-        return [f"0 * max by ({', '.join(self.by)}) ({_SEEN}) unless on (job) up"]
+        return [f"0 * max by ({', '.join(self.by)}) ({_SEEN_JOBS}) unless on (job) up"]
 
     @property
     def samples(self) -> tuple[Sample, ...]:
@@ -158,7 +158,7 @@ class Down:
 
 @dataclass(frozen=True, slots=True)
 class Drifted:
-    """The recorded distance between now and a reference stands above a threshold, with enough scores on both sides."""
+    """The recorded distance between now and a reference is above a threshold, with enough scores on both sides."""
 
     histogram: str
     by: tuple[str, ...]
@@ -184,7 +184,7 @@ class Drifted:
 
 @dataclass(frozen=True, slots=True)
 class Always:
-    """Holds at all times, so that an alert shows that alerts arrive."""
+    """Always holds, so that its alert shows that alerts arrive."""
 
     def expression(self, _window: str) -> str:
         """Return the PromQL."""

@@ -1,8 +1,8 @@
-"""Drift of a histogram, written in PromQL alone: how far the scores of this hour are from those of a reference.
+"""Drift of a histogram, written in PromQL alone: the distance of the scores of this hour from those of a reference.
 
 References are the same hour a week earlier (`week`) and a distribution recorded at training time
-(`baseline`). One rule a bucket writes its cumulative share under the label `bin`, so that any
-bound can be named; scores above the last bound do not count, for scores end at 1.
+(`baseline`). For each bucket, a rule records its cumulative share with the label `bin`, so that
+other rules can select any bound. Scores above the last bound are not counted: no score exceeds 1.
 """
 
 from collections.abc import Iterator, Sequence
@@ -106,7 +106,7 @@ def _distances(histogram: str, bounds: Sequence[float]) -> Iterator[RecordingRul
 
 
 def _area(histogram: str, bounds: Sequence[float]) -> str:
-    """Return the area between two step functions, which meet at the last bound; bins of one width go together."""
+    """Return the area between two step functions, which meet at the last bound; bins of equal width share a term."""
     by_width: dict[float, list[str]] = {}
     for lower, upper in pairwise((0.0, *bounds[:-1])):
         by_width.setdefault(round(upper - lower, 12), []).append(bound(upper))

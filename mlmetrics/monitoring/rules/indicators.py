@@ -1,4 +1,4 @@
-"""Indicators (SLIs): events of one kind and the bad ones among them, as PromQL and as the samples that it reads."""
+"""Indicators (SLIs): events and the bad ones among them, as PromQL and as the samples that the PromQL reads."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ Part = Literal["all", "good", "bad", "excluded", "used", "limit"]
 class Sample:
     """A sample that a rule reads, and which part of the calls it counts (for unit tests of the rule).
 
-    `labels` are those that matter here; `bound` is the bucket, where it is one.
+    `labels` are those that the rule selects by; `bound` is the upper bound if the sample is a bucket.
     """
 
     name: str
@@ -24,7 +24,7 @@ class Sample:
     bound: float | None = None
 
     def all_labels(self) -> dict[str, str]:
-        """Return the labels, with `le` where the sample is a bucket."""
+        """Return the labels, with `le` if the sample is a bucket."""
         return self.labels if self.bound is None else {**self.labels, "le": bound(self.bound)}
 
 
@@ -115,7 +115,7 @@ def usage_missing(*, select: Select = selector) -> Indicator:
 
 
 def busy_host(*, select: Select = selector) -> Indicator:
-    """Return the processor time of hosts, all but idle and waiting being bad."""
+    """Return the processor time of hosts, all modes except idle and iowait being bad."""
     name = "node_cpu_seconds_total"
     return Indicator(
         total=select(name),

@@ -38,7 +38,7 @@ def bound_matcher(value: float) -> str:
 
 
 def selector(name: str, *matchers: str) -> str:
-    """Return a metric name with its matchers, leaving out empty ones."""
+    """Return a metric name with its matchers, without empty ones."""
     inside = ",".join(matcher for matcher in matchers if matcher)
     return f"{name}{{{inside}}}" if inside else name
 
@@ -49,5 +49,5 @@ def job_matcher(jobs: Sequence[str]) -> str:
 
 
 def sum_by(labels: Sequence[str], expression: str) -> str:
-    """Return the sum of an expression by labels, or over all series where there are none."""
+    """Return the sum of an expression by labels, or over all series if there are no labels."""
     return f"sum by ({', '.join(labels)}) ({expression})" if labels else f"sum({expression})"

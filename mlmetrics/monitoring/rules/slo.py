@@ -19,7 +19,7 @@ REMAINING = "mlmetrics:slo_budget_remaining:ratio"
 
 @dataclass(frozen=True, slots=True)
 class WindowPair:
-    """Two windows, and the burn rate that both must exceed: 1 spends the budget in exactly 30 days."""
+    """Two windows, and the burn rate that both must exceed: a rate of 1 uses the budget up in exactly 30 days."""
 
     short_seconds: float
     long_seconds: float
@@ -54,7 +54,7 @@ class BudgetBurn:
         return round(self.pair.factor * (1 - self.objective.target), 12)
 
     def expression(self, window: str) -> str:
-        """Return the PromQL; `window` is the short one as it is scaled."""
+        """Return the PromQL; `window` is the short window, scaled already."""
         short, long = (
             f"sum without (window) ({ratio_of(self.objective, seconds)}) > {number(self.burn_limit)}"
             for seconds in (self.pair.short_seconds, self.pair.long_seconds)

@@ -1,4 +1,4 @@
-"""Whether alerts can fire: on a live page of a service, and in a running Prometheus."""
+"""Checks that alerts can fire: on the live page of a service, and in a running Prometheus."""
 
 import re
 from collections.abc import Iterator
@@ -18,7 +18,7 @@ from mlmetrics.monitoring.verify.prometheus_api import PrometheusAPI, fetch
 
 MANY_VALUES = 100
 _LOOKS_LIKE_ID = re.compile(r"^(\d{5,}|[0-9a-fA-F]{8}-[0-9a-fA-F-]{27}|[0-9a-f]{24,}|[^@\s]+@[^@\s]+\.\w+)$")
-_ON_PAGES = {name for metric in METRICS for name in metric.sample_names} | {
+_EXPOSED_NAMES = {name for metric in METRICS for name in metric.sample_names} | {
     "process_resident_memory_bytes",
     "process_cpu_seconds_total",
 }
@@ -26,7 +26,7 @@ _ON_PAGES = {name for metric in METRICS for name in metric.sample_names} | {
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """An `error` is wrong; a `note` may be intended, such as a metric that is absent in a service without models."""
+    """An `error` must be corrected; a `note` may be intended, such as an absent metric in a service without models."""
 
     level: Literal["error", "note"]
     kind: str
@@ -48,15 +48,15 @@ def _silent_alerts(config: Config, page: MetricsPage) -> Iterator[Finding]:
     burns = [alert for objective in config.objectives for alert in burn_alerts(config, objective)[:1]]
     for alert in (*enabled_alerts(config), *burns):
         subject = " ".join(filter(None, (alert.name, alert.labels.get("objective", ""))))
-        for sample in _read_from_pages(alert):
+        for sample in _exposed_samples(alert):
             finding = _missing(subject, sample, page)
             if finding is not None:
                 yield finding
                 break
 
 
-def _read_from_pages(alert: Alert) -> Iterator[Sample]:
-    return (sample for sample in alert.condition.samples if sample.name in _ON_PAGES)
+def _exposed_samples(alert: Alert) -> Iterator[Sample]:
+    return (sample for sample in alert.condition.samples if sample.name in _EXPOSED_NAMES)
 
 
 def _missing(subject: str, sample: Sample, page: MetricsPage) -> Finding | None:

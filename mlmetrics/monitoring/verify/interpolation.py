@@ -12,7 +12,7 @@ _SPECIAL = re.compile(r"([\\^$*+?.()|\[\]{}])")
 def interpolate(query: str, choices: Mapping[str, Choice]) -> str:
     r"""Return a query with its variables replaced: a text as it is, a list as a regular expression.
 
-    A variable without a value stays, as in Grafana, so that Prometheus refuses the query.
+    A variable without a value is kept, as in Grafana, so that Prometheus refuses the query.
 
     >>> interpolate('up{job=~"$job"}[$__range]', {"job": ["a.b", "c"], "__range": "1h"})
     'up{job=~"(a\\\\.b|c)"}[1h]'

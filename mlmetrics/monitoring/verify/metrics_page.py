@@ -20,7 +20,7 @@ class MetricsPage:
         """Add a sample."""
         self.names.add(name)
         if name.endswith("_sum") and value != value:  # noqa: PLR0124 - only NaN differs from itself
-            self.malformed.append(f"{name}{labels} is NaN, and stays so")
+            self.malformed.append(f"{name}{labels} is NaN, and will stay NaN")
         for label, text in labels.items():
             if label == "le":
                 self.bounds[name].add(float(text))
@@ -29,7 +29,7 @@ class MetricsPage:
 
 
 def read_page(text: str, content_type: str) -> MetricsPage:
-    """Return what a page exposes; if it cannot be parsed, what stands before the error."""
+    """Return what a page exposes; if it cannot be parsed, what it exposes before the error."""
     page = MetricsPage()
     parse = parse_openmetrics if "openmetrics" in content_type else parse_text
     seen: set[tuple[str, tuple[tuple[str, str], ...]]] = set()
@@ -41,7 +41,7 @@ def read_page(text: str, content_type: str) -> MetricsPage:
                 page.add(sample.name, sample.labels, sample.value)
                 series = (sample.name, tuple(sorted(sample.labels.items())))
                 if series in seen:
-                    page.malformed.append(f"{sample.name}{sample.labels} is there twice")
+                    page.malformed.append(f"{sample.name}{sample.labels} appears twice")
                 seen.add(series)
     except (ValueError, KeyError, IndexError) as error:
         page.malformed.append(f"the page cannot be parsed: {error}")

@@ -18,7 +18,7 @@ from mlmetrics.monitoring.verify.prometheus_api import PrometheusAPI
 
 SLOW_MILLISECONDS = 200.0
 STEPS = 120
-# A target always has these labels; the other variables may have no value yet.
+# Every target has these labels; other variables may have no value yet.
 _LABELS_OF_TARGETS = ("$job", "$service", "$instance")
 _LABEL_VALUES = re.compile(r"label_values\((?:(.+), )?(\w+)\)")
 
@@ -49,9 +49,9 @@ class QueryResult:
 
 @dataclass(frozen=True, slots=True)
 class PanelProbe:
-    """Sends what Grafana would send, for the last `span_seconds` and with rates over `rate_interval`.
+    """Sends the queries that Grafana would send, for the last `span_seconds` and with rates over `rate_interval`.
 
-    Variables stand at All or, with `by_name`, at every value that they offer.
+    Variables have the value All or, with `by_name`, every value that they offer.
     """
 
     prometheus: PrometheusAPI
@@ -98,8 +98,7 @@ class PanelProbe:
     def _label_values(self, query: str) -> list[str]:
         match = _LABEL_VALUES.fullmatch(query)
         if match is None:
-            message = f"{query}: expected label_values(selector, label)"
-            raise ConfigurationError(message)
+            raise ConfigurationError(f"{query}: expected label_values(selector, label)")
         return self.prometheus.label_values(match[2], match[1] or "", self.clock() - self.span_seconds)
 
     def _query(self, title: str, panel: str, query: str, *, instant: bool = False, empty: str = "") -> QueryResult:
@@ -129,7 +128,7 @@ def _milliseconds_since(start: float) -> float:
 
 def query_panels(config: Config, url: str, *, by_name: bool = False) -> list[QueryResult]:
     """Return the result of every query of the dashboards that a configuration renders."""
-    # Grafana's own rule: four scrapes, so that a lost one leaves no gap.
+    # Four scrapes, as in Grafana, so that one lost scrape leaves no gap.
     probe = PanelProbe(PrometheusAPI(url), rate_interval=config.span(4 * INTERVAL_SECONDS), by_name=by_name)
     return [result for text in dashboard_texts(config).values() for result in probe.results(json.loads(text))]
 
@@ -145,7 +144,7 @@ def panel_findings(results: Sequence[QueryResult], slow_milliseconds: float) -> 
             yield Finding("note", "panel", subject, f"is empty: {result.empty}")
 
 
-def table(results: Sequence[QueryResult]) -> str:
+def results_text(results: Sequence[QueryResult]) -> str:
     """Return the results as lines: a panel, its series and the milliseconds of the query."""
     lines: list[str] = []
     dashboard = ""

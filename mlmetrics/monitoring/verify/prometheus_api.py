@@ -1,4 +1,4 @@
-"""The HTTP API of a running Prometheus, and how any page is fetched."""
+"""The HTTP API of a running Prometheus, and a function that fetches any page."""
 
 import json
 import urllib.error
@@ -19,14 +19,14 @@ def fetch(url: str) -> tuple[str, str]:
         ConfigurationError: The address is invalid, or no page can be read there.
     """
     if not url.startswith(("http://", "https://")):
-        message = f"URL = {url!r}: expected an address such as http://localhost:5051/metrics"
-        raise ConfigurationError(message)
+        raise ConfigurationError(f"URL = {url!r}: expected an address such as http://localhost:5051/metrics")
     try:
         with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310 - the scheme was checked
             return response.read().decode("utf-8"), response.headers.get("Content-Type", "")
     except (OSError, ValueError) as error:
-        message = f"{url}: cannot be read ({error}); expected a running service that answers there"
-        raise ConfigurationError(message) from error
+        raise ConfigurationError(
+            f"{url}: cannot be read ({error}); expected a running service that answers there"
+        ) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,9 @@ class PrometheusAPI:
         try:
             return json.loads(body)["data"]
         except (ValueError, KeyError, TypeError) as error:
-            message = f"{url}: is no response of Prometheus; expected an address such as http://localhost:9090"
-            raise ConfigurationError(message) from error
+            raise ConfigurationError(
+                f"{url}: is not a response of Prometheus; expected an address such as http://localhost:9090"
+            ) from error
 
     def query(self, query: str, at: float) -> list[dict[str, Any]]:
         """Return the value of each series of a query at a time."""
@@ -61,7 +62,7 @@ class PrometheusAPI:
         return found
 
     def label_values(self, label: str, selector: str, start: float) -> list[str]:
-        """Return the values of a label since a time, on the series of a selector or (if it is empty) on all."""
+        """Return the values of a label since a time, of the series of a selector or, if it is empty, of all series."""
         chosen = {"match[]": selector} if selector else {}
         values: list[str] = self.get(f"label/{label}/values", **chosen, start=f"{start:.3f}")
         return values

@@ -1,1 +1,1 @@
-"""`mlmetrics init` on projects that are not ours."""
+"""Tests of `mlmetrics init` on projects of other people."""

@@ -1,4 +1,4 @@
-"""Three projects that are laid out differently, as their owners wrote them, without any metrics."""
+"""Three projects with different layouts and without metrics, as `mlmetrics init` finds them."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -55,7 +55,7 @@ app.add_api_route("/hello", lambda: "hello")
 
 @dataclass(frozen=True)
 class Project:
-    """A project: its files, with `{name}` where a port belongs, and how each service is started."""
+    """A project: its files, with `{name}` in the place of a port, and the command that starts each service."""
 
     files: Mapping[str, str]
     starts: Mapping[str, tuple[str, str, tuple[str, ...]]]

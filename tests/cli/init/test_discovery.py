@@ -1,4 +1,4 @@
-"""Applications and ports, as projects write them."""
+"""Tests that applications and ports are found in the code of projects."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def write(root: Path, files: dict[str, str]) -> None:
 
 
 class TestFindApps:
-    """What is an application, and what is not."""
+    """`find_apps` finds applications."""
 
     @pytest.mark.parametrize(
         ("source", "expected"),
@@ -41,24 +41,24 @@ class TestFindApps:
         ],
     )
     def test_forms(self, tmp_path: Path, source: str, expected: list[tuple[str, str]]) -> None:
-        """Names, aliases, annotations and factories are seen; other classes and broken files are not."""
+        """Names, aliases, annotations and factories are found; other classes are not, and broken files are skipped."""
         write(tmp_path, {"main.py": source})
         assert expected == [(app.variable, app.factory) for app in find_apps(tmp_path)]
 
     @pytest.mark.parametrize("folder", ["tests", ".venv/lib", "venv/lib", "node_modules/x", "build", "__pycache__"])
     def test_passes_over(self, tmp_path: Path, folder: str) -> None:
-        """What is not the project's own code is not looked at."""
+        """Files that are not the project's own code are not read."""
         write(tmp_path, {f"{folder}/main.py": PLAIN})
         assert [] == find_apps(tmp_path)
 
     def test_line_is_where_the_statement_ends(self, tmp_path: Path) -> None:
-        """Lines are to be added below the whole call."""
+        """The line of an application is the last line of its statement, so that code can be added below it."""
         write(tmp_path, {"main.py": "from fastapi import FastAPI\napp = FastAPI(\n    title='T',\n)\n"})
         assert [4] == [app.line for app in find_apps(tmp_path)]
 
 
 class TestPortOf:
-    """Where a project says its port."""
+    """`port_of` finds the port of an application."""
 
     @pytest.mark.parametrize(
         ("files", "expected"),
@@ -75,7 +75,7 @@ class TestPortOf:
         ],
     )
     def test_places(self, tmp_path: Path, files: dict[str, str], expected: int | None) -> None:
-        """Calls and command lines that mean this application count; those of others, and variables, do not."""
+        """Calls and command lines for this application are used; those for others, and variables, are not."""
         write(tmp_path, {"pkg/main.py": PLAIN, **files})
         (app,) = find_apps(tmp_path)
         assert expected == port_of(app, find_ports(tmp_path))

@@ -1,4 +1,4 @@
-"""`mlmetrics init` on three foreign projects: found, written, instrumented with the printed lines, scraped for real."""
+"""`mlmetrics init` on three projects: services are found, instrumented with the printed lines, and scraped."""
 
 import json
 import re
@@ -36,21 +36,21 @@ def written(name: str, tmp_path: Path) -> tuple[Path, dict[str, int]]:
 
 @names
 class TestWithoutQuestions:
-    """Services, names and ports come from the project itself."""
+    """Without questions, services, names and ports come from the project itself."""
 
     def test_finds_services(self, name: str, written: tuple[Path, dict[str, int]]) -> None:
-        """Each application is found, named after the project's own words, on the port that it is served on."""
+        """Each application is found, with a name from the project and the port that it is served on."""
         root, ports = written
         found = {service["name"]: service["target"] for service in run(root)["services"]}
         assert {service: f"127.0.0.1:{port}" for service, port in ports.items()} == found
 
     def test_writes_everything(self, name: str, written: tuple[Path, dict[str, int]]) -> None:
-        """Configuration, rules, dashboards, provisioning and composition are there; the project is as it was."""
+        """Configuration, rules, dashboards, provisioning and Compose file are written; other files do not change."""
         root, ports = written
         before = {path: path.read_bytes() for path in root.rglob("*") if path.is_file()}
-        fates = run(root)["files"]
-        assert {"new"} == set(fates.values())
-        assert not [file for file in fates if not (root / file).is_file()]
+        statuses = run(root)["files"]
+        assert {"new"} == set(statuses.values())
+        assert not [file for file in statuses if not (root / file).is_file()]
         assert before == {path: path.read_bytes() for path in before}
         named = re.findall(r"runbook_url: (\S+)", (root / "monitoring/prometheus/rules/alerts.yml").read_text())
         assert len(named) > 10
@@ -60,7 +60,7 @@ class TestWithoutQuestions:
 
 
 def instrument(root: Path, service: dict[str, Any]) -> None:
-    """Put the printed lines where the command says."""
+    """Add the printed lines at the printed place."""
     where, _, rest = service["where"].partition(", below line ")
     line = int(rest.partition(",")[0])
     imported, call = service["lines"]
@@ -73,10 +73,10 @@ def instrument(root: Path, service: dict[str, Any]) -> None:
 
 
 class TestScraping:
-    """The rendered configuration does what it is for."""
+    """The rendered configuration works."""
 
     def test_rendered_prometheus_scrapes_them(self, tmp_path: Path) -> None:
-        """With the printed lines in place, each project's Prometheus finds its services up, with the requests sent."""
+        """With the printed lines added, each project's Prometheus finds its services up, and their requests."""
         with ExitStack() as started:
             watchers: list[tuple[Prometheus, str]] = []
             for name, project in PROJECTS.items():
@@ -98,7 +98,7 @@ class TestScraping:
 
 
 def rendered_prometheus(folder: Path) -> Prometheus:
-    """Return a Prometheus on a folder as it was rendered."""
+    """Return a Prometheus that reads a rendered folder."""
     rules = {str(path.relative_to(folder)): path.read_text() for path in folder.glob("rules/*.yml")}
     assert rules
     return Prometheus((folder / "prometheus.yml").read_text(), rules)

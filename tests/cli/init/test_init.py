@@ -1,4 +1,4 @@
-"""`mlmetrics init` run again, asked for a diff, answered by hand, and given what cannot work."""
+"""`mlmetrics init`: the first run, further runs, `--diff`, questions, and wrong input."""
 
 import json
 import os
@@ -32,7 +32,7 @@ def snapshot(root: Path) -> dict[str, bytes]:
 
 @contextmanager
 def as_somebody_else(project: Path, closed: Path) -> Iterator[None]:
-    """Act as a user who may write everywhere in a project but in one folder of it."""
+    """Act as a user who may write everywhere in a project except in one of its folders."""
     nobody = 65534
     for folder in (project, *(path for path in project.rglob("*") if path.is_dir())):
         folder.chmod(0o755 if folder == closed else 0o777)
@@ -57,10 +57,10 @@ def project(tmp_path: Path) -> Path:
 
 
 class TestFirstRun:
-    """What is printed and proposed."""
+    """The first run prints and proposes."""
 
     def test_prints_the_lines_to_add(self, project: Path) -> None:
-        """The lines name the file, the place and the service; the package is installed under its own name."""
+        """The lines name the file, the place, the service and the package to install."""
         printed = run(project).stdout
         assert "corner-shop: main.py, below line 2" in printed
         assert '    instrument(app, service_name="corner-shop")' in printed
@@ -68,19 +68,19 @@ class TestFirstRun:
         assert "pip install 'dist/mlmetrics_toolkit-" in printed
 
     def test_knows_what_is_instrumented(self, project: Path) -> None:
-        """An application that has the lines keeps the name they give, and is not asked for them again."""
+        """An application that has the lines already keeps its name, and the lines are not printed again."""
         (project / "main.py").write_text(
             f'from mlmetrics import instrument\n{APP}instrument(app, service_name="till")\n'
         )
         assert "till: main.py is instrumented already" in run(project).stdout
 
     def test_takes_the_name_from_a_configured_variable_no_further(self, project: Path) -> None:
-        """A name that only the running program knows is not guessed; the folder's stands in."""
+        """If only the running program knows the name, the name of the folder is used."""
         (project / "main.py").write_text(f"from mlmetrics import instrument\n{APP}instrument(app, service_name=NAME)\n")
         assert "corner-shop: main.py is instrumented already" in run(project).stdout
 
     def test_flags_instead_of_what_is_found(self, project: Path) -> None:
-        """Named services are taken as they are, here or elsewhere."""
+        """Services that are given by name are used as they are, on this machine or another."""
         assert 0 == run(project, "--service", "billing=8001", "--service", "search=10.0.0.7:8001").exit_code
         text = (project / "mlmetrics.toml").read_text()
         assert 'targets = ["127.0.0.1:8001"]' in text
@@ -88,7 +88,7 @@ class TestFirstRun:
         assert "corner-shop" not in text.partition("[[service]]")[2]
 
     def test_asks(self, project: Path) -> None:
-        """Names and ports are asked for, proposals being the default; what is called '-' is left out."""
+        """Names and ports are asked for, with proposals as defaults; an application named '-' is left out."""
         (project / "admin.py").write_text("import fastapi\nadmin = fastapi.FastAPI(title='Admin')\n")
         done = run(project, "--ask", answers="-\ntill\n8055\n")
         assert 0 == done.exit_code, done.output
@@ -97,7 +97,7 @@ class TestFirstRun:
         assert ('name = "till"' in text, "127.0.0.1:8055" in text, "admin" in text) == (True, True, False)
 
     def test_ports_are_made_up_apart(self, project: Path) -> None:
-        """Applications whose port nobody says get different ones, none of them the monitoring's."""
+        """Applications without a known port get different ports, and none that the monitoring uses."""
         for index in range(4):
             (project / f"part{index}.py").write_text(APP)
         services = json.loads(run(project, "--json").stdout)["services"]
@@ -106,7 +106,7 @@ class TestFirstRun:
         assert not ports & {3001, 9090, 9093, 9100}
 
     def test_title(self, project: Path) -> None:
-        """The title is the main dashboard's, whatever signs it has."""
+        """The title is that of the main dashboard, with any characters."""
         assert 0 == run(project, "--title", 'Prix "été" \\ 100 %').exit_code
         assert 'Prix "été" \\ 100 %' == json.loads((project / BOARD).read_text())["title"]
 
@@ -127,7 +127,7 @@ class TestPyproject:
     TABLE = '[[tool.mlmetrics.service]]\nname = "till"\ntargets = ["127.0.0.1:8009"]\n'
 
     def test_is_followed(self, project: Path) -> None:
-        """The monitoring is written from the table, without a second configuration beside it."""
+        """The monitoring is written from the table, and no second configuration is written."""
         (project / "pyproject.toml").write_text(self.TABLE)
         assert 0 == run(project).exit_code
         assert "till" in (project / ALERTS).read_text()
@@ -135,23 +135,23 @@ class TestPyproject:
         assert self.TABLE == (project / "pyproject.toml").read_text()
 
     def test_is_not_written_to(self, project: Path) -> None:
-        """What flags ask for is said to belong into the table."""
+        """Options that would change the table are refused."""
         (project / "pyproject.toml").write_text(self.TABLE)
         done = run(project, "--title", "Another")
         assert 2 == done.exit_code
-        assert "pyproject.toml: holds [tool.mlmetrics], and --service and --title would undo that" in done.output
+        assert "pyproject.toml: holds [tool.mlmetrics], and --service and --title would overwrite that" in done.output
         assert not (project / "monitoring").exists()
 
     def test_clash_of_ports_names_the_file(self, project: Path) -> None:
-        """What cannot work in the table is told with its file."""
+        """A value in the table that cannot work is an error that names the file."""
         (project / "pyproject.toml").write_text(self.TABLE.replace("8009", "9090"))
         done = run(project)
         assert 2 == done.exit_code
-        assert "pyproject.toml: port 9090 is wanted by prometheus and by till" in done.output
+        assert "pyproject.toml: port 9090 is used by prometheus and by till" in done.output
 
 
 class TestRunAgain:
-    """What was written is updated; what was edited is left alone."""
+    """A further run updates the files that it wrote, except those that were edited."""
 
     def test_changes_nothing(self, project: Path) -> None:
         """A second run finds nothing to do."""
@@ -161,18 +161,18 @@ class TestRunAgain:
         assert before == snapshot(project)
 
     def test_leaves_edited_files_alone(self, project: Path) -> None:
-        """An edited file keeps its edit, and is named; the others are updated."""
+        """An edited file is not changed and is named; the others are updated."""
         run(project)
         (project / ALERTS).write_text((project / ALERTS).read_text() + "# Mine\n")
         (project / "second.py").write_text(APP)
         edited = (project / ALERTS).read_text()
         done = run(project)
-        assert f"edited by you, left alone: {ALERTS}" in done.stdout
+        assert f"edited by you, not changed: {ALERTS}" in done.stdout
         assert edited == (project / ALERTS).read_text()
         assert "corner-shop-2" in (project / BOARD).read_text()
 
     def test_takes_back_what_was_restored(self, project: Path) -> None:
-        """A file whose edit was undone is ours again."""
+        """A file whose edit was undone is updated again."""
         run(project)
         original = (project / ALERTS).read_text()
         (project / ALERTS).write_text("groups: []\n")
@@ -183,17 +183,17 @@ class TestRunAgain:
         assert "corner-shop-2" in (project / ALERTS).read_text()
 
     def test_follows_the_edited_configuration(self, project: Path) -> None:
-        """`mlmetrics.toml` is the user's own after an edit, and everything else follows it."""
+        """An edited `mlmetrics.toml` is not changed, and everything else is rendered from it."""
         run(project)
         path = project / "mlmetrics.toml"
         path.write_text(path.read_text().replace('name = "corner-shop"\ntargets', 'name = "till"\ntargets'))
         done = run(project)
-        assert "edited by you, left alone: mlmetrics.toml" in done.stdout
+        assert "edited by you, not changed: mlmetrics.toml" in done.stdout
         assert "till" in (project / BOARD).read_text()
         assert 'service_name="till"' in done.stdout
 
     def test_removes_what_is_wanted_no_more(self, project: Path) -> None:
-        """The rules of an objective that was dropped go; an edited one of them stays."""
+        """The rules of a removed objective are removed; a file of them that was edited is kept."""
         run(project)
         path = project / "mlmetrics.toml"
         plain = path.read_text()
@@ -211,10 +211,10 @@ class TestRunAgain:
         assert ["objective-2-o1.yml"] == [each.name for each in rules.glob("objective-*")]
 
     def test_keeps_a_file_that_was_there(self, project: Path) -> None:
-        """A file that this command never wrote is somebody's own."""
+        """A file that this command never wrote is not changed."""
         (project / "monitoring").mkdir()
         (project / "monitoring/docker-compose.yml").write_text("services: {}\n")
-        assert "edited by you, left alone: monitoring/docker-compose.yml" in run(project).stdout
+        assert "edited by you, not changed: monitoring/docker-compose.yml" in run(project).stdout
         assert "services: {}\n" == (project / "monitoring/docker-compose.yml").read_text()
 
 
@@ -222,27 +222,27 @@ class TestDiff:
     """`--diff` shows and writes nothing."""
 
     def test_before_the_first_run(self, project: Path) -> None:
-        """Everything would be new, and nothing is."""
+        """Before the first run, every file is shown as new, and none is written."""
         done = run(project, "--diff")
         assert "mlmetrics.toml: new" in done.stdout
         assert '+name = "corner-shop"' in done.stdout
         assert ["main.py"] == list(snapshot(project))
 
     def test_after_an_edit(self, project: Path) -> None:
-        """The difference to what would be rendered is shown, with the word that it is kept."""
+        """The difference between an edited file and the rendered one is shown, and that the file is not changed."""
         run(project)
         assert "nothing would change\n" == run(project, "--diff").stdout
         (project / ALERTS).write_text((project / ALERTS).read_text() + "# Mine\n")
         done = run(project, "--diff")
-        assert f"{ALERTS}: edited by you, left alone" in done.stdout
+        assert f"{ALERTS}: edited by you, not changed" in done.stdout
         assert "\n-# Mine\n" in done.stdout
 
 
 class TestBadInput:
-    """A clear word, exit code 2, and nothing half written."""
+    """Wrong input is an error with a clear message and exit code 2, and nothing is written."""
 
     def refused(self, project: Path, *arguments: object) -> str:
-        """Return the complaint; fail if anything was written or changed."""
+        """Return the error message; fail if anything was written or changed."""
         before = snapshot(project) if project.is_dir() else {}
         done = run(project, *arguments)
         assert 2 == done.exit_code, done.output
@@ -251,13 +251,13 @@ class TestBadInput:
         return done.output
 
     def test_no_application(self, tmp_path: Path) -> None:
-        """Without an application there is nothing to monitor, and a way to say so."""
+        """Without an application there is nothing to monitor, which is an error."""
         (tmp_path / "main.py").write_text("print('hello')\n")
         assert "no FastAPI application found" in self.refused(tmp_path)
 
     @pytest.mark.parametrize("name", ["Mon Sérvice", "a b", "", "-x", "x" * 64, 'q"uote', "line\nbreak"])
     def test_name_that_nothing_can_carry(self, project: Path, name: str) -> None:
-        """Spaces, accents and other signs are refused, with a name that would do."""
+        """Names with spaces, accents or other characters are refused, with a name that is valid."""
         assert "service name" in self.refused(project, f"--service={name}=8000")
 
     def test_name_that_would_do(self, project: Path) -> None:
@@ -266,24 +266,24 @@ class TestBadInput:
 
     @pytest.mark.parametrize("text", ["billing", "billing=", "billing=http", "billing=0", "billing=70000", "8000"])
     def test_service_without_port(self, project: Path, text: str) -> None:
-        """What is no NAME=PORT is refused."""
+        """A text that is not NAME=PORT is refused."""
         assert "expected NAME=PORT" in self.refused(project, "--service", text)
 
     def test_ports_that_clash(self, project: Path) -> None:
         """Two services on one port are both named."""
         complaint = self.refused(project, "--service", "billing=8001", "--service", "search=8001")
-        assert "port 8001 is wanted by billing and by search" in complaint
+        assert "port 8001 is used by billing and by search" in complaint
 
     def test_port_of_the_monitoring(self, project: Path) -> None:
-        """A service on Prometheus's port would keep it from starting."""
-        assert "port 9090 is wanted by prometheus and by billing" in self.refused(project, "--service", "billing=9090")
+        """A service on the port of Prometheus is refused, because Prometheus could not start."""
+        assert "port 9090 is used by prometheus and by billing" in self.refused(project, "--service", "billing=9090")
 
     def test_names_that_clash(self, project: Path) -> None:
-        """Two services of one name are refused."""
+        """Two services with the same name are refused."""
         assert "different name" in self.refused(project, "--service", "billing=8001", "--service", "billing=8002")
 
     def test_half_edited_configuration(self, project: Path) -> None:
-        """A configuration in the middle of an edit is named, and nothing is rendered from it."""
+        """A configuration that is not valid TOML is named, and nothing is rendered from it."""
         run(project)
         path = project / "mlmetrics.toml"
         path.write_text(path.read_text() + '\n[[service]]\nname = "half\n')
@@ -297,26 +297,26 @@ class TestBadInput:
         assert "alert.SlowMLInference.threshold" in self.refused(project)
 
     def test_flags_against_an_edited_configuration(self, project: Path) -> None:
-        """Flags would undo the edit, so they are refused."""
+        """Options that would overwrite an edited configuration are refused."""
         run(project)
         path = project / "mlmetrics.toml"
         path.write_text(path.read_text() + "# Mine\n")
         assert "was edited" in self.refused(project, "--service", "billing=8001")
 
     def test_broken_manifest(self, project: Path) -> None:
-        """A manifest that cannot be read is not guessed at."""
+        """A manifest that cannot be read is an error."""
         run(project)
         (project / "monitoring/.mlmetrics.json").write_text("{")
         assert ".mlmetrics.json: cannot be read" in self.refused(project)
 
     def test_file_in_the_way(self, project: Path) -> None:
-        """Where the folder should be stands a file: nothing is written, not even the configuration."""
+        """If a file has the name of the folder, nothing is written, not even the configuration."""
         (project / "monitoring").write_text("A note\n")
         assert "cannot be written" in self.refused(project)
 
     @pytest.mark.parametrize("closed", [".", "monitoring", "monitoring/prometheus"])
     def test_folder_that_is_not_writable(self, closed: str) -> None:
-        """A folder of somebody else's is named, and nothing is written beside it."""
+        """A folder that is not writable is named, and nothing is written anywhere."""
         with tempfile.TemporaryDirectory() as name:
             project, folder = Path(name), Path(name) / closed
             folder.mkdir(parents=True, exist_ok=True)
@@ -325,5 +325,5 @@ class TestBadInput:
                 assert f"{folder}: cannot be written" in self.refused(project)
 
     def test_no_such_folder(self, tmp_path: Path) -> None:
-        """A folder that is not there is named."""
-        assert "is no folder" in self.refused(tmp_path / "nowhere")
+        """A folder that does not exist is named."""
+        assert "is not a folder" in self.refused(tmp_path / "nowhere")

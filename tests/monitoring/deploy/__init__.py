@@ -1,1 +1,1 @@
-"""Containers and manifests, against the schemas of their formats."""
+"""Tests of the Compose file and of the Kubernetes manifests."""

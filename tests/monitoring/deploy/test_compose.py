@@ -1,4 +1,4 @@
-"""The composition: fits the Compose specification's schema, pinned, hardened, on loopback, and refuses clashes."""
+"""The Compose file: valid, pinned, hardened and on loopback; clashes of ports are refused."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def schema() -> dict[str, Any]:
 
 
 class TestSchema:
-    """The file is what the specification allows."""
+    """The file is valid by the Compose specification."""
 
     def test_fits(self) -> None:
         """Every key and value is allowed."""
@@ -42,14 +42,14 @@ class TestSchema:
         assert [] == list(validator.iter_errors(DOCUMENT))
 
     def test_schema_refuses(self) -> None:
-        """The schema would notice a key that Compose does not know."""
+        """The schema refuses a key that Compose does not know."""
         broken = {**DOCUMENT, "services": {"x": {"image": "y", "health_check": {}}}}
         with pytest.raises(jsonschema.ValidationError, match="health_check"):
             jsonschema.validate(broken, schema())
 
 
 class TestContainers:
-    """What holds for every container."""
+    """Every container is pinned and hardened, and listens on loopback."""
 
     def test_all_are_there(self) -> None:
         """The four servers and the four services."""
@@ -57,7 +57,7 @@ class TestContainers:
 
     @containers
     def test_is_hardened(self, container: dict[str, Any]) -> None:
-        """Read-only, without capabilities or new privileges, and watched."""
+        """Containers are read-only, without capabilities or new privileges, and have a healthcheck."""
         assert container["read_only"] is True
         assert ["ALL"] == container["cap_drop"]
         assert ["no-new-privileges:true"] == container["security_opt"]
@@ -65,20 +65,20 @@ class TestContainers:
 
     @containers
     def test_is_not_root(self, container: dict[str, Any]) -> None:
-        """Servers run as a user of their own, services as the image's."""
+        """No container runs as root: servers have a user of their own, services that of the image."""
         users = re.findall(r"^USER (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
         user = container.get("user", users[-1])
         assert int(user.partition(":")[0]) > 0
 
     @containers
     def test_is_pinned(self, container: dict[str, Any]) -> None:
-        """Images carry a full version; services are built from a base that does."""
+        """Images have a full version, and so has the base image of the services."""
         base = re.findall(r"^FROM (\S+)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
         assert re.search(r":v?\d+\.\d+", container.get("image", base[0]))
 
     @containers
     def test_listens_on_loopback(self, container: dict[str, Any]) -> None:
-        """Containers share the host's network, so whatever listens says 127.0.0.1, and nothing is published."""
+        """Containers share the host's network, so that all listen on 127.0.0.1, and no port is published."""
         assert "host" == container["network_mode"]
         assert "ports" not in container
         listened = [word for word in container.get("command", []) if "listen-address=" in word]
@@ -86,13 +86,13 @@ class TestContainers:
         assert all("=127.0.0.1:" in word for word in told)
 
     def test_prometheus(self) -> None:
-        """Metrics are kept for 30 days, and exemplars at all."""
+        """Prometheus keeps metrics for 30 days, and stores exemplars."""
         command = CONTAINERS["prometheus"]["command"]
         assert "--storage.tsdb.retention.time=30d" in command
         assert "--enable-feature=exemplar-storage" in command
 
     def test_mounts_exist(self) -> None:
-        """Every file and folder that is mounted from here is committed."""
+        """Every file and folder that is mounted is committed."""
         mounts = [volume for each in CONTAINERS.values() for volume in each.get("volumes", [])]
         sources = [mount.partition(":")[0] for mount in mounts]
         assert not [source for source in sources if source.startswith("./") and not (ROOT / source).exists()]
@@ -100,7 +100,7 @@ class TestContainers:
         assert set(DOCUMENT["volumes"]) == named
 
     def test_grafana(self) -> None:
-        """Grafana listens on 3001, and takes its password from the environment or does not start."""
+        """Grafana listens on 3001; without a password in the environment it does not start."""
         environment = CONTAINERS["grafana"]["environment"]
         assert ("127.0.0.1", "3001") == (environment["GF_SERVER_HTTP_ADDR"], environment["GF_SERVER_HTTP_PORT"])
         assert environment["GF_SECURITY_ADMIN_PASSWORD"].startswith("${GRAFANA_ADMIN_PASSWORD:?")
@@ -108,7 +108,7 @@ class TestContainers:
         assert "ADMIN_PASSWORD=" not in TEXT
 
     def test_text_of_the_configuration_stays_text(self) -> None:
-        """Dollar signs and quotes in names and addresses are neither filled in nor read as YAML."""
+        """Dollar signs and quotes in names and addresses are neither replaced nor read as YAML."""
         odd = "http://localhost:3001/$loopback: 'x' # y"
         service = Service(name="$prometheus: [1]", targets=("127.0.0.1:5099",), module="a.$target")
         document = yaml.safe_load(compose_text(replace(CONFIG, name="$grafana", grafana=odd, services=(service,))))
@@ -118,7 +118,7 @@ class TestContainers:
 
     @pytest.mark.parametrize("name", PORTS)
     def test_servers_listen_where_they_are_asked(self, name: str) -> None:
-        """The port of a server is the one that its healthcheck asks."""
+        """The port of a server is the port of its healthcheck."""
         container = CONTAINERS[name]
         assert f"--web.listen-address=127.0.0.1:{PORTS[name]}" in container["command"]
         assert container["healthcheck"]["test"][-1].startswith(f"http://127.0.0.1:{PORTS[name]}/")
@@ -136,23 +136,23 @@ class TestDockerfile:
     """The image of the services."""
 
     def test_copies_what_is_there(self) -> None:
-        """Every file and folder that goes into the image is committed."""
+        """Every file and folder that is copied into the image is committed."""
         copied = re.findall(r"^COPY (.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
         assert not [name for names in copied for name in names.split() if not (ROOT / name).exists()]
 
 
 class TestBadInput:
-    """Configurations that could not come up are refused."""
+    """Configurations whose servers could not start are refused."""
 
     @pytest.mark.parametrize("target", ["127.0.0.1:5050", "localhost:9090", "127.0.0.1:3001"])
     def test_ports_that_clash(self, target: str) -> None:
-        """A port of another service, of Prometheus, of Grafana: the message names the port and both who want it."""
+        """If two programs use one port, the message names the port and both programs."""
         services = (*CONFIG.services, Service(name="late", targets=(target,)))
-        with pytest.raises(ConfigurationError, match=rf"port {target.rpartition(':')[2]} is wanted by \S+ and by late"):
+        with pytest.raises(ConfigurationError, match=rf"port {target.rpartition(':')[2]} is used by \S+ and by late"):
             compose_text(replace(CONFIG, services=services))
 
     def test_same_port_elsewhere(self) -> None:
-        """The same port on another machine is no clash."""
+        """The same port on another machine is allowed."""
         services = (*CONFIG.services, Service(name="far", targets=("10.0.0.7:5050",)))
         assert "far" not in compose_text(replace(CONFIG, services=services))
 
@@ -163,6 +163,6 @@ class TestBadInput:
             compose_text(replace(CONFIG, services=(Service(name="odd", targets=(target,)),)))
 
     def test_address_of_grafana(self) -> None:
-        """An address that is none is named."""
+        """An invalid address is named."""
         with pytest.raises(ConfigurationError, match=r"project\.grafana"):
             compose_text(replace(CONFIG, grafana="http://localhost:99999999"))

@@ -1,4 +1,4 @@
-"""The manifests: fit Kubernetes' schemas and the operator's documented shape, and name each other."""
+"""The manifests: valid by the schemas of Kubernetes and the documentation of the operator, and complete."""
 
 import json
 import subprocess
@@ -78,21 +78,21 @@ resources = pytest.mark.parametrize("name", [name for name in FILES if name != "
 
 
 class TestSchemas:
-    """Every manifest is what its kind allows."""
+    """Every manifest is valid for its kind."""
 
     @plain
     def test_core(self, name: str) -> None:
-        """Kubernetes' own schema, strictly."""
+        """Resources of Kubernetes are valid by its own strict schema."""
         kubernetes_validate.validate(FILES[name], "1.33", strict=True)
 
     def test_core_schema_refuses(self) -> None:
-        """The schema would notice a misspelt key."""
+        """The schema refuses a misspelt key."""
         with pytest.raises(kubernetes_validate.ValidationError):
             kubernetes_validate.validate({"apiVersion": "v1", "kind": "ConfigMap", "date": {}}, "1.33", strict=True)
 
     @custom
     def test_operator(self, name: str) -> None:
-        """The operator's kinds have the keys that its reference documents."""
+        """Resources of the operator have only keys that its reference documents."""
         document = FILES[name]
         assert "monitoring.coreos.com/v1" == document["apiVersion"]
         assert {"apiVersion", "kind", "metadata", "spec"} == set(document)
@@ -109,10 +109,10 @@ class TestSchemas:
 
 
 class TestContents:
-    """What the manifests say."""
+    """The contents of the manifests."""
 
     def test_rules_are_loaded(self, tmp_path: Path) -> None:
-        """The groups of the rule resources are ones that promtool accepts."""
+        """The tool promtool accepts the groups of the rule resources."""
         groups = [
             group for each in FILES.values() if each["kind"] == "PrometheusRule" for group in each["spec"]["groups"]
         ]

@@ -1,1 +1,1 @@
-"""Dashboards: their rules, and their queries on a real Prometheus."""
+"""Tests of the dashboards, also of their queries on a real Prometheus."""

@@ -1,4 +1,4 @@
-"""A week-old past for a new Prometheus: blocks that promtool makes from OpenMetrics text."""
+"""Samples of a week ago for a new Prometheus: blocks that promtool makes from OpenMetrics text."""
 
 import subprocess
 from collections.abc import Iterator

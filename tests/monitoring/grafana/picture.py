@@ -1,4 +1,4 @@
-"""Draw the main dashboard from what its queries answer after a minute of the demo's traffic.
+"""Draw the main dashboard from the results of its queries after a minute of the demo's traffic.
 
 `python -m tests.monitoring.grafana.picture docs/images/main-dashboard.png`; needs matplotlib.
 """
@@ -27,7 +27,7 @@ Series = dict[str, Any]
 
 
 def main() -> None:
-    """Run the demo's services under traffic, ask, draw."""
+    """Run the demo's services under traffic, run the queries, and draw the results."""
     with tempfile.TemporaryDirectory() as folder, staged(Path(folder), SECONDS) as stage:
         board = json.loads(dashboard_texts(stage.config)["mlmetrics-performance"])
         figure = draw(board, lambda query: ask(stage, query))
@@ -110,7 +110,7 @@ def _timeseries(axes: Axes, field: dict[str, Any], answers: Answers) -> None:
 
 
 def _line(axes: Axes, field: dict[str, Any]) -> None:
-    """Draw the alert's threshold where it is near what is shown, else say where it is."""
+    """Draw the alert's threshold if it is near the values; otherwise write its value."""
     if field["custom"]["thresholdsStyle"]["mode"] != "dashed":
         return
     value = field["thresholds"]["steps"][-1]["value"]

@@ -1,4 +1,4 @@
-"""A service whose every request does what its number says, so that panels can be checked by hand.
+"""A service whose requests behave by their number, so that the values of panels are known.
 
 Of 20 numbers in a row 2 answer 500 and 2 take 0.3 s; 4 inferences fail and 2 take 7 s.
 """
@@ -37,7 +37,7 @@ track_model_load(MODEL, 1.5, version="2026-01")
 
 @track_inference(model=TALKER)
 async def talk() -> AsyncIterator[str]:
-    """Say two words."""
+    """Stream two words."""
     for word in ("so", "be it"):
         await asyncio.sleep(0.002)
         yield word
@@ -56,7 +56,7 @@ def infer(number: int) -> None:
 
 
 def bill() -> None:
-    """Record what a call of the talker cost."""
+    """Record the cost of a call."""
     with inference_timer(model=TALKER) as call:
         call.tokens(input=120, output=48)
         call.cost(0.002)
@@ -65,7 +65,7 @@ def bill() -> None:
 
 
 def parse(number: int) -> None:
-    """Record a document, the fourth of each cycle being a failure, and one score that is no number."""
+    """Record a document, the fourth of each cycle being a failure, and one score that is not a number."""
     track_parsing_accuracy("scripted", "pdf", ACCURACIES[number % 4])
     track_file_processing(f"type-{number % 6}", NAME, 2048)
     with parsing_timer(doc_type="pdf", parser="scripted") as call:
@@ -76,7 +76,7 @@ def parse(number: int) -> None:
 
 @app.get("/tasks/{number}")
 async def work(number: int) -> Response:
-    """Do what the number says."""
+    """Do the work of a number."""
     infer(number)
     bill()
     parse(number)

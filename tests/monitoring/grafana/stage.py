@@ -1,4 +1,4 @@
-"""The stage for panels: the recruiting services and the scripted one, scraped, with traffic for a while."""
+"""The stage for tests of panels: the recruiting services and the scripted one, with traffic and a Prometheus."""
 
 import asyncio
 import os
@@ -19,7 +19,7 @@ from examples.recruiting.demo.settings import move_to_free_ports
 from examples.recruiting.demo.traffic import drive
 from mlmetrics.monitoring.config import Config, Service
 from mlmetrics.monitoring.loading import load
-from mlmetrics.monitoring.prometheus.files import plain_files
+from mlmetrics.monitoring.prometheus.files import server_files
 from mlmetrics.monitoring.prometheus.scrape import prometheus_document
 from mlmetrics.monitoring.text import yaml_text
 from tests.monitoring.grafana import scripted
@@ -34,12 +34,12 @@ REQUESTS_PER_SECOND = 20.0
 
 
 class SeasonedPrometheus(Prometheus):
-    """A Prometheus that knew an instance of the scripted service a week ago."""
+    """A Prometheus with samples of the scripted service from a week ago."""
 
     instance = ""
 
     def command(self, directory: Path) -> list[str]:
-        """Return the command line, its past written."""
+        """Return the command line, after the samples of the past were written."""
         write_history(directory, time.time(), self.instance)
         return super().command(directory)
 
@@ -60,7 +60,7 @@ class Stage:
 
 @contextmanager
 def staged(folder: Path, seconds: float = TRAFFIC_SECONDS) -> Iterator[Stage]:
-    """Start everything, send traffic, and leave it to be asked; end everything."""
+    """Start everything, send traffic, yield the stage, and end everything."""
     with ExitStack() as started, patch.dict(os.environ):
         move_to_free_ports()
         processes = started.enter_context(Processes(folder, lambda: None))
@@ -80,7 +80,7 @@ def staged(folder: Path, seconds: float = TRAFFIC_SECONDS) -> Iterator[Stage]:
 
 
 def configured(scripted_port: int, node_port: int) -> Config:
-    """Return the committed configuration with the targets that are there, and the scripted service."""
+    """Return the committed configuration with the running targets, and the scripted service."""
     config = load(ROOT / "mlmetrics.toml")
     ports = {service.name: service.port for service in SERVICES} | {scripted.NAME: scripted_port}
     services = tuple(Service(name=name, targets=(f"127.0.0.1:{port}",)) for name, port in ports.items())
@@ -89,7 +89,7 @@ def configured(scripted_port: int, node_port: int) -> Config:
 
 def _files(config: Config) -> tuple[str, dict[str, str]]:
     """Return the shipped rules, and the shipped configuration at one second's interval."""
-    rules = {name: text for name, text in plain_files(config).items() if name.startswith("rules/")}
+    rules = {name: text for name, text in server_files(config).items() if name.startswith("rules/")}
     document = prometheus_document(config, sorted(rules))
     document["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     for job in document["scrape_configs"]:
@@ -104,12 +104,12 @@ def _send(url: str, seconds: float) -> tuple[list[tuple[float, int]], float]:
     asyncio.run(drive(seconds, lambda _seconds, _sent: None))
     pacing.join()
     wait_until(lambda: sent, timeout=1, what=lambda: "no request was answered")
-    # Some way before the last request, so that the whole window saw the same pace.
+    # Before the last request, so that the whole window has the same rate of requests.
     return sent, sent[-1][0] - 1.5
 
 
 async def _pace(url: str, sent: list[tuple[float, int]], seconds: float) -> None:
-    """Send numbers at a steady pace, and note when each was answered."""
+    """Send numbers at a constant rate, and note when each was answered."""
     start = time.monotonic()
     async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=10) as client:
 

@@ -1,4 +1,4 @@
-"""The rules of Grafana's dashboard linter, and ours: catalogue names, zero traffic, ids. Exceptions say why."""
+"""The rules of Grafana's dashboard linter, and our own: names, traffic of zero, ids. Exceptions have reasons."""
 
 import json
 import re
@@ -40,7 +40,7 @@ OTHERS = {
     "node_memory_MemAvailable_bytes": set(),
     "node_cpu_seconds_total": {"mode"},
 }
-# Which metrics may be asked for without which of the linter's matchers, and why.
+# The metrics that queries may read without one of the linter's matchers, and why.
 WITHOUT_TARGET = {
     "ALERTS": "an alert of a service names no target",
     "mlmetrics:": "what rules record is of a service, over all its targets",
@@ -51,7 +51,7 @@ boards = pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
 
 
 def panels(board: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the panels of a dashboard, rows left out."""
+    """Return the panels of a dashboard, without rows."""
     return [panel for panel in board["panels"] if panel["type"] != "row"]
 
 
@@ -60,7 +60,7 @@ def targets(board: dict[str, Any]) -> list[tuple[str, str]]:
     return [(panel["title"], target["expr"]) for panel in panels(board) for target in panel["targets"]]
 
 
-def picked(board: dict[str, Any]) -> Iterator[tuple[str, Selector]]:
+def selectors_of(board: dict[str, Any]) -> Iterator[tuple[str, Selector]]:
     """Yield the title and each selector of each target."""
     return ((title, each) for title, query in targets(board) for each in selectors(query))
 
@@ -72,7 +72,7 @@ def variables(board: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 @boards
 class TestLinter:
-    """The linter's rules by their names there."""
+    """The linter's rules, under the names that they have there."""
 
     def test_template_datasource_rule(self, board: dict[str, Any]) -> None:
         """The data source is a variable with the usual name."""
@@ -100,7 +100,7 @@ class TestLinter:
         assert {2} == {v["refresh"] for v in board["templating"]["list"] if v["type"] == "query"}
 
     def test_panel_datasource_rule(self, board: dict[str, Any]) -> None:
-        """Every panel, target and annotation asks the chosen data source."""
+        """Every panel, target and annotation reads the chosen data source."""
         places = [*panels(board), *board["annotations"]["list"]]
         places += [target for panel in panels(board) for target in panel["targets"]]
         assert {"${datasource}"} == {place["datasource"]["uid"] for place in places}
@@ -115,36 +115,36 @@ class TestLinter:
         assert {panel["fieldConfig"]["defaults"]["unit"] for panel in panels(board)} <= known
 
     def test_panel_no_targets_rule(self, board: dict[str, Any]) -> None:
-        """Every panel asks something."""
+        """Every panel has a query."""
         assert all(panel["targets"] for panel in panels(board))
 
     def test_target_rate_interval_rule(self, board: dict[str, Any]) -> None:
-        """Every range is Grafana's own, in targets and annotations alike."""
+        """Every range in targets and annotations is a variable of Grafana."""
         queries = [query for _, query in targets(board)] + [each["expr"] for each in board["annotations"]["list"]]
         assert {RATE_INTERVAL} >= {each.window for query in queries for each in selectors(query) if each.window}
 
     def test_target_counter_agg_rule(self, board: dict[str, Any]) -> None:
         """Every counter is read through `rate`."""
         counters = [
-            (title, each) for title, each in picked(board) if each.metric.endswith(("_total", "_bucket", "_sum"))
+            (title, each) for title, each in selectors_of(board) if each.metric.endswith(("_total", "_bucket", "_sum"))
         ]
         assert not [(title, each) for title, each in counters if each.function != "rate"]
 
     @pytest.mark.parametrize("label", ["job", "instance"])
     def test_target_job_and_instance_rules(self, board: dict[str, Any], label: str) -> None:
-        """Every selector is matched by job and instance, but those that have none."""
+        """Every selector matches job and instance, except of metrics that do not have them."""
         matcher = (label, "=~", f"${label}")
-        missing = {each.metric for _, each in picked(board) if matcher not in each.matchers}
+        missing = {each.metric for _, each in selectors_of(board) if matcher not in each.matchers}
         assert not {metric for metric in missing if not metric.startswith(tuple(WITHOUT_TARGET))}
 
     def test_uneditable_rule(self, board: dict[str, Any]) -> None:
-        """What is rendered is changed in the code, not in the browser."""
+        """Dashboards cannot be edited in the browser."""
         assert board["editable"] is False
 
 
 @boards
 class TestOurs:
-    """What the linter does not ask for."""
+    """Rules that the linter does not have."""
 
     def test_metrics_and_labels_exist(self, board: dict[str, Any]) -> None:
         """Every metric is in the catalogue, recorded by a rule, or well known; every label is one of its own."""
@@ -164,7 +164,7 @@ class TestOurs:
                 assert is_above_zero(division.rhs) or is_budget(division.rhs), (title, division.rhs.prettify())
 
     def test_quantiles_are_safe(self, board: dict[str, Any]) -> None:
-        """A quantile is shown only where something was observed: of nothing it is NaN."""
+        """A quantile has a value only if something was observed; otherwise it would be NaN."""
         for title, query in targets(board):
             guarded = [each for each in operations(query, "and") if is_above_zero(each.rhs)]
             observed = [each for each in guarded if "_count{" in each.rhs.prettify()]
@@ -180,12 +180,12 @@ class TestOurs:
             assert [chr(ord("A") + index) for index in range(len(letters))] == letters
 
     def test_titles_are_unique(self, board: dict[str, Any]) -> None:
-        """Ids follow from titles, so no title stands twice."""
+        """Ids are computed from titles, so titles are unique."""
         titles = [panel["title"] for panel in panels(board)]
         assert len(set(titles)) == len(titles)
 
     def test_panels_do_not_overlap(self, board: dict[str, Any]) -> None:
-        """Every place of the grid belongs to one panel, and none is beyond its edge."""
+        """Panels do not overlap, and none is outside the grid."""
         places = [
             (x, y)
             for panel in board["panels"]
@@ -196,7 +196,7 @@ class TestOurs:
         assert 23 == max(x for x, _ in places)
 
     def test_refreshes_and_links(self, board: dict[str, Any]) -> None:
-        """Dashboards refresh every 30 s and lead to each other, time and variables kept."""
+        """Dashboards refresh every 30 s, and link to each other with time and variables."""
         assert "30s" == board["refresh"]
         assert ["mlmetrics"] == board["tags"] == board["links"][0]["tags"]
         assert (True, True) == (board["links"][0]["includeVars"], board["links"][0]["keepTime"])
@@ -236,7 +236,7 @@ def known_labels() -> dict[str, set[str]]:
 
 
 class TestContents:
-    """What people asked the dashboards to show."""
+    """The dashboards show what users asked for."""
 
     def test_main_panels(self) -> None:
         """The first users' six panels are on the dashboard of their name."""
@@ -252,7 +252,7 @@ class TestContents:
         } <= {panel["title"] for panel in panels(main)}
 
     def test_thresholds_are_the_alerts(self) -> None:
-        """A line stands where the configuration lets the alert begin, and moves with it; a silent alert has none."""
+        """A line is at the threshold of the configuration; a disabled alert has no line."""
         assert 5.0 == line(CONFIG, "Response time (95th percentile)")
         slower = replace(CONFIG.alerts["HighAPIResponseTime"], threshold=10.0)
         alerts = {**CONFIG.alerts, "HighAPIResponseTime": slower}
@@ -262,7 +262,7 @@ class TestContents:
         assert 0.9 == line(CONFIG, "Inference success rate")
 
     def test_runbooks(self) -> None:
-        """Panels with an alert's line name its runbook, and link to it where browsers can follow."""
+        """Panels with an alert's line name its runbook, and link to it if a browser can open the address."""
         remote = replace(CONFIG, runbooks="https://docs.example/runbooks")
         panel = panel_of(remote, "Inference duration")
         assert "https://docs.example/runbooks/SlowMLInference.md" == panel["links"][0]["url"]
@@ -272,13 +272,13 @@ class TestContents:
         assert (ROOT / local["description"].rpartition(" ")[2]).name == "SlowMLInference.md"
 
     def test_grouping(self) -> None:
-        """Configured groups become variables, and match every selector that has a target."""
+        """Configured grouping labels are variables, which every selector with a target matches."""
         for text in dashboard_texts(GROUPED).values():
             board = json.loads(text)
             assert ["datasource", "cluster", "namespace", "job"] == list(variables(board))[:4]
             ours = [
                 each
-                for _, each in picked(board)
+                for _, each in selectors_of(board)
                 if not each.metric.startswith(("ALERTS", "node_", "mlmetrics:slo_target"))
             ]
             assert all({"cluster", "namespace"} <= each.labels() for each in ours)
@@ -292,7 +292,7 @@ def panel_of(config: Config, title: str) -> dict[str, Any]:
 
 
 def line(config: Config, title: str) -> float | None:
-    """Return where a panel draws its line."""
+    """Return the value at which a panel draws its line."""
     field = panel_of(config, title)["fieldConfig"]["defaults"]
     drawn = field["custom"]["thresholdsStyle"]["mode"] == "dashed"
     value: float = field["thresholds"]["steps"][-1].get("value")

@@ -1,4 +1,4 @@
-"""The main panels on a real Prometheus, against numbers made by hand."""
+"""The main panels on a real Prometheus, compared with numbers that were computed by hand."""
 
 import json
 from collections.abc import Callable, Sequence
@@ -19,11 +19,11 @@ def main_dashboard(stage: Stage) -> dict[str, Any]:
 
 
 class TestMainPanels:
-    """The six panels that the first users named agree with what was sent."""
+    """The six panels that the first users asked for show what was sent."""
 
     @pytest.fixture
     def ask(self, stage: Stage) -> Callable[[str, int], list[dict[str, Any]]]:
-        """Return a function that asks a panel's query about the scripted service, at the end of its traffic."""
+        """Return a function that runs a panel's query for the scripted service, at the end of its traffic."""
         panels = {panel["title"]: panel for panel in main_dashboard(stage)["panels"]}
         choices: dict[str, Choice] = {
             "__rate_interval": f"{RATE_SECONDS}s",
@@ -40,7 +40,7 @@ class TestMainPanels:
         return answer
 
     def test_request_rate(self, stage: Stage, ask: Callable[..., list[dict[str, Any]]]) -> None:
-        """Requests a second are those that were answered in the window."""
+        """The request rate is that of the requests that were answered in the window."""
         expected = stage.window().total() / RATE_SECONDS
         assert expected == pytest.approx(value(ask("API request rate")), rel=0.1)
 

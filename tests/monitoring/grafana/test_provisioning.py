@@ -1,4 +1,4 @@
-"""What Grafana finds when it starts."""
+"""The files that Grafana reads when it starts."""
 
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,14 @@ def provisioned(name: str) -> dict[str, Any]:
 
 
 def test_data_source() -> None:
-    """One Prometheus, at the address that its container is told, with windows that fit the scrapes."""
+    """The data source is Prometheus at the address in the environment, with the interval of the scrapes."""
     source = provisioned("datasources/prometheus.yml")["datasources"][0]
     assert (DATASOURCE_UID, "prometheus", "$PROMETHEUS_URL") == (source["uid"], source["type"], source["url"])
     assert "15s" == source["jsonData"]["timeInterval"]
 
 
 def test_dashboards() -> None:
-    """The folder is the one that the composition mounts, and nobody edits what is rendered."""
+    """The folder of dashboards is the one that the Compose file mounts, and dashboards cannot be edited."""
     provider = provisioned("dashboards/mlmetrics.yml")["providers"][0]
     composition = yaml.safe_load(compose_text(CONFIG))
     assert f"./grafana/dashboards:{DASHBOARDS_PATH}:ro" in composition["services"]["grafana"]["volumes"]

@@ -1,4 +1,4 @@
-"""What Prometheus and Alertmanager read: accepted by their tools, and tested by promtool."""
+"""The files that Prometheus and Alertmanager read: their tools accept them, and promtool tests the rules."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ import yaml
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.loading import parse
 from mlmetrics.monitoring.prometheus import files as prometheus_files
-from mlmetrics.monitoring.prometheus.files import plain_files
+from mlmetrics.monitoring.prometheus.files import server_files
 from mlmetrics.monitoring.rules.alerts import DEFAULTS
 from tests.monitoring.configurations import CONFIGURATIONS, ONE_SERVICE
 from tests.monitoring.tools import AMTOOL, PROMTOOL, rule_files, run_tool, write
@@ -16,14 +16,14 @@ from tests.monitoring.tools import AMTOOL, PROMTOOL, rule_files, run_tool, write
 every_configuration = pytest.mark.parametrize("name", CONFIGURATIONS)
 
 
-class TestPlainFiles:
-    """`plain_files` returns what Prometheus and Alertmanager read."""
+class TestServerFiles:
+    """`server_files` returns the files that Prometheus and Alertmanager read."""
 
     @every_configuration
     @pytest.mark.parametrize("scale", [1, 1 / 60])
     def test_prometheus_and_alertmanager_accept_it(self, name: str, scale: float, tmp_path: Path) -> None:
-        """The tools of Prometheus and Alertmanager find no fault, lint included."""
-        files = plain_files(CONFIGURATIONS[name].scaled(scale))
+        """The tools promtool and amtool accept the files, with all lint checks."""
+        files = server_files(CONFIGURATIONS[name].scaled(scale))
         write(files, tmp_path)
         checks = (
             (PROMTOOL, ["check", "rules", "--lint=all", "--lint-fatal", *rule_files(files)]),
@@ -35,21 +35,21 @@ class TestPlainFiles:
             assert code == 0, output
 
     def test_a_disabled_alert_is_gone(self) -> None:
-        """An alert that is switched off leaves neither rule nor unit test."""
+        """A disabled alert has neither a rule nor a unit test."""
         config = parse(ONE_SERVICE + "[alert.SlowScrape]\nenabled = false\n")
-        assert "SlowScrape" not in plain_files(config)["rules/alerts.yml"]
+        assert "SlowScrape" not in server_files(config)["rules/alerts.yml"]
         assert "rules/SlowScrape.test.yml" not in prometheus_files.test_files(config)
 
     def test_scaled_rules_have_scaled_windows(self) -> None:
-        """A rehearsal's windows and waits are shorter by the scale."""
-        rules = plain_files(CONFIGURATIONS["shipped"].scaled(1 / 60))["rules/alerts.yml"]
+        """Windows and waits of scaled rules are multiplied by the scale."""
+        rules = server_files(CONFIGURATIONS["shipped"].scaled(1 / 60))["rules/alerts.yml"]
         assert "fastapi_request_duration_seconds_count[5s]" in rules
         assert "[5m]" not in rules
 
     @every_configuration
     def test_holds_no_unit_tests(self, name: str) -> None:
-        """What is read and loaded comes without the unit tests, which are rendered on request."""
-        assert not [file for file in plain_files(CONFIGURATIONS[name]) if ".test." in file]
+        """The files do not contain the unit tests, which are rendered on request."""
+        assert not [file for file in server_files(CONFIGURATIONS[name]) if ".test." in file]
 
 
 class TestTestFiles:
@@ -57,14 +57,14 @@ class TestTestFiles:
 
     @every_configuration
     def test_pass_on_the_rules_beside_them(self, name: str, tmp_path: Path) -> None:
-        """Every alert fires, resolves and keeps silent as its rendered unit tests say."""
+        """The rendered unit tests pass on the rendered rules."""
         tests = prometheus_files.test_files(CONFIGURATIONS[name])
-        write(plain_files(CONFIGURATIONS[name]) | tests, tmp_path)
+        write(server_files(CONFIGURATIONS[name]) | tests, tmp_path)
         code, output = run_tool(PROMTOOL, "test", "rules", *tests, folder=tmp_path)
         assert code == 0, output
 
     def test_every_alert_fires_and_resolves(self) -> None:
-        """No alert is left without a unit test; only the Watchdog never ends."""
+        """Every alert has unit tests in which it fires, resolves and is silent; the Watchdog only fires."""
         files = prometheus_files.test_files(CONFIGURATIONS["shipped"])
         for name in DEFAULTS:
             document = yaml.safe_load(files[f"rules/{name}.test.yml"])
@@ -78,9 +78,9 @@ class TestTestFiles:
         config = CONFIGURATIONS["shipped"]
         documents = [yaml.safe_load(text) for text in prometheus_files.test_files(config).values()]
         tested = {f"rules/{name}" for document in documents for name in document["rule_files"]}
-        assert set(rule_files(plain_files(config))) == tested
+        assert set(rule_files(server_files(config))) == tested
 
     def test_are_refused_for_scaled_rules(self) -> None:
-        """The tests are written in real time, so a rehearsal has none."""
+        """The tests are written for real time, so there are none for scaled rules."""
         with pytest.raises(ConfigurationError, match=r"time scale = 0\.5: expected 1"):
             prometheus_files.test_files(CONFIGURATIONS["one service"].scaled(0.5))

@@ -1,4 +1,4 @@
-"""Drift in PromQL against NumPy, on promtool's real engine; and baselines exported at training time."""
+"""Drift in PromQL, run by promtool and compared with NumPy; and the export of baselines."""
 
 import subprocess
 import sys
@@ -11,7 +11,7 @@ import yaml
 
 from mlmetrics.catalog import BY_NAME
 from mlmetrics.errors import ConfigurationError
-from mlmetrics.monitoring.prometheus.files import plain_files
+from mlmetrics.monitoring.prometheus.files import server_files
 from mlmetrics.monitoring.promtool.test_cases import series_notation
 from mlmetrics.monitoring.rules.baseline import export_baseline
 from tests.monitoring.configurations import CONFIGURATIONS, ROOT
@@ -27,7 +27,7 @@ HISTOGRAMS = {
         {"service": "s", "parser": "p", "doc_type": "shifted"},
     ),
 }
-Scores = Any  # arrays of steps x scores; NumPy's own types say no more
+Scores = Any  # arrays of steps x scores; NumPy's types do not express that
 
 
 def distances(histogram: str, then: Scores, now: Scores) -> dict[str, float]:
@@ -45,7 +45,7 @@ def distances(histogram: str, then: Scores, now: Scores) -> dict[str, float]:
 
 
 def series(histogram: str, labels: dict[str, str], instance: str, steps: list[Scores], reset: int | None) -> list[Any]:
-    """Return the histogram's series of one instance that saw these scores, step by step, and maybe restarted."""
+    """Return the series of a histogram of one instance for the scores of each step, with or without a restart."""
     bounds = BY_NAME[histogram].buckets
     rows = [[0.0] * (len(bounds) + 1)]
     for step, scores in enumerate(steps, start=1):
@@ -74,7 +74,7 @@ def query(histogram: str, labels: dict[str, str], reference: str, what: str, val
 
 
 def group_names(files: dict[str, str]) -> list[str]:
-    """Return the groups in the order in which they must be evaluated: a promtool's step is no 15 seconds."""
+    """Return the groups in the order in which promtool must evaluate them, because its steps are not 15 seconds."""
     names = [group["name"] for content in files.values() for group in yaml.safe_load(content)["groups"]]
     return sorted(names, key=lambda name: "baseline" not in name)
 
@@ -84,12 +84,12 @@ class TestDriftRules:
 
     @pytest.mark.parametrize("histogram", HISTOGRAMS)
     def test_equal_to_numpy(self, histogram: str, tmp_path: Path) -> None:
-        """Two instances, a steady and a shifted model, a restart within the hour, a week and a baseline."""
+        """Two instances, a steady and a shifted model, a restart, a week ago and a baseline: all distances agree."""
         random = np.random.default_rng(4)
         steady, shifted = HISTOGRAMS[histogram]
         inputs: list[Any] = []
         queries: list[Any] = []
-        files = {"drift.yml": plain_files(CONFIGURATIONS["shipped"])["rules/drift.yml"]}
+        files = {"drift.yml": server_files(CONFIGURATIONS["shipped"])["rules/drift.yml"]}
         for labels, mean in ((steady, 4.0), (shifted, 2.0)):
             then, now = (
                 random.beta(4, 2, size=(2, STEPS_AN_HOUR, 60)),
@@ -118,19 +118,19 @@ class TestDriftRules:
 
 
 def test_baselines_need_no_extra() -> None:
-    """A training job can look `export_baseline` up without loading pydantic, which comes with the extra `cli`."""
+    """A training job can import `export_baseline` without pydantic, which comes with the extra `cli`."""
     code = "import mlmetrics, sys; mlmetrics.export_baseline; print({'pydantic', 'yaml', 'click'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert "set()" == done.stdout.strip()
 
 
 class TestExportBaseline:
-    """`export_baseline` writes a rule file that Prometheus accepts, or says why not."""
+    """`export_baseline` writes a rule file that Prometheus accepts, or raises an error that says why not."""
 
     LABELS = {"service": "matching-service", "matcher": 'tf"idf'}  # noqa: RUF012 - read only
 
     def test_prometheus_accepts_it(self, tmp_path: Path) -> None:
-        """The file passes promtool, lint included, and holds one rule a bound and the sample size."""
+        """The file passes promtool, with one rule for each bound and one for the number of samples."""
         path = export_baseline([0.05, 0.1, 0.95], tmp_path / "new" / "b.yml", labels=self.LABELS)
         code, output = run_tool(PROMTOOL, "check", "rules", "--lint=all", "--lint-fatal", "b.yml", folder=path.parent)
         assert code == 0, output
@@ -150,7 +150,7 @@ class TestExportBaseline:
         ],
     )
     def test_mistakes_are_named(self, scores: list[float], options: dict[str, Any], words: str, tmp_path: Path) -> None:
-        """Nothing is written when something cannot work."""
+        """A wrong argument is named, and nothing is written."""
         with pytest.raises(ConfigurationError, match=words):
             export_baseline(scores, tmp_path / "b.yml", **{"labels": self.LABELS, **options})
         assert [] == list(tmp_path.iterdir())

@@ -35,7 +35,7 @@ def rules(config: Config) -> Iterator[RecordingRule | AlertingRule]:
 
 
 class Labels:
-    """The labels of every metric that a configuration's rules can read, what they record included."""
+    """The labels of every metric that a configuration's rules can read, recorded metrics too."""
 
     def __init__(self, config: Config) -> None:
         self._grouping = set(config.grouping)
@@ -61,24 +61,24 @@ class Labels:
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
 class TestNames:
-    """A name that nobody exports makes a rule that can never fire."""
+    """Rules read only metrics and labels that exist, because others can never fire."""
 
     def test_metrics_and_their_labels_exist(self, name: str) -> None:
-        """Each metric is exported or recorded, and has the labels that it is matched by."""
+        """Each metric is exported or recorded, and has the labels of its matchers."""
         labels_of = Labels(CONFIGURATIONS[name])
         for rule in rules(CONFIGURATIONS[name]):
             for each in selectors(rule.expression):
                 assert each.labels() <= labels_of(each.metric), rule.expression
 
     def test_labels_of_aggregations_exist(self, name: str) -> None:
-        """Each label in a `by`, `on` or `ignoring` is one of a metric in the rule."""
+        """Each label in `by`, `on` or `ignoring` is a label of a metric in the rule."""
         labels_of = Labels(CONFIGURATIONS[name])
         for rule in rules(CONFIGURATIONS[name]):
             known = set().union(*(labels_of(each.metric) for each in selectors(rule.expression)))
             assert listed_labels(rule.expression) <= known, rule.expression
 
     def test_annotations_name_labels_that_the_alert_has(self, name: str) -> None:
-        """An annotation with a label that was aggregated away would read as empty."""
+        """Annotations use only labels that the alert has; others would be empty."""
         labels_of = Labels(CONFIGURATIONS[name])
         for rule in rules(CONFIGURATIONS[name]):
             if isinstance(rule, AlertingRule):

@@ -1,4 +1,4 @@
-"""What Grafana makes of variables: texts, lists, signs with a meaning, names that nobody chose."""
+"""How variables are replaced: texts, lists, special characters and unknown names."""
 
 import pytest
 
@@ -18,5 +18,5 @@ from mlmetrics.monitoring.verify.interpolation import Choice, interpolate
     ],
 )
 def test_interpolate(query: str, choices: dict[str, Choice], expected: str) -> None:
-    """Variables are replaced by what stands for them in a regular expression; unknown ones stay."""
+    """Variables are replaced by regular expressions of their values; unknown variables are kept."""
     assert expected == interpolate(query, choices)

@@ -9,13 +9,13 @@ from click.testing import CliRunner
 
 from mlmetrics.cli.root import main
 from mlmetrics.monitoring.grafana.provisioning import dashboard_texts
-from mlmetrics.monitoring.verify.panel_queries import PanelProbe, QueryResult, panel_findings, table
+from mlmetrics.monitoring.verify.panel_queries import PanelProbe, QueryResult, panel_findings, results_text
 from mlmetrics.monitoring.verify.prometheus_api import PrometheusAPI
 from tests.monitoring.grafana.stage import RATE_SECONDS, TRAFFIC_SECONDS, Stage
 
-# How long a query takes is for the command to say: a test machine does other things too.
+# No query counts as slow here, because a test machine is busy with other work too.
 HOWEVER_LONG = 60_000
-# Nothing is wrong on the stage, and its processes have no limit unless the machine's own cgroup has one.
+# The stage has no errors, and its processes have no limits unless the machine's own cgroup has one.
 MAY_BE_EMPTY = {
     "@ Firing alerts",
     "@ Restarts",
@@ -45,13 +45,13 @@ def test_parses_and_returns_data(stage: Stage, *, by_name: bool) -> None:
 
 
 def _has_sibling(result: QueryResult, results: Sequence[QueryResult]) -> bool:
-    """Tell whether another query of the same panel has data: limits beside what is in use."""
+    """Tell whether another query of the same panel has data, as in panels that show use and limit."""
     same = [each for each in results if (each.dashboard, each.panel) == (result.dashboard, result.panel)]
     return any(other.series for other in same)
 
 
 def test_misspelt_metric_is_an_error(stage: Stage) -> None:
-    """A panel without data and without a reason is found, and so is a query that Prometheus refuses."""
+    """A panel without data and without a reason is an error, and so is a query that Prometheus refuses."""
     text = dashboard_texts(stage.config)["mlmetrics-performance"]
     for wrong, problem in (("fastapi_request_total", "no data"), ("fastapi requests", "cannot be read")):
         board = json.loads(text.replace("fastapi_requests_total", wrong))
@@ -63,7 +63,7 @@ def test_misspelt_metric_is_an_error(stage: Stage) -> None:
 
 
 class TestFindings:
-    """What is said of results."""
+    """Findings and texts for results."""
 
     RESULTS = (
         QueryResult("Main", "Rate", "up", 3, 12.0),
@@ -73,7 +73,7 @@ class TestFindings:
     )
 
     def test_levels(self) -> None:
-        """No data is a note where the panel says why; no data without a reason and slowness are errors."""
+        """No data is a note if the panel says why; no data without a reason, and slow queries, are errors."""
         expected = [
             ("error", "Main, Slow", "slower than 200 ms"),
             ("note", "Main, Streams", "is empty: No model streamed"),
@@ -81,9 +81,9 @@ class TestFindings:
         ]
         assert expected == [(each.level, each.subject, each.text) for each in panel_findings(self.RESULTS, 200)]
 
-    def test_table(self) -> None:
+    def test_results_text(self) -> None:
         """Each panel is a line with its series and milliseconds, beneath its dashboard."""
-        lines = table(self.RESULTS).splitlines()
+        lines = results_text(self.RESULTS).splitlines()
         assert ["", "Main"] == lines[:2]
         assert ["Rate", "3", "series", "12.0", "ms"] == lines[2].split()
         assert "4 queries, the slowest in 300 ms" == lines[-1]
@@ -103,7 +103,7 @@ class TestCommand:
         return str(path)
 
     def test_prints_panels_and_says_if_all_is_well(self, stage: Stage, config: str) -> None:
-        """The command prints panel, series and milliseconds; only panels that may be empty are named then."""
+        """The command prints panels, series and milliseconds; notes name only panels that may be empty."""
         arguments = ["check", "--config", config, "--prometheus", stage.prometheus.url, "--panels", "--slow"]
         done = CliRunner().invoke(main, [*arguments, str(HOWEVER_LONG), "--by-name"])
         assert "  Response time (95th percentile)" in done.stdout
@@ -114,7 +114,7 @@ class TestCommand:
         assert {"slower than 0 ms"} == {each["text"] for each in findings}
 
     def test_needs_a_prometheus(self, config: str) -> None:
-        """Without a Prometheus there is nothing to run the queries on."""
+        """`--panels` without `--prometheus` is an error."""
         done = CliRunner().invoke(main, ["check", "http://127.0.0.1:1/metrics", "--config", config, "--panels"])
         assert 2 == done.exit_code
         assert "give --prometheus URL too" in done.stderr

@@ -1,4 +1,4 @@
-"""The API of Prometheus, and what answers in its place."""
+"""The API of Prometheus, and the error if another server answers."""
 
 import time
 
@@ -11,7 +11,7 @@ from tests.servers import Prometheus, ThreadServer
 
 
 def test_asks_a_prometheus() -> None:
-    """Queries, label values, targets and rules of a running Prometheus."""
+    """The API returns query results, label values, targets and rules of a running Prometheus."""
     with Prometheus(
         "scrape_configs:\n- {job_name: a, scrape_interval: 500ms, static_configs: [{targets: ['127.0.0.1:1']}]}"
     ) as server:
@@ -26,8 +26,8 @@ def test_asks_a_prometheus() -> None:
 
 
 def test_another_server() -> None:
-    """A server that is not a Prometheus is named as such."""
+    """The response of another server is an error that says so."""
     app = FastAPI()
     app.get("/api/v1/query")(lambda: ["something else"])
-    with ThreadServer(app) as server, pytest.raises(ConfigurationError, match="is no response of Prometheus"):
+    with ThreadServer(app) as server, pytest.raises(ConfigurationError, match="is not a response of Prometheus"):
         PrometheusAPI(server.url).query("up", time.time())

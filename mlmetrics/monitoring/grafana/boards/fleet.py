@@ -1,4 +1,4 @@
-"""Fleet: instances, their memory and processor time against their limits, and how well the measuring works."""
+"""Fleet: instances, their memory and processor time against their limits, and how well the recording works."""
 
 from collections.abc import Iterator
 
@@ -14,7 +14,7 @@ from mlmetrics.monitoring.rules.indicators import busy_host
 from mlmetrics.monitoring.rules.promql import selector
 
 LEGEND = "{{instance}} · {{job}}"
-NO_PROCESS = "No process tells this: several workers share one page, or no limit is set"
+NO_PROCESS = "No process reports this: several workers share one page, or no limit is set"
 NO_HOST = "No node_exporter answers"
 
 
@@ -28,8 +28,8 @@ def fleet(config: Config) -> dashboard.Dashboard:
     ]
     if config.host_targets:
         rows.append(Row("Hosts", _hosts(config)))
-    words = "Instances, what they use of what they may, and how the measuring itself is doing."
-    return board(config, DASHBOARDS["fleet"], "ML Fleet", words, rows)
+    description = "Instances, their memory and processor time against their limits, and how well the recording works."
+    return board(config, DASHBOARDS["fleet"], "ML Fleet", description, rows)
 
 
 def _instances(config: Config, queries: Queries) -> tuple[Panel, ...]:
@@ -52,7 +52,7 @@ def _instances(config: Config, queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.timeseries(
             "Age",
-            "Time since the process began; it falls at a restart.",
+            "Time since the process started; it falls to 0 at a restart.",
             panels.SECONDS,
             Query(f"time() - {started}", LEGEND),
             empty=NO_PROCESS,
@@ -65,7 +65,7 @@ def _use(queries: Queries) -> tuple[Panel, ...]:
     return (
         panels.timeseries(
             "Memory",
-            "Memory of the process, and its limit where it has one.",
+            "Memory of the process, and its limit if it has one.",
             panels.BYTES,
             Query(f"{target} ({queries.select('process_resident_memory_bytes')})", LEGEND),
             Query(f"{target} ({queries.select('mlmetrics_memory_limit_bytes')}) > 0", f"limit {LEGEND}"),
@@ -73,7 +73,7 @@ def _use(queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.timeseries(
             "Processor",
-            "Processor cores in use, and their limit where there is one.",
+            "Processor cores in use, and their limit if there is one.",
             panels.COUNT,
             Query(queries.per_second(["job", "instance"], "process_cpu_seconds_total"), LEGEND),
             Query(f"{target} ({queries.select('mlmetrics_cpu_limit_cores')}) > 0", f"limit {LEGEND}"),
@@ -81,7 +81,7 @@ def _use(queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.timeseries(
             "Open files",
-            "File descriptors of the process, as a share of what it may open.",
+            "Open file descriptors of the process, as a share of its limit.",
             panels.SHARE,
             Query(f"{queries.select('process_open_fds')} / ({queries.select('process_max_fds')} > 0)", LEGEND),
             empty=NO_PROCESS,
@@ -92,7 +92,7 @@ def _use(queries: Queries) -> tuple[Panel, ...]:
 def _measuring(config: Config, queries: Queries) -> Iterator[Panel]:
     yield panels.timeseries(
         "Scrape duration",
-        "What a scrape takes, as Prometheus sees it, and the writing in it.",
+        "Duration of a scrape as Prometheus measures it, and of writing the page in the service.",
         panels.SECONDS,
         Query(queries.select("scrape_duration_seconds"), LEGEND),
         Query(queries.select("mlmetrics_scrape_duration_seconds"), f"writing {LEGEND}"),
@@ -101,7 +101,7 @@ def _measuring(config: Config, queries: Queries) -> Iterator[Panel]:
     )
     yield panels.timeseries(
         "Samples",
-        "Samples in a scrape; each label value adds some.",
+        "Samples in a scrape; every new label value adds samples.",
         panels.COUNT,
         Query(queries.select("scrape_samples_scraped"), LEGEND),
         width=6,
@@ -115,7 +115,7 @@ def _measuring(config: Config, queries: Queries) -> Iterator[Panel]:
     )
     yield panels.table(
         "Versions of mlmetrics",
-        "How many instances run which version.",
+        "Number of instances by version.",
         panels.COUNT,
         f"count by (job, version) ({queries.select('mlmetrics_build_info')})",
         width=6,

@@ -28,8 +28,8 @@ def models(config: Config) -> dashboard.Dashboard:
         Row("Tokens and cost", _cost(config, queries)),
         Row("Batches, queues and loading", _work(queries)),
     )
-    words = "For each model: how often, how fast, how well, and at what cost."
-    return board(config, DASHBOARDS["models"], "ML Models", words, rows)
+    description = "Calls, latency, success, tokens and cost of each model."
+    return board(config, DASHBOARDS["models"], "ML Models", description, rows)
 
 
 def _calls(config: Config, queries: Queries) -> tuple[Panel, ...]:
@@ -44,7 +44,7 @@ def _calls(config: Config, queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.timeseries(
             "Outcomes",
-            "How calls ended; a cancelled call is no failure.",
+            "How calls ended; a cancelled call is not a failure.",
             panels.PER_SECOND,
             Query(queries.per_second(["outcome"], finished), "{{outcome}}"),
             width=6,
@@ -52,7 +52,7 @@ def _calls(config: Config, queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.timeseries(
             "Success rate by model",
-            "Share of calls that succeeded; cancelled ones are left out.",
+            "Share of calls that succeeded; cancelled calls are not counted.",
             panels.SHARE,
             Query(queries.success(MODEL, finished), LEGEND),
             threshold=good_share_below(config, "HighMLFailureRate"),
@@ -74,10 +74,10 @@ def _calls(config: Config, queries: Queries) -> tuple[Panel, ...]:
 def _latency(config: Config, queries: Queries) -> tuple[Panel, ...]:
     seconds = "ml_inference_duration_seconds"
     return (
-        panels.heatmap("Latency", "How many calls took how long.", panels.SECONDS, queries.buckets(seconds)),
+        panels.heatmap("Latency", "Number of calls by duration.", panels.SECONDS, queries.buckets(seconds)),
         panels.timeseries(
             "Latency percentiles",
-            "So many of 100 calls end within this time; no more is seen than the last bucket's bound.",
+            "50 %, 95 % and 99 % of the calls end within this time; the last bucket's bound is the highest value.",
             panels.SECONDS,
             *(
                 Query(queries.quantile(share, MODEL, seconds), f"p{share * 100:g} {LEGEND}", exemplar=True)
@@ -87,7 +87,7 @@ def _latency(config: Config, queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.timeseries(
             "Inferences in progress",
-            "Calls that run at this moment.",
+            "Calls that are running now.",
             panels.COUNT,
             Query(sum_by(MODEL, queries.select("ml_inference_in_progress")), LEGEND),
         ),
@@ -99,7 +99,7 @@ def _streams(config: Config, queries: Queries) -> tuple[Panel, ...]:
     return (
         panels.timeseries(
             "First chunk",
-            "Half of the streams, and 95 of 100, begin within this time.",
+            "50 % and 95 % of the streams send their first chunk within this time.",
             panels.SECONDS,
             Query(queries.quantile(0.95, MODEL, first), f"p95 {LEGEND}", exemplar=True),
             Query(queries.quantile(0.5, MODEL, first), f"p50 {LEGEND}"),
@@ -109,7 +109,7 @@ def _streams(config: Config, queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.timeseries(
             "Gaps between chunks",
-            "Half of the gaps, and 95 of 100, are shorter.",
+            "50 % and 95 % of the gaps are shorter than this.",
             panels.SECONDS,
             Query(queries.quantile(0.95, MODEL, gap), f"p95 {LEGEND}"),
             Query(queries.quantile(0.5, MODEL, gap), f"p50 {LEGEND}"),
@@ -126,7 +126,7 @@ def _cost(config: Config, queries: Queries) -> tuple[Panel, ...]:
     return (
         panels.timeseries(
             "Tokens",
-            "Tokens each second, by type; the types add up.",
+            "Tokens each second by type; no token is counted under two types.",
             panels.PER_SECOND,
             Query(
                 queries.per_second(["model", "token_type"], "ml_inference_tokens_total"), "{{token_type}} · {{model}}"
@@ -154,7 +154,7 @@ def _cost(config: Config, queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.timeseries(
             "Unknown usage and price",
-            "Share of answers that hid their tokens, and of those whose model has no price.",
+            "Share of answers without token usage, and share of answers whose model has no price.",
             panels.SHARE,
             Query(bad_share(MODEL, hidden), f"hidden {LEGEND}"),
             Query(unpriced, f"no price {LEGEND}"),
@@ -170,7 +170,7 @@ def _work(queries: Queries) -> tuple[Panel, ...]:
     return (
         panels.timeseries(
             "Batch size",
-            "Items that a call handles, on average.",
+            "Mean number of items in a call.",
             panels.COUNT,
             Query(queries.mean(MODEL, "ml_inference_batch_size"), LEGEND),
             empty="No model works in batches",
@@ -178,7 +178,7 @@ def _work(queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.timeseries(
             "Waiting for the model",
-            "Half of the calls, and 95 of 100, begin within this time.",
+            "50 % and 95 % of the calls wait less than this before the model begins.",
             panels.SECONDS,
             Query(queries.quantile(0.95, MODEL, queued), f"p95 {LEGEND}"),
             Query(queries.quantile(0.5, MODEL, queued), f"p50 {LEGEND}"),
@@ -187,18 +187,18 @@ def _work(queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.timeseries(
             "Loading",
-            "Time that the last load of the model took.",
+            "Duration of the last load of the model.",
             panels.SECONDS,
             Query(f"max by ({', '.join(MODEL)}) ({queries.select('ml_model_load_duration_seconds')})", LEGEND),
-            empty="No model has told how long it loaded",
+            empty="No model has reported how long it took to load",
             width=6,
         ),
         panels.table(
             "Versions",
-            "Models and versions that are loaded, and by how many processes.",
+            "Models and versions that are loaded, and the number of processes for each.",
             panels.COUNT,
             f"count by (service, model, version) ({queries.select('ml_model_info')} == 1)",
-            empty="No model has told its version",
+            empty="No model has reported its version",
             width=6,
         ),
     )

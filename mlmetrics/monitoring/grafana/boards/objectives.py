@@ -13,7 +13,7 @@ from mlmetrics.monitoring.rules.promql import selector
 from mlmetrics.monitoring.rules.slo import PAIRS, PERIOD_SECONDS, RATIO, REMAINING, TARGET, WindowPair
 
 BURN = "ErrorBudgetBurn"
-NO_OBJECTIVE = "No objective is declared, or none had calls yet: add [[objective]] to mlmetrics.toml"
+NO_OBJECTIVE = "No objective is declared (add [[objective]] to mlmetrics.toml), or none had calls yet"
 LEGEND = "{{objective}} · {{service}}"
 
 
@@ -25,10 +25,12 @@ def objectives(config: Config) -> dashboard.Dashboard:
         Row("Burn rate, 1 being what 30 days allow", tuple(_burning(config, queries, pair) for pair in PAIRS)),
         Row("Alerts", (_firing(queries),)),
     )
-    words = "What was promised, how fast the budget of errors burns, and what is left of it."
+    description = "Objectives, how fast their error budgets burn, and what remains of the budgets."
     known = f"label_values({selector(TARGET, matches_variable('service'))}, objective)"
     variables = (query_variable("objective", "Objective", known),)
-    return board(config, DASHBOARDS["objectives"], "ML Objectives", words, rows, variables=variables, span="now-6h")
+    return board(
+        config, DASHBOARDS["objectives"], "ML Objectives", description, rows, variables=variables, span="now-6h"
+    )
 
 
 def _budget(config: Config, queries: Queries) -> tuple[Panel, ...]:
@@ -36,7 +38,7 @@ def _budget(config: Config, queries: Queries) -> tuple[Panel, ...]:
     return (
         panels.timeseries(
             "Budget remaining",
-            "Share of the errors that 30 days allow which is still to spend; below 0 the promise is broken.",
+            "Share of the error budget of 30 days that remains; below 0 the objective is missed.",
             panels.SHARE,
             Query(queries.recorded(REMAINING, matches_variable("objective")), LEGEND),
             threshold=Threshold(BURN, 0, config.runbooks, low=True, signed=True),
@@ -51,7 +53,7 @@ def _budget(config: Config, queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.table(
             "Promises",
-            "What each objective promises.",
+            "The target of each objective.",
             panels.SHARE,
             f"max by (service, objective) ({_target()})",
             empty=NO_OBJECTIVE,
@@ -64,7 +66,7 @@ def _burning(config: Config, queries: Queries, pair: WindowPair) -> Panel:
     short, long = format_seconds(pair.short_seconds), format_seconds(pair.long_seconds)
     return panels.timeseries(
         f"Burn over {short} and {long}",
-        f"How many times faster than allowed the budget burns; the alert needs both above {pair.factor:g}.",
+        f"How many times faster than allowed the budget burns; the alert fires if both are above {pair.factor:g}.",
         panels.COUNT,
         *(Query(_burn(queries, window), f"{window} {LEGEND}") for window in (short, long)),
         threshold=Threshold(BURN, pair.factor, config.runbooks),

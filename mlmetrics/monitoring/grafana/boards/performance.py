@@ -25,8 +25,8 @@ def performance(config: Config) -> dashboard.Dashboard:
         Row("Quality", _quality(config, queries)),
         Row("Saturation and alerts", _saturation(config, queries)),
     )
-    words = "How the services are: requests, models, quality, and what is firing."
-    return board(config, DASHBOARDS["main"], config.title, words, rows)
+    description = "Overview of all services: requests, models, quality, saturation and alerts."
+    return board(config, DASHBOARDS["main"], config.title, description, rows)
 
 
 def _now(config: Config, queries: Queries) -> tuple[Panel, ...]:
@@ -53,7 +53,7 @@ def _now(config: Config, queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.stat(
             "Response time p95",
-            "95 of 100 requests are answered within this time.",
+            "95 % of the requests are answered within this time.",
             panels.SECONDS,
             queries.quantile(0.95, [], api),
             threshold=above(config, "HighAPIResponseTime"),
@@ -64,7 +64,7 @@ def _now(config: Config, queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.stat(
             "Inference success",
-            "Share of model calls that succeeded; cancelled ones are left out.",
+            "Share of model calls that succeeded; cancelled calls are not counted.",
             panels.SHARE,
             queries.success([], inference),
             threshold=good_share_below(config, "HighMLFailureRate"),
@@ -72,7 +72,7 @@ def _now(config: Config, queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.stat(
             "Median accuracy",
-            "Half of the parsed documents scored less.",
+            "Half of the parsed documents have a lower score.",
             panels.SHARE,
             queries.quantile(0.5, [], "parsing_accuracy_score"),
             threshold=below(config, "LowParsingAccuracy"),
@@ -95,7 +95,7 @@ def _api(config: Config, queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.timeseries(
             "Response time (95th percentile)",
-            "95 of 100 requests are answered, to the last byte, within this time.",
+            "95 % of the requests are answered, to the last byte, within this time.",
             panels.SECONDS,
             Query(
                 queries.quantile(0.95, ["service"], "fastapi_request_duration_seconds"), "{{service}}", exemplar=True
@@ -117,7 +117,7 @@ def _models(config: Config, queries: Queries) -> tuple[Panel, ...]:
     return (
         panels.timeseries(
             "Inference duration",
-            "Half of the calls, and 95 of 100, end within this time.",
+            "50 % and 95 % of the calls end within this time.",
             panels.SECONDS,
             Query(queries.quantile(0.95, model, seconds), "p95 {{model}} · {{service}}", exemplar=True),
             Query(queries.quantile(0.5, model, seconds), "p50 {{model}} · {{service}}"),
@@ -125,14 +125,14 @@ def _models(config: Config, queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.timeseries(
             "Inference success rate",
-            "Share of model calls that succeeded; cancelled ones are left out.",
+            "Share of model calls that succeeded; cancelled calls are not counted.",
             panels.SHARE,
             Query(queries.success(model, "ml_inference_total"), "{{model}} · {{service}}"),
             threshold=good_share_below(config, "HighMLFailureRate"),
         ),
         panels.timeseries(
             "In progress",
-            "Requests being served and calls that run at this moment.",
+            "Requests and model calls that are running now.",
             panels.COUNT,
             Query(f"sum by (service) ({queries.select('fastapi_requests_in_progress')})", "requests · {{service}}"),
             Query(f"sum by (service) ({queries.select('ml_inference_in_progress')})", "inferences · {{service}}"),
@@ -144,13 +144,13 @@ def _quality(config: Config, queries: Queries) -> tuple[Panel, ...]:
     return (
         panels.heatmap(
             "Distribution of accuracy scores",
-            "How many documents scored how much.",
+            "Number of documents by score.",
             panels.SHARE,
             queries.buckets("parsing_accuracy_score"),
         ),
         panels.timeseries(
             "Median accuracy by document type",
-            "Half of the documents scored less.",
+            "Half of the documents have a lower score.",
             panels.SHARE,
             Query(
                 queries.quantile(0.5, ["service", "doc_type"], "parsing_accuracy_score"), "{{doc_type}} · {{service}}"
@@ -160,7 +160,7 @@ def _quality(config: Config, queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.heatmap(
             "Distribution of matching scores",
-            "How many pairs scored how much.",
+            "Number of pairs by score.",
             panels.SHARE,
             queries.buckets("matching_score_distribution"),
         ),
@@ -196,7 +196,7 @@ def _saturation(config: Config, queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.table(
             "Firing alerts",
-            "What is firing now, for the selected services and for hosts.",
+            "Alerts that are firing, for the selected services and for hosts.",
             panels.COUNT,
             queries.firing(),
             hidden=("Value", "alertstate"),

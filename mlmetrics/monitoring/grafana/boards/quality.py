@@ -25,8 +25,8 @@ def quality(config: Config) -> dashboard.Dashboard:
         *(Row(f"Drift of {title}", _drift(config, queries, alert)) for alert, title in TITLES.items()),
         Row("Parsing and matching", _calls(queries)),
     )
-    words = "How well documents are read and matched, and how far that is from a week ago."
-    return board(config, DASHBOARDS["quality"], "ML Quality and Drift", words, rows, span="now-6h")
+    description = "Scores of parsed and matched documents, and their distance from the scores of a week ago."
+    return board(config, DASHBOARDS["quality"], "ML Quality and Drift", description, rows, span="now-6h")
 
 
 def _documents(config: Config, queries: Queries) -> tuple[Panel, ...]:
@@ -36,7 +36,7 @@ def _documents(config: Config, queries: Queries) -> tuple[Panel, ...]:
     return (
         panels.timeseries(
             "Median accuracy",
-            "Half of the documents of this type scored less.",
+            "Half of the documents of this type have a lower score.",
             panels.SHARE,
             Query(queries.quantile(0.5, kind, score), "{{doc_type}} · {{service}}"),
             threshold=below(config, "LowParsingAccuracy"),
@@ -55,7 +55,7 @@ def _documents(config: Config, queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.heatmap(
             "File sizes",
-            "How many files were how large.",
+            "Number of files by size.",
             panels.BYTES,
             queries.buckets("file_processing_size_bytes"),
             empty="No file was processed in this time",
@@ -69,11 +69,11 @@ def _drift(config: Config, queries: Queries, alert: str) -> tuple[Panel, ...]:
     legend = f"{subject} against {{{{reference}}}}"
     return (
         panels.heatmap(
-            f"Now: {title}", "How many scored how much.", panels.SHARE, queries.buckets(histogram), width=12
+            f"Now: {title}", "Number of scores by value.", panels.SHARE, queries.buckets(histogram), width=12
         ),
         panels.heatmap(
             f"A week ago: {title}",
-            "The same hours, a week earlier.",
+            "Number of scores by value, in the same hours a week earlier.",
             panels.SHARE,
             queries.buckets(histogram, offset=config.span(WEEK_SECONDS)),
             empty=NO_REFERENCE,
@@ -89,14 +89,14 @@ def _drift(config: Config, queries: Queries, alert: str) -> tuple[Panel, ...]:
         ),
         panels.timeseries(
             f"KS of {title}",
-            "Kolmogorov-Smirnov distance: the widest gap between the two cumulated distributions.",
+            "Kolmogorov-Smirnov distance: the largest difference between the two cumulative distributions.",
             panels.SHARE,
             Query(queries.recorded(record_name(histogram, "ks")), legend),
             empty=NO_REFERENCE,
         ),
         panels.timeseries(
             f"Wasserstein distance of {title}",
-            "How far, on average, a score has moved.",
+            "Mean distance by which scores have moved.",
             panels.COUNT,
             Query(queries.recorded(record_name(histogram, "w1")), legend),
             empty=NO_REFERENCE,
@@ -109,7 +109,7 @@ def _calls(queries: Queries) -> tuple[Panel, ...]:
     return (
         panels.timeseries(
             "Parsing failures",
-            "Share of documents that could not be parsed; cancelled ones are left out.",
+            "Share of documents that could not be parsed; cancelled calls are not counted.",
             panels.SHARE,
             Query(
                 bad_share(kind, failed_calls("ml_parsing_total", select=queries.select)),
@@ -130,7 +130,7 @@ def _calls(queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.timeseries(
             "Parsing time",
-            "95 of 100 documents are parsed within this time.",
+            "95 % of the documents are parsed within this time.",
             panels.SECONDS,
             Query(
                 queries.quantile(0.95, kind, "ml_parsing_duration_seconds"), "{{doc_type}} · {{parser}} · {{service}}"
@@ -139,7 +139,7 @@ def _calls(queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.timeseries(
             "Matching time",
-            "95 of 100 pairs are matched within this time.",
+            "95 % of the pairs are matched within this time.",
             panels.SECONDS,
             Query(
                 queries.quantile(0.95, ["service", "matcher"], "ml_matching_duration_seconds"),
