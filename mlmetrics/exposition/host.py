@@ -46,7 +46,7 @@ class HostCollector(Collector):
         self._names = set(names)
 
     def collect(self) -> Iterator[Metric]:
-        """Return the families: mlmetrics' own, those of custom collectors, those of the client's files, the processes'."""
+        """Return the families of mlmetrics, of custom collectors, of the files of the client, and of the processes."""
         families = self._families()
         if not self._names:
             yield from families

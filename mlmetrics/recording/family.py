@@ -1,9 +1,14 @@
 """One metric with all its cells, and the family that a scrape gets of it."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+from math import isfinite
+
 from prometheus_client.metrics_core import Metric as ClientMetric
 from prometheus_client.samples import Sample
 
 from mlmetrics.catalog import Metric
+from mlmetrics.errors import ConfigurationError
 from mlmetrics.recording.cells import Bounds, Cell, HistogramCell, NumberCell
 from mlmetrics.recording.folding import steadily
 
@@ -23,6 +28,23 @@ class Family:
     def empty(self) -> bool:
         """Whether it has no series yet."""
         return not self._cells
+
+    def with_bounds(self, bounds: Sequence[float]) -> "Family":
+        """Return the family with other upper bounds, without series; itself if they are the same.
+
+        Raises:
+            ConfigurationError: a bound is no finite number, or they do not ascend.
+        """
+        try:
+            uppers = tuple(float(bound) for bound in bounds)
+        except (TypeError, ValueError):
+            uppers = ()
+        if not uppers or any(not isfinite(upper) for upper in uppers) or list(uppers) != sorted(set(uppers)):
+            raise ConfigurationError(
+                f"buckets: the bounds of {self.metric.name!r} must be finite and ascending, each once (+Inf is added); "
+                f"got {bounds!r:.200}"
+            )
+        return self if self.bounds.uppers == uppers else Family(replace(self.metric, buckets=uppers))
 
     def cell(self, labels: tuple[str, ...]) -> Cell:
         """Return the cell of these label values, made when first asked for."""

@@ -75,6 +75,9 @@ class Foldable(Protocol):
     def batch(self) -> Batch | None:
         """Return what there is to fold; None if there is nothing."""
 
+    def forget(self) -> None:
+        """Forget in a forked child what belongs to its parent."""
+
 
 class Forks(Protocol):
     """What must act at a fork: fold everything before the process is copied, and start anew in the child."""

@@ -6,8 +6,6 @@ There is one store per `CollectorRegistry`, even if several toolkits or applicat
 import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
-from math import isfinite
 from time import perf_counter
 from typing import Any, Protocol, TypeVar, cast
 
@@ -19,6 +17,7 @@ from mlmetrics.recording import folding
 from mlmetrics.recording.cells import HistogramCell, NumberCell
 from mlmetrics.recording.clock import guarded
 from mlmetrics.recording.family import Family
+from mlmetrics.recording.folding import Foldable
 from mlmetrics.recording.host import Host, directory
 from mlmetrics.recording.labels import COMBINATION, OTHER, Limits, RawLabels, clean, cleaned, is_empty
 from mlmetrics.recording.placed import PlacedCounter, PlacedGauge, PlacedHistogram
@@ -34,13 +33,6 @@ class Declared(Protocol):
     """What a room above has declared in a store: the calls of an operation, or the requests of a service."""
 
     store: "Store"
-
-
-class Foldable(folding.Foldable, Protocol):
-    """What a store folds, and tells of a fork."""
-
-    def forget(self) -> None:
-        """Forget in a forked child what belongs to its parent."""
 
 
 class Store:
@@ -299,17 +291,7 @@ class Store:
         if family is None or family.metric.kind != "histogram":
             known = ", ".join(name for name, family in self.families.items() if family.metric.kind == "histogram")
             raise ConfigurationError(f"buckets: {name!r} is no histogram of mlmetrics; there are {known}")
-        try:
-            uppers = tuple(float(bound) for bound in bounds)
-        except (TypeError, ValueError):
-            uppers = ()
-        if not uppers or any(not isfinite(upper) for upper in uppers) or list(uppers) != sorted(set(uppers)):
-            raise ConfigurationError(
-                f"buckets: the bounds of {name!r} must be finite and ascending, each once (+Inf is added); "
-                f"got {bounds!r:.200}"
-            )
-        if family.bounds.uppers == uppers:
-            return family
-        if not family.empty or (self.host is not None and self.host.has(name)):
+        changed = family.with_bounds(bounds)
+        if changed is not family and (not family.empty or (self.host is not None and self.host.has(name))):
             raise ConfigurationError(f"buckets: {name!r} already has samples; set its buckets before the first call")
-        return Family(replace(family.metric, buckets=uppers))
+        return changed
