@@ -126,9 +126,12 @@ class TestLooks:
                 messages.append(str(caught.value))
             assert messages[0] == messages[1]
             assert original.__name__ in messages[0]
-        for operation in ("inference", "parsing"):
-            assert {} == outcomes(registry, operation)
-            assert in_progress(registry, operation) == 0
+        operation = "parsing" if declared == "measured" else "inference"
+        assert {} == outcomes(registry, operation)
+        if declared in ("argument", "computed"):
+            assert absent(registry, "ml_inference_in_progress")
+        else:
+            assert 0 == in_progress(registry, operation)
         assert {} == errors(registry)
 
 
