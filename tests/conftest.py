@@ -1,8 +1,10 @@
 """Fixtures for all tests (a registry, a clock that tests move), and marks for slow tests."""
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 # Settings of the machine that the library reads; they are removed before anything imports it.
@@ -25,8 +27,14 @@ SLOW = (
     *("cli/init/test_foreign_projects.py", "cli/test_check.py", "examples", "integration", "packaging", "typing"),
     *("monitoring/deploy/test_kubernetes.py", "monitoring/grafana/test_panels.py", "monitoring/prometheus"),
     *("monitoring/rules/test_drift.py", "monitoring/test_mutation.py", "monitoring/test_shipped.py"),
-    *("monitoring/test_targets.py", "monitoring/verify", "recording/test_interrupted_folds.py", "test_servers.py"),
-    "workers/test_kills.py",
+    *(
+        "monitoring/test_targets.py",
+        "monitoring/verify",
+        "recording/test_interrupted_folds.py",
+        "test_recipes.py",
+        "test_servers.py",
+        "workers/test_kills.py",
+    ),
 )
 # These wait for servers in real time, and fail on a busy machine: `make test` runs them after the others.
 ALONE = ("integration", "monitoring/grafana/test_panels.py", "monitoring/verify/test_panel_queries.py")
@@ -38,21 +46,33 @@ TOGETHER = ("examples", "packaging")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that are slow or run alone; slow ones run first, so that none is left for the end."""
     for item in items:
-        if is_of(item, SLOW):
+        if is_of(item.path, SLOW):
             item.add_marker("slow")
-        if is_of(item, ALONE):
+        if is_of(item.path, ALONE):
             item.add_marker("alone")
             item.add_marker(pytest.mark.xdist_group("alone"))
-        elif is_of(item, TOGETHER):
+        elif is_of(item.path, TOGETHER):
             item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
     if items and items[0].config.getoption("--files"):
         items[:] = [item for item in items if item.get_closest_marker("in_memory") is None]
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
-def is_of(item: pytest.Item, places: tuple[str, ...]) -> bool:
-    """Return whether a test is in one of these modules, or in a module of one of these folders."""
-    return any(item.path.is_relative_to(ROOT / place) for place in places)
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave slow modules unread where their tests are left out: on every save, the imports alone take seconds."""
+    return (config.option.markexpr == "not slow" and is_of(collection_path, SLOW)) or None
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is loaded by now out of garbage collections: many tests ask for one, which then takes no time."""
+    gc.collect()
+    gc.freeze()
+
+
+@cache  # asked for every test of a module
+def is_of(path: Path, places: tuple[str, ...]) -> bool:
+    """Whether a path is one of these modules or folders, or stands in one of these folders."""
+    return any(path.is_relative_to(ROOT / place) for place in places)
 
 
 class Clock:

@@ -42,8 +42,8 @@ def outcomes(registry: CollectorRegistry, operation: str = "inference", **labels
 
 
 def in_progress(registry: CollectorRegistry, operation: str = "inference") -> float:
-    """Return how many calls have begun and not ended; 0 before any was declared."""
-    return sum(sample.value for sample in samples(registry, f"{PREFIXES[operation]}_in_progress"))
+    """Return how many calls have begun and not ended; one must have been declared."""
+    return value(registry, f"{PREFIXES[operation]}_in_progress")
 
 
 def errors(registry: CollectorRegistry) -> dict[str, float]:
