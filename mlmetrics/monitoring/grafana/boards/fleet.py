@@ -54,7 +54,14 @@ def _instances(config: Config, queries: Queries) -> tuple[Panel, ...]:
             "Age",
             "Time since the process started; it falls to 0 at a restart.",
             panels.SECONDS,
-            Query(f"time() - {started}", LEGEND),
+            Query(f"time() - max by (job, instance) ({started})", LEGEND),
+            empty=NO_PROCESS,
+        ),
+        panels.timeseries(
+            "Processes",
+            "Processes of each instance that run: its workers, where it has several.",
+            panels.COUNT,
+            Query(f"count by (job, instance) ({started})", LEGEND),
             empty=NO_PROCESS,
         ),
     )
@@ -65,9 +72,9 @@ def _use(queries: Queries) -> tuple[Panel, ...]:
     return (
         panels.timeseries(
             "Memory",
-            "Memory of the process, and its limit if it has one.",
+            "Memory of all its processes, and its limit if it has one.",
             panels.BYTES,
-            Query(f"{target} ({queries.select('process_resident_memory_bytes')})", LEGEND),
+            Query(f"sum by (job, instance) ({queries.select('process_resident_memory_bytes')})", LEGEND),
             Query(f"{target} ({queries.select('mlmetrics_memory_limit_bytes')}) > 0", f"limit {LEGEND}"),
             empty=NO_PROCESS,
         ),
@@ -83,7 +90,9 @@ def _use(queries: Queries) -> tuple[Panel, ...]:
             "Open files",
             "Open file descriptors of the process, as a share of its limit.",
             panels.SHARE,
-            Query(f"{queries.select('process_open_fds')} / ({queries.select('process_max_fds')} > 0)", LEGEND),
+            Query(
+                f"{target} ({queries.select('process_open_fds')} / ({queries.select('process_max_fds')} > 0))", LEGEND
+            ),
             empty=NO_PROCESS,
         ),
     )

@@ -9,6 +9,7 @@ from mlmetrics.monitoring.grafana.panels import Panel, Query, Threshold, above, 
 from mlmetrics.monitoring.grafana.queries import Queries, bad_share
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.rules.indicators import failed_requests
+from mlmetrics.monitoring.rules.promql import sum_by
 
 UNLIMITED = "No limit is set on these processes"
 NO_SCORES = "No document was scored in this time"
@@ -172,10 +173,10 @@ def _saturation(config: Config, queries: Queries) -> tuple[Panel, ...]:
     return (
         panels.timeseries(
             "Memory in use",
-            "Memory of the process, as a share of its limit.",
+            "Memory of all its processes, as a share of its limit.",
             panels.SHARE,
             Query(
-                f"{_largest(target, queries.select('process_resident_memory_bytes'))}\n"
+                f"{sum_by(target, queries.select('process_resident_memory_bytes'))}\n"
                 f"  / ({_largest(target, queries.select('mlmetrics_memory_limit_bytes'))} > 0)",
                 "{{instance}} · {{job}}",
             ),
@@ -184,10 +185,10 @@ def _saturation(config: Config, queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.timeseries(
             "Processor in use",
-            "Processor time of the process, as a share of its limit.",
+            "Processor time of all its processes, as a share of its limit.",
             panels.SHARE,
             Query(
-                f"{_largest(target, queries.rate('process_cpu_seconds_total'))}\n"
+                f"{sum_by(target, queries.rate('process_cpu_seconds_total'))}\n"
                 f"  / ({_largest(target, queries.select('mlmetrics_cpu_limit_cores'))} > 0)",
                 "{{instance}} · {{job}}",
             ),
