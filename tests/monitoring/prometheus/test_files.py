@@ -40,6 +40,14 @@ class TestPlainFiles:
         assert "SlowScrape" not in plain_files(config)["rules/alerts.yml"]
         assert "rules/SlowScrape.test.yml" not in prometheus_files.test_files(config)
 
+    def test_pushed_metrics_keep_their_job(self) -> None:
+        """Prometheus takes the labels that a job has pushed under, and does not put the gateway's own in their place."""
+        document = yaml.safe_load(plain_files(CONFIGURATIONS["clusters"])["prometheus.yml"])
+        (job,) = (each for each in document["scrape_configs"] if each["job_name"] == "pushgateway")
+        assert job["honor_labels"] is True
+        assert [{"targets": ["pushgateway:9091"]}] == job["static_configs"]
+        assert "pushgateway" not in plain_files(CONFIGURATIONS["one service"])["prometheus.yml"]
+
     def test_scaled_rules_have_scaled_windows(self) -> None:
         """A rehearsal's windows and waits are shorter by the scale."""
         rules = plain_files(CONFIGURATIONS["shipped"].scaled(1 / 60))["rules/alerts.yml"]
