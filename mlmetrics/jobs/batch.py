@@ -70,8 +70,9 @@ class BatchJob:
         series.store.counter(ITEMS, series.labels)  # from now on it stands at 0
 
     def __enter__(self) -> JobRun:
-        run = JobRun(self._series)
-        self._runs.append((_runner(), run))
+        run, runner = JobRun(self._series), _runner()
+        with self._series.store.declaring:
+            self._runs.append((runner, run))
         run.begin()
         return run
 
@@ -122,10 +123,13 @@ class BatchJob:
     def _end(self, error: BaseException | None) -> None:
         """End the newest run of this thread and task; a block that is left elsewhere ends the newest of all."""
         runner = _runner()
-        runs = self._runs
-        place = next((place for place in reversed(range(len(runs))) if runs[place][0] == runner), -1)
-        if runs:
-            runs.pop(place)[1].end(error)
+        with self._series.store.declaring:
+            newest = self._runs[::-1]
+            entry = next((entry for entry in newest if entry[0] == runner), newest[0] if newest else None)
+            if entry is None:
+                return
+            self._runs.remove(entry)
+        entry[1].end(error)
 
     def _publish(self, push: Push, error: BaseException | None) -> None:
         """Push; an exception that the block raised goes on, whatever becomes of the push."""

@@ -1,6 +1,7 @@
 """Pushes to a real Pushgateway: what stands there afterwards, who may push, and what becomes of a push that fails."""
 
 import asyncio
+import re
 import socket
 import ssl
 import subprocess
@@ -335,6 +336,16 @@ class TestTLS:
             address = f"https://{HOST}:{gateway.port}"
             assert metrics.push_metrics(address, job="shown", **files)
             assert not metrics.push_metrics(address, job="not shown", ca_file=authority.path, retries=0)
+
+
+def test_the_page_about_batch_jobs(gateway: Pushgateway) -> None:
+    """What docs/batch-jobs.md tells to write is taken by a gateway."""
+    page = (TESTS.parent / "docs" / "batch-jobs.md").read_text(encoding="utf-8")
+    program = "\n".join(re.findall(r"```python\n(.*?)```", page, re.DOTALL)).replace("localhost:9091", gateway.url)
+    program = f"documents, parse = [1, 2], abs\n{program}\nassert taken"
+    subprocess.run([sys.executable, "-c", program], cwd=TESTS.parent, check=True)
+    assert 2 == at(gateway, job="nightly-parse")["ml_batch_job_items_total"]
+    assert 1 == at(gateway, job="import")[f"{RUNS} success"]
 
 
 class TestBatchJob:

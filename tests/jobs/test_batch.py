@@ -5,7 +5,8 @@ import gc
 import inspect
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -143,16 +144,28 @@ class TestBlock:
 
     def test_a_run_that_nobody_ends(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
         """Garbage collected before its end, it is cancelled and no longer in progress."""
+        stack = ExitStack()
+        stack.enter_context(metrics.batch_job("nightly"))
+        assert 1 == in_progress(registry, "batch_job")
+        stack.pop_all()
+        gc.collect()
+        assert {"cancelled": 1} == outcomes(registry, "batch_job")
+        assert 0 == in_progress(registry, "batch_job")
 
-        def steps() -> Iterator[None]:
-            with metrics.batch_job("nightly"):
+    def test_a_block_that_is_left_elsewhere(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+        """A generator may be closed by another thread; its run ends all the same, and one exit too many is nothing."""
+        job = metrics.batch_job("nightly")
+
+        def steps() -> Generator[None, None, None]:
+            with job:
                 yield
 
         begun = steps()
         next(begun)
-        assert 1 == in_progress(registry, "batch_job")
-        del begun
-        gc.collect()
+        thread = threading.Thread(target=begun.close)
+        thread.start()
+        thread.join()
+        job.__exit__(None, None, None)
         assert {"cancelled": 1} == outcomes(registry, "batch_job")
         assert 0 == in_progress(registry, "batch_job")
 

@@ -41,7 +41,7 @@ class TestPlainFiles:
         assert "rules/SlowScrape.test.yml" not in prometheus_files.test_files(config)
 
     def test_pushed_metrics_keep_their_job(self) -> None:
-        """Prometheus takes the labels that a job has pushed under, and does not put the gateway's own in their place."""
+        """The labels that a job has pushed under are kept; the gateway's own do not take their place."""
         document = yaml.safe_load(plain_files(CONFIGURATIONS["clusters"])["prometheus.yml"])
         (job,) = (each for each in document["scrape_configs"] if each["job_name"] == "pushgateway")
         assert job["honor_labels"] is True
