@@ -75,10 +75,6 @@ def _level(used: str, limit: str = "") -> BuildCondition:
     return build
 
 
-def _unsuccessful(config: Config, settings: AlertSettings) -> Condition:
-    return Unsuccessful((*config.grouping, "service", "batch_job"), settings.window_seconds or 0.0)
-
-
 def _drifted(histogram: str) -> BuildCondition:
     def build(config: Config, settings: AlertSettings) -> Condition:
         by = (*config.grouping, *BY_NAME[histogram].labels)
@@ -192,7 +188,7 @@ ALERTS = (
     AlertDefinition(
         "BatchJobNotSucceeded",
         AlertSettings("warning", 0.0, window_seconds=26 * HOUR_SECONDS),
-        _unsuccessful,
+        lambda config, settings: Unsuccessful((*config.grouping, "service", "batch_job"), settings.window_seconds or 0),
         "{{ $labels.batch_job }} of {{ $labels.service }} does not succeed",
         "The batch job has not succeeded in the last <window>.",
         "fleet",
