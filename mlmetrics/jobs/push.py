@@ -1,31 +1,31 @@
 """A push of a registry to a Pushgateway, and its deletion at exit; what fails is counted, and raised only on request.
 
-prometheus_client forms the request (method, address, grouping key); the text is that of our own exposition.
+The text is that of our own exposition. The functions of prometheus_client that push would write another, and have no
+redirects refused, no retries and no bearer tokens.
 """
 
 import atexit
+import base64
 import os
 import re
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from functools import partial
 from http.client import HTTPException
 from itertools import count
 from math import isfinite
 from random import uniform
 from ssl import SSLCertVerificationError
-from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request
 
-from prometheus_client import CollectorRegistry, delete_from_gateway, push_to_gateway, pushadd_to_gateway
+from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.exposition.negotiation import TEXT
-from mlmetrics.exposition.text import Collected, write
+from mlmetrics.exposition.text import write
 from mlmetrics.interruption import interrupted
 from mlmetrics.jobs.gateway import ConnectionOptions, connect
 from mlmetrics.recording.labels import declared_problem, shown
@@ -38,6 +38,7 @@ LONGEST_WAIT_SECONDS = 8.0
 OVERLOADED = 429
 SERVER_ERROR = 500
 LONGEST_ANSWER_BYTES = 300
+PLAIN_VALUE = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9_.-]*")
 LABEL_NAME = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
 FLAGS = ("push_add", "delete_at_exit", "insecure_skip_verify", "raise_on_error")
 OF_THE_PROCESS = frozenset(
@@ -85,14 +86,14 @@ class Push:
         for name in FLAGS:
             if type(flag := options.get(name, False)) is not bool:
                 raise ConfigurationError(f"{name}={shown(flag)}: expected True or False")
-        self.job = _checked_job(job)
-        self.grouping = _checked_grouping(options.get("grouping"))
+        labels = {"job": _checked_job(job), **_checked_grouping(options.get("grouping"))}
         self.raise_on_error = options.get("raise_on_error", False)
-        self._send = pushadd_to_gateway if options.get("push_add") else push_to_gateway
+        self._push_add = options.get("push_add", False)
         self._delete_at_exit = options.get("delete_at_exit", False)
         self._timeout = _checked_timeout(options.get("timeout", TIMEOUT_SECONDS))
         self._retries = _checked_retries(options.get("retries", RETRIES))
         self._gateway = connect(gateway, options)
+        self.group = self._gateway.address + "/metrics" + "".join(_part(*label) for label in labels.items())
 
     def push(self, registry: CollectorRegistry, store: Store) -> None:
         """Send what the registry holds.
@@ -102,15 +103,7 @@ class Push:
         """
         if self._delete_at_exit:
             _leaving.add(self, store)
-        text = write(Lasting(registry), openmetrics=False)
-        self._send(
-            self._gateway.address,
-            self.job,
-            Collected(()),  # the client writes nothing: `text` takes the place of its own
-            self.grouping,
-            self._timeout,
-            partial(self._handle, text),
-        )
+        self._deliver("POST" if self._push_add else "PUT", write(Lasting(registry), openmetrics=False))
 
     def delete(self) -> None:
         """Delete the group at the gateway.
@@ -118,22 +111,14 @@ class Push:
         Raises:
             OSError: the gateway is not there, or refuses.
         """
-        delete_from_gateway(self._gateway.address, self.job, self.grouping, self._timeout, partial(self._handle, b""))
+        self._deliver("DELETE", b"")
 
-    @property
-    def group(self) -> tuple[object, ...]:
-        """What tells groups apart."""
-        return self._gateway.address, self.job, *sorted(self.grouping.items())
-
-    def _handle(self, body: bytes, *, url: str, method: str, **_: Any) -> Callable[[], None]:
-        """What prometheus_client asks of a handler: a function that sends the request that it has formed."""
+    def _deliver(self, method: str, body: bytes) -> None:
+        """Send a request, again after what may pass; the waits between double."""
         headers = {"Content-Type": TEXT, **self._gateway.headers}
-        return partial(self._deliver, Request(url, body, headers, method=method))  # noqa: S310 (http or https: `connect` has seen to it)
-
-    def _deliver(self, request: Request) -> None:
-        """Send the request, again after what may pass; the waits between double."""
+        request = Request(self.group, body, headers, method=method)  # noqa: S310 (http or https: `connect` has seen to it)
         deadline = time.monotonic() + self._timeout
-        for attempt in count():
+        for tried in count():
             try:
                 with self._gateway.opener.open(request, timeout=max(deadline - time.monotonic(), 0.001)):
                     return
@@ -141,12 +126,22 @@ class Push:
                 if interrupted(error):
                     raise
                 # Jobs begin at the same minute on many machines: not all of them come again at the same time.
-                wait = min(FIRST_WAIT_SECONDS * 2 ** min(attempt, 10), LONGEST_WAIT_SECONDS) * uniform(0.5, 1)  # noqa: S311 (no secret)
+                wait = min(FIRST_WAIT_SECONDS * 2 ** min(tried, 10), LONGEST_WAIT_SECONDS) * uniform(0.5, 1)  # noqa: S311 (no secret)
                 late = time.monotonic() + wait >= deadline
-                problem = f"{request.get_method()} {request.full_url}: {_described(error)}"
-                if late or attempt >= self._retries or not _may_pass(error):
+                problem = f"{method} {self.group}: {_described(error)}"
+                if late or tried >= self._retries or not _may_pass(error):
                     raise OSError(problem) from error
             time.sleep(wait)
+
+
+def _part(name: str, value: str) -> str:
+    """A label as a part of the address of its group: as it is, or as base64, which the gateway decodes.
+
+    prometheus_client 0.20 sends a space as `+`, which the gateway keeps.
+    """
+    if PLAIN_VALUE.fullmatch(value):
+        return f"/{name}/{value}"
+    return f"/{name}@base64/{base64.urlsafe_b64encode(value.encode()).decode('ascii') or '='}"
 
 
 def _may_pass(error: Exception) -> bool:
@@ -185,7 +180,7 @@ class _Leaving:
     """The groups that are deleted when the interpreter ends."""
 
     def __init__(self) -> None:
-        self._groups: dict[tuple[object, ...], tuple[Push, Store]] = {}
+        self._groups: dict[str, tuple[Push, Store]] = {}
         self._process = 0
 
     def add(self, push: Push, store: Store) -> None:

@@ -23,11 +23,12 @@ from mlmetrics import MLMetrics
 from tests.conftest import ROOT as TESTS
 from tests.integration.certificates import Authority
 from tests.integration.front import Front
-from tests.programs import HOST, free_port
+from tests.programs import HOST, free_port, wait_until
 from tests.recorded import errors, outcomes
 from tests.servers import Pushgateway
 
 CALLS = "ml_inference_total"
+REFUSED = "TLS handshake error"
 RUNS = "ml_batch_job_total"
 LAST_SUCCESS = "ml_batch_job_last_success_timestamp_seconds"
 TOKEN = "t0ken"  # noqa: S105 (of a server that this module starts)
@@ -85,7 +86,7 @@ class TestPush:
     def test_the_registry(self, gateway: Pushgateway, metrics: MLMetrics, registry: CollectorRegistry) -> None:
         """All of it, ours and the user's own, under the job and the grouping, whatever characters they hold."""
         Counter("documents", "Documents.", registry=registry).inc(3)
-        for job in ("plain", "with / and space", "é+%"):
+        for job in ("plain", "with space", "a/b", "é+%", "..", ".", "=", "a@base64"):
             assert metrics.push_metrics(f"{HOST}:{gateway.port}", job=job, grouping={"instance": "a/b", "empty": ""})
             found = at(gateway, job=job, instance="a/b")
             assert 1 == found[f"{CALLS} success"]
@@ -312,7 +313,9 @@ class TestTLS:
         )
         assert 1 == pushed(page.text, job="trusted")[f"{CALLS} success"]
         with pytest.raises(OSError, match="certificate verify failed"):
-            metrics.push_metrics(address, job="untrusted", raise_on_error=True, timeout=60, retries=1000)
+            metrics.push_metrics(address, job="untrusted", raise_on_error=True, timeout=5, retries=1000)
+        wait_until(lambda: REFUSED in encrypted.log, timeout=30, what=lambda: f"no refusal in {encrypted.log}")
+        assert 1 == encrypted.log.count(REFUSED)
         assert metrics.push_metrics(address, job="whoever", insecure_skip_verify=True)
 
     def test_of_another_name(self, metrics: MLMetrics, authority: Authority, encrypted: Pushgateway) -> None:
