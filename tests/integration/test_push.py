@@ -28,7 +28,7 @@ from tests.recorded import errors, outcomes
 from tests.servers import Pushgateway
 
 CALLS = "ml_inference_total"
-REFUSED = "TLS handshake error"
+REFUSED = "error: tls: "  # local or remote
 RUNS = "ml_batch_job_total"
 LAST_SUCCESS = "ml_batch_job_last_success_timestamp_seconds"
 TOKEN = "t0ken"  # noqa: S105 (of a server that this module starts)
