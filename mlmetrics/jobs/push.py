@@ -123,8 +123,9 @@ class Push:
                 with self._gateway.opener.open(request, timeout=max(deadline - time.monotonic(), 0.001)):
                     return
             except (OSError, HTTPException) as error:
-                if interrupted(error):
-                    raise
+                cause = _cause(error)
+                if interrupted(cause):
+                    raise cause from None
                 # Jobs begin at the same minute on many machines: not all of them come again at the same time.
                 wait = min(FIRST_WAIT_SECONDS * 2 ** min(tried, 10), LONGEST_WAIT_SECONDS) * uniform(0.5, 1)  # noqa: S311 (no secret)
                 late = time.monotonic() + wait >= deadline
@@ -144,18 +145,23 @@ def _part(name: str, value: str) -> str:
     return f"/{name}@base64/{base64.urlsafe_b64encode(value.encode()).decode('ascii') or '='}"
 
 
+def _cause(error: Exception) -> Exception:
+    """What was raised: urllib wraps what connecting raises."""
+    reason = getattr(error, "reason", None)
+    return reason if isinstance(error, URLError) and isinstance(reason, Exception) else error
+
+
 def _may_pass(error: Exception) -> bool:
     """Whether another attempt may succeed: the gateway is not there or overloaded, and has not refused."""
     if isinstance(error, HTTPError):
         return error.code == OVERLOADED or error.code >= SERVER_ERROR
-    reason = error.reason if isinstance(error, URLError) else error
-    return not isinstance(reason, SSLCertVerificationError)
+    return not isinstance(_cause(error), SSLCertVerificationError)
 
 
 def _described(error: Exception) -> str:
     """What went wrong, with the first words of the gateway's answer."""
     if not isinstance(error, HTTPError):
-        return str(getattr(error, "reason", error)) or type(error).__name__
+        return str(_cause(error)) or type(error).__name__
     answer = b""
     with error, suppress(OSError, HTTPException):
         answer = error.read(LONGEST_ANSWER_BYTES)
@@ -225,7 +231,7 @@ def _checked_grouping(grouping: Mapping[str, str] | None) -> dict[str, str]:
             )
         if not isinstance(value, str) or (value and declared_problem(value) is not None):
             raise ConfigurationError(f"grouping: {name}={shown(value)}: expected a text")
-    return dict(grouping)
+    return dict(sorted(grouping.items()))
 
 
 def _checked_timeout(timeout: float) -> float:

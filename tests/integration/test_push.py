@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -9,7 +10,9 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 import httpx
@@ -263,6 +266,45 @@ class TestFailures:
         assert not metrics.push_metrics(gateway.url, job="broken")
         registry.unregister(broken)
         assert {"push": 1} == errors(registry)
+
+
+class TestInterruptions:
+    """A signal handler that raises while a push waits."""
+
+    def test_while_the_gateway_is_silent(
+        self, gateway: Pushgateway, metrics: MLMetrics, registry: CollectorRegistry
+    ) -> None:
+        """What it raises reaches the program, and is no failed push."""
+        with Front(gateway, statuses=(0,)) as front:
+            self._interrupt(metrics, front.url)
+        assert {} == errors(registry)
+
+    def test_while_it_connects(self, metrics: MLMetrics, registry: CollectorRegistry) -> None:
+        """The same; urllib wraps it, and it is unwrapped."""
+        with socket.create_server((HOST, 0), backlog=0) as nobody, ExitStack() as waiting:
+            for _ in range(3):  # fills the queue of those that nobody accepts
+                client = waiting.enter_context(socket.socket())
+                client.settimeout(0)
+                client.connect_ex(nobody.getsockname())
+            self._interrupt(metrics, f"{HOST}:{nobody.getsockname()[1]}")
+        assert {} == errors(registry)
+
+    def _interrupt(self, metrics: MLMetrics, gateway: str) -> None:
+        """Push, and end the push by an alarm that raises what the network raises, too."""
+        alarm = TimeoutError("of the program")
+
+        def ring(_number: int, _frame: FrameType | None) -> None:
+            raise alarm
+
+        before = signal.signal(signal.SIGALRM, ring)
+        try:
+            signal.setitimer(signal.ITIMER_REAL, 0.3)
+            with pytest.raises(TimeoutError) as caught:
+                metrics.push_metrics(gateway, job="interrupted", timeout=60)
+        finally:
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            signal.signal(signal.SIGALRM, before)
+        assert alarm is caught.value
 
 
 class TestAuthorization:
