@@ -213,6 +213,7 @@ class TestRetries:
         assert ["POST"] == [asked.method for asked in front.asked]
         assert {"push": 1} == errors(registry)
 
+    @pytest.mark.timeout(20)  # less than what a push waits that is not told how long
     def test_a_gateway_that_does_not_answer(self, gateway: Pushgateway, metrics: MLMetrics) -> None:
         """After the time-out the push is given up."""
         with Front(gateway, statuses=(0,)) as front:
