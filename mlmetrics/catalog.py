@@ -21,16 +21,28 @@ QUEUE_BUCKETS_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0
 ACCURACY_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99, 1.0)
 SCORE_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 SIZE_BUCKETS_BYTES = tuple(1024.0 * 4**power for power in range(11))
+JOB_BUCKETS_SECONDS = (
+    *(1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0, 1800.0),
+    *(3600.0, 7200.0, 14_400.0, 28_800.0, 57_600.0, 86_400.0),
+)
 BATCH_BUCKETS = tuple(2.0**power for power in range(11))
 
 OUTCOMES = ("success", "failure", "cancelled")
 TOKEN_TYPES = ("input", "cache_read", "cache_write", "output", "reasoning")
 RECORDING_PLACES = (
     *("accuracy", "batch", "call", "clock", "cost", "decorator", "duration", "exemplar", "failure"),
-    *("first_chunk", "fold"),
-    *("label.doc_type", "label.error_type", "label.file_type", "label.matcher", "label.model", "label.operation"),
+    *("first_chunk", "fold", "items"),
+    *(
+        "label.batch_job",
+        "label.doc_type",
+        "label.error_type",
+        "label.file_type",
+        "label.matcher",
+        "label.model",
+        "label.operation",
+    ),
     *("label.parser", "label.route", "label.service", "label.status", "label.version"),
-    *("log", "queued", "request", "result", "score", "size", "success", "tokens", "usage", "workers"),
+    *("log", "push", "queued", "request", "result", "score", "size", "success", "tokens", "usage", "workers"),
 )
 """Every value of `where` in `mlmetrics_recording_errors_total`; its series exists at 0 before its first error."""
 
@@ -63,7 +75,9 @@ class Metric:
         return (self.name,)
 
 
-def _operation_rows(prefix: str, noun: str, labels: tuple[str, ...]) -> tuple[Metric, Metric, Metric, Metric]:
+def _operation_rows(
+    prefix: str, noun: str, labels: tuple[str, ...], buckets: tuple[float, ...] = LATENCY_BUCKETS_SECONDS
+) -> tuple[Metric, Metric, Metric, Metric]:
     """Return the four metrics of every operation: duration, finished calls, errors by type, calls in progress."""
     return (
         Metric(
@@ -72,7 +86,7 @@ def _operation_rows(prefix: str, noun: str, labels: tuple[str, ...]) -> tuple[Me
             f"Duration of {noun} calls that succeeded or failed; cancelled calls are left out.",
             labels,
             "seconds",
-            LATENCY_BUCKETS_SECONDS,
+            buckets,
         ),
         Metric(f"{prefix}_total", "counter", f"Finished {noun} calls by outcome.", (*labels, "outcome")),
         Metric(f"{prefix}_errors_total", "counter", f"Failed {noun} calls by error type.", (*labels, "error_type")),
@@ -83,6 +97,7 @@ def _operation_rows(prefix: str, noun: str, labels: tuple[str, ...]) -> tuple[Me
 _INFERENCE = ("service", "model", "operation")
 _PARSING = ("service", "parser", "doc_type")
 _MATCHING = ("service", "matcher")
+_BATCH_JOB = ("service", "batch_job")
 _ROUTE = ("service", "method", "route")
 
 METRICS: tuple[Metric, ...] = (
@@ -183,6 +198,15 @@ METRICS: tuple[Metric, ...] = (
         "bytes",
         SIZE_BUCKETS_BYTES,
     ),
+    *_operation_rows("ml_batch_job", "batch job", _BATCH_JOB, JOB_BUCKETS_SECONDS),
+    Metric(
+        "ml_batch_job_last_success_timestamp_seconds",
+        "gauge",
+        "Time at which the batch job last succeeded, in seconds since 1970; absent before its first success.",
+        _BATCH_JOB,
+        "seconds",
+    ),
+    Metric("ml_batch_job_items_total", "counter", "Items that the batch job has handled.", _BATCH_JOB),
     Metric("mlmetrics_build_info", "gauge", "1; the version of mlmetrics in use.", ("version",)),
     Metric(
         "mlmetrics_recording_errors_total",

@@ -7,12 +7,14 @@ from mlmetrics.calls.call import Call
 from mlmetrics.calls.labels import BoundCall, arg
 from mlmetrics.errors import ConfigurationError, DeclarationError, MissingExtraError, MLMetricsError, RegistrationError
 from mlmetrics.http.middleware import PrometheusMiddleware
+from mlmetrics.jobs.batch import JobRun
 from mlmetrics.recording.collector import follow
 from mlmetrics.toolkit import MLMetrics
 
 _default = MLMetrics()
 follow(lambda: _default.store)  # what names no registry, such as PrometheusMiddleware, goes with the functions below
 
+batch_job = _default.batch_job
 configure = _default.configure
 inference_timer = _default.inference_timer
 instrument = _default.instrument
@@ -36,12 +38,14 @@ __all__ = [
     "Call",
     "ConfigurationError",
     "DeclarationError",
+    "JobRun",
     "MLMetrics",
     "MLMetricsError",
     "MissingExtraError",
     "PrometheusMiddleware",
     "RegistrationError",
     "arg",
+    "batch_job",
     "configure",
     "inference_timer",
     "instrument",

@@ -115,10 +115,10 @@ def _aggregated(expression: promql.AggregateExpr, labels_of: LabelsOf) -> set[st
 
 
 def _combined(expression: promql.BinaryExpr, labels_of: LabelsOf) -> set[str]:
+    if _is_scalar(expression.lhs):
+        return result_labels(expression.rhs, labels_of)
     left, right = (result_labels(side, labels_of) for side in (expression.lhs, expression.rhs))
     operator, modifier = str(expression.op), expression.modifier
-    if isinstance(expression.lhs, promql.NumberLiteral):
-        return right
     if operator == "or":
         return left & right
     matching = modifier.matching if modifier else None
@@ -130,6 +130,12 @@ def _combined(expression: promql.BinaryExpr, labels_of: LabelsOf) -> set[str]:
         return left
     listed = set(matching.labels)
     return left & listed if matching.type == promql.LabelModifierType.Include else left - listed
+
+
+def _is_scalar(expression: promql.Expr) -> bool:
+    return isinstance(expression, promql.NumberLiteral) or (
+        isinstance(expression, promql.Call) and expression.func.name == "time"
+    )
 
 
 def _called(expression: promql.Call, labels_of: LabelsOf) -> set[str]:

@@ -5,7 +5,12 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry
 from prometheus_client.samples import Sample
 
-PREFIXES = {"inference": "ml_inference", "parsing": "ml_parsing", "matching": "ml_matching"}
+PREFIXES = {
+    "inference": "ml_inference",
+    "parsing": "ml_parsing",
+    "matching": "ml_matching",
+    "batch_job": "ml_batch_job",
+}
 
 
 def samples(registry: CollectorRegistry, name: str, **labels: str) -> Iterator[Sample]:

@@ -165,14 +165,22 @@ class Alertmanager(Program):
 
 
 class Pushgateway(Program):
-    """Debian's Pushgateway; `/metrics` has what was pushed."""
+    """Debian's Pushgateway; what was pushed stands at `/metrics`, and is kept in memory only.
 
-    ready_path = "/-/ready"
+    `web` is the text of a `web.yml`, for TLS or passwords; it names files by absolute paths.
+    """
+
+    def __init__(self, web: str = "", *, port: int | None = None) -> None:
+        super().__init__(port=port)
+        self._web = web
+        self.ready_path = "" if web else "/-/ready"
 
     def command(self, directory: Path) -> list[str]:
-        """Return the command line."""
+        """Return the command line, its file written."""
         program = find_program("prometheus-pushgateway", "pushgateway", package="prometheus-pushgateway")
-        return [program, f"--web.listen-address={HOST}:{self.port}"]
+        write_files(directory, {"web.yml": self._web})
+        place = [f"--web.listen-address={HOST}:{self.port}", "--persistence.file="]
+        return [program, *place, *([f"--web.config.file={directory}/web.yml"] if self._web else [])]
 
 
 class NodeExporter(Program):

@@ -105,11 +105,11 @@ import mlmetrics
 for name in mlmetrics.__all__:
     if name != "export_baseline":
         getattr(mlmetrics, name)
-for room in ("calls", "http", "recording"):
+for room in ("calls", "http", "jobs", "recording"):
     everything_in(f"mlmetrics.{room}")
 """
     loaded = rooms_loaded(code)
-    assert {"calls", "http", "recording", "toolkit"} < loaded
+    assert {"calls", "http", "jobs", "recording", "toolkit"} < loaded
     assert set() == loaded & {"cli", "monitoring"}
 
 

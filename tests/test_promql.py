@@ -50,6 +50,7 @@ def test_refuses_what_is_not_promql() -> None:
         ('label_replace(max by (a) (x), "c", "$1", "a", "(.+)")', {"a", "c"}),
         ('x or absent(x{a="1",b=~"2"})', {"a"}),
         ("1 - x", {"a", "b"}),
+        ("time() - max by (a) (x) > 3", {"a"}),
         ("vector(1)", set()),
     ],
 )

@@ -87,7 +87,7 @@ def slow_path(series: CallSeries, seconds: float) -> None:
     store = series.store
     try:
         if seconds > series.notice_seconds:
-            if seconds > store.slow_seconds:
+            if seconds > store.slow_seconds and series.operation.slow_is_told:
                 logs.call_slow(store, series.operation.name, named_labels(series), seconds)
             mark(series, seconds)
             store.check_tracing()
@@ -165,7 +165,10 @@ class Call:
         elif error is not None:
             raised(series, error, seconds)
         else:
-            succeeded(series, seconds)
+            self._succeed(seconds)
+
+    def _succeed(self, seconds: float) -> None:
+        succeeded(self._series, seconds)
 
     @property
     def duration(self) -> float:

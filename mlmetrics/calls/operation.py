@@ -16,11 +16,13 @@ class Operation:
     """One kind of work: its name in log events, its metrics' prefix, its labels after `service`.
 
     `subject` is the label that a declaration may leave out; its value is then the function's name.
+    `slow_is_told` says whether calls that took longer than `slow_seconds` are logged.
     """
 
     name: str
     labels: tuple[str, ...]
     subject: str
+    slow_is_told: bool = True
 
     @property
     def prefix(self) -> str:

@@ -3,7 +3,6 @@
 import asyncio
 import gzip
 import os
-import sys
 from collections.abc import Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -16,6 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from mlmetrics.exposition.negotiation import OPENMETRICS, TEXT, choose_format, wants_gzip
 from mlmetrics.exposition.text import render
+from mlmetrics.loops import running_trio
 
 COMPRESSION = 6
 scraping: ContextVar[Any] = ContextVar("mlmetrics.scraping", default=None)
@@ -107,12 +107,3 @@ async def answer_aside(scrape: Scrape, registry: CollectorRegistry) -> Answer:
     answer.add_done_callback(tell)
     await written.wait()
     return answer.result()
-
-
-def running_trio() -> Any:
-    """Return the module `trio`, if called in one of its tasks; None on asyncio."""
-    trio = sys.modules.get("trio")
-    try:
-        return trio if trio is not None and trio.lowlevel.current_task() else None
-    except RuntimeError:
-        return None

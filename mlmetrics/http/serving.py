@@ -1,9 +1,9 @@
-"""The ways to publish the metrics, as methods of a toolkit: a route, an application, a server, a push."""
+"""The ways to publish the metrics, as methods of a toolkit: a route, an application, a server."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from prometheus_client import REGISTRY, CollectorRegistry, push_to_gateway
+from prometheus_client import REGISTRY, CollectorRegistry
 
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.http.endpoint import metrics_app, metrics_endpoint
@@ -13,8 +13,6 @@ from mlmetrics.http.server import MetricsServer
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
-
-PUSH_TIMEOUT_SECONDS = 30.0
 
 
 def start_metrics_server(port: int, host: str = "127.0.0.1", registry: CollectorRegistry = REGISTRY) -> MetricsServer:
@@ -35,29 +33,6 @@ def start_metrics_server(port: int, host: str = "127.0.0.1", registry: Collector
         True
     """
     return MetricsServer(port, host, registry)
-
-
-def push_metrics(
-    gateway: str,
-    job: str,
-    *,
-    grouping: Mapping[str, str] | None = None,
-    registry: CollectorRegistry = REGISTRY,
-    timeout: float = PUSH_TIMEOUT_SECONDS,
-) -> None:
-    """Push the metrics to a Pushgateway; they replace what this job pushed before.
-
-    Args:
-        gateway: its address, such as `localhost:9091`.
-        job: the `job` label.
-        grouping: further labels that tell this job's metrics from others.
-        registry: what to push.
-        timeout: seconds to wait for the gateway.
-
-    Raises:
-        OSError: the gateway is not there, or refuses.
-    """
-    push_to_gateway(gateway, job, registry, dict(grouping or {}), timeout)
 
 
 class Serving(Recorder):
@@ -119,24 +94,3 @@ class Serving(Recorder):
             ConfigurationError: the port is in use or invalid.
         """
         return start_metrics_server(port, host, self._opened())
-
-    def push_metrics(
-        self,
-        gateway: str,
-        job: str,
-        *,
-        grouping: Mapping[str, str] | None = None,
-        timeout: float = PUSH_TIMEOUT_SECONDS,
-    ) -> None:
-        """Push the metrics to a Pushgateway; they replace what this job pushed before.
-
-        Args:
-            gateway: its address, such as `localhost:9091`.
-            job: the `job` label.
-            grouping: further labels that tell this job's metrics from others.
-            timeout: seconds to wait for the gateway.
-
-        Raises:
-            OSError: the gateway is not there, or refuses.
-        """
-        push_metrics(gateway, job, grouping=grouping, registry=self._opened(), timeout=timeout)

@@ -25,7 +25,7 @@ MEASURED_BY: dict[ObjectiveOperation, str] = {
 }
 RESERVED_LABELS = ("alertname", "severity", "service", "job", "instance", "le")
 _RULE_LABELS = {*RESERVED_LABELS, "objective", "scope", "long", "short", "window"}
-_RESERVED_JOBS = ("node", "prometheus", "alertmanager")
+_RESERVED_JOBS = ("node", "prometheus", "alertmanager", "pushgateway")
 _LARGEST = 1e15
 _LONGEST_SECONDS = 10 * 365 * 86_400
 
@@ -252,6 +252,7 @@ class Config:
     alerts: Mapping[str, AlertSettings]
     objectives: tuple[Objective, ...]
     host_targets: tuple[str, ...]
+    pushgateways: tuple[str, ...]
     alertmanagers: tuple[str, ...]
     grouping: tuple[str, ...]
     external_labels: Mapping[str, str]

@@ -73,6 +73,7 @@ class _Document(Section):
         Expects('at least one [[service]] with name = "…" and targets = ["host:port"]'),
     ]
     host: Targets = Field(default_factory=Targets, description="The node exporters to scrape.")
+    pushgateway: Targets = Field(default_factory=Targets, description="The Pushgateways that batch jobs push to.")
     alertmanager: Targets = Field(default_factory=Targets, description="The Alertmanagers that Prometheus sends to.")
     notify: Receivers = Field(default_factory=Receivers)
     kubernetes: Kubernetes = Field(default_factory=Kubernetes)
@@ -166,6 +167,7 @@ def _config(document: dict[str, Any]) -> Config:
         alerts=alerts,
         objectives=sections["objective"],
         host_targets=sections["host"].targets,
+        pushgateways=sections["pushgateway"].targets,
         alertmanagers=sections["alertmanager"].targets,
         kubernetes_labels=kubernetes.labels,
         kubernetes_namespace=kubernetes.namespace,

@@ -21,10 +21,11 @@ from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.loading import parse
 from mlmetrics.monitoring.prometheus.files import server_files
 from mlmetrics.monitoring.rules.baseline import export_baseline
+from tests.integration.nightly_job import NightlyJob
 from tests.integration.pressure import SERVICE as PRESSURE_SERVICE
 from tests.integration.pressure import PressureExporter
 from tests.integration.recruiting_traffic import Traffic
-from tests.servers import Alertmanager, Prometheus, UvicornServer, WebhookReceiver, free_port
+from tests.servers import Alertmanager, Prometheus, Pushgateway, UvicornServer, WebhookReceiver, free_port
 
 TIME_SCALE = 1 / 60
 CALLS_A_SECOND = 8.0
@@ -66,6 +67,7 @@ CAUSES = {
     "HighCPUUsage host": "synthetic exporter",
     "Unpriced": "synthetic exporter",
     "CostBudget": "synthetic exporter",
+    "BatchJobNotSucceeded": "every run of a job that pushes to a Pushgateway fails",
     "RecordingErrors": "matcher gives NaN in the second process of matching-service",
     "LabelOverflow": "a model name for each call in matching-service",
     "ErrorBudgetBurn 5m": "failing model in job-parser-service",
@@ -97,6 +99,8 @@ window = "15m"
 window = "15m"
 [alert.CostBudget]
 window = "15m"
+[alert.BatchJobNotSucceeded]
+window = "20m"
 [[objective]]
 name = "job-parsing-success"
 service = "job-parser-service"
@@ -127,6 +131,7 @@ class Rehearsal:
     stack: ExitStack
     services: dict[str, UvicornServer]
     exporter: PressureExporter
+    job: NightlyJob
     traffic: Traffic
     receiver: WebhookReceiver
     prometheus: Prometheus
@@ -136,7 +141,7 @@ class Rehearsal:
         """Start every fault."""
         for name, faults in FAULTS.items():
             self._set_faults(name, faults)
-        self.exporter.pressure = self.traffic.torn = True
+        self.exporter.pressure = self.traffic.torn = self.job.failing = True
         for name in self.downed:
             self.services[name].process.kill()
 
@@ -144,7 +149,7 @@ class Rehearsal:
         """End every fault."""
         for name in FAULTS:
             self._set_faults(name, [])
-        self.exporter.pressure = self.traffic.torn = False
+        self.exporter.pressure = self.traffic.torn = self.job.failing = False
         for name in self.downed:
             restarted = _service(name, self.services[name].port)
             self.services[name] = self.stack.enter_context(restarted)
@@ -171,7 +176,7 @@ def run() -> list[Row]:
     """Run the rehearsal, and return the result of every alert."""
     with ExitStack() as stack:
         rehearsal = _start(stack)
-        rehearsal.prometheus.wait_for("count(up == 1) == 8")
+        rehearsal.prometheus.wait_for("count(up == 1) == 9")
         time.sleep(WELL_SECONDS)
         false = rehearsal.heard("firing") - {"Watchdog"}
         assert "Watchdog" in rehearsal.heard("firing"), "Alertmanager tells nothing, not even the Watchdog"
@@ -195,16 +200,18 @@ def _start(stack: ExitStack) -> Rehearsal:
     names = [*MODULES, "second matching-service", "third matching-service"]
     services = {name: stack.enter_context(_service(name)) for name in names}
     exporter = stack.enter_context(PressureExporter())
+    gateway = stack.enter_context(Pushgateway())
+    job = stack.enter_context(NightlyJob(gateway.url))
     traffic = Traffic({name: services[name].url for name in names}, calls_a_second=CALLS_A_SECOND)
     receiver = stack.enter_context(WebhookReceiver())
     alertmanager_port = free_port()
-    config = configuration(services, exporter, receiver.url, alertmanager_port)
+    config = configuration(services, exporter, gateway, receiver.url, alertmanager_port)
     files = server_files(config)
     stack.enter_context(Alertmanager(files.pop("alertmanager.yml"), port=alertmanager_port))
     files |= _baselines(traffic)
     stack.enter_context(traffic)
     prometheus = stack.enter_context(Prometheus(files.pop("prometheus.yml"), files))
-    return Rehearsal(stack, services, exporter, traffic, receiver, prometheus)
+    return Rehearsal(stack, services, exporter, job, traffic, receiver, prometheus)
 
 
 def _service(name: str, port: int | None = None) -> UvicornServer:
@@ -214,7 +221,11 @@ def _service(name: str, port: int | None = None) -> UvicornServer:
 
 
 def configuration(
-    services: dict[str, UvicornServer], exporter: PressureExporter, webhook: str, alertmanager_port: int
+    services: dict[str, UvicornServer],
+    exporter: PressureExporter,
+    gateway: Pushgateway,
+    webhook: str,
+    alertmanager_port: int,
 ) -> Config:
     """Return the configuration that the rehearsal's Prometheus and Alertmanager run on, scaled down."""
     targets: dict[str, list[str]] = {}
@@ -224,6 +235,7 @@ def configuration(
     sections = [f'[[service]]\nname = "{name}"\ntargets = {places}' for name, places in targets.items()]
     sections += [
         f'[host]\ntargets = ["127.0.0.1:{exporter.ports["host"]}"]',
+        f'[pushgateway]\ntargets = ["127.0.0.1:{gateway.port}"]',
         f'[alertmanager]\ntargets = ["127.0.0.1:{alertmanager_port}"]',
         f'[notify]\npage = "{webhook}"\nticket = "{webhook}"\nwatchdog = "{webhook}"',
         SETTINGS,

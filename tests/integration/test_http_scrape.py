@@ -1,15 +1,13 @@
-"""Prometheus, promtool and Pushgateway read what is served."""
+"""What real servers make of what is served: Prometheus, and its own checker."""
 
 import subprocess
 
 import httpx
 import pytest
-from prometheus_client import CollectorRegistry
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from mlmetrics import MLMetrics
 from mlmetrics.exposition.negotiation import OPENMETRICS
-from tests.servers import Prometheus, Pushgateway, UvicornServer, find_program
+from tests.servers import Prometheus, UvicornServer, find_program
 
 SERVICE = "tests.integration.http_service:app"
 SCRAPE = """
@@ -86,20 +84,3 @@ def test_trace_ids_reach_prometheus(side: str) -> None:
             stored = prometheus.get("/api/v1/query_exemplars", **query).json()["data"]
     assert ids
     assert ids == {exemplar["labels"]["trace_id"] for series in stored for exemplar in series["exemplars"]}
-
-
-def test_a_pushgateway_takes_what_is_pushed() -> None:
-    """A batch job's calls are at the gateway under its job and its grouping."""
-    metrics = MLMetrics(service="nightly", registry=CollectorRegistry())
-    metrics.track_ml_inference("gpt-4", "nightly", 1.5)
-    with Pushgateway() as gateway:
-        metrics.push_metrics(f"127.0.0.1:{gateway.port}", job="batch", grouping={"instance": "one"})
-        text = gateway.get("/metrics").text
-    labels = 'instance="one",job="batch",model="gpt-4",operation="",outcome="success",service="nightly"'
-    assert f"ml_inference_total{{{labels}}} 1\n" in text
-
-
-def test_a_gateway_that_is_not_there_is_an_error() -> None:
-    """A push to a gateway that does not answer raises."""
-    with pytest.raises(OSError, match=r"refused|unreachable"):
-        MLMetrics(registry=CollectorRegistry()).push_metrics("127.0.0.1:1", job="batch", timeout=5)

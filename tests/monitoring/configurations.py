@@ -34,6 +34,9 @@ labels = { cluster = "two", namespace = "prod" }
 [host]
 targets = ["a:9100", "b:9100"]
 
+[pushgateway]
+targets = ["pushgateway:9091"]
+
 [alertmanager]
 targets = ["alertmanager:9093"]
 
@@ -55,6 +58,10 @@ severity = "warning"
 [alert.CostBudget]
 threshold = 12.34
 window = "1d"
+
+[alert.BatchJobNotSucceeded]
+window = "90m"
+for = "2m"
 
 [alert.MatchingScoreDrift]
 window = "6h"

@@ -13,13 +13,16 @@ from starlette.types import ASGIApp
 
 from mlmetrics import (
     Call,
+    JobRun,
     MLMetrics,
     arg,
+    batch_job,
     configure,
     inference_timer,
     matching_timer,
     metrics_app,
     parsing_timer,
+    push_metrics,
     track_file_processing,
     track_inference,
     track_matching,
@@ -202,6 +205,31 @@ track_matching_score("tfidf", 0.4)
 track_file_processing("pdf", "mon-service", 2048)
 track_ml_inference("gpt-4", "mon-service")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 track_parsing_accuracy("document", "pdf", "high")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+# A batch job is a context manager of both kinds, and a decorator; options of a push are checked by name and type.
+
+with batch_job("nightly", push_to="localhost:9091", ca_file="ca.pem", retries=2) as run:
+    assert_type(run, JobRun)
+    run.item()
+    run.items(3)
+    run.fail("no input")
+    run.items("many")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@batch_job("nightly")
+async def job(number: int) -> str:
+    async with batch_job("part of it") as part:
+        assert_type(part, JobRun)
+    return str(number)
+
+
+async def worked() -> None:
+    assert_type(await job(3), str)
+
+
+assert_type(push_metrics("localhost:9091", job="import", basic_auth=("user", "password"), push_add=True), bool)
+push_metrics("localhost:9091", job="import", time_out=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+batch_job("nightly", push_to="localhost:9091", timeout="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 # A toolkit of one's own has the same functions.
 

@@ -39,6 +39,10 @@ def _jobs(config: Config) -> list[dict[str, Any]]:
         )
     if config.host_targets:
         jobs.append({"job_name": "node", "static_configs": [{"targets": list(config.host_targets)}]})
+    if config.pushgateways:
+        # What was pushed has the `job` and `instance` that it was pushed under.
+        targets = {"targets": list(config.pushgateways)}
+        jobs.append({"job_name": "pushgateway", "honor_labels": True, "static_configs": [targets]})
     return jobs
 
 

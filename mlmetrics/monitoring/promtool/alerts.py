@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.promtool.batch import unsuccessful_cases
 from mlmetrics.monitoring.promtool.drift import drift_cases
 from mlmetrics.monitoring.promtool.scenarios import (
     Scenario,
@@ -29,7 +30,17 @@ from mlmetrics.monitoring.promtool.test_cases import (
 )
 from mlmetrics.monitoring.rules.alert import Alert
 from mlmetrics.monitoring.rules.alerts import enabled_alerts
-from mlmetrics.monitoring.rules.conditions import Always, Condition, Down, Drifted, Growth, HostMemory, Level, Share
+from mlmetrics.monitoring.rules.conditions import (
+    Always,
+    Condition,
+    Down,
+    Drifted,
+    Growth,
+    HostMemory,
+    Level,
+    Share,
+    Unsuccessful,
+)
 
 _WINDOW_STEPS = 8
 _STEP_SECONDS = 15.0
@@ -65,6 +76,8 @@ def alert_cases(config: Config, alert: Alert) -> Iterator[TestCase]:
             yield _outage_case(config, alert, condition, outage)
     elif isinstance(condition, Drifted):
         yield from drift_cases(config, alert, condition, plan_of(alert))
+    elif isinstance(condition, Unsuccessful):
+        yield from unsuccessful_cases(config, alert, condition, plan_of(alert))
     elif isinstance(condition, Always):
         series: dict[str, Values] = {series_name(config, "up", {}): [1.0] * 3}
         yield TestCase("always", alert.name, series, (_expect(config, alert, {}, [1.0] * 3),))

@@ -20,6 +20,7 @@ from mlmetrics.monitoring.rules.conditions import (
     HostMemory,
     Level,
     Share,
+    Unsuccessful,
 )
 from mlmetrics.monitoring.rules.drift import DRIFT_HISTOGRAMS
 from mlmetrics.monitoring.rules.indicators import Indicator, Sample
@@ -183,6 +184,14 @@ ALERTS = (
         f"{VALUE} USD were spent in the last <window>.",
         "models",
         "US dollars",
+    ),
+    AlertDefinition(
+        "BatchJobNotSucceeded",
+        AlertSettings("warning", 0.0, window_seconds=26 * HOUR_SECONDS),
+        lambda config, settings: Unsuccessful((*config.grouping, "service", "batch_job"), settings.window_seconds or 0),
+        "{{ $labels.batch_job }} of {{ $labels.service }} does not succeed",
+        "The batch job has not succeeded in the last <window>.",
+        "fleet",
     ),
     AlertDefinition(
         "RecordingErrors",

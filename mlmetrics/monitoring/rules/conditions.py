@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from mlmetrics.monitoring.durations import parse_seconds
 from mlmetrics.monitoring.rules.indicators import Indicator, Sample
 from mlmetrics.monitoring.rules.promql import job_matcher, number, quote, selector, sum_by
 
@@ -154,6 +155,35 @@ class Down:
     def samples(self) -> tuple[Sample, ...]:
         """No sample of a service; Prometheus itself writes `up`."""
         return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Unsuccessful:
+    """A batch job has not succeeded within a window: its last success is older, or it had none in all that time.
+
+    The time of a success is looked for in the whole window, because a process that has restarted does not know it.
+    """
+
+    by: tuple[str, ...]
+    window_seconds: float
+    runs = Sample("ml_batch_job_total", "all")
+    success = Sample("ml_batch_job_last_success_timestamp_seconds", "good")
+
+    def expression(self, window: str) -> str:
+        """Return the PromQL."""
+        by, success = ", ".join(self.by), f"{self.success.name}[{window}]"
+        return (
+            f"time() - max by ({by}) (max_over_time({success})) > {number(parse_seconds(window))}\n"
+            f"or (\n"
+            f"  count by ({by}) ({self.runs.name} offset {window})\n"
+            f"  unless count by ({by}) (present_over_time({success}))\n"
+            f")"
+        )
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The sample that a job has before its first success too."""
+        return (self.runs,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,6 +40,14 @@ class TestServerFiles:
         assert "SlowScrape" not in server_files(config)["rules/alerts.yml"]
         assert "rules/SlowScrape.test.yml" not in prometheus_files.test_files(config)
 
+    def test_pushed_metrics_keep_their_job(self) -> None:
+        """The labels that a job has pushed under are kept; the gateway's own do not take their place."""
+        document = yaml.safe_load(server_files(CONFIGURATIONS["clusters"])["prometheus.yml"])
+        (job,) = (each for each in document["scrape_configs"] if each["job_name"] == "pushgateway")
+        assert job["honor_labels"] is True
+        assert [{"targets": ["pushgateway:9091"]}] == job["static_configs"]
+        assert "pushgateway" not in server_files(CONFIGURATIONS["one service"])["prometheus.yml"]
+
     def test_scaled_rules_have_scaled_windows(self) -> None:
         """Windows and waits of scaled rules are multiplied by the scale."""
         rules = server_files(CONFIGURATIONS["shipped"].scaled(1 / 60))["rules/alerts.yml"]

@@ -1,0 +1,1 @@
+"""Batch jobs: what is recorded of a run, and what is refused."""
