@@ -255,6 +255,7 @@ class Config:
     objectives: tuple[Objective, ...]
     host_targets: tuple[str, ...]
     alertmanagers: tuple[str, ...]
+    remote_write: str
     grouping: tuple[str, ...]
     external_labels: Mapping[str, str]
     rule_labels: Mapping[str, str]

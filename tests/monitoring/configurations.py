@@ -37,6 +37,9 @@ targets = ["a:9100", "b:9100"]
 [alertmanager]
 targets = ["alertmanager:9093"]
 
+[remote_write]
+url = "http://victoria:8428/api/v1/write"
+
 [notify]
 page = "http://pager.example.org/hook"
 ticket = "http://tickets.example.org/hook"
