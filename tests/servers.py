@@ -164,8 +164,8 @@ class VMAlert(Program):
 
     def alerts(self) -> list[dict[str, Any]]:
         """Return the pending and firing alerts, with `labels`, `annotations` and `state` each."""
-        alerts: list[dict[str, Any]] = self.get("/api/v1/alerts").json()["data"]["alerts"]
-        return alerts
+        alerts: list[dict[str, Any]] | None = self.get("/api/v1/alerts").json()["data"]["alerts"]
+        return alerts or []
 
 
 class Alertmanager(Program):
