@@ -2,18 +2,23 @@
 
 import json
 import math
+import time
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
 from mlmetrics.monitoring.grafana.provisioning import dashboard_texts
+from mlmetrics.monitoring.loading import parse
+from mlmetrics.monitoring.verify.interpolation import interpolate
 from mlmetrics.monitoring.verify.panel_queries import PanelProbe
 from mlmetrics.monitoring.verify.prometheus_api import PrometheusAPI
-from tests.monitoring.grafana.stage import RATE_SECONDS, TRAFFIC_SECONDS, Stage
+from tests.monitoring.configurations import ONE_SERVICE
+from tests.monitoring.grafana.stage import RATE_SECONDS, STORAGE, TRAFFIC_SECONDS, Stage
 from tests.programs import wait_until
-from tests.servers import Alertmanager, Queryable, VMAlert
+from tests.servers import Alertmanager, Queryable, VictoriaMetrics, VMAlert
 
 Vector = dict[tuple[tuple[str, str], ...], float]
 SCRAPE_SECONDS = 1
@@ -88,6 +93,26 @@ def test_every_panel_and_every_rule(stored: Stage) -> None:
     assert len(asked) > 200
     found = [(name, query, *difference(stored, query)) for name, query in asked]
     assert [] == [each for each in found if each[2] > allowed(each[0], each[1])]
+
+
+def test_a_beginning_is_no_restart() -> None:
+    """An instance that is new is no restart, and one whose start time has changed is one, in VictoriaMetrics too."""
+    board = json.loads(dashboard_texts(parse(ONE_SERVICE))["mlmetrics-fleet"])
+    (query,) = [each["expr"] for each in board["annotations"]["list"] if each["name"] == "Restarts"]
+    now = int(time.time())
+    samples = {"new": [5.0] * 6, "restarted": [5.0, 5.0, 5.0, 9.0, 9.0, 9.0]}
+    lines = [
+        f'process_start_time_seconds{{job="solo",instance="{name}"}} {value} {(now - 60 + 10 * step) * 1000}'
+        for name, values in samples.items()
+        for step, value in enumerate(values)
+    ]
+    with VictoriaMetrics(STORAGE) as storage:
+        url = f"{storage.url}/api/v1/import/prometheus"
+        httpx.post(url, content="\n".join(lines), trust_env=False).raise_for_status()
+        storage.wait_for("count(process_start_time_seconds) == 2")
+        choices = {"__rate_interval": "60s", "job": ".+", "instance": ".+"}
+        found = ask(storage, interpolate(query, choices), now - 5)
+    assert ["restarted"] == [dict(labels)["instance"] for labels in found]
 
 
 def allowed(name: str, query: str) -> float:
