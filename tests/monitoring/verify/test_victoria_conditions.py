@@ -12,8 +12,8 @@ import httpx
 import promql_parser
 import pytest
 
-from mlmetrics.monitoring.promtool.alerts import alert_cases, plan_of
 from mlmetrics.monitoring.promtool import test_cases
+from mlmetrics.monitoring.promtool.alerts import alert_cases, plan_of
 from mlmetrics.monitoring.rules.alerts import enabled_alerts
 from mlmetrics.monitoring.rules.conditions import Drifted
 from mlmetrics.monitoring.verify.prometheus_api import PrometheusAPI
