@@ -96,8 +96,8 @@ def configured(scripted_port: int, node_port: int, storage: VictoriaMetrics) -> 
     config = load(ROOT / "mlmetrics.toml")
     ports = {service.name: service.port for service in SERVICES} | {scripted.NAME: scripted_port}
     services = tuple(Service(name=name, targets=(f"127.0.0.1:{port}",)) for name, port in ports.items())
-    places = {"services": services, "host_targets": (f"127.0.0.1:{node_port}",), "alertmanagers": ()}
-    return replace(config, **places, remote_write=_write_address(storage))
+    node, address = f"127.0.0.1:{node_port}", _write_address(storage)
+    return replace(config, services=services, host_targets=(node,), alertmanagers=(), remote_write=address)
 
 
 def _write_address(storage: VictoriaMetrics) -> str:

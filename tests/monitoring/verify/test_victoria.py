@@ -24,11 +24,15 @@ Vector = dict[tuple[tuple[str, str], ...], float]
 SCRAPE_SECONDS = 1
 NOBODY = "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"
 # VictoriaMetrics computes a rate from the last sample before the window on, and divides by the time between samples;
-# Prometheus takes the samples in the window, and extrapolates to its edges. Where a counter went on evenly, Prometheus
-# says over a window that is one scrape longer what VictoriaMetrics says. Else a rate differs by what one scrape brought.
+# Prometheus takes the samples in the window, and extrapolates to its edges. Where a counter goes on evenly, Prometheus
+# says over a window one scrape longer what VictoriaMetrics says. Else a rate differs by what one scrape brought.
 EDGES = 1.5 * SCRAPE_SECONDS / RATE_SECONDS
-# Panels of series that began in the window: Prometheus divides by the window, VictoriaMetrics by the age of the series.
-YOUNG = {"Parsing failures by error type"}
+# Of series that began in the window: Prometheus divides by the window, VictoriaMetrics by the age of the series.
+YOUNG = {
+    "Parsing failures by error type",
+    "job_where:mlmetrics_recording_errors:rate5m",
+    "job_metric_label:mlmetrics_label_overflow:rate5m",
+}
 # Half a bucket more or less at the edge of the window moves an interpolated quantile within its bucket.
 INTERPOLATED = 0.25
 
@@ -56,7 +60,10 @@ def stored(stage: Stage) -> Stage:
 
 
 def queries(stage: Stage) -> Iterator[tuple[str, str]]:
-    """Yield each panel's title and query, and each rule's name and expression, with the windows of the stage."""
+    """Yield each panel's title and query, and the name and the expression of each recording rule.
+
+    Conditions of alerts may stand near their threshold here; `test_victoria_conditions` has them at every step.
+    """
     probe = PanelProbe(
         PrometheusAPI(stage.prometheus.url), TRAFFIC_SECONDS, "$__rate_interval", clock=lambda: stage.end
     )
@@ -66,7 +73,7 @@ def queries(stage: Stage) -> Iterator[tuple[str, str]]:
                 yield result.panel, result.query
     for text in stage.rules.values():
         for group in yaml.safe_load(text)["groups"]:
-            yield from ((rule.get("record") or rule["alert"], rule["expr"]) for rule in group["rules"])
+            yield from ((rule["record"], rule["expr"]) for rule in group["rules"] if "record" in rule)
 
 
 def difference(stage: Stage, query: str) -> tuple[float, str]:
@@ -89,10 +96,10 @@ def part_between(one: float, other: float) -> float:
     return abs(one - other) / max(abs(one), abs(other)) if one != other else 0.0
 
 
-def test_every_panel_and_every_rule(stored: Stage) -> None:
+def test_every_panel_and_every_recording_rule(stored: Stage) -> None:
     """Each query has the same series, and the same numbers but for the edges of windows."""
     asked = list(queries(stored))
-    assert len(asked) > 200
+    assert len(asked) > 180
     found = [(name, query, *difference(stored, query)) for name, query in asked]
     assert [] == [each for each in found if each[2] > allowed(each[0], each[1])]
 
@@ -185,7 +192,7 @@ class TestVMAlert:
         assert labels(stored.scraped)
 
     def test_shares_are_shares(self, stored: Stage, vmalert: VMAlert) -> None:
-        """Nothing that it records as a share exceeds 1, although it reads what rules before it wrote one moment late."""
+        """No share that it records exceeds 1, although it reads late what the rules before it wrote."""
         stored.scraped.wait_for('mlmetrics:parsing_accuracy_score:cdf{reference="now"}', timeout=60)
         highest = stored.scraped.query_value("max(max_over_time(mlmetrics:parsing_accuracy_score:cdf[5m]))")
         assert highest is not None
