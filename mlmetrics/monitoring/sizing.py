@@ -44,7 +44,7 @@ BYTES_PER_SAMPLE = 2.3
 MEMORY_BYTES = 45e6
 MEMORY_BYTES_PER_SERIES = 3_200
 CPU_SECONDS_PER_SAMPLE = 1.7e-6
-LARGEST_MEASURED_SERIES = 400_000
+LARGEST_MEASURED_SERIES = 2_000_000
 SOURCES = MappingProxyType(
     {
         "series": "the catalogue, and what the options say a pod does",
