@@ -79,6 +79,10 @@ mutants: $(VENV)/.installed-mutants ## Change the core in 100 random places, and
 alerts: $(VENV)/.installed-test servers ## See every alert fire and resolve on real servers; writes docs/alerts.md
 	@$(PYTHON) -m tests.integration.alert_rehearsal --write
 
+scale: $(VENV)/.installed-test servers ## Scrape 200 pods of 2,000 series, against the plan; a Prometheus gone for a minute
+	@OUTAGE_SECONDS=60 $(PYTHON) -m pytest tests/integration/test_prometheus_pair.py
+	@$(PYTHON) -m tests.scale.rehearsal --write $(ARGS)
+
 panels: $(VENV)/.installed-test ## Run every query of every panel on the Prometheus at URL=...
 	@$(PYTHON) -m mlmetrics.cli check --prometheus $(URL) --panels
 

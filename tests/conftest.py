@@ -27,18 +27,15 @@ SLOW = (
     *("cli/init/test_foreign_projects.py", "cli/test_check.py", "examples", "integration", "packaging", "typing"),
     *("monitoring/deploy/test_kubernetes.py", "monitoring/grafana/test_panels.py", "monitoring/prometheus"),
     *("monitoring/rules/test_drift.py", "monitoring/test_mutation.py", "monitoring/test_shipped.py"),
-    *(
-        "monitoring/test_targets.py",
-        "monitoring/verify",
-        "recording/test_interrupted_folds.py",
-        "test_recipes.py",
-        "test_servers.py",
-        "workers/test_kills.py",
-    ),
+    *("monitoring/test_targets.py", "monitoring/verify", "recording/test_interrupted_folds.py", "scale"),
+    *("test_recipes.py", "test_servers.py", "workers/test_kills.py"),
 )
-# These wait for servers in real time, and fail on a busy machine: `make test` runs them after the others.
-ALONE = ("integration", "monitoring/grafana/test_panels.py", "monitoring/verify/test_panel_queries.py")
-# These start their servers once for a module: in parallel runs, one process runs the whole module.
+# These wait for what servers do in real time, and are late on a busy machine: `make test` runs them after the others.
+ALONE = (
+    *("integration", "monitoring/grafana/test_panels.py", "scale"),
+    *("monitoring/verify/test_panel_queries.py", "monitoring/verify/test_victoria.py"),
+)
+# These start what they need once for a module: in parallel, a module stays in one process.
 TOGETHER = ("examples", "packaging")
 
 

@@ -105,6 +105,15 @@ class Program:
             raise RuntimeError(f"{type(self).__name__} was not started")
         return self._process
 
+    def kill(self) -> None:
+        """End the program at once, as a crash of its machine would; its folder stays."""
+        self.process.kill()
+        self.process.wait()
+
+    def start_again(self) -> None:
+        """Start the program that was killed, on its old folder and port."""
+        self._start()
+
     def _start(self) -> None:
         command = self.command(self.directory)
         with self._log.open("wb") as log:

@@ -19,6 +19,7 @@ __all__ = [
     "Redis",
     "ThreadServer",
     "UvicornServer",
+    "VMAlert",
     "VictoriaMetrics",
     "WebhookReceiver",
     "find_program",
@@ -135,6 +136,36 @@ class VictoriaMetrics(Queryable):
             f"-httpListenAddr={HOST}:{self.port}",
             *self._args,
         ]
+
+
+class VMAlert(Program):
+    """Debian's vmalert: evaluates rule files on `storage`, writes results there, and tells `alertmanager`."""
+
+    ready_path = "/health"
+
+    def __init__(
+        self, files: Mapping[str, str], storage: VictoriaMetrics, alertmanager: str, args: Sequence[str] = ()
+    ) -> None:
+        super().__init__()
+        self._files = files
+        self._args = (f"-datasource.url={storage.url}", f"-remoteWrite.url={storage.url}", *args)
+        self._alertmanager = alertmanager
+
+    def command(self, directory: Path) -> list[str]:
+        """Return the command line, its rules written."""
+        write_files(directory, self._files)
+        return [
+            find_program("vmalert", package="victoria-metrics"),
+            *(f"-rule={directory}/{name}" for name in self._files),
+            f"-notifier.url={self._alertmanager}",
+            f"-httpListenAddr={HOST}:{self.port}",
+            *self._args,
+        ]
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Return the pending and firing alerts, with `labels`, `annotations` and `state` each."""
+        alerts: list[dict[str, Any]] | None = self.get("/api/v1/alerts").json()["data"]["alerts"]
+        return alerts or []
 
 
 class Alertmanager(Program):

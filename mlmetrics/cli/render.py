@@ -1,6 +1,7 @@
 """`mlmetrics render`: write the files that Prometheus, Grafana, Docker Compose and Kubernetes read."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -8,8 +9,10 @@ import click
 
 from mlmetrics.cli.options import attempt, config_option
 from mlmetrics.errors import ConfigurationError
+from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.loading import load
 from mlmetrics.monitoring.output import Change, has_rendered_header, plan, write
+from mlmetrics.monitoring.remote_write import write_address
 from mlmetrics.monitoring.targets import FOLDERS, TARGETS, Target, obsolete_files, project_files, target_files
 
 
@@ -31,6 +34,7 @@ from mlmetrics.monitoring.targets import FOLDERS, TARGETS, Target, obsolete_file
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 if a file is out of date.")
 @click.option("--tests", is_flag=True, help="Also write promtool's unit tests of the rules.")
 @click.option("--label", "labels", multiple=True, metavar="NAME=VALUE", help="A label for the Kubernetes resources.")
+@click.option("--remote-write", metavar="URL", help="Have Prometheus send every sample there, whatever the file says.")
 @click.option(
     "--time-scale", type=float, default=1.0, show_default=True, help="Multiply every window and wait, for rehearsals."
 )
@@ -42,15 +46,17 @@ def render(
     only_check: bool,
     tests: bool,
     labels: tuple[str, ...],
+    remote_write: str | None,
     time_scale: float,
 ) -> None:
     """Write rules, dashboards and the files that start the servers, from the configuration.
 
     If a YAML file is in the way that mlmetrics did not render, nothing is written.
     """
-    _refuse_useless_options(target, labels, time_scale, tests=tests)
+    _refuse_useless_options(target, labels, time_scale, remote_write, tests=tests)
     directory = output or Path("" if target == "all" else FOLDERS[target])
-    changes = attempt(lambda: _plan(config_path, target, directory, labels, time_scale, tests=tests))
+    config = attempt(lambda: _configured(config_path, time_scale, remote_write))
+    changes = attempt(lambda: _plan(config, target, directory, labels, tests=tests))
     pending = [change for change in changes if change.status != "unchanged"]
     if only_check:
         _report_stale(pending, directory)
@@ -62,10 +68,20 @@ def render(
     click.echo(f"{len(changes)} files, {len(pending)} changed")
 
 
-def _refuse_useless_options(target: str, labels: Sequence[str], time_scale: float, *, tests: bool) -> None:
+def _configured(config_path: Path, time_scale: float, remote_write: str | None) -> Config:
+    """Return the configuration with what the options change in it."""
+    config = load(config_path).scaled(time_scale)
+    return config if remote_write is None else replace(config, remote_write=write_address(remote_write))
+
+
+def _refuse_useless_options(
+    target: str, labels: Sequence[str], time_scale: float, remote_write: str | None, *, tests: bool
+) -> None:
     """Raise if an option would have no effect."""
     if labels and target not in ("kubernetes", "all"):
         raise click.UsageError("--label is for Kubernetes resources; expected --target kubernetes or all")
+    if remote_write is not None and target not in ("prometheus", "all"):
+        raise click.UsageError("--remote-write is for prometheus.yml; expected --target prometheus or all")
     if tests and (target not in ("prometheus", "all") or time_scale != 1):
         raise click.UsageError(
             "--tests is for rules in real time; expected --target prometheus or all, and no --time-scale"
@@ -73,15 +89,9 @@ def _refuse_useless_options(target: str, labels: Sequence[str], time_scale: floa
 
 
 def _plan(
-    config_path: Path,
-    target: Target | Literal["all"],
-    directory: Path,
-    labels: Sequence[str],
-    time_scale: float,
-    *,
-    tests: bool,
+    config: Config, target: Target | Literal["all"], directory: Path, labels: Sequence[str], *, tests: bool
 ) -> list[Change]:
-    config, pairs = load(config_path).scaled(time_scale), _pairs(labels)
+    pairs = _pairs(labels)
     if target == "all":
         files = project_files(config, TARGETS, labels=pairs, tests=tests)
         obsolete = [

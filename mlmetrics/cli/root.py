@@ -14,6 +14,7 @@ except ImportError:
 
 from mlmetrics.cli.check import check
 from mlmetrics.cli.init.command import init
+from mlmetrics.cli.plan import plan
 from mlmetrics.cli.render import render
 
 
@@ -29,6 +30,7 @@ def main() -> None:
 main.add_command(init)
 main.add_command(render)
 main.add_command(check)
+main.add_command(plan)
 
 if __name__ == "__main__":
     main()

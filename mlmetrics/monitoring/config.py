@@ -254,6 +254,7 @@ class Config:
     host_targets: tuple[str, ...]
     pushgateways: tuple[str, ...]
     alertmanagers: tuple[str, ...]
+    remote_write: str
     grouping: tuple[str, ...]
     external_labels: Mapping[str, str]
     rule_labels: Mapping[str, str]

@@ -27,6 +27,7 @@ from mlmetrics.monitoring.config import (
 )
 from mlmetrics.monitoring.durations import format_seconds
 from mlmetrics.monitoring.reading import Expects, KeyPath, Section, read, refusal
+from mlmetrics.monitoring.remote_write import RemoteWrite
 from mlmetrics.monitoring.rules.alerts import ALERTS, configured_alerts
 from mlmetrics.monitoring.rules.conditions import Drifted
 from mlmetrics.monitoring.rules.drift import DRIFT_HISTOGRAMS, least_samples
@@ -75,6 +76,7 @@ class _Document(Section):
     host: Targets = Field(default_factory=Targets, description="The node exporters to scrape.")
     pushgateway: Targets = Field(default_factory=Targets, description="The Pushgateways that batch jobs push to.")
     alertmanager: Targets = Field(default_factory=Targets, description="The Alertmanagers that Prometheus sends to.")
+    remote_write: RemoteWrite = Field(default_factory=RemoteWrite)
     notify: Receivers = Field(default_factory=Receivers)
     kubernetes: Kubernetes = Field(default_factory=Kubernetes)
     objective: Annotated[tuple[Objective, ...], Expects("[[objective]] sections")] = ()
@@ -169,6 +171,7 @@ def _config(document: dict[str, Any]) -> Config:
         host_targets=sections["host"].targets,
         pushgateways=sections["pushgateway"].targets,
         alertmanagers=sections["alertmanager"].targets,
+        remote_write=sections["remote_write"].url,
         kubernetes_labels=kubernetes.labels,
         kubernetes_namespace=kubernetes.namespace,
         receivers=sections["notify"],

@@ -76,7 +76,7 @@ class TestTargets:
         assert 0 == run("--tests")[0]
         assert (rules / "ServiceDown.test.yml").is_file()
         assert 0 == run()[0]
-        assert ["alerts.yml", "drift.yml"] == sorted(path.name for path in rules.iterdir())
+        assert ["alerts.yml", "drift.yml", "fleet.yml"] == sorted(path.name for path in rules.iterdir())
 
     def test_removes_what_is_no_longer_rendered(self, project: Path) -> None:
         """The rules of a removed objective are removed in both folders; the user's own rules are kept."""
@@ -88,7 +88,7 @@ class TestTargets:
         _, output = run()
         assert "removed prometheus/rules/objective-1-o.yml\n" in output
         assert "removed kubernetes/mlmetrics-objective-1-o.yaml\n" in output
-        assert ["alerts.yml", "drift.yml", "mine.yml"] == sorted(
+        assert ["alerts.yml", "drift.yml", "fleet.yml", "mine.yml"] == sorted(
             path.name for path in (project / "prometheus/rules").iterdir()
         )
 
@@ -130,6 +130,8 @@ class TestRefusals:
             (("--target", "compose", "--label", "a=b"), "expected --target kubernetes or all"),
             (("--target", "grafana", "--tests"), "expected --target prometheus or all"),
             (("--time-scale", "0.5", "--tests"), "no --time-scale"),
+            (("--remote-write", "victoria:8428"), "url = 'victoria:8428': expected an http(s) address"),
+            (("--target", "kubernetes", "--remote-write", "http://v/w"), "expected --target prometheus or all"),
             (("--target", "helm"), "'helm' is not one of"),
         ],
     )
@@ -159,3 +161,38 @@ class TestRefusals:
         code, output = run()
         assert 2 == code
         assert "mlmetrics.toml: cannot be read" in output
+
+
+class TestRemoteWrite:
+    """`--remote-write`, and the key of the configuration that says the same."""
+
+    URL = "http://victoria:8428/api/v1/write"
+
+    def document(self) -> dict[str, object]:
+        """Return what Prometheus reads."""
+        found: dict[str, object] = yaml.safe_load(Path("prometheus/prometheus.yml").read_text())
+        return found
+
+    def test_option(self, project: Path) -> None:
+        """Prometheus sends its samples to the address of the option, with a queue that is bounded."""
+        assert 0 == run("--target", "prometheus", "--remote-write", self.URL)[0]
+        queue = {"max_samples_per_send": 2000, "capacity": 10000, "max_shards": 30}
+        assert [{"url": self.URL, "queue_config": queue}] == self.document()["remote_write"]
+        assert 0 == run("--target", "prometheus")[0]
+        assert "remote_write" not in self.document()
+
+    def test_configuration(self, project: Path) -> None:
+        """The key of the file does the same, and the option wins over it."""
+        (project / "mlmetrics.toml").write_text(f'{ONE_SERVICE}[remote_write]\nurl = "{self.URL}"\n')
+        assert 0 == run()[0]
+        assert f"url: {self.URL}\n" in (project / "prometheus/prometheus.yml").read_text()
+        assert 0 == run("--remote-write", "https://other/write")[0]
+        assert "url: https://other/write\n" in (project / "prometheus/prometheus.yml").read_text()
+
+    def test_members_of_a_pair_read_one_file(self, project: Path) -> None:
+        """No label tells a member of the pair from the other: their samples are of the same series."""
+        (project / "mlmetrics.toml").write_text('[project]\nexternal_labels = { cluster = "eu" }\n' + ONE_SERVICE)
+        assert 0 == run("--remote-write", self.URL)[0]
+        general = self.document()["global"]
+        assert isinstance(general, dict)
+        assert {"cluster": "eu"} == general["external_labels"]

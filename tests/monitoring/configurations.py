@@ -40,6 +40,9 @@ targets = ["pushgateway:9091"]
 [alertmanager]
 targets = ["alertmanager:9093"]
 
+[remote_write]
+url = "http://victoria:8428/api/v1/write"
+
 [notify]
 page = "http://pager.example.org/hook"
 ticket = "http://tickets.example.org/hook"

@@ -125,7 +125,8 @@ def _annotations(queries: Queries) -> list[dashboard.AnnotationQuery]:
     started = queries.select("process_start_time_seconds")
     return [
         _annotation("Firing alerts", "red", queries.firing()),
-        _annotation("Restarts", "blue", f"changes({started}[{WINDOW}]) > 0"),
+        # Not changes(): VictoriaMetrics counts that a series begins for a change of it.
+        _annotation("Restarts", "blue", f"max_over_time({started}[{WINDOW}]) > min_over_time({started}[{WINDOW}])"),
     ]
 
 

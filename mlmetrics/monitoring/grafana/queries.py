@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from mlmetrics.catalog import METRICS
 from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.rules.fleet import Total
 from mlmetrics.monitoring.rules.indicators import Indicator, failed_calls
 from mlmetrics.monitoring.rules.promql import job_matcher, quote, selector, sum_by
 
@@ -75,6 +76,11 @@ class Queries:
         """Return the selector of a recorded metric, which has a label `service` and no labels of a target."""
         grouping = [matches_variable(label) for label in self.config.grouping]
         return selector(name, *grouping, matches_variable("service"), *matchers)
+
+    def total(self, total: Total) -> str:
+        """Return what a rule recorded of all instances of a job."""
+        labels = (*self.config.grouping, "job")
+        return selector(total.name, *(matches_variable(label) for label in labels))
 
     def firing(self, *matchers: str) -> str:
         """Return the alerts that fire for the selected services, and for hosts, which have no service."""

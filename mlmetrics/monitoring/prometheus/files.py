@@ -6,9 +6,11 @@ from mlmetrics.monitoring.prometheus.alertmanager import alertmanager_document
 from mlmetrics.monitoring.prometheus.scrape import prometheus_document
 from mlmetrics.monitoring.promtool.alerts import alert_test_files
 from mlmetrics.monitoring.promtool.drift import drift_test_files
+from mlmetrics.monitoring.promtool.fleet import fleet_test_files
 from mlmetrics.monitoring.promtool.slo import objective_test_files
 from mlmetrics.monitoring.rules.alerts import alert_group
 from mlmetrics.monitoring.rules.drift import DRIFT_HISTOGRAMS, WEEK_SECONDS, drift_group
+from mlmetrics.monitoring.rules.fleet import fleet_group
 from mlmetrics.monitoring.rules.model import Group
 from mlmetrics.monitoring.rules.slo import objective_file, objective_group
 from mlmetrics.monitoring.text import yaml_text
@@ -20,7 +22,7 @@ def rule_groups(config: Config) -> dict[str, tuple[Group, ...]]:
     """Return the groups of rules by the file that holds them."""
     drifts = tuple(_drift_group(config, alert) for alert in DRIFT_HISTOGRAMS if config.alerts[alert].enabled)
     objectives = {objective_file(config, each): (objective_group(config, each),) for each in config.objectives}
-    files = {"drift": drifts, **objectives, "alerts": (alert_group(config),)}
+    files = {"drift": drifts, **objectives, "fleet": (fleet_group(config),), "alerts": (alert_group(config),)}
     return {name: groups for name, groups in files.items() if any(group.rules for group in groups)}
 
 
@@ -52,6 +54,7 @@ def test_files(config: Config) -> dict[str, str]:
             f"time scale = {config.time_scale:g}: expected 1, for unit tests of rules are written in real time"
         )
     documents = alert_test_files(config) | drift_test_files(config) | objective_test_files(config)
+    documents |= fleet_test_files(config)
     return {f"rules/{name}": yaml_text(document) for name, document in documents.items()}
 
 

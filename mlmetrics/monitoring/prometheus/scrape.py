@@ -1,8 +1,9 @@
-"""`prometheus.yml`: the targets and how often they are scraped, the rule files, and the Alertmanagers."""
+"""`prometheus.yml`: the targets and how often they are scraped, the rule files, Alertmanagers and remote write."""
 
 from typing import Any
 
 from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.remote_write import remote_write_document
 
 INTERVAL_SECONDS = 15.0
 SERVICE_INTERVAL_SECONDS = 10.0
@@ -21,6 +22,8 @@ def prometheus_document(config: Config, rule_files: list[str]) -> dict[str, Any]
     document: dict[str, Any] = {"global": general, "rule_files": rule_files}
     if config.alertmanagers:
         document["alerting"] = {"alertmanagers": [{"static_configs": [{"targets": list(config.alertmanagers)}]}]}
+    if config.remote_write:
+        document["remote_write"] = remote_write_document(config.remote_write)
     return document | {"scrape_configs": _jobs(config)}
 
 

@@ -56,12 +56,12 @@ def _chi_squared(degrees: int) -> float:
 
 
 def _now(histogram: str, by: Sequence[str], window: str, bounds: Sequence[float]) -> Iterator[RecordingRule]:
-    samples = record_name(histogram, "samples")
-    yield RecordingRule(samples, sum_by(by, f"increase({histogram}_count[{window}])"), {"reference": NOW})
+    total = sum_by(by, f"increase({histogram}_count[{window}])")
+    yield RecordingRule(record_name(histogram, "samples"), total, {"reference": NOW})
     for upper in bounds:
         cumulated = sum_by(by, f"increase({selector(f'{histogram}_bucket', bound_matcher(upper))}[{window}])")
-        total = f"({selector(samples, f'reference={quote(NOW)}')} > 0)"
-        expression = f"{cumulated}\n  / ignoring (reference) {total}"
+        # Not what was recorded a moment ago: vmalert reads that one evaluation late, and shares would exceed 1.
+        expression = f"{cumulated}\n  / ({total} > 0)"
         yield RecordingRule(record_name(histogram, "cdf"), expression, {"bin": bound(upper), "reference": NOW})
 
 

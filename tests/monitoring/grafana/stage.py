@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,14 +23,16 @@ from mlmetrics.monitoring.prometheus.files import server_files
 from mlmetrics.monitoring.prometheus.scrape import prometheus_document
 from mlmetrics.monitoring.text import yaml_text
 from tests.monitoring.grafana import scripted
-from tests.monitoring.grafana.history import write_history
+from tests.monitoring.grafana.history import import_history, write_history
 from tests.programs import wait_until
-from tests.servers import NodeExporter, Prometheus, UvicornServer
+from tests.servers import NodeExporter, Prometheus, UvicornServer, VictoriaMetrics
 
 ROOT = Path(__file__).parents[3]
 TRAFFIC_SECONDS = 24.0
 RATE_SECONDS = 15
 REQUESTS_PER_SECOND = 20.0
+# Samples are looked for as soon as they have come, not half a minute later; a cache would hold answers of before.
+STORAGE = ("-search.latencyOffset=1s", "-search.disableCache", "-retentionPeriod=100y")
 
 
 class SeasonedPrometheus(Prometheus):
@@ -46,9 +48,15 @@ class SeasonedPrometheus(Prometheus):
 
 @dataclass(frozen=True)
 class Stage:
-    """A running Prometheus after the traffic, and what was sent to the scripted service and when."""
+    """A running Prometheus after the traffic, and what was sent to the scripted service and when.
+
+    `storage` has all that Prometheus has, what its rules record included; `scraped` has what was scraped alone.
+    """
 
     prometheus: Prometheus
+    storage: VictoriaMetrics
+    scraped: VictoriaMetrics
+    rules: Mapping[str, str]
     config: Config
     end: float
     sent: Sequence[tuple[float, int]]
@@ -68,32 +76,45 @@ def staged(folder: Path, seconds: float = TRAFFIC_SECONDS) -> Iterator[Stage]:
             processes.start_service(service)
         server = started.enter_context(UvicornServer("tests.monitoring.grafana.scripted:app", ready_path="/metrics"))
         node = started.enter_context(NodeExporter())
-        config = configured(server.port, node.port)
+        storage, scraped = (started.enter_context(VictoriaMetrics(STORAGE)) for _ in range(2))
+        config = configured(server.port, node.port, storage)
         processes.wait_ready()
-        seasoned = SeasonedPrometheus(*_files(config))
+        text, rules = _files(config, scraped)
+        seasoned = SeasonedPrometheus(text, rules)
         seasoned.instance = f"127.0.0.1:{server.port}"
         prometheus = started.enter_context(seasoned)
+        for each in (storage, scraped):
+            import_history(seasoned.directory, each.url)
         prometheus.wait_for(f"count(up == 1) == {len(config.services) + 1}")
         sent, end = _send(server.url, seconds)
         prometheus.wait_for(f"min(timestamp(fastapi_requests_in_progress)) > {end}")
-        yield Stage(prometheus, config, end, sent)
+        yield Stage(prometheus, storage, scraped, rules, config, end, sent)
 
 
-def configured(scripted_port: int, node_port: int) -> Config:
-    """Return the committed configuration with the running targets, and the scripted service."""
+def configured(scripted_port: int, node_port: int, storage: VictoriaMetrics) -> Config:
+    """Return the committed configuration with the targets that are there, and the scripted service."""
     config = load(ROOT / "mlmetrics.toml")
     ports = {service.name: service.port for service in SERVICES} | {scripted.NAME: scripted_port}
     services = tuple(Service(name=name, targets=(f"127.0.0.1:{port}",)) for name, port in ports.items())
-    return replace(config, services=services, host_targets=(f"127.0.0.1:{node_port}",), alertmanagers=())
+    node, address = f"127.0.0.1:{node_port}", _write_address(storage)
+    return replace(config, services=services, host_targets=(node,), alertmanagers=(), remote_write=address)
 
 
-def _files(config: Config) -> tuple[str, dict[str, str]]:
-    """Return the shipped rules, and the shipped configuration at one second's interval."""
+def _write_address(storage: VictoriaMetrics) -> str:
+    return f"{storage.url}/api/v1/write"
+
+
+def _files(config: Config, scraped: VictoriaMetrics) -> tuple[str, dict[str, str]]:
+    """Return the shipped configuration at one second's interval, and the shipped rules."""
     rules = {name: text for name, text in server_files(config).items() if name.startswith("rules/")}
     document = prometheus_document(config, sorted(rules))
     document["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     for job in document["scrape_configs"]:
         job.pop("scrape_interval", None)
+    drop = {"source_labels": ["__name__"], "regex": "mlmetrics:.+|ALERTS.*", "action": "drop"}
+    document["remote_write"].append({"url": _write_address(scraped), "write_relabel_configs": [drop]})
+    for each in document["remote_write"]:
+        each["queue_config"] = {"batch_send_deadline": "500ms"}
     return yaml_text(document), rules
 
 

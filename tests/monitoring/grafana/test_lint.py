@@ -44,6 +44,7 @@ OTHERS = {
 WITHOUT_TARGET = {
     "ALERTS": "an alert of a service names no target",
     "mlmetrics:": "what rules record is of a service, over all its targets",
+    "job": "what rules record of a job is of all its instances",
     "node_": "a host is no instance of a service; its job is fixed",
 }
 
@@ -239,6 +240,7 @@ def known_labels() -> dict[str, set[str]]:
     for groups in rule_groups(CONFIG).values():
         for rule in (rule for group in groups for rule in group.rules if isinstance(rule, RecordingRule)):
             known.setdefault(rule.name, {"service", "parser", "doc_type", "matcher", "objective"}).update(rule.labels)
+            known[rule.name] |= listed_labels(rule.expression)
     return known | OTHERS
 
 

@@ -10,6 +10,7 @@ from mlmetrics.monitoring.grafana.layout import Row, board
 from mlmetrics.monitoring.grafana.panels import Panel, Query, above, share_above
 from mlmetrics.monitoring.grafana.queries import WINDOW, Queries
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
+from mlmetrics.monitoring.rules.fleet import ANSWERING, LOST, OVERFLOWS, VERSIONS
 from mlmetrics.monitoring.rules.indicators import busy_host
 from mlmetrics.monitoring.rules.promql import selector
 
@@ -37,9 +38,9 @@ def _instances(config: Config, queries: Queries) -> tuple[Panel, ...]:
     return (
         panels.timeseries(
             "Instances that answer",
-            "Instances whose last scrape worked, by service.",
+            "Instances whose last scrape worked, by service; of all instances.",
             panels.COUNT,
-            Query(f"sum by (job) ({queries.select('up')})", "{{job}}"),
+            Query(queries.total(ANSWERING), "{{job}}"),
         ),
         panels.table(
             "Instances that do not answer",
@@ -126,14 +127,14 @@ def _measuring(config: Config, queries: Queries) -> Iterator[Panel]:
         "Versions of mlmetrics",
         "Number of instances by version.",
         panels.COUNT,
-        f"count by (job, version) ({queries.select('mlmetrics_build_info')})",
+        queries.total(VERSIONS),
         width=6,
     )
     yield panels.timeseries(
         "Measurements lost",
         f"Measurements that could not be recorded each second, by place; runbook: {config.runbooks}/RecordingErrors.md",
         panels.PER_SECOND,
-        Query(queries.per_second(["job", "where"], "mlmetrics_recording_errors_total"), "{{where}} · {{job}}"),
+        Query(queries.total(LOST), "{{where}} · {{job}}"),
         empty="Every measurement was recorded",
         width=12,
     )
@@ -141,10 +142,7 @@ def _measuring(config: Config, queries: Queries) -> Iterator[Panel]:
         "Labels at their limit",
         f"Recordings each second whose label value became 'other'; runbook: {config.runbooks}/LabelOverflow.md",
         panels.PER_SECOND,
-        Query(
-            queries.per_second(["job", "metric", "label"], "mlmetrics_label_overflow_total"),
-            "{{label}} of {{metric}} · {{job}}",
-        ),
+        Query(queries.total(OVERFLOWS), "{{label}} of {{metric}} · {{job}}"),
         empty="No label has reached its limit",
         width=12,
     )

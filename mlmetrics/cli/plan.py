@@ -1,0 +1,123 @@
+"""`mlmetrics plan`: what a number of pods asks of a Prometheus, before there are so many."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from mlmetrics.cli.options import attempt, config_option
+from mlmetrics.monitoring.durations import format_seconds, parse_seconds
+from mlmetrics.monitoring.loading import load as load_configuration
+from mlmetrics.monitoring.prometheus.scrape import SERVICE_INTERVAL_SECONDS
+from mlmetrics.monitoring.sizing import (
+    LARGEST_MEASURED_SERIES,
+    SOURCES,
+    Load,
+    Plan,
+    Pod,
+    configured_pod,
+    exposed_by_pod,
+    plan_for,
+)
+
+_COLUMNS = ("pods", "series", "samples/s", "a day", "memory", "cores", "scrapes/s", "received/s", "")
+_UNITS = ("B", "kB", "MB", "GB", "TB", "PB")
+_THOUSAND = 1000
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+def _seconds(_context: click.Context, _parameter: click.Parameter, text: str) -> float:
+    try:
+        seconds = parse_seconds(text)
+    except ValueError:
+        seconds = 0.0
+    if not seconds:
+        message = f"{text!r}: expected a duration such as 10s or 1m"
+        raise click.BadParameter(message)
+    return seconds
+
+
+def _count(name: str, what: str) -> Callable[[_Command], _Command]:
+    return click.option(f"--{name}", type=click.IntRange(min=0), metavar="N", help=what)
+
+
+@click.command()
+@config_option
+@click.option("--pods", type=click.IntRange(min=1), metavar="N", help="Pods to scrape; else the file's targets.")
+@_count("routes", "Routes of a pod.  [default: 10]")
+@_count("models", "Models that a pod calls; as for the next two, else 1 if an objective of the file is about them.")
+@_count("doc-types", "Document types that a pod parses.")
+@_count("matchers", "Matchers of a pod.")
+@_count("file-types", "File types whose sizes a pod records.")
+@_count("error-types", "Error types of each model, document type and matcher.  [default: 2]")
+@click.option("--streams", is_flag=True, help="The models stream their answers.")
+@click.option("--usage", is_flag=True, help="Tokens and cost of the models are recorded.")
+@click.option("--batches", is_flag=True, help="Batch size and queue time of the models are recorded.")
+@click.option(
+    "--interval",
+    "interval_seconds",
+    default=format_seconds(SERVICE_INTERVAL_SECONDS),
+    show_default=True,
+    callback=_seconds,
+    metavar="DURATION",
+    help="The time between two scrapes of a pod.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print what programs can read.")
+@click.pass_context
+def plan(context: click.Context, /, *, config_path: Path, interval_seconds: float, as_json: bool, **given: Any) -> None:
+    """Tell the series, samples, bytes, memory and time that pods cost a Prometheus.
+
+    The configuration is optional; bucket bounds, targets and objectives are read from it.
+    """
+    pods, pod, bounds = given.pop("pods"), Pod(), None
+    if config_path.exists() or context.get_parameter_source("config_path") == click.core.ParameterSource.COMMANDLINE:
+        config = attempt(lambda: load_configuration(config_path))
+        pod, bounds = configured_pod(config), config.bounds
+        pods = pods or sum(len(service.targets) for service in config.services)
+    if not pods:
+        message = "give the number of pods with --pods, or a configuration whose targets are counted"
+        raise click.UsageError(message)
+    pod = replace(pod, **{name: value for name, value in given.items() if value is not None})
+    result = plan_for(exposed_by_pod(pod, bounds), pods, interval_seconds)
+    if as_json:
+        click.echo(json.dumps({**asdict(result), "sources": dict(SOURCES)}, indent=2))
+    else:
+        click.echo("\n".join(_lines(result)))
+
+
+def _lines(result: Plan) -> Iterator[str]:
+    compressed = _bytes(result.compressed_bytes)
+    yield f"One pod: {result.series_per_pod:,} series, scraped every {format_seconds(result.interval_seconds)}."
+    yield f"One scrape: {_bytes(result.page_bytes)}, {compressed} compressed, {result.scrape_seconds * 1000:.1f} ms."
+    yield ""
+    rows = [_COLUMNS, *(_row(each) for each in result.loads)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(_COLUMNS))]
+    yield from ("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    yield ""
+    yield from (f"{what}: {source}" for what, source in SOURCES.items())
+    yield f"extrapolated: beyond the {LARGEST_MEASURED_SERIES:,} series of the largest measured run"
+
+
+def _row(each: Load) -> tuple[str, ...]:
+    return (
+        f"{each.pods:,}",
+        f"{each.series:,}",
+        f"{each.samples_per_second:,.0f}",
+        _bytes(each.bytes_per_day),
+        _bytes(each.memory_bytes),
+        f"{each.cores:.2f}",
+        f"{each.scrapes_per_second:,.1f}",
+        _bytes(each.page_bytes_per_second),
+        "extrapolated" if each.extrapolated else "",
+    )
+
+
+def _bytes(size: float) -> str:
+    """Return a size with three digits and its unit."""
+    unit = 0
+    while size >= _THOUSAND and unit < len(_UNITS) - 1:
+        size, unit = size / _THOUSAND, unit + 1
+    return f"{size:.3g} {_UNITS[unit]}"

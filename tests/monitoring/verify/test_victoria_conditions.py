@@ -1,0 +1,127 @@
+"""The conditions of the alerts in VictoriaMetrics, on the scenarios that promtool proves in Prometheus.
+
+Each scenario has days of its own in one VictoriaMetrics. Drift is recorded by many rules first: vmalert evaluates those
+in `test_victoria`.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import httpx
+import promql_parser
+import pytest
+
+from mlmetrics.monitoring.promtool import test_cases
+from mlmetrics.monitoring.promtool.alerts import alert_cases, plan_of
+from mlmetrics.monitoring.rules.alerts import enabled_alerts
+from mlmetrics.monitoring.rules.conditions import Drifted
+from mlmetrics.monitoring.verify.prometheus_api import PrometheusAPI
+from tests.monitoring.configurations import CONFIGURATIONS
+from tests.servers import VictoriaMetrics
+
+DAY_SECONDS = 86_400
+BEGINNING = 1_700_000_000 // DAY_SECONDS * DAY_SECONDS
+CONFIG = CONFIGURATIONS["shipped"]
+Conditions = dict[int, tuple[dict[str, str], float]]
+# Where the steps of a process are younger than the window, its rate is divided by their age and not by the window.
+AGE_COUNTS = ("HighCPUUsage", "just above the threshold, then well")
+
+
+@dataclass(frozen=True)
+class Played:
+    """A scenario, and when it is played."""
+
+    alert: str
+    case: test_cases.TestCase
+    start: int
+    step_seconds: float
+
+    @property
+    def steps(self) -> int:
+        """How many steps it has."""
+        return max(map(len, self.case.series.values()))
+
+    def lines(self) -> Iterator[str]:
+        """Yield its samples as VictoriaMetrics imports them; a missing one has no mark there that a series ended."""
+        for name, values in self.case.series.items():
+            samples = {round(self._time(step) * 1000): value for step, value in enumerate(values) if value is not None}
+            line = {"metric": labels_of(name), "values": [*samples.values()], "timestamps": [*samples]}
+            yield json.dumps(line)
+
+    def _time(self, step: int) -> float:
+        return self.start + step * self.step_seconds
+
+    def holds(self, storage: VictoriaMetrics, expected: test_cases.ExpectedAlert) -> Conditions:
+        """Return the labels and the value by step where the condition holds in VictoriaMetrics."""
+        found: Conditions = {}
+        window = (self.start, self._time(self.steps - 1), self.step_seconds)
+        for series in PrometheusAPI(storage.url).query_range(expected.rule.expression, *window):
+            labels = {name: text for name, text in series["metric"].items() if name != "__name__"}
+            for time, text in series["values"]:
+                found[round((time - self.start) / self.step_seconds)] = labels, float(text)
+        return found
+
+    def expected(self, alert: test_cases.ExpectedAlert) -> Conditions:
+        """Return the same as promtool proves it for Prometheus."""
+        labels = {name: text for name, text in alert.labels.items() if text}
+        return {step: (labels, value) for step, value in enumerate(alert.values) if value is not None}
+
+    def unmarked_ends(self) -> set[int]:
+        """Return the steps at which a series has ended without a mark: VictoriaMetrics sees it for one step more."""
+        return {
+            step
+            for values in self.case.series.values()
+            for step in range(1, len(values))
+            if values[step] is None and values[step - 1] is not None
+        }
+
+
+def labels_of(series: str) -> dict[str, str]:
+    """Return the labels of a series in PromQL, its name among them."""
+    selector = promql_parser.parse(series)
+    assert isinstance(selector, promql_parser.VectorSelector)
+    matched = {matcher.name: matcher.value for matcher in selector.matchers.matchers if matcher.value}
+    return {"__name__": selector.name or "", **matched}
+
+
+def scenarios() -> Iterator[Played]:
+    """Yield every scenario, three days or more apart."""
+    start = BEGINNING
+    for alert in enabled_alerts(CONFIG):
+        if not isinstance(alert.condition, Drifted):
+            for case in alert_cases(CONFIG, alert):
+                played = Played(alert.name, case, start, plan_of(alert).step_seconds)
+                yield played
+                start += (int(played.steps * played.step_seconds) // DAY_SECONDS + 3) * DAY_SECONDS
+
+
+SCENARIOS = tuple(scenarios())
+
+
+@pytest.fixture(scope="module")
+def storage() -> Iterator[VictoriaMetrics]:
+    """Run a VictoriaMetrics that has all scenarios."""
+    with VictoriaMetrics(("-search.disableCache", "-retentionPeriod=100y")) as running:
+        body = "\n".join(line for scenario in SCENARIOS for line in scenario.lines())
+        httpx.post(f"{running.url}/api/v1/import", content=body, trust_env=False).raise_for_status()
+        running.get("/internal/force_flush")
+        yield running
+
+
+@pytest.mark.parametrize("alert", sorted({scenario.alert for scenario in SCENARIOS}))
+def test_holds_when_it_holds_in_prometheus(storage: VictoriaMetrics, alert: str) -> None:
+    """At every step of every scenario the condition holds, with the same labels and value, or does not hold."""
+    played = [(each, one) for each in SCENARIOS if each.alert == alert for one in each.case.expected]
+    assert played
+    for scenario, expected in played:
+        found, wanted = scenario.holds(storage, expected), scenario.expected(expected)
+        for step in scenario.unmarked_ends():
+            wanted.pop(step, None)
+        if (alert, scenario.case.name) == AGE_COUNTS and "process" in expected.rule.labels.values():
+            assert wanted.items() <= found.items()
+            continue
+        assert wanted.keys() == found.keys(), scenario.case.name
+        for step, (labels, value) in wanted.items():
+            assert labels == found[step][0], scenario.case.name
+            assert pytest.approx(value, rel=1e-6) == found[step][1], scenario.case.name

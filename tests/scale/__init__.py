@@ -1,0 +1,1 @@
+"""A fleet in small: simulated pods, and a Prometheus that scrapes them."""
