@@ -35,8 +35,7 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, text: str) ->
     except ValueError:
         seconds = 0.0
     if not seconds:
-        message = f"{text!r}: expected a duration such as 10s or 1m"
-        raise click.BadParameter(message)
+        raise click.BadParameter(f"{text!r}: expected a duration such as 10s or 1m")
     return seconds
 
 
@@ -78,8 +77,7 @@ def plan(context: click.Context, /, *, config_path: Path, interval_seconds: floa
         pod, bounds = configured_pod(config), config.bounds
         pods = pods or sum(len(service.targets) for service in config.services)
     if not pods:
-        message = "give the number of pods with --pods, or a configuration whose targets are counted"
-        raise click.UsageError(message)
+        raise click.UsageError("give the number of pods with --pods, or a configuration whose targets are counted")
     pod = replace(pod, **{name: value for name, value in given.items() if value is not None})
     result = plan_for(exposed_by_pod(pod, bounds), pods, interval_seconds)
     if as_json:

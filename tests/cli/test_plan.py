@@ -7,8 +7,12 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
+from mlmetrics.catalog import RECORDING_PLACES
 from mlmetrics.cli.root import main
 from tests.monitoring.configurations import CLUSTERS
+
+SERIES = 1924 + len(RECORDING_PLACES)
+"""The series of a pod with 40 models and 25 routes; each place of recording errors has one."""
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +46,7 @@ class TestPlan:
         rows = [line.split() for line in output.splitlines()]
         header = next(index for index, row in enumerate(rows) if row[:2] == ["pods", "series"])
         assert ["10", "200", "1,000", "100,000"] == [row[0] for row in rows[header + 1 : header + 5]]
-        assert "391,000" == rows[header + 2][1]
+        assert f"{200 * SERIES:,}" == rows[header + 2][1]
         assert "extrapolated" == rows[header + 4][-1]
         assert "extrapolated" not in rows[header + 2]
         assert "bytes a sample" in output
@@ -50,9 +54,9 @@ class TestPlan:
     def test_json(self) -> None:
         """Programs get the same, in plain units."""
         found = told("--pods", "200", "--models", "40", "--routes", "25", "--interval", "20s")
-        assert 1955 == found["series_per_pod"]
+        assert SERIES == found["series_per_pod"]
         load = next(each for each in found["loads"] if each["pods"] == 200)
-        assert (391_000, 19_550.0) == (load["series"], load["samples_per_second"])
+        assert (200 * SERIES, 10.0 * SERIES) == (load["series"], load["samples_per_second"])
 
     def test_more_work_makes_more_series(self) -> None:
         """Each option adds what its metrics have."""
