@@ -13,7 +13,7 @@ from mlmetrics.cli.root import main
 SCREEN_LINES, SCREEN_COLUMNS = 24, 80
 
 
-@pytest.mark.parametrize("command", ["", "init", "render", "check"])
+@pytest.mark.parametrize("command", ["", "init", "render", "check", "run"])
 def test_help_fits_a_screen(command: str) -> None:
     """Help is read without scrolling."""
     done = CliRunner().invoke(main, [*command.split(), "--help"], terminal_width=SCREEN_COLUMNS)
