@@ -1,0 +1,152 @@
+"""What stands in the directory that the workers share: how files are named, whose they are, and who is alive.
+
+A file of a worker has the worker's pid and start time in its name, since pids are used again, and a
+tag of its service, so that services which share a directory by mistake stay apart. Other files, such
+as those of the user's own metrics, have other names and are never touched.
+"""
+
+import fcntl
+import hashlib
+import os
+import re
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Literal, NamedTuple, get_args
+
+Kind = Literal["counter", "histogram", "gauge_livesum", "gauge_mostrecent"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+EXEMPLARS = "exemplars"
+PARTIAL = ".tmp"
+UNREADABLE = ".unreadable"
+
+_NAME = re.compile(
+    rf"({'|'.join(KINDS)}|{EXEMPLARS})_(\d+)-(\d+)-([0-9a-f]{{8}})(?:-\d+)?-ml\.(?:db|bin)({re.escape(PARTIAL)})?"
+)
+_PROC = "/proc"
+_DEAD_STATES = "ZXx"
+_START_FIELD = 19  # counted from the state, which follows the program's name in brackets
+
+_forking = threading.RLock()
+if hasattr(os, "register_at_fork"):
+    # A child has what its parent has open, and with it the file locks that the parent holds.
+    os.register_at_fork(before=_forking.acquire, after_in_parent=_forking.release, after_in_child=_forking.release)
+
+
+class File(NamedTuple):
+    """A file of a worker."""
+
+    name: str
+    kind: str
+    pid: int
+    start: int
+    partial: bool
+
+
+def tag_of(service: str) -> str:
+    """What stands for the service in names of files, which may not hold everything that a service's name may."""
+    return hashlib.sha256(service.encode("utf-8", "surrogatepass")).hexdigest()[:8]
+
+
+def file_name(kind: str, pid: int, start: int, tag: str, number: int = 1) -> str:
+    """The name of a worker's file; the number tells apart several of one process."""
+    return f"{kind}_{pid}-{start}-{tag}{f'-{number}' if number > 1 else ''}-ml.{_ending(kind)}"
+
+
+def dead_name(kind: str, tag: str) -> str:
+    """The name of the file in which the numbers of all dead workers are added up."""
+    return f"{kind}_dead-{tag}-ml.{_ending(kind)}"
+
+
+def _ending(kind: str) -> str:
+    """The client reads every file that ends in `.db`."""
+    return "bin" if kind == EXEMPLARS else "db"
+
+
+def files_of(names: Iterable[str], tag: str) -> list[File]:
+    """The files of a service's workers, dead ones included, among the names of all that the directory holds."""
+    matches = map(_NAME.fullmatch, names)
+    return [
+        File(match[0], match[1], int(match[2]), int(match[3]), bool(match[5]))
+        for match in matches
+        if match and match[4] == tag
+    ]
+
+
+def set_aside(path: str) -> None:
+    """Give what cannot be read a name under which nobody reads it, neither we nor the client."""
+    os.replace(path, path + UNREADABLE)
+
+
+def aside(names: Iterable[str], tag: str) -> list[str]:
+    """The files of a service that were set aside."""
+    return [name for name in names if name.endswith(f"-{tag}-ml.db{UNREADABLE}")]
+
+
+def start_of(pid: int) -> int | None:
+    """When a process started, in ticks since the machine did; None if there is none that runs.
+
+    Without /proc it is 0 for every process that runs, so that a pid which is used again is not noticed.
+    """
+    if not os.path.isdir(f"{_PROC}/self"):
+        return 0 if _signalled(pid) else None
+    try:
+        with open(f"{_PROC}/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0].decode() in _DEAD_STATES else int(fields[_START_FIELD])
+
+
+def _signalled(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def is_alive(pid: int, start: int) -> bool:
+    """Whether the worker with this pid that started then still runs, as far as this process can see."""
+    return start_of(pid) == start
+
+
+def is_held(path: str) -> bool:
+    """Whether a process has this file of its own open, even one that is not seen here, as in another container.
+
+    A worker keeps a lock on each file that it writes, and the lock ends with it.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(descriptor)
+    return False
+
+
+@contextmanager
+def locked(path: str, *, wait: bool) -> Iterator[bool]:
+    """Hold a file lock between processes; says whether it could be had. No fork happens while it is held."""
+    with _forking:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            yield _lock(descriptor, wait=wait)
+        finally:
+            os.close(descriptor)
+
+
+def _lock(descriptor: int, *, wait: bool) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True

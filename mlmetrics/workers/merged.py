@@ -1,0 +1,121 @@
+"""The file in which the numbers of a service's dead workers are added up, one for each kind.
+
+It has the client's format. Behind the bytes in use it lists the files that it includes, as long as
+these may still stand beside it: whoever reads both leaves the listed ones out. It is made anew under
+another name and renamed, and never changes except that its list is cleared in place.
+"""
+
+import json
+import os
+import struct
+from collections.abc import Iterable
+from contextlib import suppress
+from mmap import mmap
+
+from mlmetrics.interruption import interrupted
+from mlmetrics.workers.directory import PARTIAL
+from mlmetrics.workers.records import (
+    HEADER_BYTES,
+    MOST_BYTES,
+    Data,
+    UnreadableError,
+    header,
+    record,
+    records,
+    used_bytes,
+)
+
+_LENGTH = struct.Struct("q")
+_PAIR = struct.Struct("dd")
+
+
+class Sums:
+    """The value and the timestamp of each key: values of one key are added, or the newest is kept."""
+
+    def __init__(self, *, newest: bool) -> None:
+        self.pairs: dict[bytes, tuple[float, float]] = {}
+        self._newest = newest
+
+    def add(self, data: Data) -> None:
+        """Add a file; nothing of it if it cannot be read.
+
+        Raises:
+            UnreadableError: it is not one of ours.
+        """
+        pairs = self.pairs
+        for key, place in list(records(data, HEADER_BYTES, used_bytes(data))):
+            value, timestamp = _PAIR.unpack_from(data, place * 8)
+            before, then = pairs.get(key, (0.0, 0.0))
+            if not self._newest:
+                pairs[key] = before + value, 0.0
+            elif key not in pairs or timestamp >= then:
+                pairs[key] = value, timestamp
+
+
+def contents(path: str) -> bytes | None:
+    """A file; None if there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+def included(data: Data) -> list[str]:
+    """The names of the files that a merged file includes and that may still exist.
+
+    Raises:
+        UnreadableError: it is not one of ours.
+    """
+    start = used_bytes(data)
+    if len(data) < start + _LENGTH.size:
+        raise UnreadableError("it has no list of what it includes")
+    (length,) = _LENGTH.unpack_from(data, start)
+    text = bytes(data[start + _LENGTH.size : start + _LENGTH.size + max(0, length)])
+    try:
+        names = json.loads(text) if length else []
+    except ValueError as error:
+        if interrupted(error):
+            raise
+        raise UnreadableError("the list of what it includes is cut off") from error
+    return [str(name) for name in names]
+
+
+def replace(path: str, sums: Sums, names: Iterable[str]) -> None:
+    """Put a new merged file in the place of the last one: from the rename on, it includes these files.
+
+    Raises:
+        OSError: there is no room, or no right to write.
+    """
+    body = b"".join(record(key, *pair) for key, pair in sums.pairs.items())
+    used = HEADER_BYTES + len(body)
+    if used > MOST_BYTES:
+        raise OSError(f"{path} would have {used} bytes")
+    text = json.dumps(list(names)).encode()
+    put(path, header(used) + body + _LENGTH.pack(len(text)) + text)
+
+
+def clear(path: str) -> None:
+    """Forget what the file lists, after the listed files have gone, by one aligned store."""
+    with open(path, "r+b") as file, mmap(file.fileno(), 0) as memory:
+        used = used_bytes(memory)
+        with memoryview(memory) as every, every[used : used + _LENGTH.size].cast("q") as length:
+            length[0] = 0
+
+
+def put(path: str, data: bytes) -> None:
+    """Write a file under another name and rename it, so that it is there as a whole or not at all.
+
+    A process that was forked in here, by a signal handler, leaves it to its parent.
+    """
+    pid = os.getpid()
+    try:
+        with open(path + PARTIAL, "wb") as file:
+            file.write(data)
+    except OSError:
+        with suppress(FileNotFoundError):
+            os.unlink(path + PARTIAL)
+        raise
+    if os.getpid() != pid:
+        raise OSError(f"{path} is written by the parent of this process")
+    os.replace(path + PARTIAL, path)
