@@ -30,7 +30,7 @@ RECORDING_PLACES = (
     *("first_chunk", "fold"),
     *("label.doc_type", "label.error_type", "label.file_type", "label.matcher", "label.model", "label.operation"),
     *("label.parser", "label.route", "label.service", "label.status", "label.version"),
-    *("log", "queued", "request", "result", "score", "size", "success", "tokens", "usage"),
+    *("log", "queued", "request", "result", "score", "size", "success", "tokens", "usage", "workers"),
 )
 """Every value of `where` in `mlmetrics_recording_errors_total`; its series exists at 0 before its first error."""
 

@@ -12,8 +12,10 @@ from mlmetrics.http.exchange import FAILED, RECORDED_BY, REDIRECTS, Exchange
 from mlmetrics.http.routes import Routes, path_within
 from mlmetrics.http.series import METHODS, UNMATCHED, Method, RouteSeries, requests_of
 from mlmetrics.interruption import interrupted
+from mlmetrics.recording.cells import in_files
 from mlmetrics.recording.collector import default_store, store_for
 from mlmetrics.recording.labels import declared_problem, shown
+from mlmetrics.workers.detection import warn_about_workers
 
 
 class PrometheusMiddleware:
@@ -76,6 +78,8 @@ class PrometheusMiddleware:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a request; WebSockets and lifespan messages are passed on unchanged."""
         if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                self._heed_workers()
             await self.app(scope, receive, send)
             return
         exchange = self._begin(scope, receive, send)
@@ -115,6 +119,9 @@ class PrometheusMiddleware:
         method.begin(None)
         return exchange
 
+    def _heed_workers(self) -> None:
+        warn_about_workers(self.store, merged=in_files())
+
     def _method(self, name: str) -> Method:
         series = self.requests.method(name)
         method = Method(name if name in METHODS else "OTHER", series)
@@ -130,6 +137,7 @@ class PrometheusMiddleware:
 
     def _open(self, scope: Any) -> None:
         """Read the routes of the wrapped application; if it shows none, those of the application in the scope."""
+        self._heed_workers()
         self._routes = Routes(self.app if level_beneath(self.app) is not None else scope.get("app"))
         self._declare(self._routes)
 

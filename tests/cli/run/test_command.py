@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -116,6 +117,12 @@ class TestDirectory:
         assert path in done.stderr
         assert said in done.stderr
 
+    def test_without_room(self, place: Path) -> None:
+        """A file system without room is found before the start: here each file may have no bytes."""
+        command = f"ulimit -f 0; {shlex.join([*RUN, '--directory', str(place), 'true'])}"
+        done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)  # noqa: S607 (a shell)
+        assert (2, True) == (done.returncode, f"cannot write in the directory {place}" in done.stderr)
+
     def test_given_twice(self, place: Path) -> None:
         """The variable and the option together are refused."""
         done = run("--directory", place, *python(SHOW), env={VARIABLE: str(place)})
@@ -221,6 +228,12 @@ class TestSignals:
             os.kill(pid, signal.SIGUSR1)
             assert 1 == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
+    def test_are_as_without_us(self) -> None:
+        """Those that Python or we ignore or block are neither ignored nor blocked in the server."""
+        command = ("grep", "-E", "Sig(Blk|Ign)", "/proc/self/status")
+        without = subprocess.run(command, capture_output=True, text=True, check=True)
+        assert without.stdout == run(*command).stdout
+
     def test_that_come_too_late_are_dropped(self) -> None:
         """One that comes after the server has ended does not end us before the directory is removed."""
         with holding_signals():
@@ -248,3 +261,14 @@ class TestWrapper:
         loaded = set(done.stdout.split())
         assert {"click", "mlmetrics"} <= loaded
         assert set() == loaded & {"grafana_foundation_sdk", "prometheus_client", "pydantic", "structlog", "yaml"}
+
+    def test_needs_no_more_of_the_extra_than_click(self, tmp_path: Path) -> None:
+        """Where only click is installed it runs, and the other commands say in one line what they need."""
+        for package in ("click", "mlmetrics"):
+            (tmp_path / package).symlink_to(Path(sys.modules[package].__file__ or "").parent)
+        bare = [sys.executable, "-S", "-m", "mlmetrics.cli"]
+        options = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": ""}, "capture_output": True, "text": True}
+        assert 3 == subprocess.run([*bare, "run", "sh", "-c", "exit 3"], check=False, **options).returncode  # type: ignore[call-overload]  # as they come
+        done = subprocess.run([*bare, "render"], check=False, **options)  # type: ignore[call-overload]  # as above
+        assert (1, 1) == (done.returncode, len(done.stderr.splitlines()))
+        assert "needs the extra `cli`" in done.stderr
