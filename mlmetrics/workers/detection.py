@@ -102,19 +102,10 @@ def _listening() -> set[int]:
     awaited = set()
     for descriptor, inode in _open_sockets("self"):
         with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as opened:
-            if not _has_peer(opened):
-                inodes[opened.getsockname()].add(inode)
-                if opened.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
-                    awaited.add(opened.getsockname())
+            inodes[opened.getsockname()].add(inode)
+            if opened.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                awaited.add(opened.getsockname())
     return set().union(*(inodes[address] for address in awaited))
-
-
-def _has_peer(opened: socket.socket) -> bool:
-    try:
-        opened.getpeername()
-    except OSError:
-        return False
-    return True
 
 
 def _sockets(pid: int) -> set[int]:
