@@ -14,6 +14,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple, get_args
 
+from mlmetrics.interruption import interrupted
+
 Kind = Literal["counter", "histogram", "gauge_livesum", "gauge_mostrecent"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 EXEMPLARS = "exemplars"
@@ -93,7 +95,9 @@ def start_of(pid: int) -> int | None:
     try:
         with open(f"{_PROC}/{pid}/stat", "rb") as file:
             fields = file.read().rpartition(b")")[2].split()
-    except OSError:
+    except OSError as error:
+        if interrupted(error):
+            raise
         return None
     return None if fields[0].decode() in _DEAD_STATES else int(fields[_START_FIELD])
 
@@ -120,17 +124,16 @@ def is_held(path: str) -> bool:
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
+    except FileNotFoundError:
         return False
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:  # a file system without locks
+        return not _lock(descriptor, wait=False)
+    except OSError as error:  # a file system without locks: pids must do
+        if interrupted(error):
+            raise
         return False
     finally:
         os.close(descriptor)
-    return False
 
 
 @contextmanager

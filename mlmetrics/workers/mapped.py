@@ -8,6 +8,7 @@ from contextlib import suppress
 from itertools import count
 from typing import TypeAlias
 
+from mlmetrics.interruption import interrupted
 from mlmetrics.workers.directory import PARTIAL, file_name
 from mlmetrics.workers.records import HEADER_BYTES, MOST_BYTES, PAIR_BYTES, header
 
@@ -44,6 +45,7 @@ class MappedFile:
         Raises:
             OSError: there is no such directory, no right to write or no room in it.
         """
+        self._descriptor = -1
         path, self._descriptor = _claim(directory, kind, pid, start, tag)
         try:
             self._begin()
@@ -51,18 +53,15 @@ class MappedFile:
         except BaseException:
             with suppress(FileNotFoundError):
                 os.unlink(path + PARTIAL)
-            os.close(self._descriptor)
+            self._close()
             raise
 
     def _begin(self) -> None:
         self.size = self.used = 0
+        _hold(self._descriptor)
         self._reserve(FIRST_BYTES)
         self.used = HEADER_BYTES
         self.memory[:HEADER_BYTES] = header(HEADER_BYTES)
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
-        except OSError:  # a file system without locks: pids must do
-            return
 
     def _reserve(self, size: int) -> None:
         """Make the file this long and map it anew; the old map stays valid for whoever still writes to it.
@@ -97,8 +96,15 @@ class MappedFile:
         memory = private_memory(self.size)
         view, used_word = doubles(memory), memoryview(memory)[:4].cast("i")
         self.memory, self.view, self._used_word = memory, view, used_word
+        self._close()
+
+    def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, -1
-        os.close(descriptor)
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def __del__(self) -> None:
+        self._close()
 
 
 def _claim(directory: str, kind: str, pid: int, start: int, tag: str) -> tuple[str, int]:
@@ -114,6 +120,15 @@ def _claim(directory: str, kind: str, pid: int, start: int, tag: str) -> tuple[s
         os.unlink(path + PARTIAL)
         os.close(descriptor)
     raise AssertionError("unreachable: there is always another number")
+
+
+def _hold(descriptor: int) -> None:
+    """Keep a lock on the file until this process ends, which processes see that do not see this one."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH)
+    except OSError as error:  # a file system without locks: pids must do
+        if interrupted(error):
+            raise
 
 
 def _allocate(descriptor: int, size: int, larger: int) -> None:

@@ -36,7 +36,6 @@ REAP_SECONDS = 5.0
 MOST_TRIES = 10
 """How often a read begins again. After that, the slots keep what the last one found, as a scrape must not hang."""
 _KINDS: dict[str, Kind] = {kind: kind for kind in KINDS}
-_NONE = exemplars.whole_file({})
 MOST_MAPS = 256
 """How many files stay mapped between reads, since each costs a descriptor."""
 
@@ -176,7 +175,8 @@ class Reader:
         names = [file.name for file in files if file.kind == EXEMPLARS and not file.partial]
         for name in (*names, dead_name(EXEMPLARS, self._tag)):
             try:
-                yield from [record.text for record in exemplars.records(merged.contents(self._path(name)) or _NONE)]
+                data = merged.contents(self._path(name))
+                yield from [] if data is None else [record.text for record in exemplars.records(data)]
             except (OSError, UnreadableError) as error:
                 if interrupted(error):
                     raise

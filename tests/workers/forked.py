@@ -1,0 +1,139 @@
+"""A program that forks while it records: `python -m tests.workers.forked SCENARIO DIRECTORY`.
+
+It prints what a reader should find, what it found, and what the workers reported.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+from mlmetrics.workers.mapped import MappedFile
+from tests.workers.shared import Failures, Totals, Worker, sample
+
+KEY = sample("calls_total", model="a")
+THREADS = 4
+CALLS = 20_000
+FORKS = 40
+
+
+def child_does(work: Callable[[], object]) -> int:
+    """Fork; the child does the work and ends, its files with it."""
+    child = os.fork()
+    if child == 0:
+        try:
+            work()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    return child
+
+
+def ended(child: int) -> None:
+    """Wait for a child, which must not have failed."""
+    _, status = os.waitpid(child, 0)
+    if status:
+        raise RuntimeError("the child has failed, see above")
+
+
+def in_a_call(worker: Worker) -> float:
+    """A call that begins before the fork and ends in both processes is counted by the parent; new ones by each."""
+    place = worker.place("counter", "calls_total", model="a")
+    views, generation = worker.files.views, worker.files.generation
+
+    def ends_and_calls() -> None:
+        views.counter[place] += 1000.0
+        if worker.files.generation != generation + 1 or worker.files.views is views:
+            raise AssertionError("the child has not noticed the fork")
+        worker.add("counter", "calls_total", 10.0, model="a")
+        ended(child_does(lambda: worker.add("counter", "calls_total", 100.0, model="a")))
+
+    ended(child_does(ends_and_calls))
+    views.counter[place] += 1.0
+    if worker.files.generation != generation or worker.files.views is not views:
+        raise AssertionError("the parent has lost its files")
+    return 111.0
+
+
+def under_threads(worker: Worker) -> float:
+    """Threads record and make series while another one forks."""
+
+    def record(thread: int) -> None:
+        for number in range(CALLS):
+            if number % 100 == 0:
+                worker.place("counter", "series_total", thread=str(thread), number=str(number))
+            worker.add("counter", "calls_total", model="a")
+
+    threads = [threading.Thread(target=record, args=(thread,)) for thread in range(THREADS)]
+    for thread in threads:
+        thread.start()
+    for _ in range(FORKS):
+        ended(child_does(lambda: worker.add("counter", "calls_total", model="a")))
+    for thread in threads:
+        thread.join()
+    return float(THREADS * CALLS + FORKS)
+
+
+def in_a_place(worker: Worker) -> float:
+    """A signal handler forks at each step of making a place; both processes go on from there."""
+    children: list[int] = []
+
+    def handler(_number: int, _frame: FrameType | None) -> None:
+        if child := os.fork():
+            children.append(child)
+        else:
+            sys.settrace(None)
+
+    signal.signal(signal.SIGUSR1, handler)
+    parent, steps = os.getpid(), 0
+    while len(children) == steps:
+        steps += 1
+        sys.settrace(_signal_at(steps))
+        place = worker.place("counter", "calls_total", model="a", step=str(steps))
+        sys.settrace(None)
+        if os.getpid() != parent:
+            worker.add("counter", "calls_total", model="a")
+            os._exit(0)
+        worker.files.views.counter[place] += 1.0
+    for child in children:
+        ended(child)
+    worker.add("counter", "calls_total", model="a")
+    return float(len(children) + 1)
+
+
+def _signal_at(left: int) -> Any:
+    """A trace function that sends a signal before the n-th line in which a record is appended."""
+
+    def trace(frame: FrameType, event: str, _argument: Any) -> Any:
+        nonlocal left
+        if event == "call" and frame.f_code is not MappedFile.append.__code__:
+            return trace if frame.f_code.co_name in ("place", "_place", "_value_of", "add") else None
+        if event == "line":
+            left -= 1
+            if left == 0:
+                signal.raise_signal(signal.SIGUSR1)
+        return trace
+
+    return trace
+
+
+def main() -> None:
+    """Run a scenario."""
+    scenarios = {"in_a_call": in_a_call, "under_threads": under_threads, "in_a_place": in_a_place}
+    worker = Worker(sys.argv[2])
+    expected = scenarios[sys.argv[1]](worker)
+    totals = Totals(sys.argv[2], reaps=False)
+    found, steps = totals.read(), 0.0
+    for (_, labels), value in found.items():
+        if "step" in dict(labels) and value != 1.0:
+            steps += value
+    failures: Failures = Failures([*worker.failures, *totals.failures])
+    print(json.dumps({"expected": [expected, 0.0], "found": [found[KEY], steps], "failures": failures}))  # noqa: T201 (read by the test)
+
+
+if __name__ == "__main__":
+    main()
