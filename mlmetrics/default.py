@@ -16,6 +16,7 @@ follow(lambda: _default.store)  # what names no registry, such as PrometheusMidd
 configure = _default.configure
 inference_timer = _default.inference_timer
 instrument = _default.instrument
+lifespan = _default.lifespan
 matching_timer = _default.matching_timer
 metrics_app = _default.metrics_app
 metrics_endpoint = _default.metrics_endpoint
@@ -45,6 +46,7 @@ __all__ = [
     "configure",
     "inference_timer",
     "instrument",
+    "lifespan",
     "matching_timer",
     "metrics_app",
     "metrics_endpoint",
