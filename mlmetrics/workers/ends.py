@@ -4,8 +4,6 @@ import os
 import re
 from contextlib import suppress
 
-from prometheus_client.multiprocess import mark_process_dead
-
 from mlmetrics.workers.directory import start_of
 from mlmetrics.workers.reaper import reap_all
 
@@ -22,6 +20,8 @@ def begin_worker() -> None:
 def end_worker(pid: int | None = None) -> None:
     """Have the client's live gauges no longer count a worker: this process, or one that has ended."""
     if directory := os.environ.get(VARIABLE):
+        from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 (not needed without a directory)
+
         with suppress(OSError):
             mark_process_dead(os.getpid() if pid is None else pid, directory)
         if pid is not None:
