@@ -1,6 +1,9 @@
 """Real servers with several workers: they are started, answer, and end as without us, and tell what is missing."""
 
+import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -62,3 +65,28 @@ class TestHangUp:
             program.process.send_signal(signal.SIGTTIN)
             program.workers = 3
             assert 3 == len(program.work()[1])
+
+
+def test_hooks_of_gunicorn(tmp_path: Path) -> None:
+    """Its configuration loads them: an earlier start's files go, and a dead worker leaves no live gauge."""
+    configuration = tmp_path / "gunicorn.conf.py"
+    configuration.write_text("from mlmetrics.workers.gunicorn import child_exit, on_starting\n")
+    stale = tmp_path / f"counter_{pid_of_nobody()}.db"
+    stale.touch()
+    env = {"GUNICORN_CMD_ARGS": f"--config {configuration}", "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    with WorkersServer("gunicorn", "alone", env=env) as program:
+        _, workers = program.work()
+        assert not stale.exists()
+        killed = min(workers)
+        live = tmp_path / f"gauge_livesum_{killed}.db"
+        live.touch()
+        os.kill(killed, signal.SIGKILL)
+        wait_until(lambda: not live.exists(), timeout=END_SECONDS, what=lambda: program.log)
+        assert killed not in program.work()[1]
+
+
+def pid_of_nobody() -> int:
+    """Return the pid of a process that has ended."""
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    return ended.pid
