@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,12 @@ signal.signal(signal.SIGUSR1, lambda *_: sys.exit(len(seen)))
 print("ready", flush=True)
 while True:
     signal.pause()
+"""
+ON_A_TERMINAL = """
+import fcntl, os, sys, termios
+
+fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+os.execv(sys.argv[1], sys.argv[1:])
 """
 OUTLIVES = "import sys; print('ready', flush=True); sys.stdin.read()"
 
@@ -216,17 +223,20 @@ class TestSignals:
 
     def test_of_a_terminal_come_once(self) -> None:
         """Ctrl-C reaches the server once: from the terminal, not from us as well."""
-        pid, terminal = pty.fork()
-        if pid == 0:
-            os.execv(RUN[0], [*RUN, *python(COUNTS_INTERRUPTIONS)])  # noqa: S606 (no shell is wanted)
-        with os.fdopen(terminal, "r+b", buffering=0) as keyboard:
-            lines = read_lines(keyboard.fileno())
-            assert "ready" == next(lines)
-            keyboard.write(b"\x03")
-            assert any("interrupted" in line for line in lines)
-            # Of several signals that wait, the one with the lowest number comes first, and this is not the lowest.
-            os.kill(pid, signal.SIGUSR1)
-            assert 1 == os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        keyboard, terminal = pty.openpty()
+        command = [sys.executable, "-c", ON_A_TERMINAL, *RUN, *python(COUNTS_INTERRUPTIONS)]
+        program = subprocess.Popen(command, stdin=terminal, stdout=terminal, stderr=terminal, start_new_session=True)
+        os.close(terminal)
+        lines = read_lines(keyboard)
+        assert "ready" == next(lines)
+        program.send_signal(signal.SIGSTOP)  # so that the server has seen it before we do
+        os.write(keyboard, b"\x03")
+        assert any("interrupted" in line for line in lines)
+        # Of several signals that wait, the one with the lowest number comes first, and this is not the lowest.
+        program.send_signal(signal.SIGUSR1)
+        program.send_signal(signal.SIGCONT)
+        assert 1 == program.wait()
+        os.close(keyboard)
 
     def test_are_as_without_us(self) -> None:
         """Those that Python or we ignore or block are neither ignored nor blocked in the server."""
@@ -265,7 +275,7 @@ class TestWrapper:
     def test_needs_no_more_of_the_extra_than_click(self, tmp_path: Path) -> None:
         """Where only click is installed it runs, and the other commands say in one line what they need."""
         for package in ("click", "mlmetrics"):
-            (tmp_path / package).symlink_to(Path(sys.modules[package].__file__ or "").parent)
+            (tmp_path / package).symlink_to(Path(import_module(package).__file__ or "").parent)
         bare = [sys.executable, "-S", "-m", "mlmetrics.cli"]
         options = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": ""}, "capture_output": True, "text": True}
         assert 3 == subprocess.run([*bare, "run", "sh", "-c", "exit 3"], check=False, **options).returncode  # type: ignore[call-overload]  # as they come
