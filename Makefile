@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 PYTHON := $(VENV)/bin/python
-SERVERS := prometheus prometheus-alertmanager prometheus-pushgateway prometheus-node-exporter victoria-metrics redis-server
+SERVERS := prometheus prometheus-alertmanager prometheus-pushgateway prometheus-node-exporter victoria-metrics redis-server wrk
 
 # On every core; tests of one group in one process, and the slow ones first, as tests/conftest.py has sorted them.
 PARALLEL := -n auto --dist loadgroup --no-loadscope-reorder
@@ -82,6 +82,11 @@ alerts: $(VENV)/.installed-test servers ## See every alert fire and resolve on r
 scale: $(VENV)/.installed-test servers ## Scrape 200 pods of 2,000 series, against the plan; a Prometheus gone for a minute
 	@OUTAGE_SECONDS=60 $(PYTHON) -m pytest tests/integration/test_prometheus_pair.py
 	@$(PYTHON) -m tests.scale.rehearsal --write $(ARGS)
+
+workers: $(VENV)/.installed-test ## Kill workers under load for a minute, then wrk for 30 s, and compare what is counted
+	@scripts/servers.sh wrk
+	@$(PYTHON) -m tests.workers.kills $(ARGS)
+	@$(PYTHON) -m tests.workers.load
 
 panels: $(VENV)/.installed-test ## Run every query of every panel on the Prometheus at URL=...
 	@$(PYTHON) -m mlmetrics.cli check --prometheus $(URL) --panels

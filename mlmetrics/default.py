@@ -18,6 +18,7 @@ batch_job = _default.batch_job
 configure = _default.configure
 inference_timer = _default.inference_timer
 instrument = _default.instrument
+lifespan = _default.lifespan
 matching_timer = _default.matching_timer
 metrics_app = _default.metrics_app
 metrics_endpoint = _default.metrics_endpoint
@@ -49,6 +50,7 @@ __all__ = [
     "configure",
     "inference_timer",
     "instrument",
+    "lifespan",
     "matching_timer",
     "metrics_app",
     "metrics_endpoint",

@@ -41,6 +41,16 @@ def logger() -> Any:
     return _structured if structlog.is_configured() else _standard
 
 
+def heard() -> bool:
+    """Whether the program has configured where events are written."""
+    place: logging.Logger | None = logging.getLogger(NAME)
+    handlers: list[logging.Handler] = []
+    while place is not None:
+        handlers += place.handlers
+        place = place.parent if place.propagate else None
+    return structlog.is_configured() or not all(isinstance(handler, logging.NullHandler) for handler in handlers)
+
+
 def call_failed(store: Failures, operation: str, labels: Mapping[str, str], error_type: str, seconds: float) -> None:
     """Log `inference.failed`, `parsing.failed` or `matching.failed`."""
     emit(store, "warning", f"{operation}.failed", {**labels, "error_type": error_type, "duration_seconds": seconds})

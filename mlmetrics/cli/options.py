@@ -6,16 +6,11 @@ from typing import TypeVar
 
 import click
 
+from mlmetrics.cli.errors import CommandError
 from mlmetrics.errors import MLMetricsError
 from mlmetrics.monitoring.loading import find_configuration
 
 _Result = TypeVar("_Result")
-
-
-class CommandError(click.ClickException):
-    """An error that is printed in one line, with exit code 2."""
-
-    exit_code = 2
 
 
 config_option = click.option(

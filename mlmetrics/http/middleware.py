@@ -15,6 +15,7 @@ from mlmetrics.http.series import METHODS, UNMATCHED, Method, RouteSeries
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.collector import default_store, store_for
 from mlmetrics.recording.labels import declared_problem, shown
+from mlmetrics.workers.detection import warn_about_workers
 
 
 class PrometheusMiddleware:
@@ -77,6 +78,8 @@ class PrometheusMiddleware:
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a request; WebSockets and lifespan messages are passed on unchanged."""
         if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                self._check_workers()
             await self.app(scope, receive, send)
             return
         exchange = self._begin(scope, receive, send)
@@ -116,6 +119,9 @@ class PrometheusMiddleware:
         method.begin(None)
         return exchange
 
+    def _check_workers(self) -> None:
+        warn_about_workers(self.store, merged=self.store.host is not None)
+
     def _method(self, name: str) -> Method:
         series = self.requests.method(name)
         method = Method(name if name in METHODS else "OTHER", series)
@@ -131,6 +137,7 @@ class PrometheusMiddleware:
 
     def _open(self, scope: Any) -> None:
         """Read the routes of the wrapped application; if it shows none, those of the application in the scope."""
+        self._check_workers()
         self._routes = Routes(self.app if level_beneath(self.app) is not None else scope.get("app"))
         self._declare(self._routes)
 

@@ -1,6 +1,7 @@
 """The ways to publish the metrics, as methods of a toolkit: a route, an application, a server."""
 
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -9,6 +10,7 @@ from mlmetrics.calls.recorder import Recorder
 from mlmetrics.http.endpoint import metrics_app, metrics_endpoint
 from mlmetrics.http.instrumentation import instrument
 from mlmetrics.http.server import MetricsServer
+from mlmetrics.workers.ends import begin_worker, end_worker
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -82,6 +84,28 @@ class Serving(Recorder):
         """
         name = service_name if service_name is not None else self.service
         instrument(app, name, path, self._opened(), skip_paths=skip_paths, request_id=request_id)
+
+    @asynccontextmanager
+    async def lifespan(self, app: Any = None) -> AsyncIterator[None]:  # noqa: ARG002 (a framework gives it)
+        """Have a worker take leave: for servers that do not tell when a worker ends, such as `uvicorn --workers`.
+
+        When it starts, the numbers of workers that have died are added up. When it ends, gauges of your own with a
+        `live` mode no longer count it. Without `PROMETHEUS_MULTIPROC_DIR` nothing is done.
+
+        Args:
+            app: the application, which a framework gives; it is not needed.
+
+        Example:
+            >>> @asynccontextmanager
+            ... async def lifespan(app):
+            ...     async with metrics.lifespan(app):
+            ...         yield  # between what you do yourself, before and after
+        """
+        begin_worker()
+        try:
+            yield
+        finally:
+            end_worker()
 
     def start_metrics_server(self, port: int, host: str = "127.0.0.1") -> MetricsServer:
         """Serve the metrics from a thread of a program without HTTP.

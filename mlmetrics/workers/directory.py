@@ -75,6 +75,11 @@ def files_of(names: Iterable[str], tag: str) -> list[File]:
     ]
 
 
+def tags_of(names: Iterable[str]) -> set[str]:
+    """The services whose workers have files, dead ones included."""
+    return {match[4] for match in map(_NAME.fullmatch, names) if match}
+
+
 def set_aside(path: str) -> None:
     """Give what cannot be read a name under which nobody reads it, neither we nor the client."""
     os.replace(path, path + UNREADABLE)

@@ -23,6 +23,7 @@ from mlmetrics.workers.directory import (
     locked,
     set_aside,
     tag_of,
+    tags_of,
 )
 from mlmetrics.workers.records import UnreadableError
 
@@ -36,7 +37,20 @@ def reap(directory: str, service: str) -> int:
     Does nothing while another process does it. What cannot be read is set aside, for whoever reads the
     directory to report; files for whose sum there is no room wait for the next time.
     """
-    tag = tag_of(service)
+    return _reap_alone(directory, tag_of(service))
+
+
+def reap_all(directory: str) -> int:
+    """The same for the workers of every service: a parent does not know how its workers call theirs."""
+    try:
+        return sum(_reap_alone(directory, tag) for tag in tags_of(os.listdir(directory)))
+    except OSError as error:
+        if interrupted(error):
+            raise
+        return 0
+
+
+def _reap_alone(directory: str, tag: str) -> int:
     try:
         with locked(os.path.join(directory, f"reaper-{tag}-ml.lock"), wait=False) as mine:
             return _reap(directory, tag) if mine else 0
