@@ -21,7 +21,7 @@ from mlmetrics.recording.folding import Foldable
 from mlmetrics.recording.host import Host, directory
 from mlmetrics.recording.labels import COMBINATION, OTHER, Limits, RawLabels, clean, cleaned, is_empty
 from mlmetrics.recording.placed import PlacedCounter, PlacedGauge, PlacedHistogram
-from mlmetrics.recording.series import BOUND, CounterSeries, GaugeSeries, HistogramSeries, NumberSeries
+from mlmetrics.recording.series import BOUND, CounterSeries, GaugeSeries, HistogramSeries, Lists, NumberSeries
 
 DEFAULT_SLOW_SECONDS = 30.0
 ERRORS = "mlmetrics_recording_errors_total"
@@ -168,6 +168,10 @@ class Store:
         """Fold every series; the caller has the turn."""
         self._fold(tuple(self._foldables))
 
+    def before_fork(self) -> None:
+        """Fold what waits; create nothing at 0, because the service may be named later; the caller has the turn."""
+        self._fold(tuple(each for each in self._foldables if isinstance(each, Lists) and any(each.lists)))
+
     def _fold(self, foldables: Iterable[Foldable]) -> None:
         self.check_tracing()
         for foldable in foldables:
@@ -180,9 +184,11 @@ class Store:
 
     def exposed_families(self) -> Sequence[Family]:
         """Return the families that have series, in the catalogue's order; with a host, those of all its processes."""
-        if self.host is not None:
-            return self.host.collect()
-        return [family for family in tuple(self.families.values()) if not family.empty]
+        return (
+            self.host.collect()
+            if self.host
+            else [family for family in tuple(self.families.values()) if not family.empty]
+        )
 
     def renew(self) -> None:
         """Start anew in a forked child: the calls in progress, and what stands in files, are the parent's."""

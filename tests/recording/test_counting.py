@@ -390,6 +390,17 @@ for _ in range(5000):
     function("m")
 check(5100, "child" if pid == 0 else "parent")
 """,
+    "before the service is named": """
+own = MLMetrics(registry=CollectorRegistry())
+recorded = own.track_inference(model="m")(lambda: None)
+pid = os.fork()
+own.configure(service="named")
+recorded()
+for family in own.registry.collect():
+    for sample in family.samples:
+        if sample.name == "ml_inference_total" and sample.labels["service"] != "named":
+            print(sample)
+""",
     "while another thread registers": """
 from mlmetrics.recording import collector
 held, done = threading.Event(), threading.Event()

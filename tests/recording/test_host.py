@@ -258,6 +258,18 @@ function("m")
 wait(in_child(work))
 check(1, outcome="success")
 """,
+    "a service may be named after a fork": """
+own = MLMetrics(registry=CollectorRegistry())
+recorded = own.track_inference(model="m")(lambda: None)
+def work():
+    own.configure(service="named")
+    recorded()
+    labels = [s.labels for family in own.registry.collect() for s in family.samples if s.name == "ml_inference_total"]
+    if {each["service"] for each in labels} != {"named"}:
+        print(labels, flush=True)
+        os._exit(1)
+wait(in_child(work))
+""",
     "buckets are refused after the first number": """
 from mlmetrics.errors import ConfigurationError
 function("m")
