@@ -127,7 +127,8 @@ def is_held(path: str) -> bool:
     except FileNotFoundError:
         return False
     try:
-        return not _lock(descriptor, wait=False)
+        # Shared, so that two who look at the same time do not take each other for the worker.
+        return not _lock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as error:  # a file system without locks: pids must do
         if interrupted(error):
             raise
@@ -142,14 +143,14 @@ def locked(path: str, *, wait: bool) -> Iterator[bool]:
     with _forking:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            yield _lock(descriptor, wait=wait)
+            yield _lock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         finally:
             os.close(descriptor)
 
 
-def _lock(descriptor: int, *, wait: bool) -> bool:
+def _lock(descriptor: int, operation: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(descriptor, operation)
     except BlockingIOError:
         return False
     return True

@@ -73,12 +73,11 @@ def included(data: Data) -> list[str]:
     (length,) = _LENGTH.unpack_from(data, start)
     text = bytes(data[start + _LENGTH.size : start + _LENGTH.size + max(0, length)])
     try:
-        names = json.loads(text) if length else []
-    except ValueError as error:
+        return [str(name) for name in json.loads(text)] if length else []
+    except (TypeError, ValueError) as error:
         if interrupted(error):
             raise
         raise UnreadableError("the list of what it includes is cut off") from error
-    return [str(name) for name in names]
 
 
 def replace(path: str, sums: Sums, names: Iterable[str]) -> None:

@@ -79,14 +79,16 @@ def under_threads(worker: Worker) -> float:
 
 
 def in_a_place(worker: Worker) -> float:
-    """A signal handler forks at each step of making a place; both processes go on from there."""
+    """A signal handler forks at each step of making a place; the parent goes on from there, and then the child."""
     children: list[int] = []
+    waits, goes = os.pipe()
 
     def handler(_number: int, _frame: FrameType | None) -> None:
         if child := os.fork():
             children.append(child)
         else:
             sys.settrace(None)
+            os.read(waits, 1)
 
     signal.signal(signal.SIGUSR1, handler)
     parent, steps = os.getpid(), 0
@@ -99,8 +101,9 @@ def in_a_place(worker: Worker) -> float:
             worker.add("counter", "calls_total", model="a")
             os._exit(0)
         worker.files.views.counter[place] += 1.0
-    for child in children:
-        ended(child)
+        if len(children) == steps:
+            os.write(goes, b"1")
+            ended(children[-1])
     worker.add("counter", "calls_total", model="a")
     return float(len(children) + 1)
 

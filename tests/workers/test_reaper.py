@@ -1,5 +1,6 @@
 """What becomes of the files of the dead: added up, removed, never in part, and nobody else's files."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from mlmetrics.workers import mapped
-from mlmetrics.workers.directory import is_alive, locked, start_of, tag_of
+from mlmetrics.workers.directory import is_alive, is_held, locked, start_of, tag_of
 from mlmetrics.workers.reaper import reap
 from tests.workers.shared import SERVICE, Totals, Worker, client_totals, dead_worker, sample
 
@@ -97,6 +98,18 @@ class TestReap:
     def test_missing(self, tmp_path: Path) -> None:
         """Without a directory there is nothing to reap."""
         assert 0 == reap(str(tmp_path / "missing"), SERVICE)
+
+
+def test_two_who_look(tmp_path: Path) -> None:
+    """Whoever looks whether a file is held does not seem to hold it."""
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        assert not is_held(str(path))
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert is_held(str(path))
+    assert not is_held(str(path))
+    assert not is_held(str(tmp_path / "missing"))
 
 
 class TestIsAlive:
