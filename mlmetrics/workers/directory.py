@@ -26,6 +26,7 @@ _NAME = re.compile(
     rf"({'|'.join(KINDS)}|{EXEMPLARS})_(\d+)-(\d+)-([0-9a-f]{{8}})(?:-\d+)?-ml\.(?:db|bin)({re.escape(PARTIAL)})?"
 )
 _PROC = "/proc"
+_MOST_OF_PROC_BYTES = 4096
 _DEAD_STATES = "ZXx"
 _START_FIELD = 19  # counted from the state, which follows the program's name in brackets
 
@@ -85,6 +86,16 @@ def aside(names: Iterable[str], tag: str) -> list[str]:
     return [name for name in names if name.endswith(f"-{tag}-ml.db{UNREADABLE}")]
 
 
+def contents(path: str, most: int | None = None) -> bytes:
+    """What a file holds, read from its beginning: a process that is forked meanwhile shares its position.
+
+    Raises:
+        OSError: there is no such file, or no right to read it.
+    """
+    with open(path, "rb", buffering=0) as file:
+        return os.pread(file.fileno(), os.fstat(file.fileno()).st_size if most is None else most, 0)
+
+
 def start_of(pid: int) -> int | None:
     """When a process started, in ticks since the machine did; None if there is none that runs.
 
@@ -93,8 +104,7 @@ def start_of(pid: int) -> int | None:
     if not os.path.isdir(f"{_PROC}/self"):
         return 0 if _signalled(pid) else None
     try:
-        with open(f"{_PROC}/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+        fields = contents(f"{_PROC}/{pid}/stat", _MOST_OF_PROC_BYTES).rpartition(b")")[2].split()
     except OSError as error:
         if interrupted(error):
             raise

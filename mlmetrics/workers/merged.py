@@ -52,15 +52,6 @@ class Sums:
                 pairs[key] = value, timestamp
 
 
-def contents(path: str) -> bytes | None:
-    """A file; None if there is none."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        return None
-
-
 def included(data: Data) -> list[str]:
     """The names of the files that a merged file includes and that may still exist.
 

@@ -19,6 +19,7 @@ from mlmetrics.workers.directory import (
     File,
     Kind,
     aside,
+    contents,
     dead_name,
     files_of,
     is_alive,
@@ -182,8 +183,9 @@ class Reader:
         names = [file.name for file in files if file.kind == EXEMPLARS and not file.partial]
         for name in (*names, dead_name(EXEMPLARS, self._tag)):
             try:
-                data = merged.contents(self._path(name))
-                yield from [] if data is None else [record.text for record in exemplars.records(data)]
+                yield from [record.text for record in exemplars.records(contents(self._path(name)))]
+            except FileNotFoundError:  # there is none of the dead, or it has been reaped meanwhile
+                continue
             except (OSError, UnreadableError) as error:
                 if interrupted(error):
                     raise

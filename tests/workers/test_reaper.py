@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mlmetrics.workers import mapped
+from mlmetrics.workers import mapped, merged
 from mlmetrics.workers.directory import is_alive, is_held, locked, start_of, tag_of
 from mlmetrics.workers.reaper import reap
 from tests.workers.shared import SERVICE, Totals, Worker, client_totals, dead_worker, sample
@@ -94,6 +94,14 @@ class TestReap:
         with locked(str(tmp_path / f"reaper-{tag_of(SERVICE)}-ml.lock"), wait=False):
             assert 0 == reap(str(tmp_path), SERVICE)
         assert 1 == reap(str(tmp_path), SERVICE)
+
+    def test_more_than_a_file_holds(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Sums that are more than the format can say stay where they are, and count."""
+        dead_worker(tmp_path, 3.0)
+        expected = Totals(tmp_path, reaps=False).read()
+        monkeypatch.setattr(merged, "MOST_BYTES", 64)
+        assert 0 == reap(str(tmp_path), SERVICE)
+        assert expected == Totals(tmp_path).read()
 
     def test_missing(self, tmp_path: Path) -> None:
         """Without a directory there is nothing to reap."""
