@@ -74,7 +74,7 @@ def _compact(directory: str, tag: str, kind: str, names: list[str]) -> None:
     sums = merged.Sums(newest=kind == "gauge_mostrecent")
     done = _included(sums, path)
     _remove(directory, done)
-    added = [name for name in names if name not in done and _added(sums, os.path.join(directory, name))]
+    added = [name for name in names if _added(sums, os.path.join(directory, name))]
     if added:
         merged.replace(path, sums, added)
         _remove(directory, added)

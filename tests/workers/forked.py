@@ -149,7 +149,7 @@ def beside_a_lock(worker: Worker) -> float:
 
     def locks() -> None:
         while not forked.is_set():
-            with locked(path, wait=True):
+            with locked(path, wait=False):
                 os.stat(path)
 
     def ends_last() -> None:

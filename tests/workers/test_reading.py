@@ -210,12 +210,13 @@ UNREADABLE: dict[str, Callable[[bytes], bytes]] = {
     "labels that are no texts": lambda data: _file(KEY.replace(b"{}", b'{"model": 1}')),
     "a key that ends late": lambda data: _file(KEY)[:8] + struct.pack("i", 10**6) + _file(KEY)[12:],
     "a key that ends before it begins": lambda data: _file(KEY)[:8] + struct.pack("i", -24) + _file(KEY)[12:],
+    "a good record and a bad one": lambda data: _file(KEY, KEY)[: -len(record(KEY))] + bytes(len(record(KEY))),
     "a key of no length": lambda data: _file(KEY)[:8] + struct.pack("i", 0) + _file(KEY)[12:],
 }
 
 
-def _file(key: bytes) -> bytes:
-    body = record(key, 1.0)
+def _file(*keys: bytes) -> bytes:
+    body = b"".join(record(key, 1.0) for key in keys)
     return struct.pack("i", 8 + len(body)) + VERSION + body
 
 

@@ -54,13 +54,24 @@ class TestReap:
         assert 1 << 17 > sum(path.stat().st_size for path in memory_path.iterdir())
 
     def test_again_and_again(self, tmp_path: Path) -> None:
-        """Reaping one after the other gives what reaping all at once does, and the list of the included stays short."""
+        """Reaping one after the other gives what reaping all at once does, and nothing stays listed."""
         for number in range(1, 6):
             dead_worker(tmp_path, float(number))
             assert 1 == reap(str(tmp_path), SERVICE)
             assert 0 == reap(str(tmp_path), SERVICE)
+            assert [[]] * 3 == [merged.included(path.read_bytes()) for path in tmp_path.glob("*_dead-*")]
         assert 15.0 == client_totals(tmp_path)[sample("calls_total", model="a")]
         assert 5.0 == client_totals(tmp_path)[sample("loaded", model="a")]
+
+    @pytest.mark.parametrize("timestamps", [(20.0, 10.0), (10.0, 20.0)])
+    def test_newest_of_the_dead(self, tmp_path: Path, timestamps: tuple[float, float]) -> None:
+        """Of the states of several dead workers, the one that was set last is kept, whoever is reaped first."""
+        for timestamp in timestamps:
+            dead = Worker(tmp_path, dead=True)
+            dead.set("loaded", timestamp * 2, timestamp)
+            del dead
+            reap(str(tmp_path), SERVICE)
+        assert {sample("loaded"): 40.0} == client_totals(tmp_path)
 
     def test_leaves_the_living(self, tmp_path: Path) -> None:
         """Files of this process, and of one that is not seen here and holds them, stay."""
