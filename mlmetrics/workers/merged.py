@@ -94,11 +94,7 @@ def clear(path: str) -> None:
 
 
 def put(path: str, data: bytes) -> None:
-    """Write a file under another name and rename it, so that it is there as a whole or not at all.
-
-    A process that was forked in here, by a signal handler, leaves it to its parent.
-    """
-    pid = os.getpid()
+    """Write a file under another name and rename it, so that it is there as a whole or not at all."""
     try:
         with open(path + PARTIAL, "wb") as file:
             file.write(data)
@@ -106,6 +102,4 @@ def put(path: str, data: bytes) -> None:
         with suppress(FileNotFoundError):
             os.unlink(path + PARTIAL)
         raise
-    if os.getpid() != pid:
-        raise OSError(f"{path} is written by the parent of this process")
     os.replace(path + PARTIAL, path)

@@ -70,11 +70,14 @@ def _worker(file: File) -> tuple[int, int]:
 
 def _compact(directory: str, tag: str, kind: str, names: list[str]) -> None:
     """Add these files to the merged one of their kind."""
+    pid = os.getpid()
     path = os.path.join(directory, dead_name(kind, tag))
     sums = merged.Sums(newest=kind == "gauge_mostrecent")
     done = _included(sums, path)
     _remove(directory, done)
     added = [name for name in names if _added(sums, os.path.join(directory, name))]
+    if os.getpid() != pid:  # a signal handler has forked, and the parent may have removed what was to be added
+        return
     if added:
         merged.replace(path, sums, added)
         _remove(directory, added)

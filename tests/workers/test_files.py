@@ -13,6 +13,7 @@ from mlmetrics.workers.directory import is_held, start_of, tag_of
 from mlmetrics.workers.exemplars import record, records
 from mlmetrics.workers.files import SCRATCH
 from mlmetrics.workers.mapped import MappedFile
+from mlmetrics.workers.reaper import reap
 from mlmetrics.workers.records import header
 from tests.interruption import Interruption, points
 from tests.workers.shared import SERVICE, Totals, Worker, client_totals, sample
@@ -202,6 +203,11 @@ class TestExemplars:
         totals.read()
         assert expected == totals.reader.exemplars()
         assert 1 == len(list(tmp_path.glob("exemplars_dead-*"))) == len(list(tmp_path.glob("exemplars_[0-9]*")))
+        dead = Worker(tmp_path, dead=True)
+        dead.files.mark("seconds", ("a",), "0.5", early)
+        del dead
+        assert 1 == reap(str(tmp_path), SERVICE)
+        assert expected == totals.reader.exemplars()
 
     def test_torn(self, tmp_path: Path) -> None:
         """A record that is half written is left out, and those beside it are not."""

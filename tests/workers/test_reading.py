@@ -249,8 +249,9 @@ class TestUnreadable:
         (path,) = tmp_path.iterdir()
         data = UNREADABLE[what](path.read_bytes())
         path.write_bytes(data)
-        worker, totals = Worker(tmp_path), Totals(tmp_path)
-        worker.add("counter", "calls_total")
+        good, totals = Worker(tmp_path, dead=True), Totals(tmp_path)
+        good.add("counter", "calls_total")
+        del good
         assert {sample("calls_total"): 1.0} == totals.read() == totals.read() == client_totals(tmp_path)
         (aside,) = tmp_path.glob("*.unreadable")
         assert [aside.name] == [problem.partition(":")[0] for _, problem in totals.failures]
