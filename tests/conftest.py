@@ -28,7 +28,8 @@ SLOW = (
     *("monitoring/deploy/test_kubernetes.py", "monitoring/grafana/test_panels.py", "monitoring/prometheus"),
     *("monitoring/rules/test_drift.py", "monitoring/test_mutation.py", "monitoring/test_shipped.py"),
     *("monitoring/test_targets.py", "monitoring/verify", "recording/test_interrupted_folds.py", "scale"),
-    *("test_recipes.py", "test_servers.py", "workers/test_kills.py", "workers/test_servers.py"),
+    *("test_recipes.py", "test_servers.py", "workers/test_interrupted_reads.py"),
+    *("workers/test_kills.py", "workers/test_servers.py"),
     "workers/test_together.py",
 )
 # These wait for what servers do in real time, and are late on a busy machine: `make test` runs them after the others.

@@ -26,6 +26,7 @@ _NAME = re.compile(
     rf"({'|'.join(KINDS)}|{EXEMPLARS})_(\d+)-(\d+)-([0-9a-f]{{8}})(?:-\d+)?-ml\.(?:db|bin)({re.escape(PARTIAL)})?"
 )
 _PROC = "/proc"
+_MOST_OF_PROC_BYTES = 4096
 _DEAD_STATES = "ZXx"
 _START_FIELD = 19  # counted from the state, which follows the program's name in brackets
 
@@ -90,6 +91,16 @@ def aside(names: Iterable[str], tag: str) -> list[str]:
     return [name for name in names if name.endswith(f"-{tag}-ml.db{UNREADABLE}")]
 
 
+def contents(path: str, most: int | None = None) -> bytes:
+    """What a file holds, read from its beginning: a process that is forked meanwhile shares its position.
+
+    Raises:
+        OSError: there is no such file, or no right to read it.
+    """
+    with open(path, "rb", buffering=0) as file:
+        return os.pread(file.fileno(), os.fstat(file.fileno()).st_size if most is None else most, 0)
+
+
 def start_of(pid: int) -> int | None:
     """When a process started, in ticks since the machine did; None if there is none that runs.
 
@@ -98,8 +109,7 @@ def start_of(pid: int) -> int | None:
     if not os.path.isdir(f"{_PROC}/self"):
         return 0 if _signalled(pid) else None
     try:
-        with open(f"{_PROC}/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
+        fields = contents(f"{_PROC}/{pid}/stat", _MOST_OF_PROC_BYTES).rpartition(b")")[2].split()
     except OSError as error:
         if interrupted(error):
             raise
@@ -132,7 +142,8 @@ def is_held(path: str) -> bool:
     except FileNotFoundError:
         return False
     try:
-        return not _lock(descriptor, wait=False)
+        # Shared, so that two who look at the same time do not take each other for the worker.
+        return not _lock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as error:  # a file system without locks: pids must do
         if interrupted(error):
             raise
@@ -147,14 +158,14 @@ def locked(path: str, *, wait: bool) -> Iterator[bool]:
     with _forking:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            yield _lock(descriptor, wait=wait)
+            yield _lock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         finally:
             os.close(descriptor)
 
 
-def _lock(descriptor: int, *, wait: bool) -> bool:
+def _lock(descriptor: int, operation: int) -> bool:
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(descriptor, operation)
     except BlockingIOError:
         return False
     return True

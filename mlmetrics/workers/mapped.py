@@ -125,7 +125,7 @@ def _claim(directory: str, kind: str, pid: int, start: int, tag: str) -> tuple[s
 def _hold(descriptor: int) -> None:
     """Keep a lock on the file until this process ends, which processes see that do not see this one."""
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
     except OSError as error:  # a file system without locks: pids must do
         if interrupted(error):
             raise

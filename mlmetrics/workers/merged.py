@@ -52,15 +52,6 @@ class Sums:
                 pairs[key] = value, timestamp
 
 
-def contents(path: str) -> bytes | None:
-    """A file; None if there is none."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        return None
-
-
 def included(data: Data) -> list[str]:
     """The names of the files that a merged file includes and that may still exist.
 
@@ -73,12 +64,11 @@ def included(data: Data) -> list[str]:
     (length,) = _LENGTH.unpack_from(data, start)
     text = bytes(data[start + _LENGTH.size : start + _LENGTH.size + max(0, length)])
     try:
-        names = json.loads(text) if length else []
-    except ValueError as error:
+        return [str(name) for name in json.loads(text)] if length else []
+    except (TypeError, ValueError) as error:
         if interrupted(error):
             raise
         raise UnreadableError("the list of what it includes is cut off") from error
-    return [str(name) for name in names]
 
 
 def replace(path: str, sums: Sums, names: Iterable[str]) -> None:
@@ -104,11 +94,7 @@ def clear(path: str) -> None:
 
 
 def put(path: str, data: bytes) -> None:
-    """Write a file under another name and rename it, so that it is there as a whole or not at all.
-
-    A process that was forked in here, by a signal handler, leaves it to its parent.
-    """
-    pid = os.getpid()
+    """Write a file under another name and rename it, so that it is there as a whole or not at all."""
     try:
         with open(path + PARTIAL, "wb") as file:
             file.write(data)
@@ -116,6 +102,4 @@ def put(path: str, data: bytes) -> None:
         with suppress(FileNotFoundError):
             os.unlink(path + PARTIAL)
         raise
-    if os.getpid() != pid:
-        raise OSError(f"{path} is written by the parent of this process")
     os.replace(path + PARTIAL, path)

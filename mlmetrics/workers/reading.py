@@ -19,6 +19,7 @@ from mlmetrics.workers.directory import (
     File,
     Kind,
     aside,
+    contents,
     dead_name,
     files_of,
     is_alive,
@@ -105,26 +106,42 @@ class Reader:
 
     def _add_merged(self, kind: Kind) -> list[str]:
         """Add the file of the dead; returns the names of the files that it includes."""
-        source = self._add(kind, dead_name(kind, self._tag))
-        return [] if source is None else merged.included(source.memory or b"")
+        name = dead_name(kind, self._tag)
+        source = self._source(name, kind)
+        if source is None:
+            return []
+        try:
+            names = merged.included(source.memory or b"")
+        except UnreadableError as error:
+            self._tell(name, error)
+            return []
+        self._totals.add(kind, source)
+        return names
 
     def _add_file(self, file: File) -> None:
         """Add the file of a worker."""
         kind = _KINDS.get(file.kind)
         if kind is None or (kind == "gauge_livesum" and not self._lives(file)):
             return
-        source = self._add(kind, file.name)
-        if source is not None and len(self._sources) > MOST_MAPS:
+        source = self._source(file.name, kind)
+        if source is None:
+            return
+        self._totals.add(kind, source)
+        if len(self._sources) > MOST_MAPS:
             source.release()
 
     def _lives(self, file: File) -> bool:
         return is_alive(file.pid, file.start) or is_held(self._path(file.name))
 
-    def _add(self, kind: Kind, name: str) -> Source | None:
-        """Add the values of a file, if it is there and can be read."""
+    def _source(self, name: str, kind: Kind) -> Source | None:
+        """A file as it is now, if it is there and can be read."""
         path = self._path(name)
         try:
-            source = self._source(name, path, kind)
+            status = os.stat(path)
+            source = self._sources.get(name)
+            if source is None or source.inode != status.st_ino:
+                source = self._sources[name] = Source(status.st_ino)
+            source.refresh(path, status.st_size, lambda key: self._totals.number(kind, key))
         except FileNotFoundError:  # it has been reaped meanwhile
             return None
         except (OSError, UnreadableError) as error:
@@ -133,15 +150,6 @@ class Reader:
             self._sources.pop(name, None)
             self._tell(name, error)
             return None
-        self._totals.add(kind, source)
-        return source
-
-    def _source(self, name: str, path: str, kind: Kind) -> Source:
-        status = os.stat(path)
-        source = self._sources.get(name)
-        if source is None or source.inode != status.st_ino:
-            source = self._sources[name] = Source(status.st_ino)
-        source.refresh(path, status.st_size, lambda key: self._totals.number(kind, key))
         return source
 
     def _forget(self, names: set[str]) -> None:
@@ -175,8 +183,9 @@ class Reader:
         names = [file.name for file in files if file.kind == EXEMPLARS and not file.partial]
         for name in (*names, dead_name(EXEMPLARS, self._tag)):
             try:
-                data = merged.contents(self._path(name))
-                yield from [] if data is None else [record.text for record in exemplars.records(data)]
+                yield from [record.text for record in exemplars.records(contents(self._path(name)))]
+            except FileNotFoundError:  # there is none of the dead, or it has been reaped meanwhile
+                continue
             except (OSError, UnreadableError) as error:
                 if interrupted(error):
                     raise

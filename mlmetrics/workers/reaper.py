@@ -16,6 +16,7 @@ from mlmetrics.workers.directory import (
     EXEMPLARS,
     File,
     Kind,
+    contents,
     dead_name,
     files_of,
     is_alive,
@@ -83,11 +84,14 @@ def _worker(file: File) -> tuple[int, int]:
 
 def _compact(directory: str, tag: str, kind: str, names: list[str]) -> None:
     """Add these files to the merged one of their kind."""
+    pid = os.getpid()
     path = os.path.join(directory, dead_name(kind, tag))
     sums = merged.Sums(newest=kind == "gauge_mostrecent")
     done = _included(sums, path)
     _remove(directory, done)
-    added = [name for name in names if name not in done and _added(sums, os.path.join(directory, name))]
+    added = [name for name in names if _added(sums, os.path.join(directory, name))]
+    if os.getpid() != pid:  # a signal handler has forked, and the parent may have removed what was to be added
+        return
     if added:
         merged.replace(path, sums, added)
         _remove(directory, added)
@@ -97,12 +101,12 @@ def _compact(directory: str, tag: str, kind: str, names: list[str]) -> None:
 
 def _included(sums: merged.Sums, path: str) -> list[str]:
     """Begin with the last merged file; returns what it includes and may not have been removed."""
-    data = merged.contents(path)
-    if data is None:
-        return []
     try:
+        data = contents(path)
         names = merged.included(data)
         sums.add(data)
+    except FileNotFoundError:
+        return []
     except UnreadableError:
         set_aside(path)
         return []
@@ -111,11 +115,10 @@ def _included(sums: merged.Sums, path: str) -> list[str]:
 
 def _added(sums: merged.Sums, path: str) -> bool:
     """Add a file to the sums, if it is there and can be read."""
-    data = merged.contents(path)
-    if data is None:
-        return False
     try:
-        sums.add(data)
+        sums.add(contents(path))
+    except FileNotFoundError:
+        return False
     except UnreadableError:
         set_aside(path)
         return False
@@ -135,8 +138,8 @@ def _keep_exemplars(directory: str, tag: str, names: list[str]) -> None:
     path = os.path.join(directory, dead_name(EXEMPLARS, tag))
     newest: exemplars.Newest = {}
     for each in (path, *(os.path.join(directory, name) for name in names)):
-        with suppress(UnreadableError):
-            for record in exemplars.records(merged.contents(each) or b""):
+        with suppress(FileNotFoundError, UnreadableError):
+            for record in exemplars.records(contents(each)):
                 bucket, exemplar = exemplars.read(record.text)
                 newest[bucket] = exemplars.newer(newest.get(bucket), exemplar)
     merged.put(path, exemplars.whole_file(newest))

@@ -9,12 +9,18 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
+from mlmetrics.workers import mapped
+from mlmetrics.workers.directory import locked
+from mlmetrics.workers.files import WorkerFiles
 from mlmetrics.workers.mapped import MappedFile
-from tests.workers.shared import Failures, Totals, Worker, sample
+from mlmetrics.workers.reaper import reap
+from tests.workers.shared import SERVICE, Totals, Worker, dead_worker, sample
 
+PACKAGE = os.path.dirname(mapped.__file__)
+PLACING = (MappedFile.append.__code__, WorkerFiles.place.__code__, WorkerFiles._place.__code__)
 KEY = sample("calls_total", model="a")
 THREADS = 4
 CALLS = 20_000
@@ -79,61 +85,124 @@ def under_threads(worker: Worker) -> float:
 
 
 def in_a_place(worker: Worker) -> float:
-    """A signal handler forks at each step of making a place; both processes go on from there."""
+    """A signal handler forks at each step of making a place; the parent goes on from there, and then the child."""
     children: list[int] = []
+    waits, goes = os.pipe()
 
     def handler(_number: int, _frame: FrameType | None) -> None:
         if child := os.fork():
             children.append(child)
         else:
             sys.settrace(None)
+            os.read(waits, 1)
 
     signal.signal(signal.SIGUSR1, handler)
     parent, steps = os.getpid(), 0
     while len(children) == steps:
         steps += 1
-        sys.settrace(_signal_at(steps))
+        sys.settrace(SignalAt(steps, lambda code: code in PLACING))
         place = worker.place("counter", "calls_total", model="a", step=str(steps))
         sys.settrace(None)
         if os.getpid() != parent:
             worker.add("counter", "calls_total", model="a")
             os._exit(0)
         worker.files.views.counter[place] += 1.0
-    for child in children:
-        ended(child)
+        if len(children) == steps:
+            os.write(goes, b"1")
+            ended(children[-1])
     worker.add("counter", "calls_total", model="a")
     return float(len(children) + 1)
 
 
-def _signal_at(left: int) -> Any:
-    """A trace function that sends a signal before the n-th line in which a record is appended."""
+def in_a_reap(worker: Worker) -> float:
+    """A signal handler forks at each step of reaping; the parent finishes, and then the child goes on."""
+    children: list[int] = []
+    waits, goes = os.pipe()
 
-    def trace(frame: FrameType, event: str, _argument: Any) -> Any:
-        nonlocal left
-        if event == "call" and frame.f_code is not MappedFile.append.__code__:
-            return trace if frame.f_code.co_name in ("place", "_place", "_value_of", "add") else None
+    def handler(_number: int, _frame: FrameType | None) -> None:
+        if child := os.fork():
+            children.append(child)
+        else:
+            sys.settrace(None)
+            os.read(waits, 1)
+
+    signal.signal(signal.SIGUSR1, handler)
+    parent, steps = os.getpid(), 0
+    while len(children) == steps:
+        steps += 1
+        dead_worker(worker.files.directory)
+        dead_worker(worker.files.directory)
+        sys.settrace(SignalAt(steps, lambda code: os.path.dirname(code.co_filename) == PACKAGE))
+        reap(worker.files.directory, SERVICE)
+        sys.settrace(None)
+        if os.getpid() != parent:
+            os._exit(0)
+        if len(children) == steps:
+            os.write(goes, b"1")
+            ended(children[-1])
+    return float(2 * steps)
+
+
+def beside_a_lock(worker: Worker) -> float:
+    """A thread takes and gives back a file lock all the time; no child that is forked meanwhile keeps it."""
+    path, forked = f"{worker.files.directory}/some.lock", threading.Event()
+    waits, goes = os.pipe()
+
+    def locks() -> None:
+        while not forked.is_set():
+            with locked(path, wait=False):
+                os.stat(path)
+
+    def ends_last() -> None:
+        os.close(goes)
+        os.read(waits, 1)
+
+    thread = threading.Thread(target=locks)
+    thread.start()
+    children = [child_does(ends_last) for _ in range(FORKS)]
+    forked.set()
+    thread.join()
+    with locked(path, wait=False) as mine:
+        worker.add("counter", "calls_total", float(mine), model="a")
+    os.close(goes)
+    for child in children:
+        ended(child)
+    return 1.0
+
+
+class SignalAt:
+    """A trace function that sends a signal before the n-th line of some code."""
+
+    def __init__(self, left: int, concerns: Callable[[CodeType], bool]) -> None:
+        self.left = left
+        self.concerns = concerns
+
+    def __call__(self, frame: FrameType, event: str, _argument: Any) -> Any:
+        """Send it if it is time."""
+        if not self.concerns(frame.f_code):
+            return None
         if event == "line":
-            left -= 1
-            if left == 0:
+            self.left -= 1
+            if self.left == 0:
                 signal.raise_signal(signal.SIGUSR1)
-        return trace
-
-    return trace
+        return self
 
 
 def main() -> None:
     """Run a scenario."""
-    scenarios = {"in_a_call": in_a_call, "under_threads": under_threads, "in_a_place": in_a_place}
     worker = Worker(sys.argv[2])
-    expected = scenarios[sys.argv[1]](worker)
+    expected = SCENARIOS[sys.argv[1]](worker)
     totals = Totals(sys.argv[2], reaps=False)
-    found, steps = totals.read(), 0.0
-    for (_, labels), value in found.items():
-        if "step" in dict(labels) and value != 1.0:
-            steps += value
-    failures: Failures = Failures([*worker.failures, *totals.failures])
-    print(json.dumps({"expected": [expected, 0.0], "found": [found[KEY], steps], "failures": failures}))  # noqa: T201 (read by the test)
+    found, wrong = totals.read(), 0.0
+    for (_, labels), (value,) in totals.slots.items():
+        wrong += "step" in dict(labels) and value != 1.0
+    failures = [*worker.failures, *totals.failures]
+    print(json.dumps({"expected": [expected, 0.0], "found": [found[KEY], wrong], "failures": failures}))  # noqa: T201 (read by the test)
 
+
+SCENARIOS = {
+    scenario.__name__: scenario for scenario in (in_a_call, under_threads, in_a_place, in_a_reap, beside_a_lock)
+}
 
 if __name__ == "__main__":
     main()

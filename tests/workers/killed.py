@@ -16,7 +16,8 @@ from itertools import count
 from types import FrameType
 from typing import Any
 
-from mlmetrics.workers import mapped
+from mlmetrics.workers import mapped, merged
+from mlmetrics.workers.directory import contents
 from mlmetrics.workers.reaper import reap
 from tests.workers.shared import SERVICE, Sample, Totals, Worker, client_totals, dead_worker, sample
 
@@ -147,6 +148,8 @@ def reaping(directory: str, wrong: list[object]) -> int:
             wrong.append([number, "the client's", sorted(client_totals(where).items())])
         if rest := [name for name in os.listdir(where) if "_dead-" not in name and not name.endswith(".lock")]:
             wrong.append([number, "not reaped", rest])
+        if listed := [name for path in glob(f"{where}/*_dead-*") for name in merged.included(contents(path))]:
+            wrong.append([number, "listed for ever", listed])
         shutil.rmtree(where)
         if done:
             return kills

@@ -2,6 +2,7 @@
 
 import os
 import re
+import struct
 from pathlib import Path
 
 import pytest
@@ -9,9 +10,11 @@ from prometheus_client.samples import Exemplar
 
 from mlmetrics.workers import mapped
 from mlmetrics.workers.directory import is_held, start_of, tag_of
-from mlmetrics.workers.exemplars import records
+from mlmetrics.workers.exemplars import record, records
 from mlmetrics.workers.files import SCRATCH
 from mlmetrics.workers.mapped import MappedFile
+from mlmetrics.workers.reaper import reap
+from mlmetrics.workers.records import header
 from tests.interruption import Interruption, points
 from tests.workers.shared import SERVICE, Totals, Worker, client_totals, sample
 
@@ -200,6 +203,11 @@ class TestExemplars:
         totals.read()
         assert expected == totals.reader.exemplars()
         assert 1 == len(list(tmp_path.glob("exemplars_dead-*"))) == len(list(tmp_path.glob("exemplars_[0-9]*")))
+        dead = Worker(tmp_path, dead=True)
+        dead.files.mark("seconds", ("a",), "0.5", early)
+        del dead
+        assert 1 == reap(str(tmp_path), SERVICE)
+        assert expected == totals.reader.exemplars()
 
     def test_torn(self, tmp_path: Path) -> None:
         """A record that is half written is left out, and those beside it are not."""
@@ -214,7 +222,18 @@ class TestExemplars:
         assert [("seconds", "b", "0.5")] == list(totals.reader.exemplars())
         assert [] == totals.failures
 
-    @pytest.mark.parametrize("data", [b"", b"\x10\x00", b"\xff" * 64])
+    @pytest.mark.parametrize(
+        "data",
+        [
+            b"",
+            b"\x10\x00",
+            b"\xff" * 64,
+            header(16) + bytes(8),  # no room for a record
+            header(32) + struct.pack("IIII", 64, 2, 0, 0) + bytes(8),  # a record that says it is longer
+            header(8 + len(record(b"[1]"))) + record(b"[1]"),
+            header(8 + len(record(b"["))) + record(b"["),
+        ],
+    )
     def test_unreadable(self, tmp_path: Path, data: bytes) -> None:
         """A file that is no file of exemplars is reported once."""
         Worker(tmp_path).files.mark("seconds", ("a",), "0.5", Exemplar({"t": "1"}, 0.1, 1.0))

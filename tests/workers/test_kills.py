@@ -34,7 +34,7 @@ def test_readers_beside_reapers_that_are_killed(memory_path: Path) -> None:
     assert result["reaped"]
 
 
-@pytest.mark.parametrize("scenario", ["in_a_call", "under_threads", "in_a_place"])
+@pytest.mark.parametrize("scenario", ["in_a_call", "under_threads", "in_a_place", "in_a_reap", "beside_a_lock"])
 def test_forks(memory_path: Path, scenario: str) -> None:
     """A fork at any moment leaves the parent's numbers to the parent, and the child begins files of its own."""
     result = run("forked", scenario, str(memory_path))

@@ -12,7 +12,7 @@ from prometheus_client.mmap_dict import mmap_key
 from mlmetrics.workers import mapped, reading
 from mlmetrics.workers.directory import dead_name, tag_of
 from mlmetrics.workers.reaper import MERGED_KINDS
-from mlmetrics.workers.records import VERSION, record
+from mlmetrics.workers.records import VERSION, record, used_bytes
 from tests.workers.shared import SERVICE, Totals, Worker, client_totals, dead_worker, sample
 
 BOUNDS = (*(str(float(bound)) for bound in range(19)), "+Inf")
@@ -209,12 +209,14 @@ UNREADABLE: dict[str, Callable[[bytes], bytes]] = {
     "no key of ours": lambda data: _file(b'["calls", 1]'),
     "labels that are no texts": lambda data: _file(KEY.replace(b"{}", b'{"model": 1}')),
     "a key that ends late": lambda data: _file(KEY)[:8] + struct.pack("i", 10**6) + _file(KEY)[12:],
+    "a key that ends before it begins": lambda data: _file(KEY)[:8] + struct.pack("i", -24) + _file(KEY)[12:],
+    "a good record and a bad one": lambda data: _file(KEY, KEY)[: -len(record(KEY))] + bytes(len(record(KEY))),
     "a key of no length": lambda data: _file(KEY)[:8] + struct.pack("i", 0) + _file(KEY)[12:],
 }
 
 
-def _file(key: bytes) -> bytes:
-    body = record(key, 1.0)
+def _file(*keys: bytes) -> bytes:
+    body = b"".join(record(key, 1.0) for key in keys)
     return struct.pack("i", 8 + len(body)) + VERSION + body
 
 
@@ -247,8 +249,9 @@ class TestUnreadable:
         (path,) = tmp_path.iterdir()
         data = UNREADABLE[what](path.read_bytes())
         path.write_bytes(data)
-        worker, totals = Worker(tmp_path), Totals(tmp_path)
-        worker.add("counter", "calls_total")
+        good, totals = Worker(tmp_path, dead=True), Totals(tmp_path)
+        good.add("counter", "calls_total")
+        del good
         assert {sample("calls_total"): 1.0} == totals.read() == totals.read() == client_totals(tmp_path)
         (aside,) = tmp_path.glob("*.unreadable")
         assert [aside.name] == [problem.partition(":")[0] for _, problem in totals.failures]
@@ -276,6 +279,19 @@ class TestUnreadable:
         os.truncate(path, 40)
         assert {} == totals.read() == totals.read()
         assert ["workers"] == [where for where, _ in totals.failures]
+
+    @pytest.mark.parametrize("text", [b"", b"\x02", struct.pack("q", 9) + b"[1, 2", struct.pack("q", 1) + b"7"])
+    def test_what_the_dead_include(self, tmp_path: Path, text: bytes) -> None:
+        """A merged file whose list cannot be read counts for nothing: it may include files that stand beside it."""
+        dead_worker(tmp_path, 2.0)
+        Totals(tmp_path).read()
+        path = tmp_path / dead_name("counter", tag_of(SERVICE))
+        data = path.read_bytes()
+        path.write_bytes(data[: used_bytes(data)] + text)
+        for reaps, name in ((False, path.name), (True, f"{path.name}.unreadable")):
+            totals = Totals(tmp_path, reaps=reaps)
+            assert sample("calls_total", model="a") not in totals.read()
+            assert [name] == [problem.partition(":")[0] for _, problem in totals.failures]
 
 
 def test_never_down(tmp_path: Path) -> None:

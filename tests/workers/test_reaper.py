@@ -1,5 +1,6 @@
 """What becomes of the files of the dead: added up, removed, never in part, and nobody else's files."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -8,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from mlmetrics.workers import mapped
-from mlmetrics.workers.directory import is_alive, locked, start_of, tag_of
+from mlmetrics.workers import mapped, merged
+from mlmetrics.workers.directory import is_alive, is_held, locked, start_of, tag_of
 from mlmetrics.workers.reaper import reap
 from tests.workers.shared import SERVICE, Totals, Worker, client_totals, dead_worker, sample
 
@@ -53,13 +54,24 @@ class TestReap:
         assert 1 << 17 > sum(path.stat().st_size for path in memory_path.iterdir())
 
     def test_again_and_again(self, tmp_path: Path) -> None:
-        """Reaping one after the other gives what reaping all at once does, and the list of the included stays short."""
+        """Reaping one after the other gives what reaping all at once does, and nothing stays listed."""
         for number in range(1, 6):
             dead_worker(tmp_path, float(number))
             assert 1 == reap(str(tmp_path), SERVICE)
             assert 0 == reap(str(tmp_path), SERVICE)
+            assert [[]] * 3 == [merged.included(path.read_bytes()) for path in tmp_path.glob("*_dead-*")]
         assert 15.0 == client_totals(tmp_path)[sample("calls_total", model="a")]
         assert 5.0 == client_totals(tmp_path)[sample("loaded", model="a")]
+
+    @pytest.mark.parametrize("timestamps", [(20.0, 10.0), (10.0, 20.0)])
+    def test_newest_of_the_dead(self, tmp_path: Path, timestamps: tuple[float, float]) -> None:
+        """Of the states of several dead workers, the one that was set last is kept, whoever is reaped first."""
+        for timestamp in timestamps:
+            dead = Worker(tmp_path, dead=True)
+            dead.set("loaded", timestamp * 2, timestamp)
+            del dead
+            reap(str(tmp_path), SERVICE)
+        assert {sample("loaded"): 40.0} == client_totals(tmp_path)
 
     def test_leaves_the_living(self, tmp_path: Path) -> None:
         """Files of this process, and of one that is not seen here and holds them, stay."""
@@ -94,9 +106,29 @@ class TestReap:
             assert 0 == reap(str(tmp_path), SERVICE)
         assert 1 == reap(str(tmp_path), SERVICE)
 
+    def test_more_than_a_file_holds(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Sums that are more than the format can say stay where they are, and count."""
+        dead_worker(tmp_path, 3.0)
+        expected = Totals(tmp_path, reaps=False).read()
+        monkeypatch.setattr(merged, "MOST_BYTES", 64)
+        assert 0 == reap(str(tmp_path), SERVICE)
+        assert expected == Totals(tmp_path).read()
+
     def test_missing(self, tmp_path: Path) -> None:
         """Without a directory there is nothing to reap."""
         assert 0 == reap(str(tmp_path / "missing"), SERVICE)
+
+
+def test_two_who_look(tmp_path: Path) -> None:
+    """Whoever looks whether a file is held does not seem to hold it."""
+    path = tmp_path / "file"
+    with path.open("wb") as file:
+        fcntl.flock(file, fcntl.LOCK_SH)
+        assert not is_held(str(path))
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert is_held(str(path))
+    assert not is_held(str(path))
+    assert not is_held(str(tmp_path / "missing"))
 
 
 class TestIsAlive:
