@@ -85,3 +85,11 @@ class TestNames:
                 has = result_labels(parse(rule.expression), labels_of) | set(rule.labels)
                 named = set(re.findall(r"\$labels\.(\w+)", " ".join(rule.annotations.values())))
                 assert named <= has, rule.name
+
+    def test_shares_of_now_are_of_one_moment(self, name: str) -> None:
+        """A share divides counters by counters: what another rule recorded is one evaluation older in vmalert."""
+        shares = [rule for rule in rules(CONFIGURATIONS[name]) if rule.name.endswith(":cdf")]
+        now = [rule for rule in shares if rule.labels.get("reference") == "now"]
+        assert now
+        read = {each.metric for rule in now for each in selectors(rule.expression)}
+        assert not {metric for metric in read if ":" in metric}
