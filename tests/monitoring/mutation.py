@@ -69,6 +69,8 @@ def _tests_of(file: str, group: dict[str, Any], rule: dict[str, Any]) -> str:
     name = file.removesuffix(".yml")
     if name == "alerts":
         return f"{rule['alert']}*.test.yml"
+    if name == "fleet":
+        return "fleet.test.yml"
     if name == "drift":
         return f"drift-{group['name'].split(': ')[1]}.test.yml"
     return f"{name}.{rule.get('labels', {}).get('short', 'ratios')}.test.yml"

@@ -93,3 +93,11 @@ class TestNames:
                 assert named <= has, rule.name
                 every |= named
         assert "service" in every
+
+    def test_shares_of_now_are_of_one_moment(self, name: str) -> None:
+        """A share divides counters by counters: what another rule recorded is one evaluation older in vmalert."""
+        shares = [rule for rule in rules(CONFIGURATIONS[name]) if rule.name.endswith(":cdf")]
+        now = [rule for rule in shares if rule.labels.get("reference") == "now"]
+        assert now
+        read = {each.metric for rule in now for each in selectors(rule.expression)}
+        assert not {metric for metric in read if ":" in metric}
