@@ -27,6 +27,7 @@ SLOW = (
     *("monitoring/test_targets.py", "monitoring/verify", "recording/test_interrupted_folds.py", "test_servers.py"),
     "workers/test_kills.py",
     "workers/test_servers.py",
+    "workers/test_together.py",
 )
 # These wait for what servers do in real time, and are late on a busy machine: `make test` runs them after the others.
 ALONE = ("integration", "monitoring/grafana/test_panels.py", "monitoring/verify/test_panel_queries.py")
