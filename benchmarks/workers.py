@@ -29,7 +29,7 @@ from benchmarks.requests import make_app, requesting
 from benchmarks.results import Missing, Row, medians
 from benchmarks.timing import Ratio, Side, added, interleave, ratio
 from mlmetrics.exposition.text import render
-from mlmetrics.recording.host import VARIABLE
+from mlmetrics.workers.directory import VARIABLE
 
 ROOT = Path(__file__).parents[1]
 MODELS = 1000

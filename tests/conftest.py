@@ -101,7 +101,7 @@ def files(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
         yield
         return
     with tempfile.TemporaryDirectory(prefix="mlmetrics-files-") as folder:
-        monkeypatch.setattr("mlmetrics.recording.store.directory", lambda: tempfile.mkdtemp(dir=folder))
+        monkeypatch.setattr("mlmetrics.recording.store.directory", lambda _: tempfile.mkdtemp(dir=folder))
         yield
 
 

@@ -7,6 +7,7 @@ import os
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 from prometheus_client.samples import Exemplar
@@ -16,12 +17,11 @@ from mlmetrics.interruption import interrupted
 from mlmetrics.recording.cells import Bounds, HistogramCell, Numbers
 from mlmetrics.recording.family import EXPOSED_NAME_SUFFIX, Family
 from mlmetrics.recording.labels import RawLabels
-from mlmetrics.workers.directory import Kind
+from mlmetrics.workers.detection import tell
+from mlmetrics.workers.directory import VARIABLE, Kind
 from mlmetrics.workers.files import WorkerFiles
 from mlmetrics.workers.reading import Reader
 from mlmetrics.workers.slots import Worker, live_workers, slot_of_this_process
-
-VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
 _files: dict[tuple[str, str], WorkerFiles] = {}
 """By directory and service. A process has one file of each kind, whatever registries it has: as prometheus_client's."""
@@ -30,14 +30,28 @@ if hasattr(os, "register_at_fork"):
     _renew = _opening._at_fork_reinit  # type: ignore[attr-defined]  # noqa: SLF001 (as `threading` does with its own)
     os.register_at_fork(after_in_child=_renew)
 
+Failed = Callable[[str, object], None]
+PROBE = ".mlmetrics-probe-"
 GAUGES: dict[str, Kind] = {"livesum": "gauge_livesum", "mostrecent": "gauge_mostrecent"}
 """The kind of file of a gauge, by how it is merged."""
-Failed = Callable[[str, object], None]
 
 
-def directory() -> str | None:
-    """Return the directory that the processes of a service share; None if there is one process."""
-    return os.environ.get(VARIABLE) or None
+def directory(failed: Failed) -> str | None:
+    """Return the directory that the processes of a service share; None if there is none that can be used.
+
+    A directory that cannot be used is counted and logged, and each process then counts alone.
+    """
+    path = os.environ.get(VARIABLE)
+    if not path:
+        return None
+    try:
+        with NamedTemporaryFile(dir=path, prefix=PROBE):
+            return path
+    except OSError as error:
+        if interrupted(error):
+            raise
+        tell(failed, f"{VARIABLE}={path} cannot be used, so each process counts alone: {error}")
+        return None
 
 
 def program() -> str:

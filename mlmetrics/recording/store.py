@@ -3,7 +3,6 @@
 There is one store per `CollectorRegistry`, even if several toolkits or applications share it.
 """
 
-import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from time import perf_counter
@@ -19,7 +18,8 @@ from mlmetrics.recording.clock import guarded
 from mlmetrics.recording.family import Family
 from mlmetrics.recording.folding import Foldable
 from mlmetrics.recording.host import Host, directory
-from mlmetrics.recording.labels import COMBINATION, OTHER, Limits, RawLabels, clean, cleaned, is_empty
+from mlmetrics.recording.labels import COMBINATION, OTHER, Limits, RawLabels, cleaned, is_empty
+from mlmetrics.recording.naming import Naming
 from mlmetrics.recording.placed import PlacedCounter, PlacedGauge, PlacedHistogram
 from mlmetrics.recording.series import BOUND, CounterSeries, GaugeSeries, HistogramSeries, Lists, NumberSeries
 
@@ -35,7 +35,7 @@ class Declared(Protocol):
     store: "Store"
 
 
-class Store:
+class Store(Naming):
     """The recorded data of one registry; made by `collector.store_for`.
 
     `host` is set if `PROMETHEUS_MULTIPROC_DIR` is: then all numbers stand in files of this process, and
@@ -43,64 +43,29 @@ class Store:
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self.families = {metric.name: Family(metric) for metric in METRICS}
         self.limits = Limits()
-        self.configured_service: str | None = None
-        self.middleware_service: str | None = None
         self.slow_seconds = DEFAULT_SLOW_SECONDS
         self.traced = False
         self.clock: Callable[[], float] = perf_counter
         self.collector: Any = None  # the collector that the registry holds
         self.given_clock: Callable[[], float] = perf_counter
         self.declared: dict[str, Declared] = {}
-        self._service: str | None = None
         self._foldables: list[Foldable] = []
         self._by_labels: dict[tuple[str, RawLabels], Any] = {}
         self._admitted: dict[tuple[str, RawLabels, tuple[object, ...]], RawLabels] = {}
-        self._failed_places: set[str] = set()
-        shared = directory()
-        self.host = None if shared is None else Host(shared, self.settle_service, self.families, self.failed)
+        self.host: Host | None = None
         self.renew_lock()
+        shared = directory(self.failed)
+        if shared is not None:
+            self.host = Host(shared, self.settle_service, self.families, self.failed)
         folding.act_at_forks(self)
 
     def renew_lock(self) -> None:
         """Make the lock for rare operations, such as creating a series; a forked child needs a new one."""
         # Reentrant: a series may be declared in a signal handler that interrupted a declaration.
         self.declaring = threading.RLock()
-
-    @property
-    def service(self) -> str:
-        """The service of series that do not name one; fixed when a sample first needs it.
-
-        It is the service given to `configure`, else the middleware's `service_name`, else
-        `MLMETRICS_SERVICE`, else `OTEL_SERVICE_NAME`, else `default`. It is read late, because an
-        application is often instrumented after its functions were decorated.
-        """
-        if self._service is not None:
-            return self._service
-        return self.configured_service or self.middleware_service or self._service_of_environment()
-
-    def _service_of_environment(self) -> str:
-        given = os.environ.get("MLMETRICS_SERVICE") or os.environ.get("OTEL_SERVICE_NAME") or "default"
-        name, problem = clean(given)
-        if problem is not None and given not in self._failed_places:  # this is read many times; report it once
-            self._failed_places.add(given)
-            self.failed("label.service", f"{problem}, in MLMETRICS_SERVICE or OTEL_SERVICE_NAME", {"service": name})
-        return name
-
-    def name_service(self, name: str, *, configured: bool) -> None:
-        """Name the service; the first middleware and the last `configure` count."""
-        if configured:
-            self.configured_service = name
-        else:
-            self.middleware_service = self.middleware_service or name
-        if self._service is not None and self._service != (self.configured_service or self.middleware_service):
-            logs.logger().warning("service.named_late", service=name, recorded_as=self._service)
-
-    def settle_service(self) -> str:
-        """Return the service, which is fixed from now on."""
-        self._service = service = self.service
-        return service
 
     def counter(self, name: str, labels: RawLabels = ()) -> NumberSeries:
         """Return the series of a counter."""

@@ -15,7 +15,7 @@ import stat
 import sys
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from glob import glob
 from typing import Protocol
@@ -23,9 +23,8 @@ from weakref import WeakSet
 
 from mlmetrics import logs
 from mlmetrics.interruption import interrupted
-from mlmetrics.workers.directory import start_of
+from mlmetrics.workers.directory import VARIABLE, start_of
 
-VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 TOO_LATE = (
     f"{VARIABLE} was set after the first metric had been made, so this process counts alone. Set it before Python "
     "starts, and not in Python; `mlmetrics run -- COMMAND` does that"
@@ -59,15 +58,16 @@ def warn_about_workers(store: Store, *, merged: bool) -> None:
             return
         _warned.add(store)
         if _is_first_of_its_server():
-            _tell(store, problem)
+            tell(store.failed, problem)
     except Exception as error:
         if interrupted(error):
             raise
         store.failed("workers", error)
 
 
-def _tell(store: Store, problem: str) -> None:
-    store.failed("workers", problem)
+def tell(failed: Callable[[str, object], None], problem: str) -> None:
+    """Count and log a problem of several workers, and write it to standard error if nobody reads the log."""
+    failed("workers", problem)
     if not logs.heard():  # most servers configure no logging but their own, and this must be seen
         sys.stderr.write(f"mlmetrics: {problem}\n")
 

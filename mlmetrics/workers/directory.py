@@ -16,6 +16,8 @@ from typing import Literal, NamedTuple, get_args
 
 from mlmetrics.interruption import interrupted
 
+VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+"""The environment variable that names the directory, as prometheus_client reads it."""
 Kind = Literal["counter", "histogram", "gauge_livesum", "gauge_mostrecent"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 EXEMPLARS = "exemplars"

@@ -4,10 +4,9 @@ import os
 import re
 from contextlib import suppress
 
-from mlmetrics.workers.directory import start_of
+from mlmetrics.workers.directory import VARIABLE, start_of
 from mlmetrics.workers.reaper import reap_all
 
-VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 _OF_CLIENT = re.compile(r"(?:counter|histogram|summary|gauge_[a-z]+)_(\d+)\.db")
 
 

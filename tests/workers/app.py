@@ -14,7 +14,8 @@ from mlmetrics import instrument, track_inference
 
 app = FastAPI(lifespan=mlmetrics.lifespan)
 instrument(app, service_name="workers", skip_paths=("/ready",))
-jobs = Counter("jobs", "Jobs that were done.")
+# The client raises where its files cannot be made; a service on which ours alone is tried has no such metric.
+jobs = Counter("jobs", "Jobs that were done.") if "OURS_ALONE" not in os.environ else None
 _tally = os.open(os.environ.get("TALLY", os.devnull), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
 
 
@@ -27,7 +28,8 @@ def infer() -> int:
 @app.get("/work")
 async def work() -> int:
     """Do it; nothing else runs in this process between the last number and the tally."""
-    jobs.inc()
+    if jobs is not None:
+        jobs.inc()
     pid = infer()
     os.write(_tally, b".")
     if "FSYNC" in os.environ:

@@ -14,6 +14,7 @@ from prometheus_client import Counter
 from mlmetrics import configure, start_metrics_server, track_inference
 
 WAIT_SECONDS = 60
+configure(service="workers")  # here, because a process that is not forked imports this module anew
 jobs = Counter("jobs", "Jobs that were done.")
 
 
@@ -34,7 +35,6 @@ def call(times: int, done: Any, end: Any) -> None:
 
 def main(method: str, port: str, calls: str) -> None:
     """Have the processes record, then serve until SIGTERM."""
-    configure(service="workers")
     context: Any = multiprocessing.get_context(method)
     end = context.Event()
     ends, numbers = (None, None, end), (int(calls), int(calls), 1)

@@ -159,7 +159,9 @@ class TestUnusableDirectory:
         """The service warns, loudly, and serves."""
         (tmp_path / "file").touch()
         path = "/proc/self" if what == "unwritable" else str(tmp_path / what)
-        with WorkersServer("uvicorn", "alone", workers=1, env={"PROMETHEUS_MULTIPROC_DIR": path}) as program:
+        with WorkersServer(
+            "uvicorn", "alone", workers=1, env={"PROMETHEUS_MULTIPROC_DIR": path, "OURS_ALONE": ""}
+        ) as program:
             program.work()
             page = program.scrape()
             assert 0 < total(page, "mlmetrics_recording_errors_total", where="workers")
