@@ -171,7 +171,9 @@ class TestModels:
         matcher = models.train_matcher()
         rows = list(zip(corpus.documents(), corpus.texts(), strict=True))
         cvs = [(document.role, text) for document, text in rows if (document.kind, document.language) == ("cv", "en")]
+        jobs = [(document, text) for document, text in rows if (document.kind, document.language) == ("job", "en")]
 
-        for job, job_text in (row for row in rows if (row[0].kind, row[0].language) == ("job", "en")):
+        assert len(jobs) > 1
+        for job, job_text in jobs:
             best_role, _ = max(cvs, key=lambda cv: matcher.similarity(cv[1], job_text))
             assert job.role == best_role

@@ -138,6 +138,7 @@ class TestDockerfile:
     def test_copies_what_is_there(self) -> None:
         """Every file and folder that goes into the image is committed."""
         copied = re.findall(r"^COPY (.+) \S+$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+        assert copied
         assert not [name for names in copied for name in names.split() if not (ROOT / name).exists()]
 
 

@@ -115,8 +115,13 @@ class TestLinter:
         assert {panel["fieldConfig"]["defaults"]["unit"] for panel in panels(board)} <= known
 
     def test_panel_no_targets_rule(self, board: dict[str, Any]) -> None:
-        """Every panel asks something."""
+        """Every dashboard has panels, and every panel asks something."""
+        assert panels(board)
         assert all(panel["targets"] for panel in panels(board))
+
+    def test_target_promql_rule(self, board: dict[str, Any]) -> None:
+        """Every target is PromQL that selects series."""
+        assert [] == [title for title, query in targets(board) if not list(selectors(query))]
 
     def test_target_rate_interval_rule(self, board: dict[str, Any]) -> None:
         """Every range is Grafana's own, in targets and annotations alike."""
@@ -160,7 +165,9 @@ class TestOurs:
     def test_ratios_are_safe(self, board: dict[str, Any]) -> None:
         """Every divisor is above 0, or 1 minus a target that the configuration keeps below 1."""
         for title, query in targets(board):
-            for division in operations(query, "/"):
+            divisions = list(operations(query, "/"))
+            assert query.count(" / ") == len(divisions), title
+            for division in divisions:
                 assert is_above_zero(division.rhs) or is_budget(division.rhs), (title, division.rhs.prettify())
 
     def test_quantiles_are_safe(self, board: dict[str, Any]) -> None:
@@ -281,6 +288,7 @@ class TestContents:
                 for _, each in picked(board)
                 if not each.metric.startswith(("ALERTS", "node_", "mlmetrics:slo_target"))
             ]
+            assert ours
             assert all({"cluster", "namespace"} <= each.labels() for each in ours)
 
 

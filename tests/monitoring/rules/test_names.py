@@ -66,22 +66,30 @@ class TestNames:
     def test_metrics_and_their_labels_exist(self, name: str) -> None:
         """Each metric is exported or recorded, and has the labels that it is matched by."""
         labels_of = Labels(CONFIGURATIONS[name])
-        for rule in rules(CONFIGURATIONS[name]):
-            for each in selectors(rule.expression):
-                assert each.labels() <= labels_of(each.metric), rule.expression
+        found = [(rule, each) for rule in rules(CONFIGURATIONS[name]) for each in selectors(rule.expression)]
+        assert [] != found
+        for rule, each in found:
+            assert each.labels() <= labels_of(each.metric), rule.expression
 
     def test_labels_of_aggregations_exist(self, name: str) -> None:
         """Each label in a `by`, `on` or `ignoring` is one of a metric in the rule."""
         labels_of = Labels(CONFIGURATIONS[name])
+        every = set[str]()
         for rule in rules(CONFIGURATIONS[name]):
             known = set().union(*(labels_of(each.metric) for each in selectors(rule.expression)))
-            assert listed_labels(rule.expression) <= known, rule.expression
+            listed = listed_labels(rule.expression)
+            assert listed <= known, rule.expression
+            every |= listed
+        assert "service" in every
 
     def test_annotations_name_labels_that_the_alert_has(self, name: str) -> None:
         """An annotation with a label that was aggregated away would read as empty."""
         labels_of = Labels(CONFIGURATIONS[name])
+        every = set[str]()
         for rule in rules(CONFIGURATIONS[name]):
             if isinstance(rule, AlertingRule):
                 has = result_labels(parse(rule.expression), labels_of) | set(rule.labels)
                 named = set(re.findall(r"\$labels\.(\w+)", " ".join(rule.annotations.values())))
                 assert named <= has, rule.name
+                every |= named
+        assert "service" in every
