@@ -1,7 +1,9 @@
 """What every test may ask for (a registry of its own, a clock that moves when told), and which tests run where."""
 
+import gc
 import os
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 # Settings of the machine that the library reads; they go before anything imports it.
@@ -24,7 +26,13 @@ SLOW = (
     *("cli/init/test_foreign_projects.py", "cli/test_check.py", "examples", "integration", "packaging", "typing"),
     *("monitoring/deploy/test_kubernetes.py", "monitoring/grafana/test_panels.py", "monitoring/prometheus"),
     *("monitoring/rules/test_drift.py", "monitoring/test_mutation.py", "monitoring/test_shipped.py"),
-    *("monitoring/test_targets.py", "monitoring/verify", "recording/test_interrupted_folds.py", "test_servers.py"),
+    *(
+        "monitoring/test_targets.py",
+        "monitoring/verify",
+        "recording/test_interrupted_folds.py",
+        "test_recipes.py",
+        "test_servers.py",
+    ),
 )
 # These wait for what servers do in real time, and are late on a busy machine: `make test` runs them after the others.
 ALONE = ("integration", "monitoring/grafana/test_panels.py", "monitoring/verify/test_panel_queries.py")
@@ -36,19 +44,31 @@ TOGETHER = ("examples", "packaging")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that are slow or run alone; slow ones begin first, so that none is left at the end."""
     for item in items:
-        if is_of(item, SLOW):
+        if is_of(item.path, SLOW):
             item.add_marker("slow")
-        if is_of(item, ALONE):
+        if is_of(item.path, ALONE):
             item.add_marker("alone")
             item.add_marker(pytest.mark.xdist_group("alone"))
-        elif is_of(item, TOGETHER):
+        elif is_of(item.path, TOGETHER):
             item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
-def is_of(item: pytest.Item, places: tuple[str, ...]) -> bool:
-    """Whether a test stands in one of these modules, or in a module of one of these folders."""
-    return any(item.path.is_relative_to(ROOT / place) for place in places)
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave slow modules unread where their tests are left out: on every save, the imports alone take seconds."""
+    return (config.option.markexpr == "not slow" and is_of(collection_path, SLOW)) or None
+
+
+def pytest_collection_finish() -> None:
+    """Leave what is loaded by now out of garbage collections: many tests ask for one, which then takes no time."""
+    gc.collect()
+    gc.freeze()
+
+
+@cache  # asked for every test of a module
+def is_of(path: Path, places: tuple[str, ...]) -> bool:
+    """Whether a path is one of these modules or folders, or stands in one of these folders."""
+    return any(path.is_relative_to(ROOT / place) for place in places)
 
 
 class Clock:

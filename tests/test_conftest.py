@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import ALONE, ROOT, SLOW, TOGETHER, pytest_collection_modifyitems
+from tests.conftest import ALONE, ROOT, SLOW, TOGETHER, pytest_collection_modifyitems, pytest_ignore_collect
 
 
 class Item(pytest.Item):
@@ -37,6 +37,15 @@ def test_every_place_is_there(place: str) -> None:
 def test_marks(request: pytest.FixtureRequest, place: str, marks: list[str]) -> None:
     """What is slow, alone or together is told by its module or its folder."""
     assert marks == sorted(mark.name for mark in marked(request, place).iter_markers())
+
+
+@pytest.mark.parametrize("place", SLOW)
+def test_slow_modules_are_not_read(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    """`make quick` does not import what it leaves out; any other choice of tests reads every module."""
+    for choice, expected in {"not slow": True, "": None, "slow": None, "not slow or alone": None}.items():
+        monkeypatch.setattr(request.config.option, "markexpr", choice)
+        assert expected is pytest_ignore_collect(ROOT / place, request.config)
+        assert pytest_ignore_collect(ROOT / "recording/test_limits.py", request.config) is None
 
 
 def test_alone_is_slow(request: pytest.FixtureRequest) -> None:
