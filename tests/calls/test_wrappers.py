@@ -411,3 +411,15 @@ class TestDepth:
         with pytest.raises(RecursionError):
             begin.get(kind, lambda result: result)(bodies[kind]())
         return len(entered)
+
+
+def test_generator_of_a_module_with_annotations_that_are_strings(
+    registry: CollectorRegistry, metrics: MLMetrics
+) -> None:
+    """The flag of this module in the code of a generator that is returned does not make a coroutine of it."""
+    stream = metrics.track_inference(model="m")(lambda: generator(Item()))()
+    assert 0 == in_progress(registry)
+    next(stream)
+    assert 1 == value(registry, "ml_inference_first_chunk_seconds_count")
+    assert [DEFAULT, True] == list(stream)
+    assert {"success": 1} == outcomes(registry)
