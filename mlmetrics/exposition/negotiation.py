@@ -39,7 +39,7 @@ def ranges(header: str) -> Iterator[Range]:
         name, *parameters = (part.strip() for part in element.split(";"))
         values = {key.strip().lower(): value.strip(' "') for key, _, value in (p.partition("=") for p in parameters)}
         quality = weight(values.get("q", "1"))
-        if name and quality is not None:
+        if quality is not None:
             yield Range(name.lower(), values.get("version"), quality, place)
 
 

@@ -15,6 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mlmetrics import MLMetrics, arg
+from mlmetrics.calls import adoption
 from mlmetrics.recording import folding, store
 from tests.recorded import outcomes
 
@@ -88,6 +89,20 @@ def test_computed_label(metrics: MLMetrics) -> None:
     made = calls_made(lambda: recorded("m"))
     expected = ["wrapper", "by_value", "perf_counter", "append", "answer", "perf_counter", "append", "len"]
     assert expected == made
+
+
+def test_type_that_is_no_stream(metrics: MLMetrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A type of results is looked at once, and then known; of types without end only so many are kept."""
+    monkeypatch.setattr(adoption, "MOST_PLAIN_TYPES", len(adoption.PLAIN_TYPES) + 2)
+    looked_at = []
+    for number in range(3):
+        result = type(f"Result{number}", (), {})()
+        recorded = metrics.track_inference(model="m")(lambda result=result: result)
+        first, later = calls_made(recorded), calls_made(recorded)
+        assert "adopt" in first
+        looked_at.append("adopt" in later)
+    assert [False, False, True] == looked_at
+    assert {"success": 6} == outcomes(metrics.registry)
 
 
 def test_timer(metrics: MLMetrics) -> None:
