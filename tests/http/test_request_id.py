@@ -124,7 +124,6 @@ class TestReturning:
         assert 2 == len(ids)
         assert {"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")]} == start
 
-
     async def test_a_response_without_headers(self, registry: CollectorRegistry) -> None:
         """ASGI lets an application leave the headers out: the id is the only one then."""
 
