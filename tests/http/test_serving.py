@@ -365,6 +365,12 @@ class TestStartMetricsServer:
         closing.join()
         assert ended
 
+    def test_a_program_ends_without_closing_it(self) -> None:
+        """The thread of the server does not keep a program running that has come to its end."""
+        code = "from mlmetrics import start_metrics_server; print(start_metrics_server(0).port > 0)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+        assert "True" == done.stdout.strip()
+
     def test_a_broken_scrape_is_told_and_the_next_served(self, registry: CollectorRegistry) -> None:
         """A collector that raises once costs one scrape."""
         errors = [ZeroDivisionError("once")]
