@@ -86,13 +86,16 @@ def is_call_statement(node: Any) -> bool:
 def mutations_of(module: Path) -> Iterator[MutationSpec]:
     """Return every mutation of a module, by its path relative to the repository."""
     tree = get_ast_from_path(ROOT / module)
+    lines = (ROOT / module).read_text(encoding="utf-8").splitlines()
     for name in cosmic_ray.plugins.operator_names():
         kind = cosmic_ray.plugins.get_operator(name)
         if UNSUITABLE.match(name) or kind.arguments():
             continue
         places = (place for node in ast_nodes(tree) for place in kind().mutation_positions(node))
         for occurrence, (start, end) in enumerate(places):
-            yield MutationSpec(module, name, occurrence, start, end)
+            # `frozen` and `slots` forbid what nothing here does.
+            if not lines[start[0] - 1].startswith("@dataclass("):
+                yield MutationSpec(module, name, occurrence, start, end)
 
 
 def modules() -> list[Path]:
@@ -101,9 +104,9 @@ def modules() -> list[Path]:
     return sorted(path.relative_to(ROOT) for path in found)
 
 
-def enter_copy() -> None:
+def enter_copy(copies: str) -> None:
     """Copy what is under version control into a folder of this process, and work there."""
-    folder = Path(tempfile.mkdtemp(prefix="mlmetrics-mutants-"))
+    folder = Path(tempfile.mkdtemp(dir=copies))
     listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     for name in subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines():
         if (ROOT / name).is_file():
@@ -145,7 +148,10 @@ def judge(mutation: MutationSpec | None, limit_seconds: float) -> WorkResult:
 
 def judged(mutations: list[MutationSpec], jobs: int) -> Iterator[tuple[MutationSpec, WorkResult]]:
     """Each mutation with the result of the tests, as it is found."""
-    with ProcessPoolExecutor(jobs, get_context("spawn"), enter_copy) as pool:
+    with (
+        tempfile.TemporaryDirectory(prefix="mlmetrics-mutants-") as copies,
+        ProcessPoolExecutor(jobs, get_context("spawn"), enter_copy, (copies,)) as pool,
+    ):
         pool.submit(stages, None).result()  # the copy is made before the tests are timed
         begun = monotonic()
         if pool.submit(judge, None, FIRST_LIMIT_SECONDS).result().test_outcome != TestOutcome.SURVIVED:

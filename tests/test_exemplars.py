@@ -17,12 +17,14 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 
-from mlmetrics import MLMetrics, exemplars
+from mlmetrics import MLMetrics, PrometheusMiddleware, exemplars
 from tests.conftest import Clock
+from tests.http.asking import request
 from tests.recorded import errors, outcomes
 
 ROOT = Path(__file__).parents[1]
 BUCKET = "ml_inference_duration_seconds_bucket"
+REQUEST_BUCKET = "fastapi_request_duration_seconds_bucket"
 
 
 @pytest.fixture
@@ -39,11 +41,11 @@ def metrics(registry: CollectorRegistry, clock: Clock) -> MLMetrics:
     return MLMetrics(service="s", registry=registry, clock=clock)
 
 
-def marked(registry: CollectorRegistry) -> dict[str, Any]:
-    """Return the exemplars of the inference buckets by bound, read by the strict parser of OpenMetrics."""
+def marked(registry: CollectorRegistry, bucket: str = BUCKET) -> dict[str, Any]:
+    """Return the exemplars of the buckets of one name by bound, read strictly from OpenMetrics."""
     families = parse_openmetrics(generate_openmetrics(registry).decode())
     every = [sample for family in families for sample in family.samples]
-    return {sample.labels["le"]: sample.exemplar for sample in every if sample.name == BUCKET and sample.exemplar}
+    return {sample.labels["le"]: sample.exemplar for sample in every if sample.name == bucket and sample.exemplar}
 
 
 def trace_id(span: trace.Span) -> str:
@@ -128,6 +130,25 @@ def test_tracing_that_begins_later(
     with provider.get_tracer("tests").start_as_current_span("request"):
         call()
     assert 1 == len(marked(registry))
+
+
+async def test_tracing_of_requests_that_begins_later(
+    registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same of requests: the application is made before its tracer, and served in its spans."""
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 204, "headers": []})
+        await send({"type": "http.response.body"})
+
+    recorded = PrometheusMiddleware(app, registry=registry)
+    await request().with_(recorded)
+    provider = TracerProvider()
+    monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
+    assert {} == marked(registry, REQUEST_BUCKET)
+    with provider.get_tracer("tests").start_as_current_span("request"):
+        await request().with_(recorded)
+    assert 1 == len(marked(registry, REQUEST_BUCKET))
 
 
 def test_cancelled_calls_have_none(registry: CollectorRegistry, metrics: MLMetrics, tracer: trace.Tracer) -> None:

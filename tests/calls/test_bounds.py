@@ -3,6 +3,7 @@
 # mypy: allow-untyped-calls
 # A lambda has no types, and is often all that a test has to record.
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -42,6 +43,19 @@ def test_calls(metrics: MLMetrics) -> None:
         assert BOUND == len(begun(metrics))
         call()
         assert 0 == len(begun(metrics))
+
+
+def test_cancelled_calls(metrics: MLMetrics) -> None:
+    """The same of calls that are cancelled."""
+
+    @metrics.track_inference(model="m")
+    def call() -> None:
+        raise asyncio.CancelledError
+
+    for expected in (*range(1, BOUND + 1), 0):
+        with pytest.raises(asyncio.CancelledError):
+            call()
+        assert expected == len(begun(metrics))
 
 
 async def test_coroutine_functions(metrics: MLMetrics) -> None:

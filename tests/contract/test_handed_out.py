@@ -820,3 +820,22 @@ class TestResultsOfStreams:
         assert expected == value(registry, "parsing_accuracy_score_sum")
         assert expected == value(registry, "matching_score_distribution_sum")
         assert {} == errors(registry)
+
+
+def test_awaitable_of_a_stream(registry: CollectorRegistry, metrics: MLMetrics) -> None:
+    """A coroutine that a function returns, and that gives a stream, is one call, which ends with the stream."""
+
+    async def letters() -> Iterator[str]:
+        return map(str, "ab")
+
+    stream = asyncio.run(take_result(metrics.track_inference(model="m")(lambda: letters())()))  # noqa: PLW0108 (a plain function)
+    gc.collect()
+    assert {} == outcomes(registry)
+    assert ["a", "b"] == list(stream)
+    assert {"success": 1} == outcomes(registry)
+    assert 0 == in_progress(registry)
+
+
+async def take_result(awaitable: Any) -> Any:
+    """Return what an awaitable gives."""
+    return await awaitable

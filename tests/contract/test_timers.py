@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from mlmetrics import Call, MLMetrics
 from tests.conftest import Clock
 from tests.contract.kinds import Pause
-from tests.recorded import in_progress, outcomes, samples, value
+from tests.recorded import absent, in_progress, outcomes, samples, value
 
 DURATION = "ml_inference_duration_seconds"
 
@@ -351,3 +351,16 @@ def test_begun_and_ended_by_hand(registry: CollectorRegistry, metrics: MLMetrics
     assert {"failure": 1} == outcomes(registry)
     assert 2 == value(registry, f"{DURATION}_sum")
     assert in_progress(registry) == 0
+
+
+def test_verdict_after_the_end(registry: CollectorRegistry, metrics: MLMetrics, clock: Clock) -> None:
+    """What is said of a call that has ended changes neither its outcome nor its duration."""
+    with metrics.inference_timer(model="m") as call:
+        clock.advance(2)
+    call.fail("late")
+    call.cancel()
+    clock.advance(3)
+    assert 2 == call.duration
+    call.end()
+    assert {"success": 1} == outcomes(registry)
+    assert absent(registry, "ml_inference_errors_total", error_type="late")

@@ -6,13 +6,13 @@ from typing import Any
 import pytest
 from fastapi import FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Gauge
 from starlette.applications import Starlette
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route
 
-from mlmetrics.errors import ConfigurationError
+from mlmetrics.errors import ConfigurationError, RegistrationError
 from mlmetrics.http.instrumentation import instrument
 from mlmetrics.http.middleware import PrometheusMiddleware
 from mlmetrics.recording.collector import store_for
@@ -242,3 +242,23 @@ class TestOthersBesideUs:
 
         with pytest.raises(ConfigurationError, match="expected a FastAPI or Starlette application"):
             instrument(Like(), registry=registry)
+
+
+@pytest.mark.parametrize("path", ["metrics", "", 7, None])
+def test_path_that_is_none(path: Any, registry: CollectorRegistry) -> None:
+    """Where the metrics are served is a path, or the error says so; the application stays as it was."""
+    app = FastAPI()
+    before = list(app.router.routes)
+    with pytest.raises(ConfigurationError, match="expected a path that begins with '/'"):
+        instrument(app, path=path, registry=registry)
+    assert before == app.router.routes
+
+
+def test_registry_with_our_names(registry: CollectorRegistry) -> None:
+    """A clash of names is found here, not when the application starts, and the application stays as it was."""
+    Gauge("fastapi_requests_in_progress", "By hand.", registry=registry)
+    app = FastAPI()
+    before = list(app.router.routes)
+    with pytest.raises(RegistrationError):
+        instrument(app, registry=registry)
+    assert before == app.router.routes

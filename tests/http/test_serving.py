@@ -102,9 +102,11 @@ class TestMetricsEndpoint:
         await asyncio.to_thread(blocking.begun.wait)
         assert 200 == (await ask(app, "/health")).status_code
         assert not scrape.done()
+        second = asyncio.create_task(ask(app, "/metrics"))
+        assert 200 == (await ask(app, "/health")).status_code
         blocking.go_on.set()
-        assert 200 == (await scrape).status_code
-        assert ["mlmetrics-scrape_0"] == blocking.threads
+        assert [200, 200] == [each.status_code for each in await asyncio.gather(scrape, second)]
+        assert ["mlmetrics-scrape_0"] * 2 == blocking.threads
 
     async def test_a_full_default_pool_does_not_hold_it_up(self, registry: CollectorRegistry) -> None:
         """A service that runs its models in the event loop's own pool can still be scraped."""
@@ -163,6 +165,14 @@ class TestMetricsApp:
         websocket = Conversation({"type": "websocket"}, [{"type": "websocket.connect"}])
         await websocket.with_(metrics_app(registry))
         assert "websocket.close" == websocket.sent[0]["type"]
+        assert [] == websocket.incoming  # the client's message is taken before it is answered
+
+    async def test_headers_are_as_asgi_has_them(self, registry: CollectorRegistry) -> None:
+        """Names of headers are sent in lower case, as servers for HTTP/2 need them."""
+        conversation = request()
+        await conversation.with_(metrics_app(registry))
+        names = [name for name, _ in conversation.sent[0]["headers"]]
+        assert [b"content-type", b"vary", b"content-length"] == names
 
     async def test_a_collector_that_raises_fails_the_scrape(self, registry: CollectorRegistry) -> None:
         """A broken scrape is a 500, never half an exposition."""
@@ -302,6 +312,13 @@ class TestToolkit:
             assert line in lines
 
 
+def received(port: int, asked: bytes) -> tuple[bytes, bytes, bytes]:
+    """Return what a server sends until it closes the connection: head, empty line, body."""
+    with socket.create_connection(("127.0.0.1", port)) as connection:
+        connection.sendall(asked)
+        return connection.makefile("rb").read().partition(b"\r\n\r\n")
+
+
 class TestStartMetricsServer:
     """A server of one's own, for programs without HTTP."""
 
@@ -321,6 +338,38 @@ class TestStartMetricsServer:
             assert "mlmetrics_build_info" in httpx.get(f"{url}/?name[]=mlmetrics_build_info").text
             assert b"" == httpx.head(url).content
             assert 405 == httpx.post(url).status_code
+
+    def test_head_has_no_body(self, registry: CollectorRegistry) -> None:
+        """HEAD gets what GET would, without its body; the header names the program and no version."""
+        with start_metrics_server(0, registry=registry) as server:
+            head, _, body = received(server.port, b"HEAD / HTTP/1.0\r\n\r\n")
+        assert b"Content-Type: text/plain; version=0.0.4" in head
+        assert b"\r\nServer: mlmetrics\r\n" in head.replace(b" \r\n", b"\r\n")
+        assert b"" == body
+
+    def test_a_registry_with_our_names_is_refused(self, registry: CollectorRegistry) -> None:
+        """A clash is found when the server is started, not at the first scrape."""
+        Gauge("fastapi_requests_in_progress", "By hand.", registry=registry)
+        with pytest.raises(RegistrationError):
+            start_metrics_server(0, registry=registry)
+
+    def test_closing_waits_for_no_client(self, registry: CollectorRegistry) -> None:
+        """A client that has connected and says nothing does not hold up the end of a program."""
+        server = start_metrics_server(0, registry=registry)
+        with socket.create_connection(("127.0.0.1", server.port)):
+            assert 200 == httpx.get(f"http://127.0.0.1:{server.port}").status_code  # it was let in before this one
+            closing = threading.Thread(target=server.close)
+            closing.start()
+            closing.join(30)
+            ended = not closing.is_alive()
+        closing.join()
+        assert ended
+
+    def test_a_program_ends_without_closing_it(self) -> None:
+        """The thread of the server does not keep a program running that has come to its end."""
+        code = "from mlmetrics import start_metrics_server; print(start_metrics_server(0).port > 0)"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+        assert "True" == done.stdout.strip()
 
     def test_a_broken_scrape_is_told_and_the_next_served(self, registry: CollectorRegistry) -> None:
         """A collector that raises once costs one scrape."""
@@ -373,12 +422,9 @@ class TestStartMetricsServer:
 
 def test_gzip_is_the_same_text(registry: CollectorRegistry) -> None:
     """What is compressed is what would have been sent."""
-    with (
-        start_metrics_server(0, registry=registry) as server,
-        socket.create_connection(("127.0.0.1", server.port)) as c,
-    ):
-        c.sendall(b"GET /?name[]=mlmetrics_build_info HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n")
-        head, _, compressed = c.makefile("rb").read().partition(b"\r\n\r\n")
+    asked = b"GET /?name[]=mlmetrics_build_info HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n"
+    with start_metrics_server(0, registry=registry) as server:
+        head, _, compressed = received(server.port, asked)
     assert b"Content-Encoding: gzip" in head
     assert b"mlmetrics_build_info" in gzip.decompress(compressed)
 

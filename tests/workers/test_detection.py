@@ -11,8 +11,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mlmetrics.http.middleware import PrometheusMiddleware
-from mlmetrics.workers.detection import VARIABLE, several_workers
-from mlmetrics.workers.directory import start_of
+from mlmetrics.workers.detection import several_workers
+from mlmetrics.workers.directory import VARIABLE, start_of
 from tests.recorded import value
 
 
