@@ -86,7 +86,7 @@ def several_workers() -> str | None:
 
 
 def _workers() -> list[int]:
-    """The processes that listen where this one does, if they have the same parent; this one is among them."""
+    """Return the processes that listen where this one does, if they have the same parent; this one is among them."""
     listening = _listening()
     if not listening:
         return []
@@ -94,7 +94,7 @@ def _workers() -> list[int]:
 
 
 def _listening() -> set[int]:
-    """The inodes of the sockets of this process that have an address on which it waits for connections.
+    """Return the inodes of the sockets of this process that have an address on which it waits for connections.
 
     granian hands out a socket with that address, and listens on one of its own.
     """
@@ -113,7 +113,7 @@ def _sockets(pid: int) -> set[int]:
 
 
 def _open_sockets(pid: int | str) -> Iterator[tuple[int, int]]:
-    """The descriptors of a process that are sockets, each with the inode that it shares with its copies elsewhere."""
+    """Yield the descriptors of a process that are sockets, each with the inode that its copies elsewhere share."""
     for path in glob(f"/proc/{pid}/fd/*"):
         with suppress(OSError):
             status = os.stat(path)

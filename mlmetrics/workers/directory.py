@@ -49,27 +49,27 @@ class File(NamedTuple):
 
 
 def tag_of(service: str) -> str:
-    """What stands for the service in names of files, which may not hold everything that a service's name may."""
+    """Return what stands for the service in names of files, which may not hold everything that a service's name may."""
     return hashlib.sha256(service.encode("utf-8", "surrogatepass")).hexdigest()[:8]
 
 
 def file_name(kind: str, pid: int, start: int, tag: str, number: int = 1) -> str:
-    """The name of a worker's file; the number tells apart several of one process."""
+    """Return the name of a worker's file; the number tells apart several of one process."""
     return f"{kind}_{pid}-{start}-{tag}{f'-{number}' if number > 1 else ''}-ml.{_ending(kind)}"
 
 
 def dead_name(kind: str, tag: str) -> str:
-    """The name of the file in which the numbers of all dead workers are added up."""
+    """Return the name of the file in which the numbers of all dead workers are added up."""
     return f"{kind}_dead-{tag}-ml.{_ending(kind)}"
 
 
 def _ending(kind: str) -> str:
-    """The client reads every file that ends in `.db`."""
+    """Return how a file of this kind ends; the client reads every file that ends in `.db`."""
     return "bin" if kind == EXEMPLARS else "db"
 
 
 def files_of(names: Iterable[str], tag: str) -> list[File]:
-    """The files of a service's workers, dead ones included, among the names of all that the directory holds."""
+    """Return the files of a service's workers, dead ones included, among the names of all that the directory holds."""
     matches = map(_NAME.fullmatch, names)
     return [
         File(match[0], match[1], int(match[2]), int(match[3]), bool(match[5]))
@@ -79,7 +79,7 @@ def files_of(names: Iterable[str], tag: str) -> list[File]:
 
 
 def tags_of(names: Iterable[str]) -> set[str]:
-    """The services whose workers have files, dead ones included."""
+    """Return the services whose workers have files, dead ones included."""
     return {match[4] for match in map(_NAME.fullmatch, names) if match}
 
 
@@ -89,12 +89,12 @@ def set_aside(path: str) -> None:
 
 
 def aside(names: Iterable[str], tag: str) -> list[str]:
-    """The files of a service that were set aside."""
+    """Return the files of a service that were set aside."""
     return [name for name in names if name.endswith(f"-{tag}-ml.db{UNREADABLE}")]
 
 
 def contents(path: str, most: int | None = None) -> bytes:
-    """What a file holds, read from its beginning: a process that is forked meanwhile shares its position.
+    """Return what a file holds, read from its beginning: a process that is forked meanwhile shares its position.
 
     Raises:
         OSError: there is no such file, or no right to read it.

@@ -33,12 +33,12 @@ class Record(NamedTuple):
 
 
 def written(bucket: Bucket, exemplar: Exemplar) -> bytes:
-    """An exemplar as text."""
+    """Return an exemplar as text."""
     return json.dumps([bucket, exemplar.labels, exemplar.value, exemplar.timestamp]).encode()
 
 
 def read(text: bytes) -> tuple[Bucket, Exemplar]:
-    """An exemplar from its text.
+    """Return an exemplar from its text.
 
     Raises:
         UnreadableError: it is not one of ours.
@@ -53,13 +53,13 @@ def read(text: bytes) -> tuple[Bucket, Exemplar]:
 
 
 def record(text: bytes) -> bytes:
-    """A new record, with room for a text that is somewhat longer."""
+    """Return a new record, with room for a text that is somewhat longer."""
     room = -(-(len(text) + _ROOM_TO_CHANGE_BYTES) // 8) * 8
     return _FRAME.pack(room, len(text), crc32(text), 0) + text.ljust(room, b" ")
 
 
 def records(data: Data) -> Iterator[Record]:
-    """The records that are whole.
+    """Return the records that are whole.
 
     Raises:
         UnreadableError: the file is not one of ours.
@@ -79,12 +79,12 @@ def records(data: Data) -> Iterator[Record]:
 
 
 def newer(one: Exemplar | None, other: Exemplar) -> Exemplar:
-    """The exemplar with the later timestamp."""
+    """Return the exemplar with the later timestamp."""
     return other if one is None or float(one.timestamp or 0) <= float(other.timestamp or 0) else one
 
 
 def whole_file(exemplars: Mapping[Bucket, Exemplar]) -> bytes:
-    """A file with these exemplars."""
+    """Return a file with these exemplars."""
     body = b"".join(record(written(bucket, exemplar)) for bucket, exemplar in exemplars.items())
     return header(HEADER_BYTES + len(body)) + body
 

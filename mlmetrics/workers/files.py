@@ -91,7 +91,7 @@ class WorkerFiles:
         labels: tuple[str, ...],
         help: str,  # noqa: A002 (the field's name)
     ) -> int:
-        """The index, in the view of this kind, of the value with this key; made at 0 if it is new.
+        """Return the index, in the view of this kind, of the value with this key; made at 0 if it is new.
 
         The next index is that of the timestamp, which counts for a gauge of kind `gauge_mostrecent`.
         A value for which there is no room gets `SCRATCH`, where it is lost and the program goes on.

@@ -108,7 +108,7 @@ class MappedFile:
 
 
 def _claim(directory: str, kind: str, pid: int, start: int, tag: str) -> tuple[str, int]:
-    """The first name that is free, and its file, open under the name of a file that is being made."""
+    """Return the first name that is free, and its file, open under the name of a file that is being made."""
     for number in count(1):
         path = os.path.join(directory, file_name(kind, pid, start, tag, number))
         try:

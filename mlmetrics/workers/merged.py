@@ -53,7 +53,7 @@ class Sums:
 
 
 def included(data: Data) -> list[str]:
-    """The names of the files that a merged file includes and that may still exist.
+    """Return the names of the files that a merged file includes and that may still exist.
 
     Raises:
         UnreadableError: it is not one of ours.

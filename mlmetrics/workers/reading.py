@@ -134,7 +134,7 @@ class Reader:
         return is_alive(file.pid, file.start) or is_held(self._path(file.name))
 
     def _source(self, name: str, kind: Kind) -> Source | None:
-        """A file as it is now, if it is there and can be read."""
+        """Return a file as it is now, if it is there and can be read."""
         path = self._path(name)
         try:
             status = os.stat(path)
@@ -158,7 +158,7 @@ class Reader:
             del self._sources[name]
 
     def exemplars(self) -> Mapping[Bucket, Exemplar]:
-        """The newest exemplar of each bucket, by the family, the values of its labels and its upper bound."""
+        """Return the newest exemplar of each bucket, by the family, the values of its labels and its upper bound."""
         newest: exemplars.Newest = {}
         texts: dict[bytes, tuple[Bucket, Exemplar]] = {}
         for text in self._exemplar_texts():
@@ -172,7 +172,7 @@ class Reader:
         return newest
 
     def _exemplar_texts(self) -> Iterator[bytes]:
-        """The text of every exemplar in the files of all workers, and in that of the dead."""
+        """Return the text of every exemplar in the files of all workers, and in that of the dead."""
         try:
             files = files_of(os.listdir(self._directory), self._tag)
         except OSError as error:

@@ -42,7 +42,7 @@ def reap(directory: str, service: str) -> int:
 
 
 def reap_all(directory: str) -> int:
-    """The same for the workers of every service: a parent does not know how its workers call theirs."""
+    """Reap the dead workers of every service: a parent does not know how its workers call theirs."""
     try:
         return sum(_reap_alone(directory, tag) for tag in tags_of(os.listdir(directory)))
     except OSError as error:

@@ -39,7 +39,7 @@ class Key(NamedTuple):
 
 
 def header(used: int) -> bytes:
-    """The first bytes of a file."""
+    """Return the first bytes of a file."""
     return _INTEGER.pack(used) + VERSION
 
 
@@ -66,7 +66,7 @@ def used_bytes(data: Data) -> int:
 
 
 def records(data: Data, position: int, used: int) -> Iterator[tuple[bytes, int]]:
-    """The key of each record from `position` on, and the index of its value among the doubles of the file."""
+    """Return the key of each record from `position` on, and the index of its value among the doubles of the file."""
     while position < used:
         (length,) = _INTEGER.unpack_from(data, position)
         start = position + _INTEGER.size
@@ -78,7 +78,7 @@ def records(data: Data, position: int, used: int) -> Iterator[tuple[bytes, int]]
 
 
 def parsed(key: bytes) -> Key:
-    """What a key says.
+    """Return what a key says.
 
     Raises:
         UnreadableError: it is not of the client's format.

@@ -21,7 +21,7 @@ class Worker(NamedTuple):
 
 
 def slot_of_this_process(directory: str, service: str) -> int:
-    """The slot of this process, the smallest that is free when it first asks.
+    """Return the slot of this process, the smallest that is free when it first asks.
 
     Raises:
         OSError: the directory is missing, not writable or full.
@@ -40,7 +40,7 @@ def slot_of_this_process(directory: str, service: str) -> int:
 
 
 def live_workers(directory: str, service: str) -> list[Worker]:
-    """The workers that have a slot and run, by slot."""
+    """Return the workers that have a slot and run, by slot."""
     return sorted(_alive(_read(_path(directory, service))))
 
 
@@ -53,7 +53,7 @@ def _alive(workers: list[Worker]) -> list[Worker]:
 
 
 def _read(path: str) -> list[Worker]:
-    """The workers in the file; none if it is missing or none of ours."""
+    """Return the workers in the file; none if it is missing or none of ours."""
     try:
         with open(path, encoding="utf-8") as file:
             return [Worker(int(slot), int(pid), int(start)) for slot, pid, start in json.load(file)]

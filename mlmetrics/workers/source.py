@@ -73,11 +73,11 @@ class Source:
         self._indexes, self.numbers, self._take, self._position = indexes, numbers, take, used
 
     def values(self) -> tuple[float, ...]:
-        """The values now, in the order of `numbers`."""
+        """Return the values now, in the order of `numbers`."""
         return () if self._take is None else self._take(self._view)
 
     def timestamps(self) -> tuple[float, ...]:
-        """The timestamps of the values; that of the header is none."""
+        """Return the timestamps of the values; that of the header is none."""
         view = self._view
         return tuple([view[index + 1] for index in self._indexes])
 

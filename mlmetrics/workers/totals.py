@@ -30,7 +30,7 @@ class Totals:
         self._times = [0.0] * len(self._slots)
 
     def number(self, kind: Kind, key: bytes) -> int:
-        """The number of the slot of a key; the slot is asked for once.
+        """Return the number of the slot of a key; the slot is asked for once.
 
         Raises:
             UnreadableError: it is no key of the client's format.
@@ -76,7 +76,7 @@ class Totals:
                 sums[number] += value
 
     def _add_calls_in_progress(self, source: Source) -> None:
-        """A worker may show less than 0, where a call has ended that began in the process which it was forked from."""
+        """Add gauges of a worker, none below 0: a call may have ended that began in the parent of a forked process."""
         sums = self._sums
         for number, value in zip(source.numbers, source.values(), strict=False):
             sums[number] += max(0.0, value)

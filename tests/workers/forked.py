@@ -47,7 +47,7 @@ def ended(child: int) -> None:
 
 
 def in_a_call(worker: Worker) -> float:
-    """A call that begins before the fork and ends in both processes is counted by the parent; new ones by each."""
+    """Have a call begin before a fork and end in both processes: the parent counts it, and each counts new ones."""
     place = worker.place("counter", "calls_total", model="a")
     views, generation = worker.files.views, worker.files.generation
 
@@ -85,7 +85,7 @@ def under_threads(worker: Worker) -> float:
 
 
 def in_a_place(worker: Worker) -> float:
-    """A signal handler forks at each step of making a place; the parent goes on from there, and then the child."""
+    """Fork in a signal handler at each step of making a place; the parent goes on from there, and then the child."""
     children: list[int] = []
     waits, goes = os.pipe()
 
@@ -115,7 +115,7 @@ def in_a_place(worker: Worker) -> float:
 
 
 def in_a_reap(worker: Worker) -> float:
-    """A signal handler forks at each step of reaping; the parent finishes, and then the child goes on."""
+    """Fork in a signal handler at each step of reaping; the parent finishes, and then the child goes on."""
     children: list[int] = []
     waits, goes = os.pipe()
 
@@ -144,7 +144,7 @@ def in_a_reap(worker: Worker) -> float:
 
 
 def beside_a_lock(worker: Worker) -> float:
-    """A thread takes and gives back a file lock all the time; no child that is forked meanwhile keeps it."""
+    """Fork while a thread takes and gives back a file lock all the time; no child keeps the lock."""
     path, forked = f"{worker.files.directory}/some.lock", threading.Event()
     waits, goes = os.pipe()
 
