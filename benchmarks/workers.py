@@ -98,19 +98,15 @@ def measure_calls(rounds: int) -> list[Row]:
         toolkit = Toolkit(max_label_values=2 * MODELS)
         one = toolkit.metrics.track_inference(model="gpt-4")(noop)
         many = [toolkit.metrics.track_inference(model=f"model-{number}")(noop) for number in range(MODELS)]
-        sides = [
-            *floor_sides(),
-            Side("bare_1000", in_turn([noop] * MODELS)),
-            Side("ours", calling(one), lambda: toolkit.calls("gpt-4")),
-            Side("ours_1000", in_turn(many), lambda: succeeded_of(toolkit) - toolkit.calls("gpt-4")),
-            client(),
-        ]
-        times = interleave(sides, rounds)
+        single = [Side("ours", calling(one), lambda: toolkit.calls("gpt-4")), client()]
+        times = interleave([*floor_sides(), *single], rounds)
+        every = Side("ours", in_turn(many), lambda: succeeded_of(toolkit) - toolkit.calls("gpt-4"))
+        in_turn_times = interleave([Side("in turn", in_turn([noop] * MODELS)), *floor_sides(), every], rounds)
     floor, ours, theirs = added(times, "floor"), added(times, "ours"), added(times, "client")
-    ours_1000 = added(times, "ours_1000", "bare_1000")
+    floor_then, ours_1000 = added(in_turn_times, "floor"), added(in_turn_times, "ours", "in turn")
     return [
         Row("workers/call", ratio(ours, floor), "ns", medians(ours=ours, floor=floor)),
-        Row("workers/call_1000", ratio(ours_1000, floor), "ns", medians(ours=ours_1000, floor=floor)),
+        Row("workers/call_1000", ratio(ours_1000, floor_then), "ns", medians(ours=ours_1000, floor=floor_then)),
         Row("workers/client", ratio(theirs, ours), "ns", medians(client=theirs, ours=ours)),
     ]
 
