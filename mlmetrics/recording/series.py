@@ -89,6 +89,10 @@ class Series(Lists, Generic[C]):
         self._find: Callable[[], C] = find
         self._cell: C | None = None
 
+    def batch(self) -> Batch | None:
+        """Return the appended numbers and the new values; most series have none at most scrapes."""
+        return super().batch() if self.pending or self._cell is None else None
+
     def prepare(self) -> None:
         """Find the cell that this series folds into."""
         self.cell()
