@@ -82,7 +82,7 @@ class Foldable(Protocol):
 class Forks(Protocol):
     """What must act at a fork: fold everything before the process is copied, and start anew in the child."""
 
-    def before_fork(self) -> None:
+    def fold_pending(self) -> None:
         """Fold everything; the caller has the turn."""
 
     def renew(self) -> None:
@@ -161,7 +161,7 @@ def _before_fork() -> None:
 def _stand_still() -> None:
     """Fold everything, and prevent further folds until the process has been copied."""
     for each in tuple(_forks):
-        each.before_fork()
+        each.fold_pending()
     _state.forking[:] = (threading.get_ident(),)
 
 

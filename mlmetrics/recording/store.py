@@ -133,7 +133,7 @@ class Store(Naming):
         """Fold every series; the caller has the turn."""
         self._fold(tuple(self._foldables))
 
-    def before_fork(self) -> None:
+    def fold_pending(self) -> None:
         """Fold what waits; create nothing at 0, because the service may be named later; the caller has the turn."""
         self._fold(tuple(each for each in self._foldables if isinstance(each, Lists) and any(each.lists)))
 
@@ -158,8 +158,7 @@ class Store(Naming):
     def renew(self) -> None:
         """Start anew in a forked child: the calls in progress, and what stands in files, are the parent's."""
         self.renew_lock()
-        if self.host is None:
-            self.fold_all()
+        self.fold_pending()
         for foldable in self._foldables:
             foldable.forget()
 
