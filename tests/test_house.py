@@ -79,6 +79,24 @@ def test_imports_nothing_but_its_base_dependencies() -> None:
     assert {"mlmetrics"} == set(json.loads(done.stdout)) - sys.stdlib_module_names - {"prometheus_client"}
 
 
+def test_records_without_file_locks() -> None:
+    """Where there is no `fcntl`, as on Windows, one process records; with a directory for several, it says so."""
+    code = """
+import asyncio, os, sys
+import prometheus_client, prometheus_client.multiprocess, structlog, wrapt
+sys.platform = "win32"
+sys.modules["fcntl"] = None
+import mlmetrics
+os.environ["PROMETHEUS_MULTIPROC_DIR"] = "."
+mlmetrics.track_inference(model="m")(len)("")
+print(prometheus_client.generate_latest().decode())
+"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert 'mlmetrics_recording_errors_total{where="workers"} 1.0' in done.stdout
+    assert 'ml_inference_total{model="m",operation="",outcome="success",service="default"} 1.0' in done.stdout
+    assert "Windows" in done.stderr
+
+
 def rooms_loaded(code: str) -> set[str]:
     """Return the rooms of the package that a new process has loaded after running `code`."""
     done = subprocess.run(

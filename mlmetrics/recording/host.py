@@ -4,6 +4,7 @@ Used if `PROMETHEUS_MULTIPROC_DIR` is set when a store is made.
 """
 
 import os
+import sys
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
@@ -43,6 +44,9 @@ def directory(failed: Failed) -> str | None:
     """
     path = os.environ.get(VARIABLE)
     if not path:
+        return None
+    if sys.platform == "win32":
+        tell(failed, f"{VARIABLE} is set, and each process counts alone: Windows has no locks of files as needed here")
         return None
     try:
         with NamedTemporaryFile(dir=path, prefix=PROBE):

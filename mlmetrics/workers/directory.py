@@ -5,16 +5,19 @@ tag of its service, so that services which share a directory by mistake stay apa
 as those of the user's own metrics, have other names and are never touched.
 """
 
-import fcntl
 import hashlib
 import os
 import re
+import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Literal, NamedTuple, get_args
 
 from mlmetrics.interruption import interrupted
+
+if sys.platform != "win32":  # Windows has no such locks of files
+    import fcntl
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable that names the directory, as prometheus_client reads it."""

@@ -1,9 +1,9 @@
 """A file that this process alone writes, mapped into memory: made whole, grown ahead of use, left by a forked child."""
 
 import errno
-import fcntl
 import mmap
 import os
+import sys
 from contextlib import suppress
 from itertools import count
 from typing import TypeAlias
@@ -11,6 +11,9 @@ from typing import TypeAlias
 from mlmetrics.interruption import interrupted
 from mlmetrics.workers.directory import PARTIAL, file_name
 from mlmetrics.workers.records import HEADER_BYTES, MOST_BYTES, PAIR_BYTES, header
+
+if sys.platform != "win32":  # Windows has no such locks of files
+    import fcntl
 
 FIRST_BYTES = 1 << 16
 SPARE_BYTES = PAIR_BYTES
