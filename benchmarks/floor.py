@@ -16,7 +16,7 @@ class Pending:
 
     def __init__(self) -> None:
         self.numbers: list[float] = []
-        self.begun: list[None] = []
+        self.started: list[None] = []
         self._emptied = 0
 
     @property
@@ -28,7 +28,7 @@ class Pending:
         """Remove the numbers, and keep their count."""
         self._emptied += len(self.numbers)
         self.numbers.clear()
-        self.begun.clear()
+        self.started.clear()
 
 
 def noop(number: int) -> int:

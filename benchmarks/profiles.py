@@ -39,9 +39,9 @@ def forwarded(_pending: Pending) -> Callable[..., int]:
     return wrapper
 
 
-def begun(pending: Pending) -> Callable[..., int]:
+def started(pending: Pending) -> Callable[..., int]:
     """Return the floor with an append when the call begins."""
-    begin, append, clock = pending.begun.append, pending.numbers.append, perf_counter
+    begin, append, clock = pending.started.append, pending.numbers.append, perf_counter
 
     def wrapper(*args: Any, **kwargs: Any) -> int:
         start = clock()
@@ -55,7 +55,7 @@ def begun(pending: Pending) -> Callable[..., int]:
 
 def looked_at(pending: Pending) -> Callable[..., int]:
     """Return the same with a check of the result's type."""
-    begin, append, clock, plain = pending.begun.append, pending.numbers.append, perf_counter, PLAIN
+    begin, append, clock, plain = pending.started.append, pending.numbers.append, perf_counter, PLAIN
 
     def wrapper(*args: Any, **kwargs: Any) -> int:
         start = clock()
@@ -73,8 +73,8 @@ def looked_at(pending: Pending) -> Callable[..., int]:
 def bounded(pending: Pending) -> Callable[..., int]:
     """Return the same with two checks: whether the call was slow, and whether it is time to fold."""
     begin, append, clock, plain, all_begun = (
-        *(pending.begun.append, pending.numbers.append),
-        *(perf_counter, PLAIN, pending.begun),
+        *(pending.started.append, pending.numbers.append),
+        *(perf_counter, PLAIN, pending.started),
     )
 
     def wrapper(*args: Any, **kwargs: Any) -> int:
@@ -95,7 +95,7 @@ def bounded(pending: Pending) -> Callable[..., int]:
 STEPS: dict[str, Step] = {
     "a closure that only calls": forwarded,
     "the floor: two clock readings and an append": lambda pending: floored(noop, pending),
-    "an append when it begins": begun,
+    "an append when it begins": started,
     "the type of the result": looked_at,
     "slow? time to fold?": bounded,
 }

@@ -28,12 +28,12 @@ class Appended(list[T]):
 class AppendedCalls(CallSeries, Lists):
     """A series of calls in memory: lists that calls append to.
 
-    The end of a call appends its seconds to the list of its outcome. `begun` holds a timer's call itself
+    The end of a call appends its seconds to the list of its outcome. `started` holds a timer's call itself
     until the next fold, so that only calls that are still running then get a finalizer.
     """
 
     __slots__ = (
-        *("_cells", "begin", "begun", "cancel", "cancelled", "clock", "exemplars", "fail", "failed", "labels"),
+        *("_cells", "begin", "started", "cancel", "cancelled", "clock", "exemplars", "fail", "failed", "labels"),
         *("leave", "left", "mark", "notice_seconds", "operation", "store", "succeed", "succeeded"),
     )
     spot = None
@@ -43,15 +43,15 @@ class AppendedCalls(CallSeries, Lists):
         self.operation = operation
         self.labels = labels
         self.clock = store.clock
-        self.begun: Appended[Open | None] = Appended(self, "begun")
+        self.started: Appended[Open | None] = Appended(self, "started")
         self.succeeded: Appended[float] = Appended(self, "succeeded")
         self.failed: list[float] = []
         self.cancelled: list[float] = []
         self.left: list[None] = []
         self.exemplars: list[Any] = []
-        super().__init__(self.succeeded, self.failed, self.cancelled, self.left, self.begun, self.exemplars)
+        super().__init__(self.succeeded, self.failed, self.cancelled, self.left, self.started, self.exemplars)
         # Bound once, because the hot path calls them.
-        self.begin = self.begun.append
+        self.begin = self.started.append
         self.succeed = self.succeeded.append
         self.fail = self.failed.append
         self.cancel = self.cancelled.append
@@ -63,7 +63,7 @@ class AppendedCalls(CallSeries, Lists):
     @property
     def full(self) -> bool:
         """Whether there are enough calls to fold."""
-        return len(self.begun) > BOUND
+        return len(self.started) > BOUND
 
     def prepare(self) -> None:
         """Create the metrics at 0, and update from which duration on calls take the slow path."""
@@ -81,19 +81,19 @@ class AppendedCalls(CallSeries, Lists):
 
         They stay in the list until all have been told, so that an interrupted fold can start again.
         """
-        count = len(self.begun)
-        if self.begun.count(None) != count:
-            held, nothing = self.begun[:count], [None] * count
+        count = len(self.started)
+        if self.started.count(None) != count:
+            held, nothing = self.started[:count], [None] * count
             for call in held:
                 if call is not None and call.state is not ENDED:
                     call.let_go()
-            self.begun[:count] = nothing
+            self.started[:count] = nothing
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Compute the new values: outcomes, calls in progress, and durations of calls that were not cancelled."""
         cells = self._cells or _Cells(self)
-        succeeded, failed, cancelled, left, begun, exemplars = counts
-        change = begun - succeeded - failed - cancelled - left
+        succeeded, failed, cancelled, left, started, exemplars = counts
+        change = started - succeeded - failed - cancelled - left
         if change:
             writes.append(moved(cells.in_progress, change))
         if succeeded or failed:

@@ -16,12 +16,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mlmetrics.calls import elsewhere  # noqa: F401 (says how all of this is pickled)
-from mlmetrics.calls.exact import function_of
+from mlmetrics.calls import pickling  # noqa: F401 (says how all of this is pickled)
 from mlmetrics.calls.labels import Argument, Calls, Computed, FindArgument, SeriesFinder, fixed_label
 from mlmetrics.calls.plan import Function, Plan
 from mlmetrics.calls.proxies import Proxy
 from mlmetrics.calls.results import After, Size
+from mlmetrics.calls.templates import function_of
 from mlmetrics.calls.wrappers import wrap
 from mlmetrics.errors import DeclarationError
 from mlmetrics.interruption import interrupted

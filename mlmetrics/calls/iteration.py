@@ -90,17 +90,17 @@ async def _aleave(standin: StandIn, leave: Callable[..., Any], *args: Any) -> An
 
 def _throw(standin: StandIn, throw: Callable[..., Any], *error: Any) -> Any:
     """Throw into a generator; this does not start a generator that has not begun."""
-    return (_step if standin.mlmetrics_run.begun else _leave)(standin, throw, *error)
+    return (_step if standin.mlmetrics_run.started else _leave)(standin, throw, *error)
 
 
 async def _athrow(standin: StandIn, throw: Callable[..., Any], *error: Any) -> Any:
     """Throw into an async generator."""
-    return await (_astep if standin.mlmetrics_run.begun else _aleave)(standin, throw, *error)
+    return await (_astep if standin.mlmetrics_run.started else _aleave)(standin, throw, *error)
 
 
 def _throw_into_coroutine(standin: StandIn, throw: Callable[..., Any], *error: Any) -> Any:
     """Throw into a coroutine."""
-    return (_advance if standin.mlmetrics_run.begun else _leave)(standin, throw, *error)
+    return (_advance if standin.mlmetrics_run.started else _leave)(standin, throw, *error)
 
 
 class Left(StandIn):

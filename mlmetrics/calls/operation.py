@@ -65,7 +65,7 @@ class CallSeries:
     clock: Callable[[], float]
     notice_seconds: float
     """Calls that took longer take the slow path; the first one always does, to check for tracing."""
-    begun: Sized
+    started: Sized
     """What the next fold has to take."""
     spot: Any
     """Where the numbers stand in the files of this process; None if they stand in memory."""

@@ -33,7 +33,7 @@ class PlacedCalls(CallSeries):
     """
 
     __slots__ = ("_host", "clock", "labels", "notice_seconds", "operation", "spot", "store")
-    begun: tuple[()] = ()
+    started: tuple[()] = ()
 
     def __init__(self, store: Store, host: Host, operation: Operation, labels: RawLabels) -> None:
         self.store = store

@@ -17,7 +17,7 @@ from mlmetrics.calls.streams import Run, chunk_recorders
 from mlmetrics.recording.series import BOUND
 
 
-class Adopter(Protocol):
+class ResultHandler(Protocol):
     """What decides whether a result goes on, and what reads one that does not."""
 
     @property
@@ -28,26 +28,26 @@ class Adopter(Protocol):
     def after(self) -> After | None:
         """What reads the result of a call."""
 
-    def adopt(self, series: CallSeries, start: float, result: Any) -> Any:
+    def replace(self, series: CallSeries, start: float, result: Any) -> Any:
         """Return what replaces the result if the call goes on; None if the call is over."""
 
 
 class Progress(Run):
     """The state of one such result: not begun, running, or ended with one outcome."""
 
-    __slots__ = ("_adoption", "_after", "_busy", "_consumer", "_unused_seconds")
+    __slots__ = ("_after", "_busy", "_consumer", "_results", "_unused_seconds")
 
-    def __init__(self, series: CallSeries, start: float, adoption: Adopter, *, ran: bool) -> None:
+    def __init__(self, series: CallSeries, start: float, results: ResultHandler, *, ran: bool) -> None:
         super().__init__(series, start)
-        self._adoption = adoption
-        self._after = adoption.after
+        self._results = results
+        self._after = results.after
         self._busy = False
         self._consumer: weakref.ref[Any] | None = None
         # The duration of the call if its result is never used; None if nothing has run then.
         self._unused_seconds = series.clock() - start if ran else None
 
     @property
-    def begun(self) -> bool:
+    def started(self) -> bool:
         """Whether it has been started."""
         return self._begun
 
@@ -89,11 +89,11 @@ class Progress(Run):
         """Return the result of an await, or a stand-in if the result is still running, such as a stream."""
         if self._ended:
             return result
-        if type(result) not in self._adoption.plain:
-            adopted = self._adoption.adopt(self._series, self._start, result)
-            if adopted is not None:
+        if type(result) not in self._results.plain:
+            replacement = self._results.replace(self._series, self._start, result)
+            if replacement is not None:
                 self._ended = True
-                return adopted
+                return replacement
         self.end(None, result)
         return result
 
@@ -111,8 +111,8 @@ class StreamProgress(Progress):
 
     __slots__ = ("_gap", "_gaps", "_item", "_last", "_record_first")
 
-    def __init__(self, series: CallSeries, start: float, adoption: Adopter, *, ran: bool) -> None:
-        super().__init__(series, start, adoption, ran=ran)
+    def __init__(self, series: CallSeries, start: float, results: ResultHandler, *, ran: bool) -> None:
+        super().__init__(series, start, results, ran=ran)
         self._item: Any = NoResult
         self._last: float | None = None
         self._record_first, self._gaps, self._gap = chunk_recorders(series)

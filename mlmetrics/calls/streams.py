@@ -10,10 +10,10 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Never
 
 from mlmetrics.calls.call import raised, succeeded
-from mlmetrics.calls.exact import write
 from mlmetrics.calls.operation import INFERENCE, CallSeries
 from mlmetrics.calls.plan import Function, Plan
 from mlmetrics.calls.results import NoResult
+from mlmetrics.calls.templates import write
 from mlmetrics.recording.series import BOUND, HistogramSeries, NumberSeries
 
 
@@ -22,10 +22,10 @@ class Run:
 
     __slots__ = ("_begun", "_ended", "_series", "_spot", "_start")
 
-    def __init__(self, series: CallSeries, start: float, *, begun: bool = False) -> None:
+    def __init__(self, series: CallSeries, start: float, *, started: bool = False) -> None:
         self._series = series
         self._start = start
-        self._begun = begun
+        self._begun = started
         self._ended = False
         self._spot = series.spot
 

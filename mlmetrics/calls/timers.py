@@ -68,7 +68,7 @@ class Timer(Call):
             self._seconds = seconds = series.clock() - self._start
             series.succeed(seconds)
             self.state = ENDED
-            if seconds > series.notice_seconds or len(series.begun) > BOUND:
+            if seconds > series.notice_seconds or len(series.started) > BOUND:
                 slow_path(series, seconds)
         else:
             self._leave().end(error)

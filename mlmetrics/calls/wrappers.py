@@ -17,11 +17,11 @@ import types
 from bisect import bisect_left
 from typing import Any
 
-from mlmetrics.calls.adoption import Adoption
 from mlmetrics.calls.call import raised, slow_path
-from mlmetrics.calls.exact import code_flags, function_of, write
 from mlmetrics.calls.plan import Function, Plan
 from mlmetrics.calls.streams import wrap_async_generator, wrap_generator
+from mlmetrics.calls.templates import code_flags, function_of, write
+from mlmetrics.calls.unfinished import UnfinishedResults
 from mlmetrics.recording.series import BOUND
 
 TEMPLATE = """
@@ -32,8 +32,8 @@ TEMPLATE = """
         {of}begin(None)
         result = {wait} function({{passed}})
         seconds = clock() - start
-        if type(result) not in ending.plain and (adopted := ending.adopt(series, start, result)) is not None:
-            return adopted
+        if type(result) not in ending.plain and (replacement := ending.replace(series, start, result)) is not None:
+            return replacement
     except ending.BaseException as error:
         try:
             ending.raised(series, error, clock() - start)
@@ -41,7 +41,7 @@ TEMPLATE = """
             series.fail(clock() - start)
         raise
     {of}succeed(seconds)
-    if seconds > series.notice_seconds or len(series.begun) > {bound}:
+    if seconds > series.notice_seconds or len(series.started) > {bound}:
         ending.slow_path(series, seconds)
     {after}
     return result
@@ -57,8 +57,8 @@ PLACED = """
         views.gauge_livesum[spot.in_progress] += 1.0
         result = {wait} function({{passed}})
         seconds = clock() - start
-        if type(result) not in ending.plain and (adopted := ending.adopt(series, start, result)) is not None:
-            return adopted
+        if type(result) not in ending.plain and (replacement := ending.replace(series, start, result)) is not None:
+            return replacement
         bucket = spot.buckets[bisect(spot.uppers, seconds)]
     except ending.BaseException as error:
         if spot is series.spot:
@@ -88,20 +88,20 @@ A call whose `spot` is no longer that of its series began in the parent of a for
 class Ending:
     """What a wrapper needs when a call ends, in one cell of its closure, because each cell slows down every call."""
 
-    __slots__ = ("_adoption", "adopt", "plain")
+    __slots__ = ("_results", "plain", "replace")
 
     BaseException = BaseException
     RecursionError = RecursionError
     raised = staticmethod(raised)
     slow_path = staticmethod(slow_path)
 
-    def __init__(self, adoption: Adoption) -> None:
-        self._adoption = adoption
-        self.adopt = adoption.adopt
-        self.plain = adoption.plain
+    def __init__(self, results: UnfinishedResults) -> None:
+        self._results = results
+        self.replace = results.replace
+        self.plain = results.plain
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Ending, (self._adoption,)
+        return Ending, (self._results,)
 
 
 def wrap(called: Function, plan: Plan) -> Function:
@@ -132,7 +132,7 @@ def _bound_as(called: Any, function: Function, wrapper: Function) -> Function:
 
 def _wrap_function(function: Function, plan: Plan, *, waits: bool) -> Function:
     series = plan.series
-    cells: dict[str, Any] = {"ending": Ending(Adoption(plan)), "type": type}
+    cells: dict[str, Any] = {"ending": Ending(UnfinishedResults(plan)), "type": type}
     if plan.in_files:
         cells |= {"bisect": bisect_left}
     else:

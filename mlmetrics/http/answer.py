@@ -92,7 +92,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_writers.__init__)  # type: ignore[misc]  # threads do not survive a fork
 
 
-async def answer_aside(scrape: Scrape, registry: CollectorRegistry) -> Answer:
+async def answer_in_thread(scrape: Scrape, registry: CollectorRegistry) -> Answer:
     """Answer without blocking the event loop, which also serves other requests, such as health checks."""
     trio = running_trio()
     if trio is None:

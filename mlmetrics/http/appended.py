@@ -22,13 +22,13 @@ from mlmetrics.recording.store import Store
 class AppendedMethod(MethodSeries, Lists):
     """The requests of one method that have begun and ended."""
 
-    __slots__ = ("_in_progress", "_labels", "_store", "begin", "begun", "end", "ended")
+    __slots__ = ("_in_progress", "_labels", "_store", "begin", "end", "ended", "started")
 
     def __init__(self, store: Store, service: str | None, method: str) -> None:
-        self.begun: list[None] = []
+        self.started: list[None] = []
         self.ended: list[None] = []
-        super().__init__(self.ended, self.begun)
-        self.begin = self.begun.append
+        super().__init__(self.ended, self.started)
+        self.begin = self.started.append
         self.end = self.ended.append
         self._store = store
         self._labels = (service, method)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from mlmetrics.http.answer import METHODS, NOT_ALLOWED, Answer, Scrape, answer_aside, scraping
+from mlmetrics.http.answer import METHODS, NOT_ALLOWED, Answer, Scrape, answer_in_thread, scraping
 from mlmetrics.recording.collector import store_for
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ async def metrics_endpoint(request: "Request | None" = None, *, registry: Collec
 
     scope = scraping.get() if request is None else request.scope
     scrape = Scrape() if scope is None else Scrape.of_scope(scope)
-    answer = await answer_aside(scrape, registry)
+    answer = await answer_in_thread(scrape, registry)
     return Response(answer.body, answer.status, dict(answer.headers))
 
 
@@ -44,7 +44,7 @@ def metrics_app(registry: CollectorRegistry = REGISTRY) -> Any:
             await live(receive, send)
         elif scope["type"] == "http":
             scrape = Scrape.of_scope(scope)
-            answer = await answer_aside(scrape, registry) if scope["method"] in METHODS else NOT_ALLOWED
+            answer = await answer_in_thread(scrape, registry) if scope["method"] in METHODS else NOT_ALLOWED
             await give(answer, send, head=scope["method"] == "HEAD")
         else:
             await receive()

@@ -7,8 +7,8 @@ from prometheus_client import CollectorRegistry
 
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.http.answer import scraping
-from mlmetrics.http.beneath import level_beneath
 from mlmetrics.http.exchange import FAILED, RECORDED_BY, REDIRECTS, Exchange
+from mlmetrics.http.levels import level_of
 from mlmetrics.http.requests import requests_of
 from mlmetrics.http.routes import Routes, path_within
 from mlmetrics.http.series import METHODS, UNMATCHED, Method, RouteSeries
@@ -138,7 +138,7 @@ class PrometheusMiddleware:
     def _open(self, scope: Any) -> None:
         """Read the routes of the wrapped application; if it shows none, those of the application in the scope."""
         self._check_workers()
-        self._routes = Routes(self.app if level_beneath(self.app) is not None else scope.get("app"))
+        self._routes = Routes(self.app if level_of(self.app) is not None else scope.get("app"))
         self._declare(self._routes)
 
     def _reread(self) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mlmetrics.http.beneath import Level, is_scrape, level_beneath, note
+from mlmetrics.http.levels import Level, is_scrape, level_of, note
 from mlmetrics.http.series import UNMATCHED
 
 MOUNT_TAIL = "/{path}"
@@ -69,11 +69,11 @@ class Routes:
         self.own = frozenset(place.template for place in self.places)
 
     def _read(self) -> None:
-        levels = tuple(levels_in(level_beneath(self._app), ()))
+        levels = tuple(levels_in(level_of(self._app), ()))
         for level in levels:
             note(level)
         self._levels = tuple((level, tuple(level.routes)) for level in levels)
-        self.places = tuple(places_of(level_beneath(self._app), Prefix()))
+        self.places = tuple(places_of(level_of(self._app), Prefix()))
         templates: dict[int, set[str]] = {}
         for place in self.places:
             templates.setdefault(id(place.endpoint), set()).add(place.template)
@@ -148,9 +148,9 @@ def levels_in(level: Level | None, above: tuple[Any, ...]) -> Iterator[Level]:
 
 def inner_level(mount: Any, app: Any) -> Level | None:
     """Return the level of a mounted application; if a wrapper hides its routes, those that the mount keeps."""
-    level = level_beneath(app)
+    level = level_of(app)
     if level is None and getattr(mount, "routes", None):
-        return level_beneath(getattr(mount, "_base_app", None))
+        return level_of(getattr(mount, "_base_app", None))
     return level
 
 
@@ -164,7 +164,7 @@ def places_of(level: Level | None, prefix: Prefix) -> Iterator[Place]:
     for route in contexts(level.routes):
         original = getattr(route, "original_route", route)
         if isinstance(original, Host):
-            yield from places_of(level_beneath(route.app), prefix)
+            yield from places_of(level_of(route.app), prefix)
         elif isinstance(original, Mount):
             yield from mounted(route, prefix)
         elif not isinstance(original, WebSocketRoute) and hasattr(route, "path_regex"):

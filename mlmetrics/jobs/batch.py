@@ -91,7 +91,7 @@ class BatchJob:
     ) -> None:
         self._end(error)
         if self._push is not None:
-            await _aside(partial(self._publish, self._push, error))
+            await _in_thread(partial(self._publish, self._push, error))
 
     def __call__(self, function: F) -> F:
         """Record every call of a function or coroutine function as a run.
@@ -147,7 +147,7 @@ def _runner() -> _Runner:
     return threading.get_ident(), task
 
 
-async def _aside(work: Callable[[], None]) -> None:
+async def _in_thread(work: Callable[[], None]) -> None:
     """Work in a thread: the event loop serves others meanwhile."""
     trio = running_trio()
     if trio is None:

@@ -91,7 +91,7 @@ def set_aside(path: str) -> None:
     os.replace(path, path + UNREADABLE)
 
 
-def aside(names: Iterable[str], tag: str) -> list[str]:
+def unreadable(names: Iterable[str], tag: str) -> list[str]:
     """Return the files of a service that were set aside."""
     return [name for name in names if name.endswith(f"-{tag}-ml.db{UNREADABLE}")]
 

@@ -18,13 +18,13 @@ from mlmetrics.workers.directory import (
     KINDS,
     File,
     Kind,
-    aside,
     contents,
     dead_name,
     files_of,
     is_alive,
     is_held,
     tag_of,
+    unreadable,
 )
 from mlmetrics.workers.exemplars import Bucket
 from mlmetrics.workers.reaper import MERGED_KINDS, reap
@@ -90,7 +90,7 @@ class Reader:
         before = self._inodes()
         listed = {name for kind in MERGED_KINDS for name in self._add_merged(kind)}
         names = os.listdir(self._directory)
-        for name in aside(names, self._tag):
+        for name in unreadable(names, self._tag):
             self._tell(name, "it could not be read, and was set aside")
         files = [file for file in files_of(names, self._tag) if not file.partial and file.name not in listed]
         for file in files:

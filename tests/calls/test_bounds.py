@@ -27,10 +27,10 @@ def metrics(registry: CollectorRegistry) -> MLMetrics:
     return MLMetrics(service="s", registry=registry)
 
 
-def begun(metrics: MLMetrics) -> list[Any]:
+def started(metrics: MLMetrics) -> list[Any]:
     """Return the calls of the model `m` that have begun and wait to be folded."""
     series: Any = metrics.calls(INFERENCE).series("s", ("m", ""))
-    waiting: list[Any] = series.begun
+    waiting: list[Any] = series.started
     return waiting
 
 
@@ -40,9 +40,9 @@ def test_calls(metrics: MLMetrics) -> None:
     for _ in range(2):  # the first round takes the slow path in any case, to check whether tracing is on
         for _ in range(BOUND):
             call()
-        assert BOUND == len(begun(metrics))
+        assert BOUND == len(started(metrics))
         call()
-        assert 0 == len(begun(metrics))
+        assert 0 == len(started(metrics))
 
 
 def test_cancelled_calls(metrics: MLMetrics) -> None:
@@ -55,7 +55,7 @@ def test_cancelled_calls(metrics: MLMetrics) -> None:
     for expected in (*range(1, BOUND + 1), 0):
         with pytest.raises(asyncio.CancelledError):
             call()
-        assert expected == len(begun(metrics))
+        assert expected == len(started(metrics))
 
 
 async def test_coroutine_functions(metrics: MLMetrics) -> None:
@@ -66,9 +66,9 @@ async def test_coroutine_functions(metrics: MLMetrics) -> None:
 
     for _ in range(BOUND):
         await call()
-    assert BOUND == len(begun(metrics))
+    assert BOUND == len(started(metrics))
     await call()
-    assert 0 == len(begun(metrics))
+    assert 0 == len(started(metrics))
 
 
 def test_timers(metrics: MLMetrics) -> None:
@@ -77,19 +77,19 @@ def test_timers(metrics: MLMetrics) -> None:
         for _ in range(BOUND):
             with metrics.inference_timer(model="m"):
                 pass
-        assert BOUND == len(begun(metrics))
+        assert BOUND == len(started(metrics))
         with metrics.inference_timer(model="m"):
             pass
-        assert 0 == len(begun(metrics))
+        assert 0 == len(started(metrics))
 
 
 def test_streams_that_are_handed_out(metrics: MLMetrics) -> None:
     """Streams that nobody iterates are folded too, although their calls do not end."""
     call = metrics.track_inference(model="m")(lambda: map(str, "ab"))
     kept = [call() for _ in range(BOUND)]
-    assert BOUND == len(begun(metrics))
+    assert BOUND == len(started(metrics))
     kept.append(call())
-    assert 0 == len(begun(metrics))
+    assert 0 == len(started(metrics))
 
 
 def decorated(metrics: MLMetrics) -> Iterator[int]:

@@ -15,7 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mlmetrics import MLMetrics, arg
-from mlmetrics.calls import adoption
+from mlmetrics.calls import unfinished
 from mlmetrics.recording import folding, store
 from tests.recorded import outcomes
 
@@ -95,14 +95,14 @@ def test_computed_label(metrics: MLMetrics) -> None:
 
 def test_type_that_is_no_stream(metrics: MLMetrics, monkeypatch: pytest.MonkeyPatch) -> None:
     """A type of results is looked at once, and then known; of types without end only so many are kept."""
-    monkeypatch.setattr(adoption, "MOST_PLAIN_TYPES", len(adoption.PLAIN_TYPES) + 2)
+    monkeypatch.setattr(unfinished, "MOST_PLAIN_TYPES", len(unfinished.PLAIN_TYPES) + 2)
     looked_at = []
     for number in range(3):
         result = type(f"Result{number}", (), {})()
         recorded = metrics.track_inference(model="m")(lambda result=result: result)
         first, later = calls_made(recorded), calls_made(recorded)
-        assert "adopt" in first
-        looked_at.append("adopt" in later)
+        assert "replace" in first
+        looked_at.append("replace" in later)
     assert [False, False, True] == looked_at
     assert {"success": 6} == outcomes(metrics.registry)
 

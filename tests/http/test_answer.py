@@ -13,11 +13,11 @@ ROOT = Path(__file__).parents[2]
 FORK = """
 import asyncio, os, signal
 from prometheus_client import CollectorRegistry
-from mlmetrics.http.answer import Scrape, answer_aside
+from mlmetrics.http.answer import Scrape, answer_in_thread
 from mlmetrics.http.serving import start_metrics_server
 
 def scrape():
-    return asyncio.run(answer_aside(Scrape(), registry)).status
+    return asyncio.run(answer_in_thread(Scrape(), registry)).status
 
 registry = CollectorRegistry()
 server = start_metrics_server(0, registry=registry)

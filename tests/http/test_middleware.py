@@ -269,7 +269,7 @@ class TestCounting:
         series: Any = middleware.requests.route("GET", "unmatched")
         method: Any = middleware.requests.method("GET")
         assert len(series.finished) < 2000
-        assert len(method.begun) < 2000
+        assert len(method.started) < 2000
         assert {("GET", "unmatched", "200"): 5000} == counted(registry)
         assert 0 == in_progress(registry)
 

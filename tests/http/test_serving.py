@@ -36,14 +36,14 @@ class Blocking(Collector):
 
     def __init__(self) -> None:
         self.threads: list[str] = []
-        self.begun = threading.Event()
+        self.started = threading.Event()
         self.go_on = threading.Event()
         self.go_on.set()
 
     def collect(self) -> Iterator[Metric]:
         """Yield nothing."""
         self.threads.append(threading.current_thread().name)
-        self.begun.set()
+        self.started.set()
         self.go_on.wait()
         return iter(())
 
@@ -99,7 +99,7 @@ class TestMetricsEndpoint:
         instrument(app, registry=registry)
         app.add_api_route("/health", lambda: "well")
         scrape = asyncio.create_task(ask(app, "/metrics"))
-        await asyncio.to_thread(blocking.begun.wait)
+        await asyncio.to_thread(blocking.started.wait)
         assert 200 == (await ask(app, "/health")).status_code
         assert not scrape.done()
         second = asyncio.create_task(ask(app, "/metrics"))

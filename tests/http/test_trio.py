@@ -68,7 +68,7 @@ def test_the_event_loop_goes_on(registry: CollectorRegistry) -> None:
     async def main() -> None:
         async with trio.open_nursery() as tasks:
             tasks.start_soon(scrape)
-            await trio.to_thread.run_sync(blocking.begun.wait)
+            await trio.to_thread.run_sync(blocking.started.wait)
             assert 200 == (await ask(app, "/health")).status_code
             assert [] == answers
             blocking.go_on.set()
@@ -87,7 +87,7 @@ def test_scrape_that_outlives_its_loop(registry: CollectorRegistry, caplog: pyte
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as tasks:
                 tasks.start_soon(ask, metrics_app(registry), "/")
-                await trio.to_thread.run_sync(blocking.begun.wait)
+                await trio.to_thread.run_sync(blocking.started.wait)
                 scope.cancel()
 
     trio.run(main)

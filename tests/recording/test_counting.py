@@ -103,8 +103,8 @@ def test_pending_numbers_do_not_pile_up(registry: CollectorRegistry, metrics: ML
         labelled(number)
         metrics.track_matching_score("m", float("nan"))
     kept = [len(each.pending) for each in metrics.store._by_labels.values()]
-    calls: list[Any] = [each for each in metrics.store._foldables if hasattr(each, "begun")]
-    kept += [len(each.begun) + len(each.left) + len(each.succeeded) for each in calls]
+    calls: list[Any] = [each for each in metrics.store._foldables if hasattr(each, "started")]
+    kept += [len(each.started) + len(each.left) + len(each.succeeded) for each in calls]
     assert max(kept) <= 2 * BOUND + 2  # of calls, what has begun and what of it has ended
     assert 3 * BOUND == value(registry, "ml_inference_first_chunk_seconds_count")
     assert 3 * BOUND == errors(registry)["score"]
@@ -252,7 +252,7 @@ def test_fold_that_fails_is_counted(
 def test_a_fold_is_never_waited_for(registry: CollectorRegistry, metrics: MLMetrics) -> None:
     """A caller at the bound goes on while another thread folds; a later one folds instead."""
     call = metrics.track_inference(model="m")(lambda: None)
-    series: Any = next(each for each in metrics.store._foldables if hasattr(each, "begun"))
+    series: Any = next(each for each in metrics.store._foldables if hasattr(each, "started"))
 
     def work(_: int) -> None:
         for _ in range(2 * BOUND):

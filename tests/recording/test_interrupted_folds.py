@@ -59,11 +59,11 @@ class Recorded:
         """Record once of everything, and twice what differs."""
         calls = self.calls
         for ended in (calls.succeeded, calls.failed, calls.cancelled, calls.left):
-            calls.begun.extend((None, None))
+            calls.started.extend((None, None))
             ended.extend((0.25, 4.0))  # of `left` only the length counts
-        calls.begun.append(None)
+        calls.started.append(None)
         calls.exemplars.append(Exemplar({"trace_id": "1"}, 4.0, 1.0))
-        self.method.begun.extend((None, None))
+        self.method.started.extend((None, None))
         self.method.ended.append(None)
         self.route.finished.extend(((200, 0.25, 0.125), (404, 4.0, None), (200, 0.25, 0.5)))
         self.route.exemplars.append(Exemplar({"trace_id": "2"}, 0.25, 1.0))

@@ -43,7 +43,7 @@ PREFIXES = {types.GeneratorType: "gi", types.CoroutineType: "cr", types.AsyncGen
 C_METHODS = (types.WrapperDescriptorType, types.MethodDescriptorType, types.BuiltinFunctionType, type(None))
 
 
-class Adoption:
+class UnfinishedResults:
     """What a wrapper does with a result that is not a plain value."""
 
     __slots__ = ("_plan", "plain")
@@ -55,35 +55,35 @@ class Adoption:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Unpickled in another process, it starts with the types known there."""
-        return Adoption, (self._plan,)
+        return UnfinishedResults, (self._plan,)
 
     @property
     def after(self) -> After | None:
         """What reads the result of a call."""
         return self._plan.after
 
-    def adopt(self, series: CallSeries, start: float, result: Any) -> Any:
+    def replace(self, series: CallSeries, start: float, result: Any) -> Any:
         """Return what replaces the result if the call is still running; None if the call is over."""
         try:
-            return self._adopt(series, start, result)
+            return self._replacement(series, start, result)
         except Exception as error:  # any attribute of a result may raise
             if interrupted(error):
                 raise
             series.store.failed("result", error)
             return None
 
-    def _adopt(self, series: CallSeries, start: float, result: Any) -> Any:
+    def _replacement(self, series: CallSeries, start: float, result: Any) -> Any:
         kind = type(result)
         if issubclass(kind, FUTURES):
             return self._await_future(series, start, result)
-        adopted = self._stand_in(series, start, result)
-        if adopted is not None:
+        replacement = self._stand_in(series, start, result)
+        if replacement is not None:
             series.leave(None)
             if series.full:
                 series.store.fold(series)
         elif len(self.plain) < MOST_PLAIN_TYPES:
             self.plain.add(kind)
-        return adopted
+        return replacement
 
     def _stand_in(self, series: CallSeries, start: float, result: Any) -> Any:
         """Return the stand-in for a result that is still running; None for any other result."""
@@ -101,7 +101,7 @@ class Adoption:
 
     def _await_future(self, series: CallSeries, start: float, future: Any) -> Any:
         """End the call when the future is done, by a callback. Garbage collection before that counts as cancelled."""
-        run = Run(series, start, begun=True)
+        run = Run(series, start, started=True)
 
         def done(future: Any) -> None:
             try:

@@ -50,7 +50,7 @@ class Noting:
         return self.app(scope, receive, send)
 
 
-def level_beneath(app: Any) -> Level | None:
+def level_of(app: Any) -> Level | None:
     """Return the first object with routes: the application itself or one that it holds; its `app` is searched first."""
     todo, seen = [(app, False)], set[int]()
     while todo and len(seen) < MOST_LOOKED_AT:
