@@ -24,11 +24,12 @@ import json, os
 directory = os.environ["PROMETHEUS_MULTIPROC_DIR"]
 print(json.dumps([directory, os.stat(directory).st_mode, os.listdir(directory)]))
 """
+# The handlers write by themselves: `print` may not be called again while a signal interrupts it.
 TOLD = """
-import signal, sys
+import os, signal, sys
 
 def end(number, frame):
-    print(signal.Signals(number).name, flush=True)
+    os.write(1, f"{signal.Signals(number).name}\\n".encode())
     sys.exit(number)
 
 for number in map(int, sys.argv[1:]):
@@ -38,10 +39,10 @@ while True:
     signal.pause()
 """
 COUNTS_INTERRUPTIONS = """
-import signal, sys
+import os, signal, sys
 
 seen = []
-signal.signal(signal.SIGINT, lambda *_: (seen.append(1), print("interrupted", flush=True)))
+signal.signal(signal.SIGINT, lambda *_: (seen.append(1), os.write(1, b"interrupted\\n")))
 signal.signal(signal.SIGUSR1, lambda *_: sys.exit(len(seen)))
 print("ready", flush=True)
 while True:
