@@ -50,9 +50,15 @@ class PlacedCalls(CallSeries):
         return False
 
     def place(self) -> CallSpot:
-        """Find the places of its numbers, made at 0 if there are none."""
-        self.spot = spot = CallSpot(self._host, self.operation.prefix, self.labels)
-        return spot
+        """Find the places of its numbers, made at 0 if there are none.
+
+        Once, if several threads begin together: by its spot a call knows that it began in this process.
+        """
+        with self._host.placing:
+            spot = self.spot
+            if spot is None:
+                self.spot = spot = CallSpot(self._host, self.operation.prefix, self.labels)
+            return spot
 
     def prepare(self) -> None:
         """Create the metrics at 0, and update from which duration on calls take the slow path."""
@@ -69,7 +75,7 @@ class PlacedCalls(CallSeries):
         self.prepare()
 
     def forget(self) -> None:
-        """Return the files of a forked child begin empty."""
+        """Find its places again at the next call: the files of a forked child begin empty."""
         self.spot = None
 
     def begin(self, call: Open | None) -> None:

@@ -119,7 +119,9 @@ class FamilyText:
     def series(self, cells: Sequence[Cell]) -> Iterator[NumberText | HistogramText]:
         """Return the text of each cell; new cells stand at the end."""
         prepared = self._prepared
-        prepared += [self._prepare(cell) for cell in cells[len(prepared) :]]
+        if len(prepared) < len(cells):
+            # A new list, so that two scrapes at the same time cannot append the same series twice.
+            self._prepared = prepared = prepared + [self._prepare(cell) for cell in cells[len(prepared) :]]
         return iter(prepared[: len(cells)])
 
     def _prepare(self, cell: Cell) -> NumberText | HistogramText:

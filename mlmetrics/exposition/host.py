@@ -87,7 +87,9 @@ class HostCollector(Collector):
         except Exception as error:  # an empty or cut file, or one that has gone meanwhile
             if interrupted(error):
                 raise
-            self._store.failed("workers", f"{os.path.basename(path)} cannot be read: {error!r}")  # noqa: PTH119 (a text)
+            if path not in self._host.unreadable and not isinstance(error, FileNotFoundError):
+                self._host.unreadable.add(path)
+                self._store.failed("workers", f"{os.path.basename(path)} cannot be read: {error!r}")  # noqa: PTH119 (a text)
             return False
         return True
 

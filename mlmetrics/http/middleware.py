@@ -120,7 +120,7 @@ class PrometheusMiddleware:
         return exchange
 
     def _check_workers(self) -> None:
-        warn_about_workers(self.store, merged=self.store.host is not None)
+        warn_about_workers(self.store, merged=self.store.shared)
 
     def _method(self, name: str) -> Method:
         series = self.requests.method(name)

@@ -81,7 +81,7 @@ class PlacedRoute(RouteSeries):
         self.prepare()
 
     def forget(self) -> None:
-        """Return the files of a forked child begin empty."""
+        """Find its places again at the next request: the files of a forked child begin empty."""
         self._spot = None
 
     def finish(self, request: Finished) -> None:

@@ -87,7 +87,7 @@ class Serving(Recorder):
 
     @asynccontextmanager
     async def lifespan(self, app: Any = None) -> AsyncIterator[None]:  # noqa: ARG002 (a framework gives it)
-        """Have a worker take leave: for servers that do not tell when a worker ends, such as `uvicorn --workers`.
+        """Have a worker report its end: for servers that do not tell when a worker ends, such as `uvicorn --workers`.
 
         When it starts, the numbers of workers that have died are added up. When it ends, gauges of your own with a
         `live` mode no longer count it. Without `PROMETHEUS_MULTIPROC_DIR` nothing is done.

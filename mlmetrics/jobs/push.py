@@ -129,8 +129,9 @@ class Push:
                 # Jobs begin at the same minute on many machines: not all of them come again at the same time.
                 wait = min(FIRST_WAIT_SECONDS * 2 ** min(tried, 10), LONGEST_WAIT_SECONDS) * uniform(0.5, 1)  # noqa: S311 (no secret)
                 late = time.monotonic() + wait >= deadline
+                problem = _described(error)  # which also closes the answer
                 if late or tried >= self._retries or not _may_pass(error):
-                    raise OSError(f"{method} {self.group}: {_described(error)}") from error
+                    raise OSError(f"{method} {self.group}: {problem}") from error
             time.sleep(wait)
 
 

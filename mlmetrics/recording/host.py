@@ -20,7 +20,7 @@ from mlmetrics.recording.family import EXPOSED_NAME_SUFFIX, Family
 from mlmetrics.recording.labels import RawLabels
 from mlmetrics.workers.detection import tell
 from mlmetrics.workers.directory import VARIABLE, Kind
-from mlmetrics.workers.files import WorkerFiles
+from mlmetrics.workers.files import SCRATCH, WorkerFiles
 from mlmetrics.workers.reading import Reader
 from mlmetrics.workers.slots import Worker, live_workers, slot_of_this_process
 
@@ -64,7 +64,15 @@ def program() -> str:
     It must be the same in all its processes, whenever they first record: so it is the service of the
     environment, or else the working directory, and not a service that the code names at some time.
     """
-    return os.environ.get("MLMETRICS_SERVICE") or os.environ.get("OTEL_SERVICE_NAME") or os.getcwd()  # noqa: PTH109 (a text)
+    named = os.environ.get("MLMETRICS_SERVICE") or os.environ.get("OTEL_SERVICE_NAME")
+    if named:
+        return named
+    try:
+        return os.getcwd()  # noqa: PTH109 (a text)
+    except OSError as error:  # it has been removed
+        if interrupted(error):
+            raise
+        return ""
 
 
 class Host:
@@ -87,10 +95,18 @@ class Host:
         self._failed = failed
         self._files: WorkerFiles | None = None
         self._generation = 0
-        self._reader: Reader | None = None
-        self._merged: dict[str, Family] = {}
+        self._reader: Reader | None
+        self._merged: dict[str, Family]
         self._placed: set[str] = set()
+        self.unreadable: set[str] = set()
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin anew in a forked child, where another thread may have held a lock or been in the middle of a read."""
+        self.placing = threading.RLock()
         self._scraping = threading.RLock()
+        self._reader = None
+        self._merged = {}
 
     @property
     def files(self) -> WorkerFiles:
@@ -122,7 +138,10 @@ class Host:
         buckets = tuple(
             place("histogram", name, f"{name}_bucket", names, (*settled, le), metric.help) for le in family.bounds.texts
         )
-        return buckets, place("histogram", name, f"{name}_sum", metric.labels, settled, metric.help)
+        total = place("histogram", name, f"{name}_sum", metric.labels, settled, metric.help)
+        if SCRATCH in (*buckets, total):  # no room for all of it: half a histogram would be wrong
+            return (SCRATCH,) * len(buckets), SCRATCH
+        return buckets, total
 
     def has(self, name: str) -> bool:
         """Whether this process has a series of the metric."""
@@ -179,8 +198,11 @@ class Host:
             return numbers, 0
         if sample == f"{name}_sum":
             return numbers, len(numbers) - 1
-        le = labels.get("le")
-        return (numbers, known.bounds.texts.index(le)) if le in known.bounds.texts else None
+        try:
+            # Files of an earlier start may have other bounds: their numbers go to the next bound that is known.
+            return numbers, bisect_left(known.bounds.uppers, float(labels["le"]))
+        except (KeyError, ValueError):
+            return None
 
     def _cell(self, known: Family, labels: tuple[str, ...]) -> Any:
         family = self._merged.get(known.metric.name)

@@ -54,10 +54,15 @@ class PlacedSeries:
         self.spot: Any = None
 
     def place(self) -> Any:
-        """Find the place of its number, made at 0 if there is none."""
+        """Find the place of its number, made at 0 if there is none; once, if several threads begin together."""
+        with self._host.placing:
+            if self.spot is None:
+                self.spot = self._found()
+            return self.spot
+
+    def _found(self) -> Any:
         host = self._host
-        self.spot = spot = Spot(host.files.views, host.number_place(self._name, self._labels))
-        return spot
+        return Spot(host.files.views, host.number_place(self._name, self._labels))
 
     def prepare(self) -> None:
         """Create the number, at 0."""
@@ -69,7 +74,7 @@ class PlacedSeries:
         self.prepare()
 
     def forget(self) -> None:
-        """Return the files of a forked child begin empty."""
+        """Find its places again at the next number: the files of a forked child begin empty."""
         self.spot = None
 
 
@@ -102,10 +107,8 @@ class PlacedHistogram(PlacedSeries):
 
     __slots__ = ()
 
-    def place(self) -> HistogramSpot:
-        """Find the places of its buckets and of its sum, made at 0 if there are none."""
-        self.spot = spot = HistogramSpot(self._host, self._name, self._labels)
-        return spot
+    def _found(self) -> HistogramSpot:
+        return HistogramSpot(self._host, self._name, self._labels)
 
     def record(self, number: float) -> None:
         """Count the number in its bucket, and add it to the sum."""

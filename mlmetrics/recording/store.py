@@ -3,6 +3,7 @@
 There is one store per `CollectorRegistry`, even if several toolkits or applications share it.
 """
 
+import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from time import perf_counter
@@ -22,6 +23,7 @@ from mlmetrics.recording.labels import COMBINATION, OTHER, Limits, RawLabels, cl
 from mlmetrics.recording.naming import Naming
 from mlmetrics.recording.placed import PlacedCounter, PlacedGauge, PlacedHistogram
 from mlmetrics.recording.series import BOUND, CounterSeries, GaugeSeries, HistogramSeries, Lists, NumberSeries
+from mlmetrics.workers.directory import VARIABLE
 
 DEFAULT_SLOW_SECONDS = 30.0
 ERRORS = "mlmetrics_recording_errors_total"
@@ -57,6 +59,8 @@ class Store(Naming):
         self._admitted: dict[tuple[str, RawLabels, tuple[object, ...]], RawLabels] = {}
         self.host: Host | None = None
         self.renew_lock()
+        self.shared = bool(os.environ.get(VARIABLE))
+        """Whether a directory for several processes was named when the store was made, usable or not."""
         shared = directory(self.failed)
         if shared is not None:
             self.host = Host(shared, self.settle_service, self.families, self.failed)
@@ -158,6 +162,8 @@ class Store(Naming):
     def renew(self) -> None:
         """Start anew in a forked child: the calls in progress, and what stands in files, are the parent's."""
         self.renew_lock()
+        if self.host is not None:
+            self.host.renew()
         self.fold_pending()
         for foldable in self._foldables:
             foldable.forget()

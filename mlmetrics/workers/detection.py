@@ -48,7 +48,8 @@ def warn_about_workers(store: Store, *, merged: bool) -> None:
 
     Args:
         store: where the mistake is counted.
-        merged: whether the numbers of this store are brought together with those of other processes.
+        merged: whether the numbers of this store are brought together with those of other processes, or it has
+            been said why they are not.
     """
     if merged or store in _warned:
         return

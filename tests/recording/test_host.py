@@ -136,6 +136,63 @@ check(5, "ml_inference_in_progress", what="parent")
 check(1, model="m")
 os._exit(0)
 """,
+    "threads that begin together find the same place": """
+threads = 8
+for number in range(40):
+    barrier = threading.Barrier(threads)
+    def run():
+        barrier.wait()
+        with metrics.inference_timer(model=f"m{number}"):
+            pass
+        try:
+            failing()
+        except ZeroDivisionError:
+            pass
+    failing = metrics.track_inference(model=f"f{number}")(lambda: 1 / 0)
+    started = [threading.Thread(target=run) for _ in range(threads)]
+    for thread in started:
+        thread.start()
+    for thread in started:
+        thread.join()
+check(40 * threads, outcome="success")
+check(40 * threads, outcome="failure")
+check(0, "ml_inference_in_progress")
+""",
+    "a child that is forked in the middle of a scrape can scrape": """
+for number in range(200):
+    function(f"m{number}")
+stop = threading.Event()
+def scrape():
+    while not stop.is_set():
+        render(registry)
+thread = threading.Thread(target=scrape)
+thread.start()
+for _ in range(15):
+    wait(in_child(lambda: check(200, outcome="success", what="child")))
+stop.set()
+thread.join()
+""",
+    "numbers of earlier bounds stay in their histogram": """
+def work():
+    own = MLMetrics(service="s", registry=CollectorRegistry(), buckets={"ml_inference_duration_seconds": [1, 5]})
+    for _ in range(10):
+        own.track_ml_inference("m", "s", 4.0)
+metrics.configure(buckets={"ml_inference_duration_seconds": [2, 10]})
+wait(in_child(work))
+metrics.track_ml_inference("m", "s", 1.0)
+check(11, "ml_inference_duration_seconds_count")
+check(41, "ml_inference_duration_seconds_sum")
+check(11, outcome="success")
+""",
+    "a working directory that has been removed is no problem": """
+folder = os.environ["PROMETHEUS_MULTIPROC_DIR"] + "/gone"
+os.mkdir(folder)
+os.chdir(folder)
+os.rmdir(folder)
+own = MLMetrics(registry=CollectorRegistry())
+own.track_inference(model="m")(lambda: None)()
+os.chdir("/")
+""",
     "forks while other threads record lose and double nothing": """
 stop, calls = threading.Event(), [0, 0]
 def run(number):
@@ -199,7 +256,8 @@ function("m")
 mine.inc()
 (folder / "counter_1.db").write_bytes(b"")
 (folder / "histogram_2.db").write_bytes(b"nonsense" * 9)
-page = render(registry).decode()
+for _ in range(3):
+    page = render(registry).decode()
 if "\\nmine_total 1.0\\n" not in page:
     print(page)
 check(1, outcome="success")
