@@ -30,6 +30,19 @@ def interrupted(error: BaseException) -> bool:
     return False
 
 
+class Tolerating:
+    """As `contextlib.suppress`, but what a signal handler raised goes on: its `TimeoutError` is an `OSError` too."""
+
+    def __init__(self, *kinds: type[Exception]) -> None:
+        self._kinds = kinds
+
+    def __enter__(self) -> None:
+        """Begin the block."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> bool:
+        return isinstance(error, self._kinds) and not interrupted(error)
+
+
 def _handles(handler: FrameType, interrupted_frame: FrameType) -> bool:
     """Return whether a frame is a signal handler: two adjacent arguments are a signal and the interrupted frame."""
     code, local = handler.f_code, handler.f_locals

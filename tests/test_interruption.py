@@ -1,5 +1,6 @@
 """`interrupted` tells exceptions of signal handlers of all kinds from those of the interrupted code."""
 
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -9,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from mlmetrics.interruption import interrupted
+from mlmetrics.interruption import Tolerating, interrupted
 
 
 class TimeIsUpError(Exception):
@@ -145,3 +146,22 @@ def test_error_made_of_an_interruption() -> None:
             raise ValueError("no answer") from error
 
     assert not interrupted(raised_by(turning))
+
+
+@pytest.mark.parametrize("wait", [signal.raise_signal, lambda number: os.kill(os.getpid(), number)])
+def test_tolerating(wait: Callable[[int], object]) -> None:
+    """Errors of the kinds are suppressed, others are not, and what a handler raises is not, whatever its kind."""
+
+    def alarm(number: int, frame: FrameType | None) -> None:
+        raise TimeoutError
+
+    with Tolerating(OSError):
+        raise FileNotFoundError
+    with pytest.raises(KeyError), Tolerating(OSError):
+        raise KeyError
+    before = signal.signal(signal.SIGALRM, alarm)
+    try:
+        with pytest.raises(TimeoutError), Tolerating(OSError):
+            wait(signal.SIGALRM)
+    finally:
+        signal.signal(signal.SIGALRM, before)

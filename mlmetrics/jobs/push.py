@@ -10,7 +10,6 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from http.client import HTTPException
 from itertools import count
 from math import isfinite
@@ -26,7 +25,7 @@ from prometheus_client.registry import Collector
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.exposition.negotiation import TEXT
 from mlmetrics.exposition.text import write
-from mlmetrics.interruption import interrupted
+from mlmetrics.interruption import Tolerating, interrupted
 from mlmetrics.jobs.gateway import ConnectionOptions, connect
 from mlmetrics.recording.labels import declared_problem, shown
 from mlmetrics.recording.store import Store
@@ -163,7 +162,7 @@ def _described(error: Exception) -> str:
     if not isinstance(error, HTTPError):
         return str(_cause(error)) or type(error).__name__
     answer = b""
-    with error, suppress(OSError, HTTPException):
+    with error, Tolerating(OSError, HTTPException):
         answer = error.read(LONGEST_ANSWER_BYTES)
     return f"{error.code} {error.reason} {answer.decode(errors='replace').strip()}".strip()
 

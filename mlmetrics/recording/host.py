@@ -18,6 +18,7 @@ from mlmetrics.interruption import interrupted
 from mlmetrics.recording.cells import Bounds, HistogramCell, Numbers
 from mlmetrics.recording.family import EXPOSED_NAME_SUFFIX, Family
 from mlmetrics.recording.labels import RawLabels
+from mlmetrics.version import __version__
 from mlmetrics.workers.detection import tell
 from mlmetrics.workers.directory import VARIABLE, Kind
 from mlmetrics.workers.files import SCRATCH, WorkerFiles
@@ -32,6 +33,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew)
 
 Failed = Callable[[str, object], None]
+BUILD_INFO = "mlmetrics_build_info"
 PROBE = ".mlmetrics-probe-"
 GAUGES: dict[str, Kind] = {"livesum": "gauge_livesum", "mostrecent": "gauge_mostrecent"}
 """The kind of file of a gauge, by how it is merged."""
@@ -188,8 +190,8 @@ class Host:
         """Return the list and the place in it where a number belongs; None for one of another version."""
         name = family if family in self._families else family + EXPOSED_NAME_SUFFIX
         known = self._families.get(name)
-        if known is None:
-            return None
+        if known is None or (labels.get("version", __version__) != __version__ and name == BUILD_INFO):
+            return None  # of an earlier start, before an upgrade
         metric = known.metric
         if not set(metric.labels) <= set(labels) or kind.partition("_")[0] != metric.kind:
             return None

@@ -16,13 +16,12 @@ import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from glob import glob
 from typing import Protocol
 from weakref import WeakSet
 
 from mlmetrics import logs
-from mlmetrics.interruption import interrupted
+from mlmetrics.interruption import Tolerating, interrupted
 from mlmetrics.workers.directory import VARIABLE, start_of
 
 TOO_LATE = (
@@ -102,7 +101,7 @@ def _listening() -> set[int]:
     inodes: dict[object, set[int]] = defaultdict(set)
     awaited = set()
     for descriptor, inode in _open_sockets("self"):
-        with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as opened:
+        with Tolerating(OSError), socket.socket(fileno=os.dup(descriptor)) as opened:
             inodes[opened.getsockname()].add(inode)
             if opened.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
                 awaited.add(opened.getsockname())
@@ -116,7 +115,7 @@ def _sockets(pid: int) -> set[int]:
 def _open_sockets(pid: int | str) -> Iterator[tuple[int, int]]:
     """Yield the descriptors of a process that are sockets, each with the inode that its copies elsewhere share."""
     for path in glob(f"/proc/{pid}/fd/*"):
-        with suppress(OSError):
+        with Tolerating(OSError):
             status = os.stat(path)
             if stat.S_ISSOCK(status.st_mode):
                 yield int(os.path.basename(path)), status.st_ino
@@ -124,7 +123,7 @@ def _open_sockets(pid: int | str) -> Iterator[tuple[int, int]]:
 
 def _children(parent: int) -> Iterator[int]:
     for path in glob(f"/proc/{parent}/task/*/children"):
-        with suppress(OSError), open(path, encoding="ascii") as file:
+        with Tolerating(OSError), open(path, encoding="ascii") as file:
             yield from map(int, file.read().split())
 
 
@@ -152,5 +151,5 @@ def _remove_old_marks() -> None:
     for path in glob(_mark("*", "*")):
         pid, _, start = path.rpartition("-of-")[2].partition("-")
         if pid.isdecimal() and str(start_of(int(pid))) != start:
-            with suppress(OSError):  # somebody else's
+            with Tolerating(OSError):  # somebody else's
                 os.unlink(path)

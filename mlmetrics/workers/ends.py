@@ -2,8 +2,8 @@
 
 import os
 import re
-from contextlib import suppress
 
+from mlmetrics.interruption import Tolerating
 from mlmetrics.workers.directory import VARIABLE, start_of
 from mlmetrics.workers.reaper import reap_all
 
@@ -21,7 +21,7 @@ def end_worker(pid: int | None = None) -> None:
     if directory := os.environ.get(VARIABLE):
         from prometheus_client.multiprocess import mark_process_dead  # noqa: PLC0415 (not needed without a directory)
 
-        with suppress(OSError):
+        with Tolerating(OSError):
             mark_process_dead(os.getpid() if pid is None else pid, directory)
         if pid is not None:
             reap_all(directory)
@@ -34,7 +34,7 @@ def begin_server() -> None:
     files there, the directory is not ours alone, and all of them stay.
     """
     if directory := os.environ.get(VARIABLE):
-        with suppress(OSError):
+        with Tolerating(OSError):
             reap_all(directory)
             files = [match for match in map(_OF_CLIENT.fullmatch, os.listdir(directory)) if match]
             others = [match for match in files if int(match[1]) != os.getpid()]
