@@ -12,6 +12,8 @@ if [ -n "${SHORT:-}" ]; then
   runs=("3.11 lowest" "3.13 pinned")
   what=(-e ".[fastapi,cli]" --group runtime)
   left_out=(cli monitoring examples test_house.py test_promql.py test_recipes.py test_servers.py)
+  # Servers of several workers, which bring their own dependencies, and what takes minutes.
+  left_out+=(workers/test_servers.py workers/test_together.py workers/test_kills.py workers/test_interrupted_reads.py)
 else
   runs=("3.11 lowest" "3.11 newest" "3.12 newest" "3.13 newest")
   what=(-e ".[fastapi,cli,demo]" --group test)
@@ -19,7 +21,7 @@ else
 fi
 # Tests not of the runtime, slow, or independent of versions: `make test` runs them. (Those of the dashboards start
 # services in threads, and anyio 4.3, which the lowest versions need, cannot always be imported by several at once.)
-left_out+=(benchmarks integration packaging typing monitoring/grafana monitoring/test_mutation.py monitoring/verify)
+left_out+=(benchmarks integration packaging scale typing monitoring/grafana monitoring/test_mutation.py monitoring/verify)
 
 constraints=$(mktemp)
 trap 'rm -f "$constraints"' EXIT
