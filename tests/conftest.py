@@ -62,10 +62,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return (config.option.markexpr == "not slow" and is_of(collection_path, SLOW)) or None
 
 
-def pytest_collection_finish() -> None:
-    """Leave what is loaded by now out of garbage collections: many tests ask for one, which then takes no time."""
-    gc.collect()
-    gc.freeze()
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """In a parallel run, leave what is loaded by now out of garbage collections: many tests ask for one.
+
+    Not in a run by versions: the lowest Hypothesis then finds that its examples are not repeatable.
+    """
+    if hasattr(session.config, "workerinput"):  # a process of pytest-xdist
+        gc.collect()
+        gc.freeze()
 
 
 @cache  # asked for every test of a module
