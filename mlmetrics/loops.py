@@ -1,7 +1,11 @@
-"""Which library runs the event loop of the current task."""
+"""In what the current code runs: the library of the event loop, the thread and the task."""
 
+import asyncio
 import sys
+import threading
 from typing import Any
+
+from mlmetrics.interruption import interrupted
 
 
 def running_trio() -> Any:
@@ -11,3 +15,14 @@ def running_trio() -> Any:
         return trio if trio is not None and trio.lowlevel.current_task() else None
     except RuntimeError:
         return None
+
+
+def current_runner() -> tuple[int, object]:
+    """Return the current thread, and the current task of asyncio if there is one."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError as error:
+        if interrupted(error):
+            raise
+        task = None
+    return threading.get_ident(), task

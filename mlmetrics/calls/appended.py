@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from mlmetrics.calls.operation import ENDED, CallSeries, Open, Operation
 from mlmetrics.recording.cells import Write, moved, plus
 from mlmetrics.recording.labels import RawLabels
-from mlmetrics.recording.series import BOUND, Lists
+from mlmetrics.recording.series import Lists
 from mlmetrics.recording.store import Store
 
 T = TypeVar("T")
@@ -60,21 +60,12 @@ class AppendedCalls(CallSeries, Lists):
         self.notice_seconds = -1.0
         self._cells: _Cells | None = None
 
-    @property
-    def full(self) -> bool:
-        """Whether there are enough calls to fold."""
-        return len(self.started) > BOUND
-
     def prepare(self) -> None:
         """Create the metrics at 0, and update from which duration on calls take the slow path."""
         if self._cells is None:
             self._cells = _Cells(self)
         self.update_notice()
         self._let_go()
-
-    def update_notice(self) -> None:
-        """Update from which duration on calls take the slow path."""
-        self.notice_seconds = self.store.notice_seconds()
 
     def _let_go(self) -> None:
         """Release held calls before anything is counted; a call that nothing else refers to then ends as cancelled.

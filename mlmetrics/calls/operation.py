@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 from prometheus_client.samples import Exemplar
 
 from mlmetrics.recording.labels import RawLabels
-from mlmetrics.recording.series import NumberSeries
+from mlmetrics.recording.series import BOUND, NumberSeries
 from mlmetrics.recording.store import Store
 
 
@@ -80,11 +80,11 @@ class CallSeries:
     @property
     def full(self) -> bool:
         """Whether there are enough calls to fold."""
-        raise NotImplementedError
+        return len(self.started) > BOUND
 
     def update_notice(self) -> None:
         """Update from which duration on calls take the slow path."""
-        raise NotImplementedError
+        self.notice_seconds = self.store.notice_seconds()  # type: ignore[misc]  # the slot is that of each kind
 
     def counter(self, suffix: str, *more: str) -> NumberSeries:
         """Return a further counter of the operation, such as its tokens by type."""

@@ -1,7 +1,5 @@
 """Calls of one of several processes: each adds its numbers in place, in the mapped files of this process."""
 
-from bisect import bisect_left
-
 from prometheus_client.samples import Exemplar
 
 from mlmetrics.calls.operation import CallSeries, Open, Operation
@@ -24,6 +22,14 @@ class CallSpot(HistogramSpot):
         self.cancelled = host.number_place(total, (*labels, "cancelled"))
         self.in_progress = host.number_place(f"{prefix}_in_progress", labels)
 
+    def end(self, seconds: float, outcome: int) -> None:
+        """Count a call and its outcome. Its place is found first: nothing comes between the additions."""
+        views, bucket = self.views, self.bucket(seconds)
+        views.histogram[bucket] += 1.0
+        views.histogram[self.sum] += seconds
+        views.counter[outcome] += 1.0
+        views.gauge_livesum[self.in_progress] -= 1.0
+
 
 class PlacedCalls(CallSeries):
     """A series of calls in the files of this process.
@@ -44,11 +50,6 @@ class PlacedCalls(CallSeries):
         self.notice_seconds = -1.0
         self.spot: CallSpot | None = None
 
-    @property
-    def full(self) -> bool:
-        """Nothing is ever to be folded."""
-        return False
-
     def place(self) -> CallSpot:
         """Find the places of its numbers, made at 0 if there are none.
 
@@ -65,10 +66,6 @@ class PlacedCalls(CallSeries):
         if self.spot is None:
             self.place()
         self.update_notice()
-
-    def update_notice(self) -> None:
-        """Update from which duration on calls take the slow path."""
-        self.notice_seconds = self.store.notice_seconds()
 
     def batch(self) -> None:
         """Nothing is to be folded."""
@@ -90,22 +87,12 @@ class PlacedCalls(CallSeries):
     def succeed(self, seconds: float) -> None:
         """End a call as a success."""
         spot = self.spot or self.place()
-        views = spot.views
-        bucket = spot.buckets[bisect_left(spot.uppers, seconds)]
-        views.histogram[bucket] += 1.0
-        views.histogram[spot.sum] += seconds
-        views.counter[spot.success] += 1.0
-        views.gauge_livesum[spot.in_progress] -= 1.0
+        spot.end(seconds, spot.success)
 
     def fail(self, seconds: float) -> None:
         """End a call as a failure."""
         spot = self.spot or self.place()
-        views = spot.views
-        bucket = spot.buckets[bisect_left(spot.uppers, seconds)]
-        views.histogram[bucket] += 1.0
-        views.histogram[spot.sum] += seconds
-        views.counter[spot.failure] += 1.0
-        views.gauge_livesum[spot.in_progress] -= 1.0
+        spot.end(seconds, spot.failure)
 
     def cancel(self, _seconds: float) -> None:
         """End a call as cancelled; its duration is not recorded."""

@@ -5,19 +5,17 @@ The first time a timer is entered, the timer itself is the call, which is enough
 tell `__exit__` to which `__enter__` it belongs; that is found by the frame that entered.
 """
 
-import asyncio
 import contextlib
 import inspect
 import itertools
 import sys
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
 
 from mlmetrics.calls.call import Call, Droppable, slow_path
 from mlmetrics.calls.operation import ENDED
-from mlmetrics.interruption import interrupted
+from mlmetrics.loops import current_runner
 from mlmetrics.recording.series import BOUND
 
 _PASSED_ON = frozenset({__name__, contextlib.__name__})
@@ -82,7 +80,7 @@ class Timer(Call):
         self.__exit__(kind, error, traceback)
 
     def _enter_again(self) -> Call:
-        entry = _Entry(Call(self._series), next(_stack()), _runner())
+        entry = _Entry(Call(self._series), next(_stack()), current_runner())
         with self._series.store.declaring:
             if self.state is not ENDED:
                 self.state = False  # from now on `__exit__` must find the call that it ends
@@ -101,7 +99,7 @@ class Timer(Call):
         """
         if not hasattr(self, "_entries"):
             return self
-        stack, runner = list(_stack()), _runner()
+        stack, runner = list(_stack()), current_runner()
         with self._series.store.declaring:
             newest = self._entries[::-1]
             here = (each for each in newest if each.place == stack[0])
@@ -130,14 +128,3 @@ def _stack() -> Iterator[_Place]:
         if frame.f_globals.get("__name__") not in _PASSED_ON or frame.f_back is None:
             yield id(frame), frame.f_code
         frame = frame.f_back
-
-
-def _runner() -> tuple[int, object]:
-    """Return the current thread, and the current task if there is one."""
-    try:
-        task = asyncio.current_task()
-    except RuntimeError as error:
-        if interrupted(error):
-            raise
-        task = None
-    return threading.get_ident(), task

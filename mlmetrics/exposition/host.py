@@ -100,7 +100,7 @@ def merged(files: list[str]) -> list[Metric]:
 
 
 def process_families(workers: Collection[Worker]) -> list[Metric]:
-    """CPU, memory, descriptors and start time of each process, as prometheus_client reads them from `/proc`."""
+    """Return CPU, memory, descriptors and start time of each process, as prometheus_client reads them from `/proc`."""
     families: dict[str, Metric] = {}
     for worker in workers:
         for family in ProcessCollector(pid=partial(int, worker.pid), registry=None).collect():

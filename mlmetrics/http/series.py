@@ -51,9 +51,8 @@ class RouteSeries:
     finish: Callable[[Finished], object]
     mark: Callable[[Exemplar], object]
 
-    def declare(self, *statuses: int) -> None:
-        """Create the series of these statuses at 0 from the next scrape on, so that `rate` sees the first request."""
-        raise NotImplementedError
+    declare: Callable[..., None]
+    """Create the series of these statuses at 0 from the next scrape on, so that `rate` sees the first request."""
 
 
 class Method:

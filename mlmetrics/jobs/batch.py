@@ -1,7 +1,6 @@
 """A batch job as a call: a block or a function whose runs are recorded, and pushed when they end."""
 
 import asyncio
-import threading
 import time
 from collections.abc import Callable
 from functools import partial, wraps
@@ -15,9 +14,8 @@ from mlmetrics.calls.call import Call, Droppable
 from mlmetrics.calls.measures import count, number
 from mlmetrics.calls.operation import CallSeries, Operation
 from mlmetrics.errors import DeclarationError
-from mlmetrics.interruption import interrupted
 from mlmetrics.jobs.push import Push, attempt
-from mlmetrics.loops import running_trio
+from mlmetrics.loops import current_runner, running_trio
 
 BATCH_JOB = Operation("batch_job", ("batch_job",), "batch_job", slow_is_told=False)
 LAST_SUCCESS = "ml_batch_job_last_success_timestamp_seconds"
@@ -70,7 +68,7 @@ class BatchJob:
         series.store.counter(ITEMS, series.labels)  # from now on it stands at 0
 
     def __enter__(self) -> JobRun:
-        run, runner = JobRun(self._series), _runner()
+        run, runner = JobRun(self._series), current_runner()
         with self._series.store.declaring:
             self._runs.append((runner, run))
         run.begin()
@@ -122,7 +120,7 @@ class BatchJob:
 
     def _end(self, error: BaseException | None) -> None:
         """End the newest run of this thread and task; a block that is left elsewhere ends the newest of all."""
-        runner = _runner()
+        runner = current_runner()
         with self._series.store.declaring:
             newest = self._runs[::-1]
             entry = next((entry for entry in newest if entry[0] == runner), newest[0] if newest else None)
@@ -134,17 +132,6 @@ class BatchJob:
     def _publish(self, push: Push, error: BaseException | None) -> None:
         """Push; an exception that the block raised goes on, whatever becomes of the push."""
         attempt(push, self._registry, self._series.store, raising=push.raise_on_error and error is None)
-
-
-def _runner() -> _Runner:
-    """Return the current thread, and the current task of asyncio if there is one."""
-    try:
-        task = asyncio.current_task()
-    except RuntimeError as error:
-        if interrupted(error):
-            raise
-        task = None
-    return threading.get_ident(), task
 
 
 async def _in_thread(work: Callable[[], None]) -> None:

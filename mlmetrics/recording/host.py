@@ -173,8 +173,7 @@ class Host:
             return [self._merged[name] for name in self._families if name in self._merged]
 
     def workers(self) -> list[Worker]:
-        """Return the processes of this service that run, this one among them."""
-        self._take_slot()
+        """Return the processes of this service that run; this one is listed since it has files."""
         return live_workers(self.directory, self._program)
 
     def _take_slot(self) -> None:

@@ -1,7 +1,7 @@
 """The service of series that do not name one."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable
 
 from mlmetrics import logs
 from mlmetrics.recording.labels import clean
@@ -10,15 +10,14 @@ from mlmetrics.recording.labels import clean
 class Naming:
     """Who has named the service of a store, and since when it is fixed."""
 
+    failed: Callable[..., None]
+    """Count and log a problem; a method of the store."""
+
     def __init__(self) -> None:
         self.configured_service: str | None = None
         self.middleware_service: str | None = None
         self._service: str | None = None
         self._failed_places: set[str] = set()
-
-    def failed(self, where: str, problem: object, series: Mapping[str, str] | None = None) -> None:
-        """Count and log a problem."""
-        raise NotImplementedError
 
     @property
     def service(self) -> str:

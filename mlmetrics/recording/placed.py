@@ -34,9 +34,13 @@ class HistogramSpot:
         self.uppers = host.bounds(name).uppers
         self.buckets, self.sum = host.histogram_place(name, labels)
 
+    def bucket(self, number: float) -> int:
+        """Return the place of the bucket of a number."""
+        return self.buckets[bisect_left(self.uppers, number)]
+
     def add(self, number: float) -> None:
         """Count the number in its bucket, and add it to the sum."""
-        place, view = self.buckets[bisect_left(self.uppers, number)], self.views.histogram
+        place, view = self.bucket(number), self.views.histogram
         view[place] += 1.0
         view[self.sum] += number
 

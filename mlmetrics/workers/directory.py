@@ -39,6 +39,8 @@ _forking = threading.RLock()
 if hasattr(os, "register_at_fork"):
     # A child has what its parent has open, and with it the file locks that the parent holds.
     os.register_at_fork(before=_forking.acquire, after_in_parent=_forking.release, after_in_child=_forking.release)
+_held: set[str] = set()
+"""The files that this process has locked; a second lock of the same file would wait for the first."""
 
 
 class File(NamedTuple):
@@ -159,12 +161,21 @@ def is_held(path: str) -> bool:
 
 @contextmanager
 def locked(path: str, *, wait: bool) -> Iterator[bool]:
-    """Hold a file lock between processes; says whether it could be had. No fork happens while it is held."""
+    """Hold a file lock between processes; says whether it could be had. No fork happens while it is held.
+
+    It cannot be had, even by waiting, by a signal handler or a finalizer that interrupts its holder: that
+    one goes on only after it.
+    """
     with _forking:
+        if path in _held:
+            yield False
+            return
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        _held.add(path)
         try:
             yield _lock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
         finally:
+            _held.discard(path)
             os.close(descriptor)
 
 

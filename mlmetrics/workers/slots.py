@@ -28,14 +28,15 @@ def slot_of_this_process(directory: str, service: str) -> int:
     """
     pid = os.getpid()
     path = _path(directory, service)
-    with locked(f"{path}.lock", wait=True):
+    with locked(f"{path}.lock", wait=True) as mine:
         workers = _alive(_read(path))
         for worker in workers:
             if worker.pid == pid:
                 return worker.slot
         taken = {worker.slot for worker in workers}
         slot = next(number for number in count() if number not in taken)
-        _write(path, [*workers, Worker(slot, pid, start_of(pid) or 0)])
+        if mine:  # else it interrupts this process in here, which is about to list itself
+            _write(path, [*workers, Worker(slot, pid, start_of(pid) or 0)])
     return slot
 
 

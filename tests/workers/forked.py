@@ -84,10 +84,8 @@ def under_threads(worker: Worker) -> float:
     return float(THREADS * CALLS + FORKS)
 
 
-def in_a_place(worker: Worker) -> float:
-    """Fork in a signal handler at each step of making a place; the parent goes on from there, and then the child."""
-    children: list[int] = []
-    waits, goes = os.pipe()
+def fork_at_signals(children: list[int], waits: int) -> None:
+    """Have the signal SIGUSR1 fork; the child waits until it reads a byte."""
 
     def handler(_number: int, _frame: FrameType | None) -> None:
         if child := os.fork():
@@ -97,6 +95,13 @@ def in_a_place(worker: Worker) -> float:
             os.read(waits, 1)
 
     signal.signal(signal.SIGUSR1, handler)
+
+
+def in_a_place(worker: Worker) -> float:
+    """Fork in a signal handler at each step of making a place; the parent goes on from there, and then the child."""
+    children: list[int] = []
+    waits, goes = os.pipe()
+    fork_at_signals(children, waits)
     parent, steps = os.getpid(), 0
     while len(children) == steps:
         steps += 1
@@ -118,15 +123,7 @@ def in_a_reap(worker: Worker) -> float:
     """Fork in a signal handler at each step of reaping; the parent finishes, and then the child goes on."""
     children: list[int] = []
     waits, goes = os.pipe()
-
-    def handler(_number: int, _frame: FrameType | None) -> None:
-        if child := os.fork():
-            children.append(child)
-        else:
-            sys.settrace(None)
-            os.read(waits, 1)
-
-    signal.signal(signal.SIGUSR1, handler)
+    fork_at_signals(children, waits)
     parent, steps = os.getpid(), 0
     while len(children) == steps:
         steps += 1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from mlmetrics.workers.directory import start_of, tag_of
+from mlmetrics.workers.directory import locked, start_of, tag_of
 from mlmetrics.workers.slots import Worker, live_workers, slot_of_this_process
 
 ROOT = Path(__file__).parents[2]
@@ -73,3 +73,12 @@ def test_missing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         slot_of_this_process(str(tmp_path / "missing"), "s")
     assert [] == live_workers(str(tmp_path / "missing"), "s")
+
+
+def test_a_lock_that_this_process_has(tmp_path: Path) -> None:
+    """A signal handler that asks for a lock that its thread holds does not wait for itself."""
+    path = str(tmp_path / "lock")
+    with locked(path, wait=True) as first, locked(path, wait=True) as second:
+        assert (True, False) == (first, second)
+    with locked(path, wait=True) as again:
+        assert again

@@ -9,7 +9,6 @@ import click
 
 from mlmetrics.cli.errors import CommandError
 from mlmetrics.cli.run.private import (
-    VARIABLE,
     PrivateDirectory,
     UnusableDirectoryError,
     check_directory,
@@ -17,6 +16,7 @@ from mlmetrics.cli.run.private import (
     remove_leftovers,
 )
 from mlmetrics.cli.run.wrapped import holding_signals, run_wrapped
+from mlmetrics.workers.directory import VARIABLE
 
 NOT_EXECUTABLE, NOT_FOUND = 126, 127
 """What shells answer for a command that they cannot start."""

@@ -3,7 +3,8 @@
 `mlmetrics run` locks the directory with `flock`, and its server inherits the lock. The kernel drops the lock
 when the last of them has ended, however it ended. So whoever gets the lock knows that nobody uses the directory,
 also if a process id has been used again or belongs to another container. Nobody else may lock the directory
-itself; the files in it may be locked.
+itself. Processes that do not inherit descriptors, such as those that `multiprocessing` spawns, lock the files
+that they write; as long as one of these is locked, the directory is in use too.
 """
 
 import fcntl
@@ -14,7 +15,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+from mlmetrics.workers.directory import is_held
+
 PREFIX = "mlmetrics-run-"
 MEMORY = Path("/dev/shm")  # noqa: S108 (the directory made in it is private)
 
@@ -99,7 +101,8 @@ def remove_unused(directory: Path) -> bool:
     except OSError:
         return False
     if lock is not None:
-        shutil.rmtree(directory, ignore_errors=True)
+        if not any(is_held(str(path)) for path in directory.glob("*-ml.*")):
+            shutil.rmtree(directory, ignore_errors=True)
         os.close(lock)
     return not directory.exists()
 

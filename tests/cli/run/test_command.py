@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from mlmetrics.cli.run.private import PREFIX, VARIABLE
+from mlmetrics.cli.run.private import PREFIX
 from mlmetrics.cli.run.wrapped import HANDED_ON, holding_signals
+from mlmetrics.workers.directory import VARIABLE
 
 RUN = (sys.executable, "-m", "mlmetrics.cli", "run")
 SHOW = """

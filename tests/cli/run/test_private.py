@@ -3,6 +3,8 @@
 import fcntl
 import os
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -88,3 +90,25 @@ def test_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("XDG_RUNTIME_DIR")
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert [Path("/dev/shm"), tmp_path] == list(parents())  # noqa: S108 (as above)
+
+
+def test_a_directory_whose_files_are_written_stays(tmp_path: Path) -> None:
+    """Where a process that an ended server has spawned still records, the directory stays until that ends."""
+    directory = PrivateDirectory(tmp_path)
+    code = f"""
+import sys
+from mlmetrics.workers.files import WorkerFiles
+files = WorkerFiles({str(directory.path)!r}, "s", print)
+files.place("counter", "calls", "calls_total", (), (), "Calls.")
+print("ready", flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as spawned:
+        assert spawned.stdout is not None
+        assert b"ready\n" == spawned.stdout.readline()
+        assert not directory.end()
+        remove_leftovers(tmp_path)
+        assert directory.path.exists()
+        spawned.kill()
+    remove_leftovers(tmp_path)
+    assert not directory.path.exists()
