@@ -10,7 +10,8 @@ from benchmarks.ours import SERVICE, Toolkit
 from benchmarks.peers import sample
 from benchmarks.results import Row, medians
 from benchmarks.timing import NotTheSameError, ratio
-from mlmetrics.catalog import ACCURACY_BUCKETS, LATENCY_BUCKETS_SECONDS, OUTCOMES
+from mlmetrics.catalog import OUTCOMES
+from mlmetrics.catalog.metric import ACCURACY_BUCKETS, LATENCY_BUCKETS_SECONDS
 from mlmetrics.exposition.text import render
 
 SERIES = 1000

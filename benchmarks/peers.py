@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from benchmarks.floor import calling, noop
 from benchmarks.timing import NotTheSameError, Side
-from mlmetrics.catalog import LATENCY_BUCKETS_SECONDS
+from mlmetrics.catalog.metric import LATENCY_BUCKETS_SECONDS
 
 MODEL, SERVICE = "gpt-4", "benchmark"
 

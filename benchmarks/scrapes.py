@@ -15,7 +15,8 @@ from benchmarks.floor import noop
 from benchmarks.ours import SERVICE, Toolkit
 from benchmarks.results import Row, medians
 from benchmarks.timing import NotTheSameError, Times, collecting, ratio
-from mlmetrics.catalog import LATENCY_BUCKETS_SECONDS, OUTCOMES
+from mlmetrics.catalog import OUTCOMES
+from mlmetrics.catalog.metric import LATENCY_BUCKETS_SECONDS
 from mlmetrics.exposition.text import render
 
 SERIES = 1000

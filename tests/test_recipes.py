@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 RECIPES = "## How to add something\n"
 RENDER = ("mlmetrics.monitoring.schema", "mlmetrics.cli render", "tests.monitoring.shipped")
 
-METRIC = """    Metric("ml_inference_retries_total", "counter", "Repeated calls of a model.", ("service", "model")),
+METRIC = """        Metric("ml_inference_retries_total", "counter", "Repeated calls of a model.", ("service", "model")),
 """
 RECORD_METRIC = '''def track_repeat(store: Store, service: str | None, model: object) -> None:
     """Record that a call of a model was repeated."""
@@ -149,7 +149,11 @@ class TestRecipes:
 
     def test_metric(self, copy: Copy) -> None:
         """A metric with the row, the function and the method is recorded and exposed."""
-        copy.insert("mlmetrics/catalog.py", METRIC, before='    Metric("mlmetrics_build_info"')
+        copy.insert(
+            "mlmetrics/catalog/models.py",
+            METRIC,
+            before='        Metric(\n            "ml_model_load_duration_seconds"',
+        )
         copy.insert("mlmetrics/calls/direct.py", RECORD_METRIC, before="def track_load(")
         copy.insert(
             "mlmetrics/calls/timing.py",

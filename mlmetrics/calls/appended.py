@@ -2,7 +2,8 @@
 
 from typing import Any, TypeVar
 
-from mlmetrics.calls.operation import ENDED, CallSeries, Open, Operation
+from mlmetrics.calls.operation import ENDED, CallSeries, Open
+from mlmetrics.catalog import Operation
 from mlmetrics.recording.cells import Write, moved, plus
 from mlmetrics.recording.labels import RawLabels
 from mlmetrics.recording.series import Lists

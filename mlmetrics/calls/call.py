@@ -10,17 +10,16 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from mlmetrics import exemplars, logs
-from mlmetrics.calls.measures import count, number, observe, ratio
-from mlmetrics.calls.operation import ENDED, INFERENCE, MATCHING, PARSING, CallSeries, Operation
-from mlmetrics.catalog import TOKEN_TYPES
+from mlmetrics.calls.measures import count, number, observe, ratio, score_histogram
+from mlmetrics.calls.operation import ENDED, CallSeries
+from mlmetrics.catalog.documents import FILE_SIZE
+from mlmetrics.catalog.models import BATCHES, COST, QUEUE, STREAMS, TOKEN_TYPES, TOKENS
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.labels import UNKNOWN
 
 CANCELLATIONS = (asyncio.CancelledError, GeneratorExit)
 """Exceptions that mean cancelled, besides trio's `Cancelled`; any other exception is a failure."""
 CANCELLED = "cancelled"
-SCORES = {PARSING: "parsing_accuracy_score", MATCHING: "matching_score_distribution"}
-SIZES = "file_processing_size_bytes"
 name_of_type: Callable[[type], str] = type.__dict__["__name__"].__get__
 """Reads the name of a class without its metaclass, which may raise."""
 
@@ -199,19 +198,21 @@ class Call:
         Metrics: `ml_inference_tokens_total`.
         """
         series = self._series
-        if self._is(INFERENCE, "tokens"):
+        if self._records(TOKENS, "tokens"):
             record_tokens(series, tokens)
 
     def cost(self, usd: float) -> None:
         """Add the cost of the call, in US dollars. Metrics: `ml_inference_cost_usd_total`."""
-        if self._is(INFERENCE, "cost"):
+        if self._records(COST, "cost"):
             series = self._series
-            count(series.store, "ml_inference_cost_usd_total", series.labels, number(series.store, "cost", usd))
+            name = f"{series.operation.prefix}_cost_usd_total"
+            count(series.store, name, series.labels, number(series.store, "cost", usd))
 
     def score(self, score: float) -> None:
         """Record the score of the result, 0 to 1.
 
-        Metrics: `parsing_accuracy_score` of a parsing, `matching_score_distribution` of a matching.
+        Metrics: `parsing_accuracy_score` of a parsing, `matching_score_distribution` of a matching,
+        `ml_<operation>_score` of the others.
         """
         record_score(self._series, score)
 
@@ -226,29 +227,31 @@ class Call:
 
     def first_chunk(self) -> None:
         """Record the time to the first chunk; only once. Metrics: `ml_inference_first_chunk_seconds`."""
-        if not hasattr(self, "_first_chunk_seen") and self._is(INFERENCE, "first_chunk"):
+        if not hasattr(self, "_first_chunk_seen") and self._records(STREAMS, "first_chunk"):
             self._first_chunk_seen = True
             series = self._series
-            observe(series.store, "ml_inference_first_chunk_seconds", series.labels, self.duration)
+            observe(series.store, f"{series.operation.prefix}_first_chunk_seconds", series.labels, self.duration)
 
     def batch(self, items: int) -> None:
         """Record how many items the call handles. Metrics: `ml_inference_batch_size`."""
-        if self._is(INFERENCE, "batch"):
+        if self._records(BATCHES, "batch"):
             series = self._series
-            observe(series.store, "ml_inference_batch_size", series.labels, number(series.store, "batch", items))
+            name = f"{series.operation.prefix}_batch_size"
+            observe(series.store, name, series.labels, number(series.store, "batch", items))
 
     def queued(self, seconds: float) -> None:
         """Record how many seconds the call waited for its model. Metrics: `ml_inference_queue_duration_seconds`."""
-        if self._is(INFERENCE, "queued"):
+        if self._records(QUEUE, "queued"):
             series = self._series
-            waited = number(series.store, "queued", seconds)
-            observe(series.store, "ml_inference_queue_duration_seconds", series.labels, waited)
+            name = f"{series.operation.prefix}_queue_duration_seconds"
+            observe(series.store, name, series.labels, number(series.store, "queued", seconds))
 
-    def _is(self, operation: Operation, where: str) -> bool:
-        own = self._series.operation
-        if own is not operation:
-            self._series.store.failed(where, f"{own.name} calls have no {where}")
-        return own is operation
+    def _records(self, part: str, where: str) -> bool:
+        operation = self._series.operation
+        if part not in operation.parts:
+            self._series.store.failed(where, f"{operation.name} calls have no {where}")
+            return False
+        return True
 
 
 class Droppable:
@@ -277,21 +280,21 @@ def record_tokens(series: CallSeries, tokens: Mapping[str, Any]) -> None:
             store.failed("tokens", f"unknown token type {token_type!r}; there are {', '.join(TOKEN_TYPES)}")
         elif value is not None:
             labels = (*series.labels, token_type)
-            count(store, "ml_inference_tokens_total", labels, number(store, "tokens", value))
+            count(store, f"{series.operation.prefix}_tokens_total", labels, number(store, "tokens", value))
 
 
 def record_score(series: CallSeries, score: Any) -> None:
     """Record the quality of a result in the histogram of its operation."""
-    store, name = series.store, SCORES.get(series.operation)
-    if name is None:
-        store.failed("score", f"{series.operation.name} calls have no score")
-    else:
+    store = series.store
+    name = score_histogram(store, series.operation)
+    if name is not None:
         observe(store, name, series.labels, ratio(store, "score", score))
 
 
 def record_size(series: CallSeries, size_bytes: Any, file_type: str | None = None) -> None:
     """Record the size of the file that a call worked on."""
     store, service, *values = series.store, *series.labels
-    own = values[series.operation.labels.index("doc_type")] if series.operation is PARSING else UNKNOWN
-    labels = (service, own) if file_type is None else store.admit(SIZES, (service,), (file_type,))
-    observe(store, SIZES, labels, number(store, "size", size_bytes))
+    names, name = series.operation.labels, FILE_SIZE.name
+    own = values[names.index("doc_type")] if "doc_type" in names else UNKNOWN
+    labels = (service, own) if file_type is None else store.admit(name, (service,), (file_type,))
+    observe(store, name, labels, number(store, "size", size_bytes))

@@ -23,6 +23,7 @@ from mlmetrics.calls.proxies import Proxy
 from mlmetrics.calls.results import After, Size
 from mlmetrics.calls.templates import function_of
 from mlmetrics.calls.wrappers import wrap
+from mlmetrics.catalog.models import STREAMS
 from mlmetrics.errors import DeclarationError
 from mlmetrics.interruption import interrupted
 
@@ -42,7 +43,7 @@ class Declaration:
 
     `labels` are in the order of the operation's labels; None stands for the function's name.
     `size` reads a call's arguments, `after` its result.
-    `histograms` also exist at 0 from the declaration on.
+    `scored` says that results have scores, whose histogram exists at 0 from the declaration on.
     """
 
     calls: Calls
@@ -51,7 +52,7 @@ class Declaration:
     size: Argument | Callable[[Any], Any] | None
     after: After | None
     stream: bool | None
-    histograms: tuple[str, ...] = ()
+    scored: bool = False
 
     def decorate(self, target: Any) -> Any:
         """Return the recorded target, of the same kind."""
@@ -88,11 +89,12 @@ class Declaration:
         fixed = all(isinstance(label, str) for label in labels)
         series = self.calls.series(self.service, labels) if fixed else None
         if series is not None:
-            for name in self.histograms:
-                series.histogram(name)
-            if self.stream is not False and is_stream(described) and self.calls.operation.name == "inference":
-                series.histogram("ml_inference_first_chunk_seconds")
-                series.histogram("ml_inference_chunk_interval_seconds")
+            operation = self.calls.operation
+            if self.scored and operation.score is not None:
+                series.histogram(operation.score.name)
+            if self.stream is not False and is_stream(described) and STREAMS in operation.parts:
+                series.histogram(f"{operation.prefix}_first_chunk_seconds")
+                series.histogram(f"{operation.prefix}_chunk_interval_seconds")
         before = None if self.size is None else Size(self.size, first, described)
         find = None if fixed else SeriesFinder(self.calls, self.service, labels)
         store = self.calls.store

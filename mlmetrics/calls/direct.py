@@ -2,9 +2,10 @@
 
 from typing import Any
 
-from mlmetrics.calls.call import SIZES, failed, succeeded
+from mlmetrics.calls.call import failed, succeeded
 from mlmetrics.calls.labels import Calls
-from mlmetrics.calls.measures import number, observe, ratio
+from mlmetrics.calls.measures import number, observe, ratio, score_histogram
+from mlmetrics.catalog.documents import FILE_SIZE
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.store import Store
 
@@ -37,18 +38,20 @@ def _truth(store: Store, success: object) -> bool:
         return False
 
 
-def track_score(calls: Calls, name: str, service: str | None, values: tuple[object, ...], score: Any) -> None:
+def track_score(calls: Calls, service: str | None, values: tuple[object, ...], score: Any) -> None:
     """Record a score under these labels."""
     store = calls.store
-    labels = store.admit(name, store.admit_service(name, service), values)
-    observe(store, name, labels, ratio(store, "score", score))
+    name = score_histogram(store, calls.operation)
+    if name is not None:
+        labels = store.admit(name, store.admit_service(name, service), values)
+        observe(store, name, labels, ratio(store, "score", score))
 
 
 def track_size(calls: Calls, service: str | None, file_type: object, size_bytes: Any) -> None:
     """Record the size of a file."""
     store = calls.store
-    labels = store.admit(SIZES, store.admit_service(SIZES, service), (file_type,))
-    observe(store, SIZES, labels, number(store, "size", size_bytes))
+    labels = store.admit(FILE_SIZE.name, store.admit_service(FILE_SIZE.name, service), (file_type,))
+    observe(store, FILE_SIZE.name, labels, number(store, "size", size_bytes))
 
 
 def track_load(store: Store, service: str | None, model: object, duration: Any, version: object) -> None:

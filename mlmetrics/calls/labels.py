@@ -7,8 +7,9 @@ from functools import cached_property
 from typing import Any, Self, cast
 
 from mlmetrics.calls.appended import AppendedCalls
-from mlmetrics.calls.operation import CallSeries, Operation
+from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.placed import PlacedCalls
+from mlmetrics.catalog import Operation
 from mlmetrics.errors import DeclarationError
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.labels import UNKNOWN, declared_problem, is_empty, shown

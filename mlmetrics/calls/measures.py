@@ -3,6 +3,7 @@
 from math import isfinite
 from typing import Any
 
+from mlmetrics.catalog import Operation
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.store import Store
 
@@ -29,6 +30,14 @@ def number(store: Store, where: str, value: Any, highest: float = float("inf")) 
 def ratio(store: Store, where: str, value: Any) -> float | None:
     """Return the value as a float in 0..1; count any other value under `where`, and return None."""
     return number(store, where, value, 1.0)
+
+
+def score_histogram(store: Store, operation: Operation) -> str | None:
+    """Return the histogram of an operation's scores; count under `score` that it has none, and return None."""
+    if operation.score is None:
+        store.failed("score", f"{operation.name} calls have no score")
+        return None
+    return operation.score.name
 
 
 def observe(store: Store, name: str, labels: tuple[str | None, ...], value: float | None) -> None:

@@ -1,39 +1,14 @@
-"""The three operations, and what every series of calls has, wherever it keeps its numbers."""
+"""What every series of calls has, wherever it keeps its numbers."""
 
 from collections.abc import Callable, Sized
-from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 from prometheus_client.samples import Exemplar
 
+from mlmetrics.catalog import Operation
 from mlmetrics.recording.labels import RawLabels
 from mlmetrics.recording.series import BOUND, NumberSeries
 from mlmetrics.recording.store import Store
-
-
-@dataclass(frozen=True, slots=True)
-class Operation:
-    """One kind of work: its name in log events, its metrics' prefix, its labels after `service`.
-
-    `subject` is the label that a declaration may leave out; its value is then the function's name.
-    `slow_is_told` says whether calls that took longer than `slow_seconds` are logged.
-    """
-
-    name: str
-    labels: tuple[str, ...]
-    subject: str
-    slow_is_told: bool = True
-
-    @property
-    def prefix(self) -> str:
-        """The first part of its metrics' names."""
-        return f"ml_{self.name}"
-
-
-INFERENCE = Operation("inference", ("model", "operation"), "model")
-PARSING = Operation("parsing", ("parser", "doc_type"), "doc_type")
-MATCHING = Operation("matching", ("matcher",), "matcher")
-
 
 ENDED: Final = 0
 """The state of a call that has its outcome; it is false, so that `if state` means running on the fast path."""

@@ -18,9 +18,9 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from mlmetrics.calls.appended import AppendedCalls
 from mlmetrics.calls.labels import Calls, calls_of
-from mlmetrics.calls.operation import INFERENCE, MATCHING, PARSING, CallSeries, Operation
+from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.placed import PlacedCalls
-from mlmetrics.catalog import METRICS
+from mlmetrics.catalog import METRICS, OPERATIONS, Operation
 from mlmetrics.recording.collector import registry_of, store_for, store_of
 from mlmetrics.recording.labels import RawLabels
 from mlmetrics.recording.store import Store
@@ -29,7 +29,7 @@ _tokens: "WeakKeyDictionary[Store, str]" = WeakKeyDictionary()
 _registries: "WeakValueDictionary[str, CollectorRegistry]" = WeakValueDictionary()
 _made: list[CollectorRegistry] = []
 """Keeps the registries that were made for a token alive."""
-OPERATIONS = {operation.name: operation for operation in (INFERENCE, PARSING, MATCHING)}
+SHIPPED = {operation.name: operation for operation in OPERATIONS}
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +96,12 @@ def _registry_here(token: str) -> CollectorRegistry:
 
 def operation_here(name: str) -> Operation:
     """Return the operation of this name."""
-    return OPERATIONS[name]
+    return SHIPPED[name]
 
 
 def calls_here(store: Store, operation: str) -> Calls:
     """Return the calls of an operation in a store of this process."""
-    return calls_of(store, OPERATIONS[operation])
+    return calls_of(store, SHIPPED[operation])
 
 
 def series_here(calls: Calls, labels: RawLabels) -> CallSeries:

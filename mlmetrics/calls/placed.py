@@ -2,7 +2,8 @@
 
 from prometheus_client.samples import Exemplar
 
-from mlmetrics.calls.operation import CallSeries, Open, Operation
+from mlmetrics.calls.operation import CallSeries, Open
+from mlmetrics.catalog import Operation
 from mlmetrics.recording.host import Host
 from mlmetrics.recording.labels import RawLabels
 from mlmetrics.recording.placed import HistogramSpot

@@ -1,7 +1,7 @@
 """What decorators, timers and direct functions need from a toolkit: its store and its service."""
 
 from mlmetrics.calls.labels import Calls, calls_of, service_label
-from mlmetrics.calls.operation import Operation
+from mlmetrics.catalog import Operation
 from mlmetrics.recording.store import Store
 
 

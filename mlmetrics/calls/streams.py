@@ -10,10 +10,11 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any, Never
 
 from mlmetrics.calls.call import raised, succeeded
-from mlmetrics.calls.operation import INFERENCE, CallSeries
+from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.plan import Function, Plan
 from mlmetrics.calls.results import NoResult
 from mlmetrics.calls.templates import write
+from mlmetrics.catalog.models import STREAMS
 from mlmetrics.recording.series import BOUND, HistogramSeries, NumberSeries
 
 
@@ -72,12 +73,13 @@ def chunk_recorders(
     series: CallSeries,
     stream: bool | None = None,  # noqa: FBT001 (a template passes what the user said)
 ) -> tuple[Callable[[float], object], NumberSeries, Callable[[float], object]]:
-    """Return the recorders of a stream's first chunk and gaps; only inferences have metrics for them."""
-    if series.operation is not INFERENCE or stream is False:
+    """Return the recorders of a stream's first chunk and gaps; most operations have no metrics for them."""
+    if STREAMS not in series.operation.parts or stream is False:
         unused = HistogramSeries(_no_cell)
         return _ignore, unused, _ignore
-    first = series.histogram("ml_inference_first_chunk_seconds")
-    gaps = series.histogram("ml_inference_chunk_interval_seconds")
+    prefix = series.operation.prefix
+    first = series.histogram(f"{prefix}_first_chunk_seconds")
+    gaps = series.histogram(f"{prefix}_chunk_interval_seconds")
     return lambda seconds: series.store.record(first, seconds), gaps, gaps.record
 
 

@@ -2,12 +2,12 @@
 
 from types import FunctionType
 
-from mlmetrics.calls.call import SCORES
 from mlmetrics.calls.direct import track_call, track_load, track_score, track_size
 from mlmetrics.calls.labels import Argument
-from mlmetrics.calls.operation import INFERENCE, MATCHING, PARSING, CallSeries, Operation
+from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.calls.timers import Timer
+from mlmetrics.catalog import INFERENCE, MATCHING, PARSING, Operation
 from mlmetrics.errors import DeclarationError
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.labels import is_empty
@@ -113,7 +113,7 @@ class Timing(Recorder):
             doc_type: the type of document.
             score: the accuracy (confidence).
         """
-        track_score(self.calls(PARSING), SCORES[PARSING], self.service, (parser, doc_type), score)
+        track_score(self.calls(PARSING), self.service, (parser, doc_type), score)
 
     def track_matching_score(self, matcher: str, score: float) -> None:
         """Record one score of a matcher, 0 to 1. Metrics: `matching_score_distribution`.
@@ -122,7 +122,7 @@ class Timing(Recorder):
             matcher: the matcher.
             score: the score.
         """
-        track_score(self.calls(MATCHING), SCORES[MATCHING], self.service, (matcher,), score)
+        track_score(self.calls(MATCHING), self.service, (matcher,), score)
 
     def track_file_processing(self, file_type: str, service: str, size_bytes: float) -> None:
         """Record the size of one file. Metrics: `file_processing_size_bytes`.

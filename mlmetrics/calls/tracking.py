@@ -3,12 +3,11 @@
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, overload
 
-from mlmetrics.calls.call import SCORES
 from mlmetrics.calls.decorators import Declaration, decorate
 from mlmetrics.calls.labels import Argument, Label
-from mlmetrics.calls.operation import INFERENCE, MATCHING, PARSING
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.calls.results import OPTIONAL, Read, after_score, after_usage, all_of
+from mlmetrics.catalog import INFERENCE, MATCHING, PARSING
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -126,9 +125,8 @@ class Tracking(Recorder):
         `ml_parsing_errors_total`, `parsing_accuracy_score`, `file_processing_size_bytes`.
         """
         after = all_of([after_score("accuracy", accuracy)] if accuracy is not None else [])
-        histograms = (SCORES[PARSING],) if accuracy is not None else ()
         declaration = Declaration(
-            self.calls(PARSING), self.named(service), (parser, doc_type), size, after, None, histograms
+            self.calls(PARSING), self.named(service), (parser, doc_type), size, after, None, scored=accuracy is not None
         )
         return decorate(declaration, function)
 
@@ -168,6 +166,7 @@ class Tracking(Recorder):
         `ml_matching_errors_total`, `matching_score_distribution`.
         """
         after = all_of([after_score("score", score)] if score is not None else [])
-        histograms = (SCORES[MATCHING],) if score is not None else ()
-        declaration = Declaration(self.calls(MATCHING), self.named(service), (matcher,), None, after, None, histograms)
+        declaration = Declaration(
+            self.calls(MATCHING), self.named(service), (matcher,), None, after, None, scored=score is not None
+        )
         return decorate(declaration, function)

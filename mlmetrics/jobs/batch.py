@@ -12,14 +12,12 @@ from prometheus_client import CollectorRegistry
 
 from mlmetrics.calls.call import Call, Droppable
 from mlmetrics.calls.measures import count, number
-from mlmetrics.calls.operation import CallSeries, Operation
+from mlmetrics.calls.operation import CallSeries
+from mlmetrics.catalog.batch_jobs import ITEMS, LAST_SUCCESS
 from mlmetrics.errors import DeclarationError
 from mlmetrics.jobs.push import Push, attempt
 from mlmetrics.loops import current_runner, running_trio
 
-BATCH_JOB = Operation("batch_job", ("batch_job",), "batch_job", slow_is_told=False)
-LAST_SUCCESS = "ml_batch_job_last_success_timestamp_seconds"
-ITEMS = "ml_batch_job_items_total"
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -39,12 +37,12 @@ class JobRun(Call):
             handled: how many more there are, not how many there are by now.
         """
         series = self._series
-        count(series.store, ITEMS, series.labels, number(series.store, "items", handled))
+        count(series.store, ITEMS.name, series.labels, number(series.store, "items", handled))
 
     def _succeed(self, seconds: float) -> None:
         super()._succeed(seconds)
         store = self._series.store
-        store.record(store.gauge(LAST_SUCCESS, self._series.labels), time.time())
+        store.record(store.gauge(LAST_SUCCESS.name, self._series.labels), time.time())
 
 
 class _DroppableJobRun(Droppable, JobRun):
@@ -65,7 +63,7 @@ class BatchJob:
         self._registry = registry
         self._push = push
         self._runs: list[tuple[_Runner, JobRun]] = []
-        series.store.counter(ITEMS, series.labels)  # from now on it stands at 0
+        series.store.counter(ITEMS.name, series.labels)  # from now on it stands at 0
 
     def __enter__(self) -> JobRun:
         run, runner = JobRun(self._series), current_runner()

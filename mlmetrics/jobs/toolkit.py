@@ -5,8 +5,9 @@ from typing import Unpack
 from prometheus_client import CollectorRegistry
 
 from mlmetrics.calls.recorder import Recorder
+from mlmetrics.catalog import BATCH_JOB
 from mlmetrics.errors import ConfigurationError, DeclarationError
-from mlmetrics.jobs.batch import BATCH_JOB, BatchJob
+from mlmetrics.jobs.batch import BatchJob
 from mlmetrics.jobs.push import Push, PushOptions, attempt
 from mlmetrics.recording.labels import declared_problem, shown
 

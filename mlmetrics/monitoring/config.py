@@ -4,25 +4,20 @@ Defaults, units, descriptions and checks of a key stand here and nowhere else; o
 alerts stand in their table, `rules/alerts`. `loading` reads a file; `schema` describes it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, WithJsonSchema, field_validator
 
+from mlmetrics.catalog import Metric, Operation
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.durations import format_seconds, parse_seconds
 from mlmetrics.monitoring.labels import LONGEST_VALUE, is_label_name, is_label_value
+from mlmetrics.monitoring.operations import REQUEST, are_recorded
 from mlmetrics.monitoring.reading import Expects, Section
 
-ObjectiveOperation = Literal["request", "inference", "parsing", "matching"]
 Severity = Literal["critical", "warning", "info", "none"]
-MEASURED_BY: dict[ObjectiveOperation, str] = {
-    "request": "fastapi_request_duration_seconds",
-    "inference": "ml_inference_duration_seconds",
-    "parsing": "ml_parsing_duration_seconds",
-    "matching": "ml_matching_duration_seconds",
-}
 RESERVED_LABELS = ("alertname", "severity", "service", "job", "instance", "le")
 _RULE_LABELS = {*RESERVED_LABELS, "objective", "scope", "long", "short", "window"}
 _RESERVED_JOBS = ("node", "prometheus", "alertmanager", "pushgateway")
@@ -172,9 +167,7 @@ class Objective(Section):
 
     name: Text = key("Name of the objective.")
     service: Text = key("Name of a service of this file.")
-    operation: Annotated[ObjectiveOperation, Expects(f"one of {', '.join(get_args(ObjectiveOperation))}")] = key(
-        "The operation that is measured."
-    )
+    operation: Text = key(f"What is measured: {REQUEST}, or the name of an operation in use.")
     target: Annotated[
         Number,
         Field(ge=0.0001, le=0.99999),
@@ -244,11 +237,17 @@ class AlertSettings:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """Everything that rendering reads. Durations are not scaled; `span` returns them scaled."""
+    """Everything that rendering reads. Durations are not scaled; `span` returns them scaled.
+
+    `operations` are those in use, and `metrics` all that the services may expose, by name: nothing is rendered
+    that reads another metric of mlmetrics.
+    """
 
     name: str
     title: str
     services: tuple[Service, ...]
+    operations: tuple[Operation, ...]
+    metrics: Mapping[str, Metric]
     alerts: Mapping[str, AlertSettings]
     objectives: tuple[Objective, ...]
     host_targets: tuple[str, ...]
@@ -274,6 +273,10 @@ class Config:
     def span(self, seconds: float) -> str:
         """Return a duration as text, scaled by `time_scale`."""
         return format_seconds(seconds * self.time_scale)
+
+    def records(self, samples: Iterable[str]) -> bool:
+        """Whether the services may expose all of these samples, as far as they are mlmetrics' own."""
+        return are_recorded(self.metrics.values(), samples)
 
     def buckets(self, metric: str) -> tuple[float, ...]:
         """Return the bounds that the services use for a histogram."""

@@ -13,7 +13,6 @@ from pydantic import Field, create_model
 from mlmetrics.catalog import BY_NAME
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import (
-    MEASURED_BY,
     AlertKeys,
     AlertSettings,
     BucketBounds,
@@ -26,13 +25,20 @@ from mlmetrics.monitoring.config import (
     Targets,
 )
 from mlmetrics.monitoring.durations import format_seconds
+from mlmetrics.monitoring.operations import (
+    REQUEST,
+    OperationInUse,
+    metrics_in_use,
+    operation_problems,
+    operations_in_use,
+)
 from mlmetrics.monitoring.reading import Expects, KeyPath, Section, read, refusal
 from mlmetrics.monitoring.remote_write import RemoteWrite
 from mlmetrics.monitoring.rules.alerts import ALERTS, configured_alerts
 from mlmetrics.monitoring.rules.conditions import Drifted
 from mlmetrics.monitoring.rules.drift import DRIFT_HISTOGRAMS, least_samples
 from mlmetrics.monitoring.rules.indicators import Sample
-from mlmetrics.monitoring.rules.slo import indicator_of
+from mlmetrics.monitoring.rules.slo import indicator_of, measured_by
 
 CONFIGURATION, PYPROJECT = "mlmetrics.toml", "pyproject.toml"
 _EXPECTED_FILE = "expected a configuration such as `mlmetrics init` writes"
@@ -79,6 +85,7 @@ class _Document(Section):
     remote_write: RemoteWrite = Field(default_factory=RemoteWrite)
     notify: Receivers = Field(default_factory=Receivers)
     kubernetes: Kubernetes = Field(default_factory=Kubernetes)
+    operation: Annotated[tuple[OperationInUse, ...], Expects("[[operation]] sections")] = ()
     objective: Annotated[tuple[Objective, ...], Expects("[[objective]] sections")] = ()
 
 
@@ -163,9 +170,15 @@ def _config(document: dict[str, Any]) -> Config:
     sections = dict(read(Document, document))
     alerts = {name: AlertSettings(**dict(keys)) for name, keys in sections["alert"]}
     project, kubernetes = sections["project"], sections["kubernetes"]
+    for path, expected in operation_problems(sections["operation"]):
+        raise refusal(document, path, expected)
+    operations = operations_in_use(sections["operation"])
+    metrics = metrics_in_use(operations)
     config = Config(
         **dict(project),
         services=sections["service"],
+        operations=operations,
+        metrics=metrics,
         alerts=alerts,
         objectives=sections["objective"],
         host_targets=sections["host"].targets,
@@ -175,7 +188,7 @@ def _config(document: dict[str, Any]) -> Config:
         kubernetes_labels=kubernetes.labels,
         kubernetes_namespace=kubernetes.namespace,
         receivers=sections["notify"],
-        bounds=dict(sections["buckets"]),
+        bounds={name: metric.buckets for name, metric in metrics.items() if metric.buckets} | dict(sections["buckets"]),
     )
     for path, expected in _contradictions(config):
         raise refusal(document, path, expected)
@@ -239,8 +252,12 @@ def _drift_problems(path: KeyPath, condition: Drifted) -> Iterator[Refusal]:
 def _objective_problems(config: Config, objective: Objective, path: KeyPath) -> Iterator[Refusal]:
     if objective.service not in config.jobs:
         yield (*path, "service"), f"one of {', '.join(config.jobs)}"
-    metric = MEASURED_BY[objective.operation]
-    labels = tuple(label for label in BY_NAME[metric].labels if label != "service")
+    known_operations = (REQUEST, *(operation.name for operation in config.operations))
+    if objective.operation not in known_operations:
+        yield (*path, "operation"), f"one of {', '.join(known_operations)}"
+        return
+    metric = measured_by(objective.operation)
+    labels = tuple(label for label in config.metrics[metric].labels if label != "service")
     unknown = sorted(set(objective.only) - set(labels))
     if unknown:
         known = f"labels of {metric} ({', '.join(labels)})"

@@ -12,7 +12,7 @@ from typing import Any
 from prometheus_client.samples import Exemplar, Sample
 from prometheus_client.utils import floatToGoString
 
-from mlmetrics.catalog import Metric
+from mlmetrics.catalog.metric import Metric
 
 Numbers = list[float]
 

@@ -7,7 +7,7 @@ from math import isfinite
 from prometheus_client.metrics_core import Metric as ClientMetric
 from prometheus_client.samples import Sample
 
-from mlmetrics.catalog import Metric
+from mlmetrics.catalog.metric import Metric
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.recording.cells import Bounds, Cell, HistogramCell, NumberCell
 from mlmetrics.recording.folding import steadily

@@ -13,7 +13,7 @@ from typing import Any
 
 from prometheus_client.samples import Exemplar
 
-from mlmetrics.catalog import Metric
+from mlmetrics.catalog.metric import Metric
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.cells import Bounds, HistogramCell, Numbers
 from mlmetrics.recording.family import EXPOSED_NAME_SUFFIX, Family

@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mlmetrics import MLMetrics
-from mlmetrics.calls.operation import INFERENCE
+from mlmetrics.catalog import INFERENCE
 from mlmetrics.recording.series import BOUND
 from tests.recorded import outcomes, samples
 

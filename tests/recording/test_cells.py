@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlmetrics.catalog import Metric
+from mlmetrics.catalog.metric import Metric
 from mlmetrics.recording.cells import Bounds, HistogramCell, NumberCell, Write
 from mlmetrics.recording.folding import fold, hold
 from mlmetrics.recording.series import CounterSeries

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 from prometheus_client import CollectorRegistry, Counter, generate_latest
 
 from mlmetrics import MLMetrics, PrometheusMiddleware, RegistrationError
-from mlmetrics.calls.operation import INFERENCE
+from mlmetrics.catalog import INFERENCE
 from mlmetrics.exposition.text import render
 from mlmetrics.recording.collector import store_for
 from tests.recorded import outcomes, samples, value

@@ -13,7 +13,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.samples import Exemplar
 
 from mlmetrics import MLMetrics
-from mlmetrics.calls.operation import INFERENCE, CallSeries
+from mlmetrics.calls.operation import CallSeries
+from mlmetrics.catalog import INFERENCE
 from mlmetrics.exposition.text import render
 from mlmetrics.http.requests import requests_of
 from mlmetrics.http.series import MethodSeries, RouteSeries

@@ -3,8 +3,9 @@
 import re
 from dataclasses import dataclass
 
-from mlmetrics.monitoring.config import MEASURED_BY, AlertSettings, Config, Objective, Severity
+from mlmetrics.monitoring.config import AlertSettings, Config, Objective, Severity
 from mlmetrics.monitoring.durations import HOUR_SECONDS, MINUTE_SECONDS, format_seconds
+from mlmetrics.monitoring.operations import REQUEST
 from mlmetrics.monitoring.rules.alert import PERCENT, Alert
 from mlmetrics.monitoring.rules.indicators import Indicator, Sample, failed_calls, failed_requests, slow
 from mlmetrics.monitoring.rules.model import Group, RecordingRule
@@ -73,14 +74,19 @@ def ratio_of(objective: Objective, seconds: float) -> str:
     return selector(RATIO, f"objective={quote(objective.name)}", f"window={quote(format_seconds(seconds))}")
 
 
+def measured_by(operation: str) -> str:
+    """Return the histogram of the durations of an operation, or of the HTTP requests."""
+    return "fastapi_request_duration_seconds" if operation == REQUEST else f"ml_{operation}_duration_seconds"
+
+
 def indicator_of(objective: Objective) -> Indicator:
     """Return the indicator of an objective; cancelled calls are not counted."""
     fixed = {"service": objective.service, **objective.only}
     matchers = [f"{label}={quote(text)}" for label, text in fixed.items()]
-    metric = MEASURED_BY[objective.operation]
+    metric = measured_by(objective.operation)
     if objective.threshold_seconds is not None:
         return slow(metric, objective.threshold_seconds, *matchers)
-    if objective.operation == "request":
+    if objective.operation == REQUEST:
         return failed_requests(*matchers)
     return failed_calls(metric.replace("_duration_seconds", "_total"), *matchers)
 

@@ -1,0 +1,135 @@
+"""Rows for operations that a project declares: checked against Prometheus's conventions and against the catalogue."""
+
+import keyword
+import re
+from collections.abc import Iterable, Sequence
+from math import isfinite
+
+from mlmetrics.catalog import METRICS, OPERATIONS
+from mlmetrics.catalog.metric import LATENCY_BUCKETS_SECONDS, SCORE_BUCKETS, Metric
+from mlmetrics.catalog.operation import SCORE, Operation
+from mlmetrics.errors import DeclarationError
+
+NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+LONGEST_NAME = 60
+KEPT = ("agent", "tool")
+"""Names of operations that later versions of mlmetrics will ship."""
+RESERVED_LABELS = ("service", "outcome", "error_type", "le", "job", "instance", "worker", "token_type")
+"""Labels that mlmetrics or Prometheus sets."""
+KEYWORDS = ("service", "stream", "score", "usage", "failure", "content")
+"""The keywords of `track` that are no labels."""
+SUFFIXES = ("total", "count", "sum", "bucket", "created", "info")
+"""Endings by which Prometheus tells one kind of sample from another."""
+
+
+def own_operation(
+    name: str,
+    labelnames: Sequence[str] = (),
+    *,
+    score: bool = False,
+    subject: str | None = None,
+    buckets: Sequence[float] | None = None,
+) -> Operation:
+    """Return the row of an operation of a project's own.
+
+    Args:
+        name: its name, in lower case with underscores, such as `retrieval`.
+        labelnames: the labels after `service`, such as `("index",)`.
+        score: whether its results have scores, 0 to 1.
+        subject: the label that a declaration may leave out, whose value is then the function's name; by default
+            the first one.
+        buckets: upper bounds of the histogram of durations, in seconds, ascending.
+
+    Raises:
+        DeclarationError: a name cannot be used.
+    """
+    problem = operation_problem(name) or labels_problem(labelnames)
+    if problem is not None:
+        raise DeclarationError(f"operation({name!r:.100}): {problem}")
+    labels = tuple(labelnames)
+    if subject is not None and subject not in labels:
+        raise DeclarationError(f"operation({name!r}): subject={subject!r:.100}: expected one of its labels: {labels}")
+    bounds = LATENCY_BUCKETS_SECONDS if buckets is None else checked_buckets(f"operation({name!r})", buckets)
+    scores = Metric(
+        f"ml_{name}_score",
+        "histogram",
+        f"Scores of {name.replace('_', ' ')} results, 0 to 1.",
+        ("service", *labels),
+        "",
+        SCORE_BUCKETS,
+        SCORE,
+    )
+    operation = Operation(
+        name, labels, subject or next(iter(labels), ""), score=scores if score else None, buckets=bounds, ships=False
+    )
+    clash = clashing_name(operation.metrics, METRICS)
+    if clash is not None:
+        raise DeclarationError(
+            f"operation({name!r}): its metric {clash} has the name of one of mlmetrics' own; choose another name"
+        )
+    return operation
+
+
+def operation_problem(name: object) -> str | None:
+    """Return why a text cannot be the name of an operation, None if it can."""
+    if not isinstance(name, str) or NAME.fullmatch(name) is None or len(name) > LONGEST_NAME:
+        return (
+            f"expected a name of at most {LONGEST_NAME} lower-case letters and digits, words separated by '_', "
+            "such as 'retrieval'"
+        )
+    if name in {operation.name for operation in OPERATIONS}:
+        return f"mlmetrics has an operation of this name; use track_{name}, or choose another name"
+    if name in KEPT:
+        return "the name is kept for an operation that a later version will ship; choose another name"
+    last = name.rpartition("_")[2]
+    if last in SUFFIXES:
+        return f"Prometheus gives names that end in {last!r} a meaning of its own; choose another name"
+    return None
+
+
+def labels_problem(labelnames: object) -> str | None:
+    """Return why these cannot be the labels of a metric or an operation, None if they can."""
+    if isinstance(labelnames, str) or not isinstance(labelnames, Sequence):
+        return f"labelnames={labelnames!r:.100}: expected a tuple of label names, such as ('index',)"
+    if len({repr(label) for label in labelnames}) != len(labelnames):
+        return f"labelnames={tuple(labelnames)!r:.100}: expected different names"
+    return next((f"label {label!r:.100}: {why}" for label in labelnames if (why := _label_problem(label))), None)
+
+
+def _label_problem(label: object) -> str | None:
+    if not isinstance(label, str) or not label.isascii() or not label.isidentifier() or keyword.iskeyword(label):
+        return "expected a name of letters, digits and '_' that Python takes as a keyword"
+    if label.startswith("__"):
+        return "Prometheus keeps names that begin with '__' for itself"
+    if label in RESERVED_LABELS:
+        return "mlmetrics or Prometheus sets this label; choose another name"
+    return "it is a keyword of `track`; choose another name" if label in KEYWORDS else None
+
+
+def clashing_name(metrics: Iterable[Metric], known: Iterable[Metric]) -> str | None:
+    """Return the first metric whose name, or the name of one of whose samples, a known metric has."""
+    taken = {name for metric in known for name in all_names(metric)}
+    return next((metric.name for metric in metrics if taken & all_names(metric)), None)
+
+
+def all_names(metric: Metric) -> set[str]:
+    """Return every name that a metric takes in a registry: of itself, of its family and of its samples."""
+    family = metric.name.removesuffix("_total") if metric.kind == "counter" else metric.name
+    return {metric.name, family, *metric.sample_names, f"{family}_created"}
+
+
+def checked_buckets(what: str, buckets: Iterable[float]) -> tuple[float, ...]:
+    """Return upper bounds as numbers.
+
+    Raises:
+        DeclarationError: one is no finite number, or they do not ascend.
+    """
+    try:
+        bounds = tuple(float(bound) for bound in buckets)
+    except (TypeError, ValueError):
+        bounds = ()
+    if not bounds or not all(isfinite(bound) for bound in bounds) or sorted(set(bounds)) != list(bounds):
+        raise DeclarationError(
+            f"{what}: buckets={buckets!r:.200}: expected finite, ascending upper bounds, each once (+Inf is added)"
+        )
+    return bounds

@@ -1,0 +1,106 @@
+"""The operations of a project: `[[operation]]` names those in use, and everything is rendered for these alone."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Annotated
+
+from pydantic import Field, StrictBool
+
+from mlmetrics.catalog import METRICS, OPERATIONS, Metric, Operation
+from mlmetrics.catalog.measuring import MEASURING
+from mlmetrics.catalog.own import own_operation
+from mlmetrics.catalog.requests import REQUESTS
+from mlmetrics.errors import DeclarationError
+from mlmetrics.monitoring.reading import Expects, KeyPath, Section
+
+SHIPPED = {operation.name: operation for operation in OPERATIONS}
+REQUEST = "request"
+"""What objectives call the HTTP requests, which every service has."""
+_SHIPPED_SAMPLES = {name for metric in METRICS for name in metric.sample_names}
+_NAMES = Expects("a list of names")
+
+
+class OperationInUse(Section):
+    """An operation that the services record; without any such section, all that mlmetrics ships are rendered."""
+
+    name: Annotated[str, Expects("a text")] = Field(
+        description=f"Its name: {', '.join(SHIPPED)}, or that of an operation of your own."
+    )
+    records: Annotated[tuple[str, ...] | None, _NAMES] = Field(
+        None, description="Of an operation that mlmetrics ships, what is recorded beside the calls; without it, all."
+    )
+    labels: Annotated[tuple[str, ...], _NAMES] = Field(
+        (), description="Of an operation of your own, its labels, as in `metrics.operation(labelnames=...)`."
+    )
+    subject: Annotated[str, Expects("a text")] = Field(
+        "", description="Of an operation of your own, the label that tells its calls apart; by default the first one."
+    )
+    score: Annotated[StrictBool, Expects("true or false")] = Field(
+        default=False, description="Whether the results of an operation of your own have scores."
+    )
+
+    def row(self) -> Operation:
+        """Return the operation with what it records.
+
+        Raises:
+            DeclarationError: a project cannot declare an operation like this.
+        """
+        ships = SHIPPED.get(self.name)
+        if ships is None:
+            return own_operation(self.name, self.labels, score=self.score, subject=self.subject or None)
+        return ships if self.records is None else ships.recording(frozenset(self.records))
+
+
+def operation_problems(sections: Sequence[OperationInUse]) -> Iterator[tuple[KeyPath, str]]:
+    """Yield the path of each key that cannot work, with what was expected."""
+    names = [section.name for section in sections]
+    for index, section in enumerate(sections):
+        path: KeyPath = ("operation", index)
+        ships = SHIPPED.get(section.name)
+        if section.name in names[:index]:
+            first = names.index(section.name)
+            yield (*path, "name"), f"a different name for each operation; operation[{first}] has it too"
+        elif ships is None:
+            yield from _own_problems(path, section)
+        else:
+            yield from _shipped_problems(path, section, ships)
+
+
+def _own_problems(path: KeyPath, section: OperationInUse) -> Iterator[tuple[KeyPath, str]]:
+    if section.records is not None:
+        shipped = ", ".join(SHIPPED)
+        yield (*path, "records"), f"no such key: {section.name} is not one of {shipped}; for scores, score = true"
+        return
+    try:
+        section.row()
+    except DeclarationError as error:
+        yield (*path, "name"), f"an operation that can be declared; {error}"
+
+
+def _shipped_problems(path: KeyPath, section: OperationInUse, ships: Operation) -> Iterator[tuple[KeyPath, str]]:
+    for key in ("labels", "subject", "score"):
+        if key in section.model_fields_set:
+            yield (
+                (*path, key),
+                f"no such key: mlmetrics ships {section.name}, with its labels; there is records = [...]",
+            )
+    for index, part in enumerate(section.records or ()):
+        if part not in ships.parts:
+            known = ", ".join(sorted(ships.parts)) or "nothing more"
+            yield (*path, "records", index), f"one of what {section.name} records: {known}"
+
+
+def operations_in_use(sections: Sequence[OperationInUse]) -> tuple[Operation, ...]:
+    """Return the rows of the operations in use; without sections, of all that ship."""
+    return tuple(section.row() for section in sections) or OPERATIONS
+
+
+def metrics_in_use(operations: Iterable[Operation]) -> dict[str, Metric]:
+    """Return every metric that the services of a project may expose, by name."""
+    own = (metric for operation in operations for metric in operation.metrics)
+    return {metric.name: metric for metric in (*REQUESTS, *own, *MEASURING)}
+
+
+def are_recorded(metrics: Iterable[Metric], samples: Iterable[str]) -> bool:
+    """Whether these metrics include every sample that is mlmetrics' own; others are not asked about."""
+    exposed = {name for metric in metrics for name in metric.sample_names}
+    return all(sample in exposed or sample not in _SHIPPED_SAMPLES for sample in samples)
