@@ -20,7 +20,8 @@ class Operation:
     other labels may be empty. `noun` names it in texts. `score` is the histogram of its scores, 0 to 1.
     `more` are metrics that a call may record besides, each with its `part`, such as `tokens`.
     `slow_is_told` says whether calls that took longer than `slow_seconds` are logged.
-    `ships` says that it is one of mlmetrics' own.
+    `ships` says that it is one of mlmetrics' own. `calls` is false where a project records none of its calls, but
+    only numbers such as scores.
     """
 
     name: str
@@ -32,6 +33,7 @@ class Operation:
     buckets: tuple[float, ...] = LATENCY_BUCKETS_SECONDS
     slow_is_told: bool = True
     ships: bool = True
+    calls: bool = True
     parts: frozenset[str] = field(init=False, compare=False)
     """Kept, because calls ask for it."""
 
@@ -57,8 +59,11 @@ class Operation:
     @property
     def metrics(self) -> tuple[Metric, ...]:
         """Every metric of the operation, those of each call first."""
-        prefix, noun, labels = self.prefix, self.noun or self.name.replace("_", " "), ("service", *self.labels)
         scores = () if self.score is None else (self.score,)
+        return (*(self._of_calls() if self.calls else ()), *self.more, *scores)
+
+    def _of_calls(self) -> tuple[Metric, ...]:
+        prefix, noun, labels = self.prefix, self.noun or self.name.replace("_", " "), ("service", *self.labels)
         return (
             Metric(
                 self.duration,
@@ -71,12 +76,10 @@ class Operation:
             Metric(self.finished, "counter", f"Finished {noun} calls by outcome.", (*labels, "outcome")),
             Metric(f"{prefix}_errors_total", "counter", f"Failed {noun} calls by error type.", (*labels, "error_type")),
             Metric(f"{prefix}_in_progress", "gauge", f"Calls of {noun} that have begun and not ended.", labels),
-            *self.more,
-            *scores,
         )
 
-    def recording(self, parts: frozenset[str]) -> "Operation":
-        """Return the operation with only these of its parts."""
+    def recording(self, parts: frozenset[str], *, calls: bool = True) -> "Operation":
+        """Return the operation with only these of its parts, and without the metrics of its calls if there are none."""
         score = self.score if self.score is not None and self.score.part in parts else None
         more = tuple(metric for metric in self.more if not metric.part or metric.part in parts)
-        return replace(self, score=score, more=more)
+        return replace(self, score=score, more=more, calls=calls)

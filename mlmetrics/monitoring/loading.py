@@ -172,7 +172,7 @@ def _config(document: dict[str, Any]) -> Config:
     project, kubernetes = sections["project"], sections["kubernetes"]
     for path, expected in operation_problems(sections["operation"]):
         raise refusal(document, path, expected)
-    operations = operations_in_use(sections["operation"])
+    operations = operations_in_use(sections["operation"] if "operation" in document else None)
     metrics = metrics_in_use(operations)
     config = Config(
         **dict(project),

@@ -20,13 +20,21 @@ _NAMES = Expects("a list of names")
 
 
 class OperationInUse(Section):
-    """An operation that the services record; without any such section, all that mlmetrics ships are rendered."""
+    """An operation that the services record.
+
+    Without any such section, all that mlmetrics ships are rendered; `operation = []` at the top of the file
+    says that nothing is recorded yet.
+    """
 
     name: Annotated[str, Expects("a text")] = Field(
         description=f"Its name: {', '.join(SHIPPED)}, or that of an operation of your own."
     )
     records: Annotated[tuple[str, ...] | None, _NAMES] = Field(
         None, description="Of an operation that mlmetrics ships, what is recorded beside the calls; without it, all."
+    )
+    calls: Annotated[StrictBool, Expects("true or false")] = Field(
+        default=True,
+        description="Of an operation that mlmetrics ships, false if only numbers such as scores are recorded.",
     )
     labels: Annotated[tuple[str, ...], _NAMES] = Field(
         (), description="Of an operation of your own, its labels, as in `metrics.operation(labelnames=...)`."
@@ -47,7 +55,7 @@ class OperationInUse(Section):
         ships = SHIPPED.get(self.name)
         if ships is None:
             return own_operation(self.name, self.labels, score=self.score, subject=self.subject or None)
-        return ships if self.records is None else ships.recording(frozenset(self.records))
+        return ships.recording(ships.parts if self.records is None else frozenset(self.records), calls=self.calls)
 
 
 def operation_problems(sections: Sequence[OperationInUse]) -> Iterator[tuple[KeyPath, str]]:
@@ -66,10 +74,11 @@ def operation_problems(sections: Sequence[OperationInUse]) -> Iterator[tuple[Key
 
 
 def _own_problems(path: KeyPath, section: OperationInUse) -> Iterator[tuple[KeyPath, str]]:
-    if section.records is not None:
-        shipped = ", ".join(SHIPPED)
-        yield (*path, "records"), f"no such key: {section.name} is not one of {shipped}; for scores, score = true"
-        return
+    for key in ("records", "calls"):
+        if key in section.model_fields_set:
+            shipped = ", ".join(SHIPPED)
+            yield (*path, key), f"no such key: {section.name} is not one of {shipped}; for scores, score = true"
+            return
     try:
         section.row()
     except DeclarationError as error:
@@ -89,9 +98,9 @@ def _shipped_problems(path: KeyPath, section: OperationInUse, ships: Operation) 
             yield (*path, "records", index), f"one of what {section.name} records: {known}"
 
 
-def operations_in_use(sections: Sequence[OperationInUse]) -> tuple[Operation, ...]:
-    """Return the rows of the operations in use; without sections, of all that ship."""
-    return tuple(section.row() for section in sections) or OPERATIONS
+def operations_in_use(sections: Sequence[OperationInUse] | None) -> tuple[Operation, ...]:
+    """Return the rows of the operations in use: of all that ship, if the file does not speak of operations at all."""
+    return OPERATIONS if sections is None else tuple(section.row() for section in sections)
 
 
 def metrics_in_use(operations: Iterable[Operation]) -> dict[str, Metric]:

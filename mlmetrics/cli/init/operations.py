@@ -1,0 +1,217 @@
+"""The operations that a project records, and which of their parts, read from its source."""
+
+import ast
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mlmetrics.catalog import BATCH_JOB, INFERENCE, MATCHING, PARSING, Operation
+from mlmetrics.catalog.documents import SIZE
+from mlmetrics.catalog.models import BATCHES, CLASSES, COST, FEEDBACK, LOADING, PREDICTION_ERROR, QUEUE, STREAMS, TOKENS
+from mlmetrics.catalog.operation import SCORE
+from mlmetrics.catalog.own import own_operation
+from mlmetrics.cli.init.source import OPERATION, TIMERS, TRACKING, Module, Use, methods_called, read_modules, uses_in
+from mlmetrics.errors import DeclarationError
+
+_MOST_FILES = 3
+OPTIONAL = "confidence"
+"""What `track_parsing` reads by default."""
+KEYWORDS = {"score": SCORE, "usage": TOKENS, "predicted_class": CLASSES, "size": SIZE, "accuracy": SCORE}
+"""The keywords of decorators by which a part is recorded."""
+METHODS = {
+    "batch": BATCHES,
+    "cost": COST,
+    "first_chunk": STREAMS,
+    "predicted": CLASSES,
+    "queued": QUEUE,
+    "score": SCORE,
+    "size": SIZE,
+    "tokens": TOKENS,
+}
+"""The methods of a call by which a part is recorded."""
+DIRECT = {
+    "track_parsing_accuracy": (PARSING, SCORE),
+    "track_matching_score": (MATCHING, SCORE),
+    "track_file_processing": (PARSING, SIZE),
+    "track_model_load": (INFERENCE, LOADING),
+    "track_prediction": (INFERENCE, CLASSES),
+    "track_feedback": (INFERENCE, FEEDBACK),
+    "track_prediction_error": (INFERENCE, PREDICTION_ERROR),
+}
+"""The functions that record a part without a call."""
+WITH_CALL = {"track_ml_inference": "inference", "batch_job": "batch_job", **TRACKING, **TIMERS}
+SHIPPED = {operation.name: operation for operation in (INFERENCE, PARSING, MATCHING, BATCH_JOB)}
+
+
+@dataclass(slots=True)
+class Recorded:
+    """An operation, with the parts and the files in which the project records it."""
+
+    row: Operation
+    parts: set[str] = field(default_factory=set)
+    calls: bool = False
+    files: set[Path] = field(default_factory=set)
+
+    @property
+    def operation(self) -> Operation:
+        """The row with only what is recorded."""
+        return self.row.recording(frozenset(self.parts), calls=self.calls) if self.row.ships else self.row
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the source says: operations in the catalogue's order, then own ones; and what could not be read."""
+
+    operations: tuple[Recorded, ...]
+    problems: tuple[str, ...]
+
+
+def read_operations(root: Path) -> Reading:
+    """Return the operations that the source of a project records."""
+    found: dict[str, Recorded] = {}
+    problems: list[str] = []
+    modules = read_modules(root)
+    uses = [(module, list(uses_in(module))) for module in modules]
+    for use in (use for _, each in uses for use in each if use.function == OPERATION):
+        try:
+            row = _declared(use)
+        except (DeclarationError, ValueError, TypeError) as error:
+            problems.append(f"{use.path}, line {use.line}: {error}")
+        else:
+            found.setdefault(row.name, Recorded(row, calls=True)).files.add(use.path)
+    confident = any(_has_confidence(module.tree) for module in modules)
+    for module, each in uses:
+        _read_uses(module, each, found, confident=confident)
+    return Reading(joined([tuple(found.values())]), tuple(problems))
+
+
+def _declared(use: Use) -> Operation:
+    """Return the row that a call of `operation` declares.
+
+    Raises:
+        ValueError: an argument is not written as a literal.
+        TypeError: the call has not the arguments of `operation`.
+        DeclarationError: such an operation cannot be declared.
+    """
+    call = use.call
+    if call is None or any(word.arg is None for word in call.keywords):
+        raise ValueError("operation(...) with arguments that only running it shows; write its [[operation]] by hand")
+    try:
+        positional: list[Any] = [ast.literal_eval(argument) for argument in call.args]
+        # Buckets do not change what is rendered here, and are often computed.
+        named: dict[str, Any] = {
+            str(word.arg): ast.literal_eval(word.value) for word in call.keywords if word.arg != "buckets"
+        }
+    except ValueError as error:
+        raise ValueError(
+            f"{ast.unparse(call)} has arguments that only running it shows; write its [[operation]] by hand"
+        ) from error
+    return own_operation(*positional, **named)
+
+
+def _has_confidence(tree: ast.AST) -> bool:
+    """Whether anything is called `confidence`, the attribute of a result that is its accuracy by default."""
+    names = ("attr", "arg", "id", "value")
+    return any(getattr(node, name, None) == OPTIONAL for node in ast.walk(tree) for name in names)
+
+
+def _read_uses(module: Module, uses: Sequence[Use], found: dict[str, Recorded], *, confident: bool) -> None:
+    """Add what one module records; `confident` says that results may have a `confidence`."""
+    methods = list(methods_called(module))
+    for use in uses:
+        if use.function in WITH_CALL:
+            _add(found, WITH_CALL[use.function], use.path, _parts(use, methods, confident=confident), calls=True)
+        elif use.function in DIRECT:
+            operation, part = DIRECT[use.function]
+            _add(found, operation.name, use.path, (part,))
+
+
+def _add(found: dict[str, Recorded], name: str, path: Path, parts: Iterable[str], *, calls: bool = False) -> None:
+    row = SHIPPED[name]
+    every = set(parts)
+    if SIZE in every and name != PARSING.name:  # whatever call measures a file, its size is in one metric
+        every.remove(SIZE)
+        _add(found, PARSING.name, path, (SIZE,))
+    recorded = found.setdefault(name, Recorded(row))
+    recorded.parts |= every & row.parts
+    recorded.calls |= calls
+    recorded.files.add(path)
+
+
+def _parts(use: Use, methods: Sequence[tuple[str, str]], *, confident: bool) -> Iterator[str]:
+    """Yield the parts that a decorator, or a timer and the methods of its call, record."""
+    words = {} if use.call is None else {word.arg: word.value for word in use.call.keywords}
+    if use.function in TRACKING:
+        if None in words:  # `**options`, which only running it shows
+            yield from SHIPPED[TRACKING[use.function]].parts
+        yield from (part for word, part in KEYWORDS.items() if word in words and not _is_constant(words[word], None))
+        if use.function == "track_parsing" and "accuracy" not in words and confident:
+            yield SCORE
+        if _streams(use, words):
+            yield STREAMS
+    if use.variable:
+        yield from (METHODS[method] for variable, method in methods if variable == use.variable and method in METHODS)
+
+
+def _streams(use: Use, words: dict[str | None, ast.expr]) -> bool:
+    """Whether a decorated function gives a stream: it says so, it is a generator, or it asks an SDK for one."""
+    if "stream" in words:
+        return _is_constant(words["stream"], True)  # noqa: FBT003 (a value, not a flag)
+    return use.decorated is not None and any(
+        isinstance(node, ast.Yield | ast.YieldFrom)
+        or (isinstance(node, ast.keyword) and node.arg == "stream" and _is_constant(node.value, True))  # noqa: FBT003
+        for node in _own_nodes(use.decorated)
+    )
+
+
+def _own_nodes(function: ast.AST) -> Iterator[ast.AST]:
+    """Yield the nodes of a function, without those of functions inside it."""
+    for node in ast.iter_child_nodes(function):
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda | ast.ClassDef):
+            yield node
+            yield from _own_nodes(node)
+
+
+def _is_constant(node: ast.expr, value: object) -> bool:
+    return isinstance(node, ast.Constant) and node.value is value
+
+
+def joined(readings: Iterable[Sequence[Recorded]]) -> tuple[Recorded, ...]:
+    """Return what several readings found together, in the catalogue's order and then by name."""
+    found: dict[str, Recorded] = {}
+    for recorded in (each for reading in readings for each in reading):
+        one = found.setdefault(recorded.row.name, Recorded(recorded.row))
+        one.parts |= recorded.parts
+        one.calls |= recorded.calls
+        one.files |= recorded.files
+    order = {name: place for place, name in enumerate(SHIPPED)}
+    return tuple(sorted(found.values(), key=lambda one: (order.get(one.row.name, len(order)), one.row.name)))
+
+
+def toml_lines(operations: Sequence[Recorded]) -> list[str]:
+    """Return the sections that name the operations in `mlmetrics.toml`."""
+    lines: list[str] = []
+    for recorded in operations:
+        files = ", ".join(path.as_posix() for path in sorted(recorded.files)[:_MOST_FILES])
+        heading = f"[[operation]]  # {files}" if files else "[[operation]]"
+        keys = _shipped_keys(recorded) if recorded.row.ships else _own_keys(recorded.row)
+        lines += ["", heading, f"name = {json.dumps(recorded.row.name)}", *keys]
+    return lines
+
+
+def _shipped_keys(recorded: Recorded) -> Iterator[str]:
+    if not recorded.calls:
+        yield "calls = false"
+    if recorded.row.parts:
+        yield f"records = {json.dumps(sorted(recorded.parts))}"
+
+
+def _own_keys(row: Operation) -> Iterator[str]:
+    if row.labels:
+        yield f"labels = {json.dumps(row.labels)}"
+    if row.subject and row.subject != row.labels[0]:
+        yield f"subject = {json.dumps(row.subject)}"
+    if row.score is not None:
+        yield "score = true"

@@ -1,0 +1,165 @@
+"""Where the source of a project records: calls of mlmetrics' functions, found by parsing; nothing is imported or run.
+
+A function of mlmetrics is known by its import, under any name, or as a method of an `MLMetrics` that is made
+somewhere in the project.
+"""
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from mlmetrics.cli.init.discovery import source_files
+
+PACKAGE, TOOLKIT, OPERATION = "mlmetrics", "MLMetrics", "operation"
+TRACKING = {"track_inference": "inference", "track_parsing": "parsing", "track_matching": "matching"}
+TIMERS = {"inference_timer": "inference", "parsing_timer": "parsing", "matching_timer": "matching"}
+DIRECT = (
+    *("track_ml_inference", "track_parsing_accuracy", "track_matching_score", "track_file_processing"),
+    *("track_model_load", "track_prediction", "track_feedback", "track_prediction_error", "batch_job"),
+)
+FUNCTIONS = frozenset({*TRACKING, *TIMERS, *DIRECT, OPERATION})
+FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A place where a function of mlmetrics is used: the call (None for a bare decorator), and what it decorates."""
+
+    function: str
+    path: Path
+    line: int
+    call: ast.Call | None = None
+    decorated: FunctionNode | None = None
+    variable: str = ""
+    """The variable that its result is given to, by an assignment or by `with ... as`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """One file: its path, its tree, what its names mean, and the methods that it calls on variables."""
+
+    path: Path
+    tree: ast.Module
+    functions: dict[str, str] = field(default_factory=dict)
+    """The functions of mlmetrics by the names that they have here."""
+    packages: set[str] = field(default_factory=set)
+    """The names of the package itself."""
+    toolkits: set[str] = field(default_factory=set)
+    """The variables and attributes that hold an `MLMetrics`."""
+
+
+def read_modules(root: Path) -> list[Module]:
+    """Return the modules of a tree, with their paths in it; a file that is not valid Python is left out."""
+    modules = []
+    for path in source_files(root, "*.py"):
+        try:
+            tree = ast.parse(path.read_bytes(), str(path))
+        except (OSError, SyntaxError, ValueError):
+            continue
+        module = Module(path.relative_to(root), tree)
+        _read_imports(module)
+        _read_toolkits(module)
+        modules.append(module)
+    _share_names(modules)
+    return modules
+
+
+def _read_imports(module: Module) -> None:
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            module.packages.update(alias.asname or PACKAGE for alias in node.names if alias.name == PACKAGE)
+        elif isinstance(node, ast.ImportFrom) and node.module == PACKAGE and not node.level:
+            for alias in node.names:
+                if alias.name in {*FUNCTIONS, TOOLKIT}:
+                    module.functions[alias.asname or alias.name] = alias.name
+
+
+def _read_toolkits(module: Module) -> None:
+    """Note the variables that are given an `MLMetrics`, and those that are given one of its functions."""
+    for target, value in _assignments(module.tree):
+        if isinstance(value, ast.Call) and function_of(module, value.func) == TOOLKIT:
+            module.toolkits.add(_last_name(target))
+    for target, value in _assignments(module.tree):
+        function = function_of(module, value)
+        if function in FUNCTIONS and isinstance(target, ast.Name):
+            module.functions[target.id] = function
+
+
+def _share_names(modules: list[Module]) -> None:
+    """Have each module know the toolkits and functions that it gets from another one."""
+    toolkits = {name for module in modules for name in module.toolkits}
+    functions = {name: function for module in modules for name, function in module.functions.items()}
+    for module in modules:
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.ImportFrom) and node.module != PACKAGE:
+                for alias in node.names:
+                    name = alias.asname or alias.name
+                    if alias.name in toolkits:
+                        module.toolkits.add(name)
+                    elif alias.name in functions:
+                        module.functions.setdefault(name, functions[alias.name])
+            elif isinstance(node, ast.Attribute) and node.attr in toolkits:
+                module.toolkits.add(node.attr)
+
+
+def function_of(module: Module, node: ast.expr) -> str:
+    """Return the function of mlmetrics that an expression names, empty if it names none."""
+    if isinstance(node, ast.Name):
+        return module.functions.get(node.id, "")
+    if not isinstance(node, ast.Attribute) or node.attr not in {*FUNCTIONS, TOOLKIT}:
+        return ""
+    holder = node.value
+    if isinstance(holder, ast.Call) and function_of(module, holder.func) == TOOLKIT:
+        return node.attr
+    known = {*module.toolkits, *module.packages}
+    return node.attr if _last_name(holder) in known else ""
+
+
+def uses_in(module: Module) -> Iterator[Use]:
+    """Yield each place of a module where a function of mlmetrics is used."""
+    seen: set[int] = set()
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            decorated = None if isinstance(node, ast.ClassDef) else node
+            for decorator in node.decorator_list:
+                yield from _use(module, decorator, seen, decorated=decorated)
+        elif isinstance(node, ast.With | ast.AsyncWith):
+            for item in node.items:
+                yield from _use(module, item.context_expr, seen, variable=_last_name(item.optional_vars))
+    for target, value in _assignments(module.tree):
+        yield from _use(module, value, seen, variable=_last_name(target))
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call):
+            yield from _use(module, node, seen)
+
+
+def _use(
+    module: Module, node: ast.expr, seen: set[int], *, decorated: FunctionNode | None = None, variable: str = ""
+) -> Iterator[Use]:
+    """Yield the use that an expression is, if it has not been seen."""
+    call = node if isinstance(node, ast.Call) else None
+    function = function_of(module, node if call is None else call.func)
+    if function in FUNCTIONS and id(node) not in seen and (call is not None or decorated is not None):
+        seen.add(id(node))
+        yield Use(function, module.path, node.lineno, call, decorated, variable)
+
+
+def _assignments(tree: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            yield from ((target, node.value) for target in node.targets)
+        elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and node.value is not None:
+            yield node.target, node.value
+
+
+def _last_name(node: ast.expr | None) -> str:
+    """Return `metrics` for `metrics`, `self.metrics` and `app.metrics`."""
+    return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
+
+
+def methods_called(module: Module) -> Iterator[tuple[str, str]]:
+    """Yield the variable and the method of each call of a method: `call.tokens(...)` is `("call", "tokens")`."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            yield _last_name(node.func.value), node.func.attr
