@@ -38,7 +38,7 @@ class TestNames:
             "import mlmetrics as ml\nask = ml.track_inference(print)\n",
             "from mlmetrics import MLMetrics\nm = MLMetrics()\n@m.track_inference\ndef f(): ...\n",
             "import mlmetrics\nm: object = mlmetrics.MLMetrics(service='s')\nwith m.inference_timer(): ...\n",
-            "from mlmetrics import MLMetrics\nclass S:\n    m = MLMetrics()\n    def f(self):\n        self.m.inference_timer()\n",
+            "from mlmetrics import MLMetrics\nclass S:\n m = MLMetrics()\n def f(self):\n  self.m.inference_timer()\n",
             "from mlmetrics import MLMetrics\ntrack = MLMetrics().track_inference\n@track\ndef f(): ...\n",
             "from mlmetrics import track_ml_inference\ntrack_ml_inference('m', 's', 1.0)\n",
             "from mlmetrics import inference_timer\nasync def f():\n    async with inference_timer(): ...\n",
