@@ -1,0 +1,56 @@
+"""Whether a configuration that was written by hand and the source of the project name the same operations."""
+
+from collections.abc import Iterator, Sequence
+
+from mlmetrics.catalog import Operation
+from mlmetrics.cli.init.operations import Recorded, toml_lines
+from mlmetrics.errors import ConfigurationError
+
+
+def disagreements(configured: Sequence[Operation], recorded: Sequence[Recorded]) -> Iterator[str]:
+    """Yield what is recorded and not configured, and the reverse, each with what to do.
+
+    Args:
+        configured: the operations that the configuration has in use.
+        recorded: those that were found in the source.
+
+    Raises:
+        ConfigurationError: an operation of the project's own has other labels in the source; its series would
+            fit no rule.
+    """
+    by_name = {operation.name: operation for operation in configured}
+    for each in recorded:
+        operation = by_name.get(each.row.name)
+        if operation is None:
+            lines = "\n".join(f"    {line}" for line in toml_lines([each]) if line)
+            yield f"the code records {each.row.name}, which the configuration does not name; add\n{lines}"
+        elif not each.row.ships:
+            _refuse_other_labels(operation, each)
+        elif missing := sorted(each.parts - operation.parts):
+            records = ", ".join(f'"{part}"' for part in sorted(operation.parts | each.parts))
+            yield (
+                f"the code records {', '.join(missing)} of {each.row.name}, which the configuration leaves out; "
+                f"write records = [{records}]"
+            )
+    found = {each.row.name for each in recorded}
+    for operation in configured:
+        if operation.name not in found:
+            yield (
+                f"the configuration names {operation.name}, which nothing in the code records: its alerts cannot fire "
+                "and its panels stay empty; remove its [[operation]], unless a service elsewhere records it"
+            )
+
+
+def _refuse_other_labels(operation: Operation, recorded: Recorded) -> None:
+    source, configured = recorded.row, operation
+    if set(source.labels) != set(configured.labels) or (source.score is None) != (configured.score is None):
+        files = ", ".join(str(path) for path in sorted(recorded.files))
+        raise ConfigurationError(
+            f"operation {source.name}: the configuration and the code ({files}) declare it differently: "
+            f"labels {list(configured.labels)} and {list(source.labels)}, "
+            f"score {_yes_or_no(configured)} and {_yes_or_no(source)}; make them the same"
+        )
+
+
+def _yes_or_no(operation: Operation) -> str:
+    return "no" if operation.score is None else "yes"
