@@ -6,14 +6,15 @@ alerts stand in their table, `rules/alerts`. `loading` reads a file; `schema` de
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, WithJsonSchema, field_validator
 
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.durations import format_seconds, parse_seconds
 from mlmetrics.monitoring.labels import LONGEST_VALUE, is_label_name, is_label_value
-from mlmetrics.monitoring.reading import Expects, Section
+from mlmetrics.monitoring.notify import Receivers
+from mlmetrics.monitoring.reading import Expects, Section, key
 
 ObjectiveOperation = Literal["request", "inference", "parsing", "matching"]
 Severity = Literal["critical", "warning", "info", "none"]
@@ -107,12 +108,6 @@ BucketBounds = Annotated[
 ]
 
 
-def key(description: str, *, name: str | None = None, unit: str = "", **options: Any) -> Any:
-    """Return a field with its description and unit; `name` is the key where the attribute has another."""
-    extra: dict[str, Any] = {"x-unit": unit} if unit else {}
-    return Field(validation_alias=name, description=description, json_schema_extra=extra, **options)
-
-
 class Project(Section):
     """Names and addresses that all rendered files use."""
 
@@ -196,14 +191,6 @@ class Targets(Section):
     targets: Annotated[tuple[Text, ...], AfterValidator(_distinct), Expects("a list of different texts")] = key(
         "Addresses, as host:port.", default=()
     )
-
-
-class Receivers(Section):
-    """The webhooks that Alertmanager calls; nothing is sent to an empty address."""
-
-    page: BaseAddress = key("Where critical alerts go.", default="")
-    ticket: BaseAddress = key("Where all other alerts go.", default="")
-    watchdog: BaseAddress = key("Where the alert Watchdog goes, which always fires.", default="")
 
 
 class Kubernetes(Section):

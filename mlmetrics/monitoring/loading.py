@@ -21,11 +21,11 @@ from mlmetrics.monitoring.config import (
     Kubernetes,
     Objective,
     Project,
-    Receivers,
     Service,
     Targets,
 )
 from mlmetrics.monitoring.durations import format_seconds
+from mlmetrics.monitoring.notify import Receivers
 from mlmetrics.monitoring.reading import Expects, KeyPath, Section, read, refusal
 from mlmetrics.monitoring.remote_write import RemoteWrite
 from mlmetrics.monitoring.rules.alerts import ALERTS, configured_alerts
