@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, WithJso
 
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.durations import format_seconds, parse_seconds
-from mlmetrics.monitoring.labels import LONGEST_VALUE, is_label_name, is_label_value
+from mlmetrics.monitoring.labels import LONGEST_ADDRESS, LONGEST_VALUE, is_label_name, is_label_value
 from mlmetrics.monitoring.notify import Receivers
 from mlmetrics.monitoring.reading import Expects, Section, key
 
@@ -41,7 +41,9 @@ def _label_value(text: str) -> str:
 
 
 def _base_address(text: str) -> str:
-    return _label_value(text).rstrip("/") if text else text
+    if text and not is_label_value(text, LONGEST_ADDRESS):
+        raise ValueError(_TEXT.replace(f"{LONGEST_VALUE}", f"{LONGEST_ADDRESS}"))
+    return text.rstrip("/")
 
 
 def _labels(labels: dict[str, str]) -> dict[str, str]:

@@ -21,15 +21,15 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema, core_schema
 
+from mlmetrics.monitoring.labels import LONGEST_ADDRESS, is_label_value
 from mlmetrics.monitoring.reading import Expects, Section, key
 
 Kind = Literal["slack", "email", "pagerduty", "opsgenie", "webhook"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 PLACES = ("page", "ticket", "watchdog")
-LONGEST = 1_000
 _LAST_PORT = 65_535
 _ADDRESS = "an address that begins with http:// or https://"
-_TEXT = f"a text of 1 to {LONGEST} printable characters without '{{{{' (Alertmanager expands those)"
+_TEXT = f"a text of 1 to {LONGEST_ADDRESS} printable characters without '{{{{' (Alertmanager expands those)"
 _FILE = "the absolute path of a file, such as /etc/alertmanager/secrets/slack: Alertmanager reads it, where it runs"
 _MAIL = "a mail address such as team@example.org"
 _SMARTHOST = "the mail server as host:port, such as smtp.example.org:587"
@@ -41,7 +41,7 @@ _SECRET = re.compile(
 
 
 def _text(text: str) -> str:
-    if not (0 < len(text) <= LONGEST and text.isprintable() and "{{" not in text and text == text.strip()):
+    if not is_label_value(text, LONGEST_ADDRESS):
         raise ValueError(_TEXT)
     return text
 
@@ -116,9 +116,7 @@ class Receiver(Section):
         if self.literal is not None and self.file is not None:
             raise ValueError(f"either {self.credential} or {self.credential}_file, not both")
         if self.needs_credential and self.literal is None and self.file is None:
-            raise ValueError(
-                f'{self.credential}_file = "/path/of/a/file" with the secret in it, or {self.credential} itself'
-            )
+            raise ValueError(f'{self.credential}_file = "/path/of/a/file", or {self.credential} itself')
         return self
 
 

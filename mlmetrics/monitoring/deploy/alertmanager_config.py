@@ -4,6 +4,7 @@ The operator takes secrets from a `Secret` only, so that none stands in a manife
 """
 
 import re
+from shlex import quote as quoted
 from typing import Any
 
 from mlmetrics.monitoring.config import Config
@@ -30,7 +31,7 @@ def secret_keys(receivers: Receivers) -> dict[str, Receiver]:
 def advice(config: Config) -> str:
     """Return the comment that says how to make the Secret; empty if no receiver has a secret."""
     parts = [
-        f"--from-file={key}={receiver.file}" if receiver.file else f"--from-literal={key}=..."
+        f"--from-file={key}={quoted(receiver.file)}" if receiver.file else f"--from-literal={key}=..."
         for key, receiver in secret_keys(config.receivers).items()
     ]
     place = f" --namespace {config.kubernetes_namespace}" if config.kubernetes_namespace else ""
