@@ -6,7 +6,8 @@ import pytest
 
 from mlmetrics.monitoring.loading import parse
 from mlmetrics.monitoring.notify import Receivers, masked, notes, untold
-from tests.monitoring.configurations import CLUSTERS, CONFIGURATIONS, ONE_SERVICE
+from tests.monitoring.configurations import CLUSTERS, CONFIGURATIONS, ONE_SERVICE, ROOT
+from tests.monitoring.test_runbooks import blocks
 
 SECRET = "s3cret"  # noqa: S105 - of nobody
 
@@ -131,3 +132,9 @@ class TestMasked:
             "runbook_url: https://h",
         ):
             assert text == masked(text)
+
+
+@pytest.mark.parametrize("block", blocks((ROOT / "docs" / "receivers.md").read_text(encoding="utf-8"), "toml"))
+def test_page(block: str) -> None:
+    """Every example of the page is valid."""
+    assert parse(f"{ONE_SERVICE}{block}")
