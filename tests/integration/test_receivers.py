@@ -288,9 +288,9 @@ class TestSendTest:
             ("error", "delivery", "page:"),
             ("error", "receivers", "page:"),
             ("error", "receivers", "ticket:"),
-            ("note", "receivers", "watchdog:"),
             ("note", "receivers", "notify:"),
         } == {(level, kind, subject) for level, kind, subject, *_ in found}
+        assert "note   receivers    watchdog: nobody notices if alerts stop" in output
 
     def test_silence(self, tmp_path: Path, http: HTTPReceiver) -> None:
         """A silence that holds the test back is named."""

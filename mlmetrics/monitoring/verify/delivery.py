@@ -25,6 +25,8 @@ _POLL_SECONDS = 0.2
 # To send, after the wait; and to succeed in a second try, after a first that failed.
 _SEND_SECONDS, _RETRY_SECONDS = 10.0, 5.0
 _LONGEST_LIFE = timedelta(minutes=5)
+_EMPTY = "NOBODY IS TOLD: the receiver has neither an address nor a webhook"
+_UNNOTICED = "nobody notices if alerts stop: the receiver of the alert Watchdog is empty"
 _LOG = "Alertmanager's log says why, in lines with `Notify`"
 
 
@@ -54,7 +56,8 @@ def _receiver_findings(settings: Settings, counts: Mapping[Count, float]) -> Ite
     for name in dict.fromkeys(used):
         if not settings.kinds.get(name):
             level: Literal["error", "note"] = "error" if name in needed else "note"
-            yield Finding(level, "receivers", name, "NOBODY IS TOLD: the receiver has neither an address nor a webhook")
+            text = _UNNOTICED if name == "watchdog" else _EMPTY
+            yield Finding(level, "receivers", name, text)
 
 
 @dataclass(slots=True)
@@ -121,8 +124,8 @@ def _followed(
     receivers = [each["name"] for each in found[0]["receivers"]]
     expected = Counter(kind for name in receivers for kind in settings.kinds.get(name, ()))
     if not expected:
-        return Delivery(receivers, problem="NOBODY IS TOLD: the receiver has neither an address nor a webhook")
-    progress = _Progress(api, before, frozenset(receivers), expected)
+        return Delivery(receivers, problem=_EMPTY)
+    progress = Progress(api, before, frozenset(receivers), expected)
     _wait(lambda: progress.is_over() or bool(_suppression(api, labels)), settings.wait_seconds + _SEND_SECONDS)
     if any(map(progress.reason, expected)) and (why := _suppression(api, labels)):
         return Delivery(receivers, problem=why)
@@ -138,7 +141,7 @@ def _suppression(api: AlertmanagerAPI, labels: Mapping[str, str]) -> str:
 
 
 @dataclass(slots=True)
-class _Progress:
+class Progress:
     """What Alertmanager has counted since `before` of the messages to some receivers."""
 
     api: AlertmanagerAPI
