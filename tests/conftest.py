@@ -24,7 +24,8 @@ settings.load_profile("mlmetrics")
 ROOT = Path(__file__).parent
 # These start servers or run promtool, install packages or take long: `make quick` leaves them out.
 SLOW = (
-    *("cli/init/test_foreign_projects.py", "cli/test_check.py", "examples", "integration", "packaging", "typing"),
+    *("cli/init/test_foreign_projects.py", "cli/init/test_receivers.py", "cli/test_check.py", "examples"),
+    *("integration", "packaging", "typing"),
     *("monitoring/deploy/test_kubernetes.py", "monitoring/grafana/test_panels.py", "monitoring/prometheus"),
     *("monitoring/rules/test_drift.py", "monitoring/test_mutation.py", "monitoring/test_shipped.py"),
     *("monitoring/test_targets.py", "monitoring/verify", "recording/test_interrupted_folds.py", "scale"),

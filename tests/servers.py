@@ -173,8 +173,8 @@ class Alertmanager(Program):
 
     ready_path = "/-/ready"
 
-    def __init__(self, config: str, *, port: int | None = None) -> None:
-        super().__init__(port=port)
+    def __init__(self, config: str, *, port: int | None = None, env: Mapping[str, str] | None = None) -> None:
+        super().__init__(port=port, env=env)
         self._config = config
 
     def command(self, directory: Path) -> list[str]:

@@ -7,8 +7,15 @@ from pathlib import Path
 
 import click
 
+from mlmetrics.cli.check_alertmanager import (
+    alertmanager_findings,
+    alertmanager_option,
+    send_test_option,
+    severity_option,
+    tested,
+)
 from mlmetrics.cli.options import attempt, config_option
-from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.config import Config, Severity
 from mlmetrics.monitoring.loading import load
 from mlmetrics.monitoring.verify.checks import Finding, check_page, check_prometheus
 from mlmetrics.monitoring.verify.panel_queries import SLOW_MILLISECONDS, panel_findings, query_panels, results_text
@@ -18,6 +25,9 @@ from mlmetrics.monitoring.verify.panel_queries import SLOW_MILLISECONDS, panel_f
 @click.argument("url", required=False)
 @config_option
 @click.option("--prometheus", metavar="URL", help="Also check the targets and rules of a running Prometheus.")
+@alertmanager_option
+@send_test_option
+@severity_option
 @click.option("--panels", is_flag=True, help="Also run the query of every panel on that Prometheus, as Grafana does.")
 @click.option("--by-name", is_flag=True, help="With --panels: select every value of a variable instead of All.")
 @click.option(
@@ -36,6 +46,9 @@ def check(
     url: str | None,
     config_path: Path,
     prometheus: str | None,
+    alertmanager: str | None,
+    send_test: bool,
+    severity: Severity,
     panels: bool,
     by_name: bool,
     slow_milliseconds: float,
@@ -46,12 +59,17 @@ def check(
 
     Exit codes: 0 no error was found, 1 an error was found, 2 the check could not run.
     """
-    if url is None and prometheus is None:
-        raise click.UsageError("give the URL of a /metrics page, or --prometheus URL, or both")
+    if url is None and prometheus is None and alertmanager is None:
+        raise click.UsageError("give the URL of a /metrics page, or --prometheus URL, or --alertmanager URL")
+    if send_test and alertmanager is None:
+        raise click.UsageError("--send-test sends an alert to an Alertmanager; give --alertmanager URL too")
     if panels and prometheus is None:
         raise click.UsageError("--panels runs queries on a Prometheus; give --prometheus URL too")
     config = attempt(lambda: load(config_path))
     findings = attempt(lambda: _findings(config, url, prometheus))
+    findings += attempt(lambda: alertmanager_findings(config, alertmanager))
+    if send_test and alertmanager is not None:
+        findings += attempt(lambda: tested(config, alertmanager, severity, quiet=as_json))
     if panels and prometheus is not None:
         results = query_panels(config, prometheus, by_name=by_name)
         findings += panel_findings(results, slow_milliseconds)

@@ -7,6 +7,7 @@ from typing import Literal
 
 import click
 
+from mlmetrics.cli.notify_advice import echo_advice
 from mlmetrics.cli.options import attempt, config_option
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import Config
@@ -66,6 +67,8 @@ def render(
     for change in pending:
         click.echo(f"{'removed' if change.status == 'removed' else 'wrote'} {directory / change.name}")
     click.echo(f"{len(changes)} files, {len(pending)} changed")
+    if target in ("prometheus", "all"):
+        echo_advice(config)
 
 
 def _configured(config_path: Path, time_scale: float, remote_write: str | None) -> Config:

@@ -6,16 +6,17 @@ alerts stand in their table, `rules/alerts`. `loading` reads a file; `schema` de
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, WithJsonSchema, field_validator
 
 from mlmetrics.catalog import Metric, Operation
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.durations import format_seconds, parse_seconds
-from mlmetrics.monitoring.labels import LONGEST_VALUE, is_label_name, is_label_value
+from mlmetrics.monitoring.labels import LONGEST_ADDRESS, LONGEST_VALUE, is_label_name, is_label_value
+from mlmetrics.monitoring.notify import Receivers
 from mlmetrics.monitoring.operations import REQUEST, are_recorded
-from mlmetrics.monitoring.reading import Expects, Section
+from mlmetrics.monitoring.reading import Expects, Section, key
 
 Severity = Literal["critical", "warning", "info", "none"]
 RESERVED_LABELS = ("alertname", "severity", "service", "job", "instance", "le")
@@ -35,7 +36,9 @@ def _label_value(text: str) -> str:
 
 
 def _base_address(text: str) -> str:
-    return _label_value(text).rstrip("/") if text else text
+    if text and not is_label_value(text, LONGEST_ADDRESS):
+        raise ValueError(_TEXT.replace(f"{LONGEST_VALUE}", f"{LONGEST_ADDRESS}"))
+    return text.rstrip("/")
 
 
 def _labels(labels: dict[str, str]) -> dict[str, str]:
@@ -100,12 +103,6 @@ BucketBounds = Annotated[
     AfterValidator(_ascending),
     Expects("at least two bounds, as finite numbers of 0 or more"),
 ]
-
-
-def key(description: str, *, name: str | None = None, unit: str = "", **options: Any) -> Any:
-    """Return a field with its description and unit; `name` is the key where the attribute has another."""
-    extra: dict[str, Any] = {"x-unit": unit} if unit else {}
-    return Field(validation_alias=name, description=description, json_schema_extra=extra, **options)
 
 
 class Project(Section):
@@ -189,14 +186,6 @@ class Targets(Section):
     targets: Annotated[tuple[Text, ...], AfterValidator(_distinct), Expects("a list of different texts")] = key(
         "Addresses, as host:port.", default=()
     )
-
-
-class Receivers(Section):
-    """The webhooks that Alertmanager calls; nothing is sent to an empty address."""
-
-    page: BaseAddress = key("Where critical alerts go.", default="")
-    ticket: BaseAddress = key("Where all other alerts go.", default="")
-    watchdog: BaseAddress = key("Where the alert Watchdog goes, which always fires.", default="")
 
 
 class Kubernetes(Section):

@@ -20,11 +20,11 @@ from mlmetrics.monitoring.config import (
     Kubernetes,
     Objective,
     Project,
-    Receivers,
     Service,
     Targets,
 )
 from mlmetrics.monitoring.durations import format_seconds
+from mlmetrics.monitoring.notify import Receivers
 from mlmetrics.monitoring.operations import (
     REQUEST,
     OperationInUse,

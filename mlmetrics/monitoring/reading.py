@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, GetCoreSchemaHandler, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
@@ -16,6 +16,9 @@ from mlmetrics.errors import ConfigurationError
 
 KeyPath = tuple[str | int, ...]
 _KEY = "mlmetrics_key"
+HIDDEN = "***"
+_SECRETIVE = {"notify"}
+"""Sections with secrets: no message holds a value of them."""
 SectionT = TypeVar("SectionT", bound="Section")
 
 
@@ -38,10 +41,16 @@ class Expects:
             raise ValueError(self.words) from error
 
 
+def key(description: str, *, name: str | None = None, unit: str = "", **options: Any) -> Any:
+    """Return a field with its description and unit; `name` is the key where the attribute has another."""
+    extra: dict[str, Any] = {"x-unit": unit} if unit else {}
+    return Field(validation_alias=name, description=description, json_schema_extra=extra, **options)
+
+
 class Section(BaseModel):
     """A table of the configuration: it cannot be changed, and unknown keys are refused."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     @classmethod
     def fields_by_key(cls) -> dict[str, FieldInfo]:
@@ -94,12 +103,12 @@ def _own_errors(error: ValidationError) -> list[ErrorDetails]:
 
 
 def refusal(document: Mapping[str, Any], path: KeyPath, expected: str) -> ConfigurationError:
-    """Return the error that names a path of a document, the value there, and what was expected."""
+    """Return the error that names a path of a document, its value if that is no secret, and what was expected."""
     value: Any = document
     try:
         for step in path:
             value = value[step]
-        given = f" = {value!r}"
+        given = f" = {HIDDEN if path[0] in _SECRETIVE else repr(value)}"
     except (KeyError, IndexError, TypeError):
         given = " is missing"
     where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in path).removeprefix(".")

@@ -34,6 +34,10 @@ Durations are texts such as `"30s"`, `"5m"` or `"1h30m"`.
 """
 
 
+# Of pydantic's own: what it calls a key, and that a secret is to be written only.
+_LEFT_OUT = {"title", "x-unit", "format", "writeOnly"}
+
+
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of `mlmetrics.toml`."""
     document = _simplified(Document.model_json_schema())
@@ -52,12 +56,12 @@ def _simplified(part: Any) -> Any:
     if not isinstance(part, Mapping):
         return part
     choices = [each for each in part.get("anyOf", ()) if each != {"type": "null"}]
-    merged = {**part, **(choices[0] if choices else {})}
+    merged = {**part, **(choices[0] if len(choices) == 1 else {"anyOf": choices} if choices else {})}
     found: dict[str, Any] = {}
     for name, value in merged.items():
         if name in {"properties", "$defs"}:
             found[name] = {key: _simplified(each) for key, each in value.items()}
-        elif name not in {"anyOf", "title", "x-unit"} and value is not None:
+        elif name not in _LEFT_OUT and value is not None and (name != "anyOf" or choices[1:]):
             found[name] = value if name == "default" else _simplified(value)
     if "x-unit" in part:
         found["description"] = f"{found['description']} Unit: {part['x-unit']}."
@@ -69,7 +73,7 @@ def reference_text() -> str:
     raw = Document.model_json_schema()
     parts = [_INTRODUCTION]
     for name, section in raw["properties"].items():
-        lines = {"alert": _alerts, "buckets": _histograms}.get(name, _section)(raw, name, section)
+        lines = {"alert": _alerts, "buckets": _histograms, "notify": _receivers}.get(name, _section)(raw, name, section)
         parts.append("\n".join(lines))
     return "\n".join(parts).replace("\n\n\n", "\n\n")
 
@@ -81,6 +85,23 @@ def _section(raw: Mapping[str, Any], name: str, section: Mapping[str, Any]) -> I
     yield ""
     yield section.get("description") or model["description"]
     yield from _table_of_keys(model)
+
+
+def _receivers(raw: Mapping[str, Any], name: str, section: Mapping[str, Any]) -> Iterator[str]:
+    yield from _section(raw, name, section)
+    yield "What the places hold, and how to try it, stands in [receivers.md](receivers.md)."
+    yield ""
+    place = _model(raw, {"$ref": "#/$defs/Place"})
+    yield f"### `[{name}.PLACE]`"
+    yield ""
+    yield place["description"]
+    yield from _table_of_keys(place, defaults=False)
+    for kind, reference in place["properties"].items():
+        model = _model(raw, next(each for each in reference["anyOf"] if "$ref" in each))
+        yield f"### `[{name}.PLACE.{kind}]`"
+        yield ""
+        yield model["description"]
+        yield from _table_of_keys(model)
 
 
 def _alerts(raw: Mapping[str, Any], name: str, section: Mapping[str, Any]) -> Iterator[str]:
@@ -137,12 +158,16 @@ def _model(raw: Mapping[str, Any], reference: Mapping[str, Any]) -> Mapping[str,
 
 
 def _type(value: Mapping[str, Any]) -> str:
+    first, *more = [each for each in value.get("anyOf", ()) if each != {"type": "null"}] or [{}]
+    if more:
+        return "table or text"
+    value = {**value, **first}
     known = {"boolean": "true or false", "number": "number", "array": "list of texts", "object": "table of texts"}
     if "enum" in value:
         return ", ".join(f"`{each}`" for each in value["enum"])
     if "pattern" in value:
         return "duration"
-    return known.get(value.get("type", "number" if "anyOf" in value else "string"), "text")
+    return "table" if "$ref" in value else known.get(value.get("type", "string"), "text")
 
 
 def _literal(value: object) -> str:

@@ -196,3 +196,29 @@ class TestRemoteWrite:
         general = self.document()["global"]
         assert isinstance(general, dict)
         assert {"cluster": "eu"} == general["external_labels"]
+
+
+class TestReceivers:
+    """What is said of the receivers of alerts."""
+
+    def test_nobody_is_told(self, project: Path) -> None:
+        """If nobody is told of alerts, the output says so, also when nothing has changed, and `--check` does not."""
+        for _ in range(2):
+            assert "NOBODY IS TOLD of any alert" in run()[1]
+        assert "NOBODY" not in run("--target", "kubernetes")[1]
+        assert (0, "up to date\n") == run("--check")
+
+    def test_secrets(self, project: Path) -> None:
+        """A file that is missing is a note; a secret in the configuration is noted and not printed."""
+        path = project / "mlmetrics.toml"
+        path.write_text(
+            f'{ONE_SERVICE}[notify.page]\nopsgenie = {{ api_key = "s3cret" }}\n'
+            f'[notify.ticket]\nslack = {{ api_url_file = "{project}/none" }}\n'
+        )
+        code, output = run()
+        assert 0 == code
+        assert "none: no such file on this machine" in output
+        assert "notify.page.opsgenie.api_key is a secret" in output
+        assert "s3cret" not in output
+        holders = [each.name for each in project.rglob("*") if each.is_file() and "s3cret" in each.read_text()]
+        assert ["alertmanager.yml", "mlmetrics.toml"] == sorted(holders)

@@ -44,8 +44,20 @@ targets = ["alertmanager:9093"]
 url = "http://victoria:8428/api/v1/write"
 
 [notify]
-page = "http://pager.example.org/hook"
-ticket = "http://tickets.example.org/hook"
+watchdog = "https://alive.example.org/fleet"
+
+[notify.page]
+slack = { api_url_file = "/run/secrets/slack", channel = "#ml" }
+pagerduty = { routing_key_file = "/run/secrets/pagerduty", url = "https://events.eu.pagerduty.com/v2/enqueue" }
+opsgenie = { api_key_file = "/run/secrets/$opsgenie", api_url = "https://api.eu.opsgenie.com/" }
+webhook = { url = "http://pager.example.org/hook" }
+
+[notify.ticket.email]
+to = "ml@example.org, Operations <ops@example.org>"
+from = "alerts@example.org"
+smarthost = "smtp.example.org:587"
+auth_username = "alerts"
+auth_password_file = "/run/secrets/mail"
 
 [kubernetes]
 namespace = "monitoring"

@@ -1,5 +1,6 @@
 """`mlmetrics.toml`: its defaults, and the messages for wrong values."""
 
+import traceback
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 
@@ -152,6 +153,59 @@ REFUSED = {
         ONE_SERVICE + "[alert.SlowMLInference]\ntreshold = 60",
         "expected one of the keys enabled, for, minimum, severity, share, threshold, window; did you mean 'threshold'?",
     ),
+    "a receiver of an unknown kind": (
+        ONE_SERVICE + '[notify.page]\nslak = { api_url = "https://h.example.org/s3cret" }',
+        "= ***: expected one of the keys email, opsgenie, pagerduty, slack, webhook; did you mean 'slack'?",
+    ),
+    "a receiver without its secret": (
+        ONE_SERVICE + '[notify.page]\npagerduty = { url = "https://h.example.org/s3cret" }',
+        'notify.page.pagerduty = ***: expected routing_key_file = "/path/of/a/file", or routing_key itself',
+    ),
+    "a secret and its file": (
+        ONE_SERVICE + '[notify.page]\nopsgenie = { api_key = "s3cret", api_key_file = "/run/o" }',
+        "notify.page.opsgenie = ***: expected either api_key or api_key_file, not both",
+    ),
+    "a secret that is no address": (
+        ONE_SERVICE + '[notify.ticket]\nslack = { api_url = "h.example.org/s3cret" }',
+        "notify.ticket.slack.api_url = ***: expected an address that begins with http:// or https://",
+    ),
+    "a secret that is a template": (
+        ONE_SERVICE + '[notify.page]\nopsgenie = { api_key = "{{ s3cret }}" }',
+        "notify.page.opsgenie.api_key = ***: expected a text of 1 to 1000 printable characters without '{{'",
+    ),
+    "a webhook that is no address": (
+        ONE_SERVICE + '[notify]\npage = "s3cret"',
+        "notify.page = ***: expected an address",
+    ),
+    "a place that is a number": (
+        ONE_SERVICE + "[notify]\npage = 5",
+        "notify.page = ***: expected a table with the keys",
+    ),
+    "a relative file of a secret": (
+        ONE_SERVICE + '[notify.page]\nslack = { api_url_file = "secrets/slack" }',
+        "notify.page.slack.api_url_file = ***: expected the absolute path of a file",
+    ),
+    "mail without a server": (
+        ONE_SERVICE + '[notify.page]\nemail = { to = "a@example.org", from = "b@example.org" }',
+        "notify.page.email.smarthost is missing: expected the mail server as host:port",
+    ),
+    "mail to nobody": (
+        ONE_SERVICE + '[notify.page]\nemail = { to = "team", from = "b@example.org", smarthost = "h:25" }',
+        "notify.page.email.to = ***: expected a mail address",
+    ),
+    "mail by a server without a port": (
+        ONE_SERVICE + '[notify.page]\nemail = { to = "a@example.org", from = "b@example.org", smarthost = "h" }',
+        "notify.page.email.smarthost = ***: expected the mail server as host:port",
+    ),
+    "a password without a name": (
+        ONE_SERVICE
+        + '[notify.page.email]\nto = "a@b.org"\nfrom = "b@b.org"\nsmarthost = "h:25"\nauth_password = "s3cret"',
+        "notify.page.email = ***: expected both auth_username and a password",
+    ),
+    "mail as a watchdog": (
+        ONE_SERVICE + '[notify.watchdog.email]\nto = "a@example.org"',
+        "notify.watchdog.email = ***: expected one of the keys webhook",
+    ),
     "an alert's threshold left out of the buckets": (
         ONE_SERVICE + "[buckets]\nml_inference_duration_seconds = [1, 2]",
         "alert.SlowMLInference.threshold is missing: expected one of 1, 2",
@@ -185,6 +239,7 @@ class TestParse:
         with pytest.raises(ConfigurationError) as caught:
             parse(text)
         assert words in str(caught.value)
+        assert "s3cret" not in "".join(traceback.format_exception(caught.value))
 
     @pytest.mark.parametrize("name", CONFIGURATIONS)
     def test_configurations_are_frozen(self, name: str) -> None:

@@ -21,6 +21,7 @@ EXAMPLES = {
     "one service": ONE_SERVICE,
     "clusters": CLUSTERS,
     "awkward names": AWKWARD,
+    "places that are webhooks": ONE_SERVICE + '[notify]\npage = "https://h.example.org"\nwatchdog = ""\n',
 } | {block: ONE_SERVICE + block for page in PAGES.values() for block in blocks(page, "toml")}
 REFUSED = {
     "no service": "",
@@ -34,6 +35,8 @@ REFUSED = {
     "an unknown severity": ONE_SERVICE + '[alert.HighErrorRate]\nseverity = "bad"\n',
     "buckets of a counter": ONE_SERVICE + "[buckets]\nml_inference_total = [1, 2]\n",
     "one bound": ONE_SERVICE + "[buckets]\nml_inference_duration_seconds = [30]\n",
+    "a receiver of an unknown kind": ONE_SERVICE + "[notify.page]\npigeon = {}\n",
+    "a place that is a number": ONE_SERVICE + "[notify]\npage = 5\n",
     "an objective without a target": ONE_SERVICE
     + '[[objective]]\nname = "o"\nservice = "solo"\noperation = "request"\n',
     "an objective's threshold in words": ONE_SERVICE

@@ -11,11 +11,16 @@ import click
 from mlmetrics.cli.init.instructions import instructions, lines_for, place_of
 from mlmetrics.cli.init.planning import ProjectPlan, plan_project
 from mlmetrics.cli.init.proposal import Proposal, parse_service
+from mlmetrics.cli.init.receivers import NOTIFY_HELP, ask_receivers, chosen_receivers
+from mlmetrics.cli.notify_advice import advice, echo_advice
 from mlmetrics.cli.options import attempt
+from mlmetrics.monitoring.deploy.compose import LOOPBACK, PORTS
+from mlmetrics.monitoring.notify import masked
 from mlmetrics.monitoring.output import Change, write
 
 _WORDS = {"new": "new", "updated": "updated", "removed": "removed", "edited": "edited by you, not changed"}
 _COLOURS = {"new": "green", "updated": "yellow", "removed": "red", "edited": "cyan"}
+ALERTMANAGER = f"http://{LOOPBACK}:{PORTS['alertmanager']}"
 # If more files than this have the same status, they are counted and not listed.
 _MAX_LISTED = 12
 
@@ -26,11 +31,19 @@ _MAX_LISTED = 12
     "--service", "named", multiple=True, metavar="NAME=[HOST:]PORT", help="A service; replaces those that are found."
 )
 @click.option("--title", help="The title of the main dashboard.")
+@click.option("--notify", "notified", multiple=True, metavar="KIND=VALUE", help=NOTIFY_HELP)
 @click.option("--ask/--no-ask", default=None, help="Ask for names and ports; the default is to ask on a terminal.")
 @click.option("--diff", "only_diff", is_flag=True, help="Write nothing; print what would change.")
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def init(
-    *, directory: Path, named: tuple[str, ...], title: str | None, ask: bool | None, only_diff: bool, as_json: bool
+    *,
+    directory: Path,
+    named: tuple[str, ...],
+    title: str | None,
+    notified: tuple[str, ...],
+    ask: bool | None,
+    only_diff: bool,
+    as_json: bool,
 ) -> None:
     """Write mlmetrics.toml and the folder monitoring/ into the FastAPI project at DIRECTORY.
 
@@ -38,7 +51,17 @@ def init(
     Exit codes: 0 success, 2 the command could not run, and nothing was written.
     """
     asking = not as_json and (sys.stdin.isatty() if ask is None else ask)
-    plan = attempt(lambda: plan_project(directory, named, title, _ask if asking else list))
+    questions = ask_receivers if asking else list
+    plan = attempt(
+        lambda: plan_project(
+            directory,
+            named,
+            title,
+            _ask if asking else list,
+            lambda present: chosen_receivers(notified, present, questions),
+            notified=bool(notified),
+        )
+    )
     if not only_diff:
         attempt(lambda: write(directory, plan.changes, plan.manifest))
     if as_json:
@@ -48,6 +71,9 @@ def init(
     else:
         _print_changes(plan.changes)
         click.echo(f"\n{instructions(plan.services, plan.config)}")
+        if any(plan.config.receivers.named()):
+            click.echo(f"\nTry the receivers:\n\n    mlmetrics check --alertmanager {ALERTMANAGER} --send-test\n")
+        echo_advice(plan.config)
 
 
 def _ask(found: Sequence[Proposal]) -> list[Proposal]:
@@ -72,7 +98,11 @@ def _as_data(plan: ProjectPlan) -> dict[str, object]:
         {"name": each.name, "target": each.target, "where": place_of(each), "lines": lines_for(each)}
         for each in plan.services
     ]
-    return {"services": services, "files": {change.name: change.status for change in plan.changes}}
+    return {
+        "services": services,
+        "files": {change.name: change.status for change in plan.changes},
+        "notes": list(advice(plan.config)),
+    }
 
 
 def _print_changes(changes: Sequence[Change]) -> None:
@@ -87,6 +117,6 @@ def _print_diff(changes: Sequence[Change]) -> None:
     for change in changes:
         if change.status != "unchanged":
             click.echo(click.style(f"{change.name}: {_WORDS[change.status]}", bold=True))
-            click.echo(change.diff(), nl=False)
+            click.echo(masked(change.diff()), nl=False)
     if all(change.status == "unchanged" for change in changes):
         click.echo("nothing would change")

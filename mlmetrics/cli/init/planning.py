@@ -7,10 +7,12 @@ from pathlib import Path
 from mlmetrics.cli.init.discovery import find_apps
 from mlmetrics.cli.init.ports import find_ports
 from mlmetrics.cli.init.proposal import Proposal, parse_service, propose
-from mlmetrics.cli.init.rendering import FOLDER, read_configuration, rendered_files, toml_text
+from mlmetrics.cli.init.rendering import FOLDER, RUNBOOKS, read_configuration, rendered_files, toml_text
+from mlmetrics.cli.init.repository import address_of
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.loading import CONFIGURATION, PYPROJECT, find_configuration
+from mlmetrics.monitoring.notify import Receivers
 from mlmetrics.monitoring.output import Change, Manifest, plan, read_text
 
 MANIFEST = f"{FOLDER}/.mlmetrics.json"
@@ -27,7 +29,15 @@ class ProjectPlan:
     manifest: Manifest
 
 
-def plan_project(directory: Path, named: Sequence[str], title: str | None, review: Review) -> ProjectPlan:
+def plan_project(
+    directory: Path,
+    named: Sequence[str],
+    title: str | None,
+    review: Review,
+    receivers: Callable[[Path], Receivers],
+    *,
+    notified: bool = False,
+) -> ProjectPlan:
     """Return what would be written; write nothing.
 
     Args:
@@ -35,6 +45,8 @@ def plan_project(directory: Path, named: Sequence[str], title: str | None, revie
         named: services as NAME=[HOST:]PORT, which replace those that are found.
         title: the title of the main dashboard.
         review: returns the services to use, of those that were found; it may ask the user.
+        receivers: returns who is told of alerts, given the configuration that is replaced; it may ask the user.
+        notified: whether the user has named receivers, which an edited configuration does not take.
 
     Raises:
         ConfigurationError: There is nothing to monitor, or the configuration cannot work.
@@ -46,12 +58,22 @@ def plan_project(directory: Path, named: Sequence[str], title: str | None, revie
     source = find_configuration(directory)
     shared = source.name == PYPROJECT
     kept = shared or _is_edited(source, manifest)
-    if kept and (named or title):
+    if kept and (named or title or notified):
         why = "holds [tool.mlmetrics]" if shared else "was edited"
         raise ConfigurationError(
-            f"{source}: {why}, and --service and --title would overwrite that; change the file instead"
+            f"{source}: {why}, and --service, --title and --notify would overwrite that; change the file instead"
         )
-    text = None if kept else _proposed_configuration(directory, named, title, [] if named else review(found))
+    text = None
+    if not kept:
+        services = _services(directory, named, [] if named else review(found))
+        project = directory.resolve().name
+        text = toml_text(
+            project,
+            title or f"{project} ML/AI Performance",
+            services,
+            receivers(source),
+            address_of(directory / RUNBOOKS),
+        )
     config = read_configuration(source, text)
     files = rendered_files(config) if text is None else {CONFIGURATION: text, **rendered_files(config)}
     changes = plan(directory, files, manifest.is_unedited, manifest.hashes)
@@ -64,17 +86,14 @@ def _is_edited(path: Path, manifest: Manifest) -> bool:
     return text is not None and not manifest.is_unedited(CONFIGURATION, text)
 
 
-def _proposed_configuration(
-    directory: Path, named: Sequence[str], title: str | None, reviewed: Sequence[Proposal]
-) -> str:
+def _services(directory: Path, named: Sequence[str], reviewed: list[Proposal]) -> list[Proposal]:
     services = [parse_service(each) for each in named] or reviewed
     if not services:
         raise ConfigurationError(
             f"{directory}: no FastAPI application found; expected a `FastAPI(...)` in some .py file, "
             "or services by name: --service NAME=PORT"
         )
-    project = directory.resolve().name
-    return toml_text(project, title or f"{project} ML/AI Performance", services)
+    return services
 
 
 def _with_apps(config: Config, found: Sequence[Proposal]) -> list[Proposal]:

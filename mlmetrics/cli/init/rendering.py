@@ -5,21 +5,24 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mlmetrics.cli.init.proposal import Proposal, slug
+from mlmetrics.cli.init.receivers import notify_text
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.deploy.compose import LOOPBACK, PORTS, refuse_clashes
 from mlmetrics.monitoring.loading import load, parse
+from mlmetrics.monitoring.notify import Receivers
 from mlmetrics.monitoring.schema import SCHEMA, SCHEMA_PATH
 from mlmetrics.monitoring.targets import project_files
 
 FOLDER = "monitoring"
+RUNBOOKS = f"{FOLDER}/runbooks"
 _PACKAGE = Path(__file__).parents[2]
 # In the wheel, and in the repository.
 _RUNBOOKS = (_PACKAGE / "monitoring" / "shipped" / "runbooks", _PACKAGE.parent / "docs" / "runbooks")
 
 
-def toml_text(project: str, title: str, services: Sequence[Proposal]) -> str:
-    """Return a configuration for these services."""
+def toml_text(project: str, title: str, services: Sequence[Proposal], receivers: Receivers, runbooks: str = "") -> str:
+    """Return a configuration for these services; `runbooks` is the address at which their runbooks can be read."""
     lines = [
         f"#:schema ./{FOLDER}/{SCHEMA}",
         f"# `mlmetrics init` renders {FOLDER}/ from this file; edit it and run that command again.",
@@ -27,14 +30,14 @@ def toml_text(project: str, title: str, services: Sequence[Proposal]) -> str:
         "[project]",
         f"name = {_quoted(slug(project) or 'project')}",
         f"title = {_quoted(title)}",
-        f'runbooks = "{FOLDER}/runbooks"',
+        f"runbooks = {_quoted(runbooks or RUNBOOKS)}",
         'grafana = "http://localhost:3001"',
     ]
     for service in services:
         lines += ["", "[[service]]", f"name = {_quoted(service.name)}", f"targets = [{_quoted(service.target)}]"]
     for table, server in (("host", "node-exporter"), ("alertmanager", "alertmanager")):
         lines += ["", f"[{table}]", f'targets = ["{LOOPBACK}:{PORTS[server]}"]']
-    return "\n".join([*lines, ""])
+    return "\n".join([*lines, "", notify_text(receivers), ""])
 
 
 def read_configuration(path: Path, text: str | None) -> Config:

@@ -43,6 +43,7 @@ def compose_text(config: Config) -> str:
     hardened, healthcheck, skeleton = (document.pop(key) for key in ("x-hardened", "x-healthcheck", "x-service"))
     containers: dict[str, Container] = document["services"]
     containers["grafana"]["environment"]["GF_SERVER_ROOT_URL"] = config.grafana
+    containers["alertmanager"]["volumes"] += [_secret_mount(path) for path in config.receivers.files()]
     for service in config.services:
         if service.module:
             containers[service.name] = _service(skeleton, service.module, service.targets[0])
@@ -57,6 +58,12 @@ def _template(config: Config) -> dict[str, Any]:
     text = (TEMPLATES / "docker-compose.yml").read_text(encoding="utf-8")
     document: dict[str, Any] = yaml.safe_load(Template(text).substitute(ports, loopback=LOOPBACK, **paths))
     return document
+
+
+def _secret_mount(path: str) -> Container:
+    """Return the mount of a file with a secret, at its own path; without the file, the container does not start."""
+    text = path.replace("$", "$$")  # Compose would expand a name after it
+    return {"type": "bind", "source": text, "target": text, "read_only": True, "bind": {"create_host_path": False}}
 
 
 def _service(skeleton: Container, module: str, target: str) -> Container:

@@ -8,12 +8,13 @@ from typing import Any
 import yaml
 
 from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.deploy import alertmanager_config
 from mlmetrics.monitoring.durations import format_seconds
 from mlmetrics.monitoring.grafana.provisioning import dashboard_texts
 from mlmetrics.monitoring.prometheus.files import rule_groups
 from mlmetrics.monitoring.prometheus.scrape import SERVICE_INTERVAL_SECONDS
 from mlmetrics.monitoring.rules.model import Group
-from mlmetrics.monitoring.text import yaml_text
+from mlmetrics.monitoring.text import HEADER, yaml_text
 
 DASHBOARD_LABEL = {"grafana_dashboard": "1"}
 
@@ -21,7 +22,7 @@ Resource = dict[str, Any]
 
 
 def manifests(config: Config, labels: Mapping[str, str]) -> dict[str, str]:
-    """Return the files of the folder `kubernetes`: rules, scraping, dashboards, and a list of them all.
+    """Return the files of the folder `kubernetes`: rules, scraping, receivers, dashboards, and a list of them all.
 
     Every resource gets `labels`, by which the operator's selectors find it.
     """
@@ -33,6 +34,8 @@ def manifests(config: Config, labels: Mapping[str, str]) -> dict[str, str]:
         f"dashboard-{uid}": _dashboard(config, uid, text, labels) for uid, text in dashboard_texts(config).items()
     }
     texts = {f"{name}.yaml": yaml_text(resource) for name, resource in resources.items()}
+    if any(config.receivers.named()):
+        texts["mlmetrics-notify.yaml"] = _notify(config, labels)
     return texts | {"kustomization.yaml": yaml_text(_skeleton("Kustomization") | {"resources": sorted(texts)})}
 
 
@@ -61,6 +64,11 @@ def _pod_monitor(config: Config, labels: Mapping[str, str]) -> Resource:
     resource["spec"]["selector"]["matchExpressions"][0]["values"] = list(config.jobs)
     resource["spec"]["podMetricsEndpoints"][0]["interval"] = format_seconds(SERVICE_INTERVAL_SECONDS)
     return resource
+
+
+def _notify(config: Config, labels: Mapping[str, str]) -> str:
+    resource = _resource("AlertmanagerConfig", config, "mlmetrics-notify", labels)
+    return yaml_text(resource | {"spec": alertmanager_config.spec(config)}, HEADER + alertmanager_config.advice(config))
 
 
 def _dashboard(config: Config, uid: str, text: str, labels: Mapping[str, str]) -> Resource:

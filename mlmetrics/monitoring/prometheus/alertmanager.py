@@ -4,7 +4,12 @@ from typing import Any
 
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.durations import HOUR_SECONDS, MINUTE_SECONDS
+from mlmetrics.monitoring.notify import untold
+from mlmetrics.monitoring.prometheus.receivers import receivers
+from mlmetrics.monitoring.text import HEADER, yaml_text
 
+TEST_ALERT = "MlmetricsTest"
+"""The alert that `mlmetrics check --send-test` sends."""
 _GROUP_WAIT_SECONDS = 30.0
 _GROUP_INTERVAL_SECONDS = 5 * MINUTE_SECONDS
 _REPEAT_SECONDS = 4 * HOUR_SECONDS
@@ -14,10 +19,18 @@ _LEAST_SECONDS = 0.5
 
 def alertmanager_document(config: Config) -> dict[str, Any]:
     """Return the configuration of Alertmanager."""
-    return {"route": _route(config), "inhibit_rules": _inhibitions(config), "receivers": _receivers(config)}
+    return {"route": route(config), "inhibit_rules": inhibitions(config), "receivers": receivers(config)}
 
 
-def _route(config: Config) -> dict[str, Any]:
+def alertmanager_text(config: Config) -> str:
+    """Return the file; if nobody is told of some alerts, a comment at its top says so."""
+    silence = untold(config.receivers)
+    header = f"{HEADER}# {silence}.\n" if silence else HEADER
+    return yaml_text(alertmanager_document(config), header)
+
+
+def route(config: Config) -> dict[str, Any]:
+    """Return which alerts go to which place, and when."""
     return {
         "receiver": "ticket",
         "group_by": ["alertname", *config.grouping, "service"],
@@ -35,7 +48,8 @@ def _route(config: Config) -> dict[str, Any]:
     }
 
 
-def _inhibitions(config: Config) -> list[dict[str, Any]]:
+def inhibitions(config: Config) -> list[dict[str, Any]]:
+    """Return which alerts are not sent while others fire."""
     place = [*config.grouping, "service"]
     return [
         {
@@ -49,14 +63,6 @@ def _inhibitions(config: Config) -> list[dict[str, Any]]:
             "target_matchers": ['alertname!="ServiceDown"', 'service!=""'],
             "equal": place,
         },
-    ]
-
-
-def _receivers(config: Config) -> list[dict[str, Any]]:
-    urls = {"ticket": config.receivers.ticket, "page": config.receivers.page, "watchdog": config.receivers.watchdog}
-    return [
-        {"name": name, "webhook_configs": [{"url": url, "send_resolved": True}]} if url else {"name": name}
-        for name, url in urls.items()
     ]
 
 

@@ -2,7 +2,7 @@
 
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import Config
-from mlmetrics.monitoring.prometheus.alertmanager import alertmanager_document
+from mlmetrics.monitoring.prometheus.alertmanager import alertmanager_text
 from mlmetrics.monitoring.prometheus.scrape import prometheus_document
 from mlmetrics.monitoring.promtool.alerts import alert_test_files
 from mlmetrics.monitoring.promtool.drift import drift_test_files
@@ -38,7 +38,7 @@ def server_files(config: Config) -> dict[str, str]:
     rules = {f"rules/{name}.yml": yaml_text(_rule_file(found)) for name, found in groups.items()}
     return {
         "prometheus.yml": yaml_text(prometheus_document(config, [*rules, BASELINES])),
-        "alertmanager.yml": yaml_text(alertmanager_document(config)),
+        "alertmanager.yml": alertmanager_text(config),
         **rules,
     }
 

@@ -90,7 +90,7 @@ class TestFirstRun:
     def test_asks(self, project: Path) -> None:
         """Names and ports are asked for, with proposals as defaults; an application named '-' is left out."""
         (project / "admin.py").write_text("import fastapi\nadmin = fastapi.FastAPI(title='Admin')\n")
-        done = run(project, "--ask", answers="-\ntill\n8055\n")
+        done = run(project, "--ask", answers="-\ntill\n8055\n-\n")
         assert 0 == done.exit_code, done.output
         assert "FastAPI application in admin.py" in done.stdout
         text = (project / "mlmetrics.toml").read_text()
@@ -139,7 +139,10 @@ class TestPyproject:
         (project / "pyproject.toml").write_text(self.TABLE)
         done = run(project, "--title", "Another")
         assert 2 == done.exit_code
-        assert "pyproject.toml: holds [tool.mlmetrics], and --service and --title would overwrite that" in done.output
+        assert (
+            "pyproject.toml: holds [tool.mlmetrics], and --service, --title and --notify would overwrite that"
+            in done.output
+        )
         assert not (project / "monitoring").exists()
 
     def test_clash_of_ports_names_the_file(self, project: Path) -> None:

@@ -15,6 +15,7 @@ from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import Service
 from mlmetrics.monitoring.deploy.compose import PORTS, compose_files, compose_text
 from mlmetrics.monitoring.loading import load
+from tests.monitoring.configurations import CONFIGURATIONS
 
 ROOT = Path(__file__).parents[3]
 CONFIG = load(ROOT / "mlmetrics.toml")
@@ -106,6 +107,17 @@ class TestContainers:
         assert environment["GF_SECURITY_ADMIN_PASSWORD"].startswith("${GRAFANA_ADMIN_PASSWORD:?")
         assert "GRAFANA_ADMIN_PASSWORD=" in compose_files(CONFIG)[".env.example"]
         assert "ADMIN_PASSWORD=" not in TEXT
+
+    def test_files_with_secrets(self) -> None:
+        """Alertmanager alone sees each file at its own path, to read; Compose expands nothing in the path."""
+        config = CONFIGURATIONS["clusters"]
+        document = yaml.safe_load(compose_text(replace(config, services=())))
+        jsonschema.validate(document, schema())
+        mounts = [each for each in document["services"]["alertmanager"]["volumes"] if isinstance(each, dict)]
+        assert config.receivers.files() == [each["target"].replace("$$", "$") for each in mounts]
+        assert all(each["source"] == each["target"] and each["read_only"] for each in mounts)
+        assert not any(each["bind"]["create_host_path"] for each in mounts)
+        assert "/run/secrets" not in json.dumps({**document["services"], "alertmanager": {}})
 
     def test_text_of_the_configuration_stays_text(self) -> None:
         """Dollar signs and quotes in names and addresses are neither replaced nor read as YAML."""
