@@ -15,7 +15,6 @@ from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import (
     AlertKeys,
     AlertSettings,
-    BucketBounds,
     Config,
     Kubernetes,
     Objective,
@@ -39,6 +38,7 @@ from mlmetrics.monitoring.rules.conditions import Drifted
 from mlmetrics.monitoring.rules.drift import DRIFT_HISTOGRAMS, least_samples
 from mlmetrics.monitoring.rules.indicators import Sample
 from mlmetrics.monitoring.rules.slo import indicator_of, measured_by
+from mlmetrics.monitoring.values import BucketBounds
 
 CONFIGURATION, PYPROJECT = "mlmetrics.toml", "pyproject.toml"
 _EXPECTED_FILE = "expected a configuration such as `mlmetrics init` writes"

@@ -12,7 +12,17 @@ from mlmetrics.catalog.documents import SIZE
 from mlmetrics.catalog.models import BATCHES, CLASSES, COST, FEEDBACK, LOADING, PREDICTION_ERROR, QUEUE, STREAMS, TOKENS
 from mlmetrics.catalog.operation import SCORE
 from mlmetrics.catalog.own import own_operation
-from mlmetrics.cli.init.source import OPERATION, TIMERS, TRACKING, Module, Use, methods_called, read_modules, uses_in
+from mlmetrics.cli.init.reading.recording import (
+    OPERATION,
+    TIMERS,
+    TRACKING,
+    Recording,
+    Use,
+    methods_called,
+    read_modules,
+    uses_in,
+)
+from mlmetrics.cli.init.reading.source import Source
 from mlmetrics.errors import DeclarationError
 
 _MOST_FILES = 3
@@ -68,11 +78,11 @@ class Reading:
     problems: tuple[str, ...]
 
 
-def read_operations(root: Path) -> Reading:
+def read_operations(source: Source) -> Reading:
     """Return the operations that the source of a project records."""
     found: dict[str, Recorded] = {}
     problems: list[str] = []
-    modules = read_modules(root)
+    modules = read_modules(source)
     uses = [(module, list(uses_in(module))) for module in modules]
     for use in (use for _, each in uses for use in each if use.function == OPERATION):
         try:
@@ -117,7 +127,7 @@ def _has_confidence(tree: ast.AST) -> bool:
     return any(getattr(node, name, None) == OPTIONAL for node in ast.walk(tree) for name in names)
 
 
-def _read_uses(module: Module, uses: Sequence[Use], found: dict[str, Recorded], *, confident: bool) -> None:
+def _read_uses(module: Recording, uses: Sequence[Use], found: dict[str, Recorded], *, confident: bool) -> None:
     """Add what one module records; `confident` says that results may have a `confidence`."""
     methods = list(methods_called(module))
     for use in uses:

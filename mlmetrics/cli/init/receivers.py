@@ -55,7 +55,10 @@ def chosen_receivers(flags: Sequence[str], present: Path, ask: Callable[[], list
     """
     if flags:
         return parse_receivers(flags)
-    kept = load(present).receivers if present.is_file() else Receivers()
+    try:
+        kept = load(present).receivers
+    except ConfigurationError:  # there is none, or it is half edited and replaced
+        kept = Receivers()
     return kept if any(kept.named()) else parse_receivers(ask())
 
 

@@ -10,6 +10,7 @@ from mlmetrics import MLMetrics
 from mlmetrics.catalog import INFERENCE
 from mlmetrics.cli.init.live_page import operations_at
 from mlmetrics.cli.init.operations import Recorded, joined, read_operations, toml_lines
+from mlmetrics.cli.init.reading.source import Source
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.loading import parse
 from mlmetrics.monitoring.operations import SHIPPED
@@ -22,7 +23,7 @@ def found(root: Path, **files: str) -> Found:
     """Write modules and return the operations that are found, with their parts and whether they have calls."""
     for name, text in files.items():
         (root / f"{name}.py").write_text(text)
-    return {each.row.name: (each.parts, each.calls) for each in read_operations(root).operations}
+    return {each.row.name: (each.parts, each.calls) for each in read_operations(Source(root)).operations}
 
 
 class TestNames:
@@ -149,7 +150,7 @@ class TestOwn:
             "e = metrics.operation('embedding')\n"
         )
         found(tmp_path, main=source)
-        rows = {each.row.name: each.row for each in read_operations(tmp_path).operations}
+        rows = {each.row.name: each.row for each in read_operations(Source(tmp_path)).operations}
         assert ["embedding", "retrieval"] == list(rows)
         assert (("index", "kind"), "kind") == (rows["retrieval"].labels, rows["retrieval"].subject)
         assert rows["retrieval"].score is not None
@@ -161,7 +162,7 @@ class TestOwn:
     def test_what_cannot_be_read(self, tmp_path: Path, arguments: str) -> None:
         """An operation that only running the code shows, or that is refused, is named with its place."""
         found(tmp_path, main=f"from mlmetrics import operation\nr = operation({arguments})\n")
-        reading = read_operations(tmp_path)
+        reading = read_operations(Source(tmp_path))
         assert () == reading.operations
         assert ["main.py, line 2"] == [problem.partition(":")[0] for problem in reading.problems]
 
@@ -177,7 +178,7 @@ class TestToml:
             "track_feedback('m')\n@track_parsing(size=len)\ndef f(): ...\n"
         )
         found(tmp_path, main=source)
-        operations = read_operations(tmp_path).operations
+        operations = read_operations(Source(tmp_path)).operations
         text = "\n".join([SERVICE, *toml_lines(operations)])
         assert tuple(each.operation for each in operations) == parse(text).operations
         assert {"main.py"} == {line.partition("# ")[2] for line in toml_lines(operations) if "#" in line}

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlmetrics.cli.init.discovery import source_files
+from mlmetrics.cli.init.reading.source import Source
 
 PACKAGE, TOOLKIT, OPERATION = "mlmetrics", "MLMetrics", "operation"
 TRACKING = {"track_inference": "inference", "track_parsing": "parsing", "track_matching": "matching"}
@@ -36,7 +36,7 @@ class Use:
 
 
 @dataclass(frozen=True, slots=True)
-class Module:
+class Recording:
     """One file: its path, its tree, what its names mean, and the methods that it calls on variables."""
 
     path: Path
@@ -49,15 +49,11 @@ class Module:
     """The variables and attributes that hold an `MLMetrics`."""
 
 
-def read_modules(root: Path) -> list[Module]:
-    """Return the modules of a tree, with their paths in it; a file that is not valid Python is left out."""
+def read_modules(source: Source) -> list[Recording]:
+    """Return the modules of a project; none if nothing imports mlmetrics."""
     modules = []
-    for path in source_files(root, "*.py"):
-        try:
-            tree = ast.parse(path.read_bytes(), str(path))
-        except (OSError, SyntaxError, ValueError):
-            continue
-        module = Module(path.relative_to(root), tree)
+    for found in source.modules_with("") if any(source.modules_with(PACKAGE)) else ():
+        module = Recording(found.path, found.tree)
         _read_imports(module)
         _read_toolkits(module)
         modules.append(module)
@@ -65,7 +61,7 @@ def read_modules(root: Path) -> list[Module]:
     return modules
 
 
-def _read_imports(module: Module) -> None:
+def _read_imports(module: Recording) -> None:
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Import):
             module.packages.update(alias.asname or PACKAGE for alias in node.names if alias.name == PACKAGE)
@@ -75,7 +71,7 @@ def _read_imports(module: Module) -> None:
                     module.functions[alias.asname or alias.name] = alias.name
 
 
-def _read_toolkits(module: Module) -> None:
+def _read_toolkits(module: Recording) -> None:
     """Note the variables that are given an `MLMetrics`, and those that are given one of its functions."""
     for target, value in _assignments(module.tree):
         if isinstance(value, ast.Call) and function_of(module, value.func) == TOOLKIT:
@@ -86,7 +82,7 @@ def _read_toolkits(module: Module) -> None:
             module.functions[target.id] = function
 
 
-def _share_names(modules: list[Module]) -> None:
+def _share_names(modules: list[Recording]) -> None:
     """Have each module know the toolkits and functions that it gets from another one."""
     toolkits = {name for module in modules for name in module.toolkits}
     functions = {name: function for module in modules for name, function in module.functions.items()}
@@ -103,7 +99,7 @@ def _share_names(modules: list[Module]) -> None:
                 module.toolkits.add(node.attr)
 
 
-def function_of(module: Module, node: ast.expr) -> str:
+def function_of(module: Recording, node: ast.expr) -> str:
     """Return the function of mlmetrics that an expression names, empty if it names none."""
     if isinstance(node, ast.Name):
         return module.functions.get(node.id, "")
@@ -116,7 +112,7 @@ def function_of(module: Module, node: ast.expr) -> str:
     return node.attr if _last_name(holder) in known else ""
 
 
-def uses_in(module: Module) -> Iterator[Use]:
+def uses_in(module: Recording) -> Iterator[Use]:
     """Yield each place of a module where a function of mlmetrics is used."""
     seen: set[int] = set()
     for node in ast.walk(module.tree):
@@ -135,7 +131,7 @@ def uses_in(module: Module) -> Iterator[Use]:
 
 
 def _use(
-    module: Module, node: ast.expr, seen: set[int], *, decorated: FunctionNode | None = None, variable: str = ""
+    module: Recording, node: ast.expr, seen: set[int], *, decorated: FunctionNode | None = None, variable: str = ""
 ) -> Iterator[Use]:
     """Yield the use that an expression is, if it has not been seen."""
     call = node if isinstance(node, ast.Call) else None
@@ -158,7 +154,7 @@ def _last_name(node: ast.expr | None) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
-def methods_called(module: Module) -> Iterator[tuple[str, str]]:
+def methods_called(module: Recording) -> Iterator[tuple[str, str]]:
     """Yield the variable and the method of each call of a method: `call.tokens(...)` is `("call", "tokens")`."""
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
