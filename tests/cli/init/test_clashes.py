@@ -63,7 +63,7 @@ class TestTwoOnOnePort:
 
     def test_terminal_asks(self, project: Path) -> None:
         """On a terminal both are asked for, a port that is taken is asked for again, and nothing twice."""
-        done = run(project, "--ask", answers="search\n8102\nvision\n8102\n8101\n9093\n8103\n")
+        done = run(project, "--ask", answers="search\n8102\nvision\n8102\n8101\n9093\n8103\n-\n")
         assert 0 == done.exit_code, done.output
         assert "search has too" in done.stdout
         assert "Error: port 8102 is that of search" in done.stdout
@@ -74,6 +74,7 @@ class TestTwoOnOnePort:
         again = run(project, "--ask")
         assert 0 == again.exit_code, again.output
         assert "FastAPI application in" not in again.stdout
+        assert "Who is told" not in again.stdout
 
     def test_nothing_is_written_if_the_terminal_is_left(self, project: Path) -> None:
         """Input that ends in the middle of the questions leaves everything as it was."""
