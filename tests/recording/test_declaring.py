@@ -1,5 +1,8 @@
 """Metrics that a project declares: in the store and in the registry, all of them or none, and in every scrape."""
 
+# mypy: allow-untyped-calls
+# A lambda has no types, and is often all that a test has to record.
+
 import threading
 from collections import Counter as Counted
 from collections.abc import Callable
