@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from mlmetrics.catalog import Operation
+from mlmetrics.catalog import OPERATIONS, Operation
 from mlmetrics.cli.init.operations import Recorded, toml_lines
 from mlmetrics.errors import ConfigurationError
 
@@ -18,6 +18,10 @@ def disagreements(configured: Sequence[Operation], recorded: Sequence[Recorded])
         ConfigurationError: an operation of the project's own has other labels in the source; its series would
             fit no rule.
     """
+    if tuple(configured) == OPERATIONS and recorded:
+        lines = "\n".join(f"    {line}" for line in toml_lines(recorded) if line)
+        yield f"the configuration does not say what is recorded, so everything is rendered; add\n{lines}"
+        return
     by_name = {operation.name: operation for operation in configured}
     for each in recorded:
         operation = by_name.get(each.row.name)

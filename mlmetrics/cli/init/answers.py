@@ -24,6 +24,8 @@ class Answers:
     title: str = ""
     nobody_told: bool = False
     """Whether the user was asked who is told of alerts, and named nobody."""
+    seen: tuple[Mapping[str, Any], ...] = ()
+    """The operations on the pages of running services."""
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:
@@ -40,6 +42,7 @@ class Answers:
             bool(data.get("alone")),
             str(data.get("title", "")),
             bool(data.get("nobody_told")),
+            tuple(each for each in data.get("seen") or () if isinstance(each, Mapping)),
         )
 
     def data(self, others: Mapping[str, Any]) -> dict[str, Any]:
@@ -51,6 +54,7 @@ class Answers:
             "alone": self.alone,
             "title": self.title,
             "nobody_told": self.nobody_told,
+            "seen": list(self.seen),
         }
         kept = {name: value for name, value in others.items() if name not in found}
         return kept | {name: value for name, value in found.items() if value}

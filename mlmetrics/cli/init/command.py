@@ -30,6 +30,9 @@ ALERTMANAGER = f"http://{LOOPBACK}:{PORTS['alertmanager']}"
 )
 @click.option("--leave-out", "left_out", multiple=True, metavar="NAME", help="Leave out a service that is found.")
 @click.option("--title", help="The title of the main dashboard.")
+@click.option(
+    "--url", "urls", multiple=True, metavar="URL", help="The /metrics page of a running service; says what it records."
+)
 @click.option("--notify", "notified", multiple=True, metavar="KIND=VALUE", help=NOTIFY_HELP)
 @click.option("--ask/--no-ask", default=None, help="Ask about guesses and clashes; the default is to, on a terminal.")
 @click.option(
@@ -49,6 +52,7 @@ def init(
     named: tuple[str, ...],
     left_out: tuple[str, ...],
     title: str | None,
+    urls: tuple[str, ...],
     notified: tuple[str, ...],
     ask: bool | None,
     forced: tuple[Path, ...],
@@ -68,6 +72,7 @@ def init(
         title,
         forced,
         notified,
+        urls=urls,
         review=ask_about if asking else None,
         ask_receivers=ask_receivers if asking else None,
     )

@@ -4,11 +4,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from mlmetrics.cli.init.agreement import disagreements
 from mlmetrics.cli.init.answers import Answers
 from mlmetrics.cli.init.draft import Draft, draft
 from mlmetrics.cli.init.jobs import job_problems
+from mlmetrics.cli.init.operations import Reading
 from mlmetrics.cli.init.proposal import Proposal, parse_service
 from mlmetrics.cli.init.receivers import chosen_receivers
+from mlmetrics.cli.init.recorded import recorded_operations
 from mlmetrics.cli.init.rendering import FOLDER, Rendering, read_configuration, rendered_files, toml_text
 from mlmetrics.cli.init.repository import address_of
 from mlmetrics.cli.init.survey import Survey, survey
@@ -29,7 +32,8 @@ class Request:
 
     `named` are services as NAME=[HOST:]PORT, `left_out` the names of some, `forced` files that are overwritten although
     they were edited, `notified` those who are told of alerts, as values of `--notify`. `review` asks the user about
-    guesses and clashes, and `ask_receivers` who is told.
+    guesses and clashes, and `ask_receivers` who is told. `urls` are pages of running services, which say what these
+    record.
     """
 
     named: Sequence[str] = ()
@@ -39,12 +43,13 @@ class Request:
     notified: Sequence[str] = ()
     review: Review | None = None
     ask_receivers: Callable[[], list[str]] | None = None
+    urls: Sequence[str] = ()
     rendering: Rendering = field(default_factory=Rendering)
 
     @property
     def changes_configuration(self) -> bool:
         """Whether it says something that stands in the configuration."""
-        return bool(self.named or self.left_out or self.title or self.notified)
+        return bool(self.named or self.left_out or self.title or self.notified or self.urls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,20 +108,17 @@ def plan_project(directory: Path, request: Request) -> ProjectPlan:
         _refuse_changes(source, request)
         drafted, text = draft(found, Answers({})), None
         config = read_configuration(source, None)
-        problems = list(_unnamed(config, drafted, source.name))
+        reading = found.recorded
+        problems = [
+            *_unnamed(config, drafted, source.name),
+            *disagreements(config.operations, reading.operations),
+        ]
     else:
-        answers, drafted = _answered(found, Answers.read(manifest.answers), request)
-        asked = None if answers.nobody_told else request.ask_receivers
-        told = chosen_receivers(request.notified, source, asked or list)
-        if asked is not None and not any(told.named()):
-            answers = replace(answers, nobody_told=True)
-        manifest = replace(manifest, answers=answers.data(manifest.answers))
-        text = _proposed_configuration(directory, drafted, answers.title, folder, told)
+        drafted, text, manifest, reading, problems = _proposed(directory, source, found, manifest, request)
         config = read_configuration(source, text)
-        problems = [*drafted.problems, *(_replaced(found) if answers.alone and request.named else ())]
     config = request.rendering.configured(config)
     changes = _changes(directory, config, text, manifest, request)
-    problems += [*job_problems(config, changes), *_server_clashes(config, found)]
+    problems += [*reading.problems, *job_problems(config, changes), *_server_clashes(config, found)]
     return ProjectPlan(config, _with_apps(config, drafted), changes, manifest, problems, is_kept)
 
 
@@ -148,9 +150,34 @@ def _refuse_changes(source: Path, request: Request) -> None:
     if request.changes_configuration:
         why = "holds [tool.mlmetrics]" if source.name == PYPROJECT else "was edited"
         raise ConfigurationError(
-            f"{source}: {why}, and --service, --leave-out, --title and --notify would overwrite "
-            "that; change the file instead"
+            f"{source}: {why}, and --service, --leave-out, --title, --notify and --url would "
+            "overwrite that; change the file instead"
         )
+
+
+def _proposed(
+    directory: Path, source: Path, found: Survey, manifest: Manifest, request: Request
+) -> tuple[Draft, str, Manifest, Reading, list[str]]:
+    """Return the services, the configuration for them, the manifest with the answers, and what is recorded."""
+    answers, drafted = _answered(found, Answers.read(manifest.answers), request)
+    _refuse_nothing(directory, drafted)
+    asked = None if answers.nobody_told else request.ask_receivers
+    told = chosen_receivers(request.notified, source, asked or list)
+    if asked is not None and not any(told.named()):
+        answers = replace(answers, nobody_told=True)
+    answers, reading = recorded_operations(found, answers, request.urls)
+    project, folder = directory.resolve().name, manifest.name.removesuffix(f"/{MANIFEST}")
+    text = toml_text(
+        project,
+        answers.title or f"{project} ML/AI Performance",
+        drafted.services,
+        receivers=told,
+        operations=reading.operations,
+        folder=folder,
+        runbooks=address_of(directory / folder / "runbooks"),
+    )
+    problems = [*drafted.problems, *(_replaced(found) if answers.alone and request.named else ())]
+    return drafted, text, replace(manifest, answers=answers.data(manifest.answers)), reading, problems
 
 
 def _answered(found: Survey, answers: Answers, request: Request) -> tuple[Answers, Draft]:
@@ -165,7 +192,7 @@ def _answered(found: Survey, answers: Answers, request: Request) -> tuple[Answer
     return answers, drafted
 
 
-def _proposed_configuration(directory: Path, drafted: Draft, title: str, folder: str, receivers: Receivers) -> str:
+def _refuse_nothing(directory: Path, drafted: Draft) -> None:
     if not drafted.services and drafted.problems:
         raise ConfigurationError(f"{directory}: no service is without a clash: {'; '.join(drafted.problems)}")
     if not drafted.services:
@@ -173,16 +200,6 @@ def _proposed_configuration(directory: Path, drafted: Draft, title: str, folder:
             f"{directory}: no FastAPI application found; expected a `FastAPI(...)` in some .py file, "
             "or services by name: --service NAME=PORT"
         )
-    project = directory.resolve().name
-    title = title or f"{project} ML/AI Performance"
-    return toml_text(
-        project,
-        title,
-        drafted.services,
-        receivers=receivers,
-        folder=folder,
-        runbooks=address_of(directory / folder / "runbooks"),
-    )
 
 
 def _changes(directory: Path, config: Config, text: str | None, manifest: Manifest, request: Request) -> list[Change]:

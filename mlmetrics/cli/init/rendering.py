@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
+from mlmetrics.cli.init.objectives import objectives_text
+from mlmetrics.cli.init.operations import Recorded, toml_lines
 from mlmetrics.cli.init.proposal import Proposal, slug
 from mlmetrics.cli.init.receivers import notify_text
 from mlmetrics.errors import ConfigurationError
@@ -18,6 +20,7 @@ from mlmetrics.monitoring.targets import FOLDERS, Target, project_files, target_
 FOLDER = "monitoring"
 """Where a project's monitoring is written if its configuration does not name another folder."""
 _TARGETS: tuple[Target, ...] = ("prometheus", "grafana", "compose")
+_NOTHING_YET = "# The code records HTTP requests only. Run `mlmetrics init` again when it records more."
 _PACKAGE = Path(__file__).parents[2]
 # In the wheel, and in the repository.
 _RUNBOOKS = (_PACKAGE / "monitoring" / "shipped" / "runbooks", _PACKAGE.parent / "docs" / "runbooks")
@@ -51,17 +54,20 @@ def toml_text(
     services: Sequence[Proposal],
     *,
     receivers: Receivers,
+    operations: Sequence[Recorded],
     folder: str = FOLDER,
     runbooks: str = "",
 ) -> str:
     """Return a configuration for these services; a guess is marked as one.
 
-    `receivers` are told of alerts; `runbooks` is the address at which the runbooks can be read.
+    `receivers` are told of alerts, `operations` are what the services record; `runbooks` is the address at which the
+    runbooks can be read.
     """
     lines = [
         f"#:schema ./{folder}/{SCHEMA}",
         f"# `mlmetrics render` makes {folder}/ from this file, as `mlmetrics init` does; edit it and run one of them.",
         "# In CI, `mlmetrics render --check` exits with 1 if a file is out of date.",
+        *([] if operations else [_NOTHING_YET, "operation = []"]),
         "",
         "[project]",
         f"name = {_quoted(slug(project) or 'project')}",
@@ -75,9 +81,10 @@ def toml_text(
         if not service.confirmed:
             lines.append("# The address is a guess. Correct it, and delete this line and the next.")
             lines.append("confirmed = false")
+    lines += toml_lines(operations)
     for table, server in (("host", "node-exporter"), ("alertmanager", "alertmanager")):
         lines += ["", f"[{table}]", f'targets = ["{LOOPBACK}:{PORTS[server]}"]']
-    return "\n".join([*lines, "", notify_text(receivers), ""])
+    return "\n".join([*lines, "", notify_text(receivers), "", objectives_text(services, operations)])
 
 
 def read_configuration(path: Path, text: str | None) -> Config:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlmetrics.cli.init.names import name_services
+from mlmetrics.cli.init.operations import Reading, read_operations
 from mlmetrics.cli.init.ports import Port, Ports
 from mlmetrics.cli.init.reading.applications import App, Applications
 from mlmetrics.cli.init.reading.instrumented import with_instrumentation
@@ -13,12 +14,16 @@ from mlmetrics.cli.init.reading.values import Values
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """The applications, and by the key of each its name and its port; `foreign` are ports of other containers."""
+    """The applications, and by the key of each its name and its port; `foreign` are ports of other containers.
+
+    `recorded` are the operations that the source records.
+    """
 
     apps: list[App]
     names: dict[str, str] = field(default_factory=dict)
     ports: dict[str, Port] = field(default_factory=dict)
     foreign: dict[int, str] = field(default_factory=dict)
+    recorded: Reading = field(default_factory=lambda: Reading((), ()))
 
 
 def survey(directory: Path) -> Survey:
@@ -37,5 +42,9 @@ def survey(directory: Path) -> Survey:
         for host in container.published.values()
     }
     return Survey(
-        apps, name_services(apps, known, directory.resolve().name), {app.key: ports.of(app) for app in apps}, foreign
+        apps,
+        name_services(apps, known, directory.resolve().name),
+        {app.key: ports.of(app) for app in apps},
+        foreign,
+        read_operations(source),
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlmetrics.catalog import INFERENCE, MATCHING, PARSING, Operation
+from mlmetrics.catalog import INFERENCE, MATCHING, OPERATIONS, PARSING, Operation
 from mlmetrics.catalog.own import own_operation
 from mlmetrics.cli.init.agreement import disagreements
 from mlmetrics.cli.init.operations import Recorded
@@ -42,3 +42,8 @@ class TestDisagreements:
         """Other labels, or scores on one side only, are refused."""
         with pytest.raises(ConfigurationError, match="declare it differently"):
             list(disagreements([other], [Recorded(RETRIEVAL, calls=True)]))
+
+    def test_everything(self) -> None:
+        """A configuration that does not speak of operations is told what to say."""
+        (line,) = disagreements(OPERATIONS, [Recorded(RETRIEVAL, calls=True)])
+        assert 'name = "retrieval"' in line

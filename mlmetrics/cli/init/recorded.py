@@ -1,0 +1,45 @@
+"""What a project records: read from its source and, with `--url`, from the pages of its running services."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from mlmetrics.catalog.own import own_operation
+from mlmetrics.cli.init.answers import Answers
+from mlmetrics.cli.init.live_page import operations_at
+from mlmetrics.cli.init.operations import SHIPPED, Reading, Recorded, joined
+from mlmetrics.cli.init.survey import Survey
+from mlmetrics.errors import DeclarationError
+
+
+def recorded_operations(found: Survey, answers: Answers, urls: Sequence[str]) -> tuple[Answers, Reading]:
+    """Return what is recorded, and the answers with what the pages say, which is kept for later runs.
+
+    Args:
+        found: what the source says.
+        answers: what earlier pages said.
+        urls: the addresses of pages to read now; if there are any, they replace the earlier ones.
+
+    Raises:
+        ConfigurationError: A page cannot be read.
+    """
+    if urls:
+        seen = joined([operations_at(url) for url in urls])
+        answers = replace(answers, seen=tuple(_data(each) for each in seen))
+    remembered = [each for data in answers.seen if (each := _read(data)) is not None]
+    return answers, Reading(joined([found.recorded.operations, remembered]), found.recorded.problems)
+
+
+def _data(recorded: Recorded) -> dict[str, Any]:
+    row = recorded.row
+    own = {} if row.ships else {"labels": list(row.labels), "score": row.score is not None}
+    return {"name": row.name, "parts": sorted(recorded.parts), "calls": recorded.calls, **own}
+
+
+def _read(data: Mapping[str, Any]) -> Recorded | None:
+    """Return what `_data` returned, None if it cannot be read."""
+    try:
+        row = SHIPPED.get(data["name"]) or own_operation(data["name"], data["labels"], score=data["score"])
+        return Recorded(row, set(data["parts"]) & row.parts, calls=bool(data["calls"]))
+    except (DeclarationError, KeyError, TypeError):
+        return None
