@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         parsing_timer,
         push_metrics,
         start_metrics_server,
+        track_feedback,
         track_file_processing,
         track_inference,
         track_matching,
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
         track_model_load,
         track_parsing,
         track_parsing_accuracy,
+        track_prediction,
+        track_prediction_error,
     )
     from mlmetrics.monitoring.rules.baseline import export_baseline
 
@@ -69,6 +72,7 @@ __all__ = [
     "parsing_timer",
     "push_metrics",
     "start_metrics_server",
+    "track_feedback",
     "track_file_processing",
     "track_inference",
     "track_matching",
@@ -77,6 +81,8 @@ __all__ = [
     "track_model_load",
     "track_parsing",
     "track_parsing_accuracy",
+    "track_prediction",
+    "track_prediction_error",
 ]
 
 ELSEWHERE = {"export_baseline": ".monitoring.rules.baseline"}
