@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from mlmetrics.monitoring.config import AlertKeys
-from mlmetrics.monitoring.loading import Document
+from mlmetrics.monitoring.document import document_of
 
 SCHEMA = "mlmetrics.schema.json"
 SCHEMA_PATH = Path(__file__).with_name(SCHEMA)
@@ -36,7 +36,7 @@ Durations are texts such as `"30s"`, `"5m"` or `"1h30m"`.
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of `mlmetrics.toml`."""
-    document = _simplified(Document.model_json_schema())
+    document = _simplified(document_of(()).model_json_schema())
     return {"$schema": _DRAFT, "title": "mlmetrics.toml", **document}
 
 
@@ -66,7 +66,7 @@ def _simplified(part: Any) -> Any:
 
 def reference_text() -> str:
     """Return the reference page."""
-    raw = Document.model_json_schema()
+    raw = document_of(()).model_json_schema()
     parts = [_INTRODUCTION]
     for name, section in raw["properties"].items():
         lines = {"alert": _alerts, "buckets": _histograms}.get(name, _section)(raw, name, section)
