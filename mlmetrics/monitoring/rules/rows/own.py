@@ -12,6 +12,7 @@ from mlmetrics.monitoring.rules.building import DRIFT_DEFAULTS, DRIFT_DESCRIPTIO
 
 SLOW, FAILURES, LOW_SCORE, DRIFT = "Slow{}", "High{}FailureRate", "Low{}Score", "{}ScoreDrift"
 """The names of the alerts of an operation; its own name takes the place of the braces."""
+OWN_ALERTS = (FAILURES, LOW_SCORE, DRIFT, SLOW)
 _OF_SCORES = (LOW_SCORE, DRIFT)
 _CAMEL_CASE = "((?:[A-Z][a-z0-9]+)+)"
 
@@ -75,7 +76,7 @@ def operation_of_alert(alert: str) -> tuple[str, bool] | None:
     >>> operation_of_alert("LowQueryRewritingScore")
     ('query_rewriting', True)
     """
-    for template in (FAILURES, LOW_SCORE, DRIFT, SLOW):
+    for template in OWN_ALERTS:
         found = re.fullmatch(template.format(_CAMEL_CASE), alert)
         if found:
             return "_".join(word.lower() for word in re.findall("[A-Z][a-z0-9]+", found[1])), template in _OF_SCORES
