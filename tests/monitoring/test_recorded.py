@@ -280,6 +280,8 @@ class TestRunbooks:
         assert "ml_inference_duration_seconds_bucket" in page
         assert "ml_inference_tokens_total" not in page
         assert "ml_model_info" not in page
+        requests = runbook_files(FEW["requests"])["HighMemoryUsage.md"]
+        assert "file_processing_size_bytes" not in requests
 
 
 class TestReference:
