@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         parsing_timer,
         push_metrics,
         start_metrics_server,
+        track_feedback,
         track_file_processing,
         track_inference,
         track_matching,
@@ -43,6 +44,8 @@ if TYPE_CHECKING:
         track_model_load,
         track_parsing,
         track_parsing_accuracy,
+        track_prediction,
+        track_prediction_error,
     )
     from mlmetrics.monitoring.rules.baseline import export_baseline
 
@@ -73,6 +76,7 @@ __all__ = [
     "parsing_timer",
     "push_metrics",
     "start_metrics_server",
+    "track_feedback",
     "track_file_processing",
     "track_inference",
     "track_matching",
@@ -81,6 +85,8 @@ __all__ = [
     "track_model_load",
     "track_parsing",
     "track_parsing_accuracy",
+    "track_prediction",
+    "track_prediction_error",
 ]
 
 ELSEWHERE = {"export_baseline": ".monitoring.rules.baseline"}

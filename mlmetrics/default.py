@@ -27,6 +27,7 @@ operation = _default.operation
 parsing_timer = _default.parsing_timer
 push_metrics = _default.push_metrics
 start_metrics_server = _default.start_metrics_server
+track_feedback = _default.track_feedback
 track_file_processing = _default.track_file_processing
 track_inference = _default.track_inference
 track_matching = _default.track_matching
@@ -35,6 +36,8 @@ track_ml_inference = _default.track_ml_inference
 track_model_load = _default.track_model_load
 track_parsing = _default.track_parsing
 track_parsing_accuracy = _default.track_parsing_accuracy
+track_prediction = _default.track_prediction
+track_prediction_error = _default.track_prediction_error
 
 __all__ = [
     "BoundCall",
@@ -61,6 +64,7 @@ __all__ = [
     "parsing_timer",
     "push_metrics",
     "start_metrics_server",
+    "track_feedback",
     "track_file_processing",
     "track_inference",
     "track_matching",
@@ -69,4 +73,6 @@ __all__ = [
     "track_model_load",
     "track_parsing",
     "track_parsing_accuracy",
+    "track_prediction",
+    "track_prediction_error",
 ]

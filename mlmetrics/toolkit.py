@@ -6,6 +6,7 @@ from typing import Any
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from mlmetrics.calls.own import Operating
+from mlmetrics.calls.quality import Quality
 from mlmetrics.calls.timing import Timing
 from mlmetrics.calls.tracking import Tracking
 from mlmetrics.errors import ConfigurationError, shown
@@ -16,7 +17,7 @@ from mlmetrics.recording.labels import declared_problem
 from mlmetrics.recording.store import Store
 
 
-class MLMetrics(Tracking, Timing, Operating, Serving, Jobs):
+class MLMetrics(Tracking, Timing, Operating, Quality, Serving, Jobs):
     """One toolkit: decorators, timers, direct functions, HTTP and batch jobs, on one registry.
 
     The functions of the `mlmetrics` module are those of a default toolkit on

@@ -1,6 +1,6 @@
 """The operations of a project: `[[operation]]` names those in use, and everything is rendered for these alone."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field, StrictBool
@@ -15,15 +15,14 @@ from mlmetrics.monitoring.reading import Expects, KeyPath, Section
 SHIPPED = {operation.name: operation for operation in OPERATIONS}
 REQUEST = "request"
 """What objectives call the HTTP requests, which every service has."""
-_SHIPPED_SAMPLES = {name for metric in METRICS for name in metric.sample_names}
 _NAMES = Expects("a list of names")
 
 
 class OperationInUse(Section):
     """An operation that the services record.
 
-    Without any such section, all that mlmetrics ships are rendered; `operation = []` at the top of the file
-    says that nothing is recorded yet.
+    Without any such section, all that mlmetrics ships are rendered; `operation = []`, above all sections, means that
+    there are HTTP requests only.
     """
 
     name: Annotated[str, Expects("a text")] = Field(
@@ -98,9 +97,9 @@ def _shipped_problems(path: KeyPath, section: OperationInUse, ships: Operation) 
             yield (*path, "records", index), f"one of what {section.name} records: {known}"
 
 
-def operations_in_use(sections: Sequence[OperationInUse] | None) -> tuple[Operation, ...]:
-    """Return the rows of the operations in use: of all that ship, if the file does not speak of operations at all."""
-    return OPERATIONS if sections is None else tuple(section.row() for section in sections)
+def operations_in_use(sections: Sequence[OperationInUse]) -> tuple[Operation, ...]:
+    """Return the rows of the operations in use."""
+    return tuple(section.row() for section in sections)
 
 
 def metrics_in_use(operations: Iterable[Operation]) -> dict[str, Metric]:
@@ -109,7 +108,20 @@ def metrics_in_use(operations: Iterable[Operation]) -> dict[str, Metric]:
     return {metric.name: metric for metric in (*REQUESTS, *own, *MEASURING)}
 
 
-def are_recorded(metrics: Iterable[Metric], samples: Iterable[str]) -> bool:
-    """Whether these metrics include every sample that is mlmetrics' own; others are not asked about."""
-    exposed = {name for metric in metrics for name in metric.sample_names}
-    return all(sample in exposed or sample not in _SHIPPED_SAMPLES for sample in samples)
+def metric_of(metrics: Mapping[str, Metric], sample: str) -> Metric | None:
+    """Return the metric that a sample belongs to, None if it is not among these metrics."""
+    found = metrics.get(sample) or metrics.get(sample.rpartition("_")[0])
+    return found if found is not None and sample in found.sample_names else None
+
+
+def are_recorded(metrics: Iterable[Metric], names: Iterable[str]) -> bool:
+    """Whether these metrics include every metric and sample that is mlmetrics' own; others are not asked about."""
+    recorded = _names(metrics)
+    return all(name in recorded or name not in _SHIPPED_NAMES for name in names)
+
+
+def _names(metrics: Iterable[Metric]) -> set[str]:
+    return {name for metric in metrics for name in (metric.name, *metric.sample_names)}
+
+
+_SHIPPED_NAMES = _names(METRICS)

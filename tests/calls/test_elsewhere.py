@@ -32,7 +32,10 @@ own = MLMetrics(service="own", registry=CollectorRegistry())
 class Result(dict):
     "A result of a class of `__main__`, whose type a wrapper remembers."
 
-@track_inference(model="function", usage=lambda result: {{"output": 2}})
+@track_inference(
+    model="function", usage=lambda result: {{"output": 2}},
+    score=lambda result: 0.25, predicted_class=lambda result: "even",
+)
 def function(number, *, factor=2):
     return Result(product=number * factor)
 
@@ -96,6 +99,7 @@ async def drain(stream):
 
 def read(registry):
     wanted = ("ml_inference_total", "ml_parsing_total", "ml_matching_total", "ml_inference_tokens_total",
+              "ml_inference_score_sum", "ml_prediction_total",
               "ml_inference_first_chunk_seconds_count", "parsing_accuracy_score_sum", "file_processing_size_bytes_sum",
               "ml_retrieval_total", "ml_retrieval_score_sum", "ml_embedding_total",
               "ml_inference_in_progress", "mlmetrics_recording_errors_total")
@@ -127,6 +131,8 @@ def expected(times):
         "ml_matching_total batch class method success": 1,
         "ml_matching_total batch static method success": 1,
         "ml_inference_tokens_total batch function output": 2,
+        "ml_inference_score_sum batch function": 0.25,
+        "ml_prediction_total batch function even": 1,
         "ml_parsing_total batch pdf success": 1,
         "parsing_accuracy_score_sum batch pdf": 0.5,
         "file_processing_size_bytes_sum batch pdf": 3,

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft7Validator
 
-from mlmetrics.monitoring.loading import Document
+from mlmetrics.monitoring.document import document_of
 from mlmetrics.monitoring.rules.alerts import DEFAULTS
 from mlmetrics.monitoring.schema import REFERENCE_PATH, SCHEMA, SCHEMA_PATH, reference_text, schema_text
-from tests.monitoring.configurations import AWKWARD, CLUSTERS, ONE_SERVICE, ROOT
+from tests.monitoring.configurations import AWKWARD, CLUSTERS, ONE_SERVICE, ONLY_REQUESTS, OWN, ROOT
 from tests.monitoring.test_runbooks import PAGES, blocks
 
 VALIDATOR = Draft7Validator(json.loads(schema_text()))
@@ -22,6 +22,8 @@ EXAMPLES = {
     "clusters": CLUSTERS,
     "awkward names": AWKWARD,
     "places that are webhooks": ONE_SERVICE + '[notify]\npage = "https://h.example.org"\nwatchdog = ""\n',
+    "own operations": ONE_SERVICE + OWN,
+    "requests only": ONLY_REQUESTS + ONE_SERVICE,
 } | {block: ONE_SERVICE + block for page in PAGES.values() for block in blocks(page, "toml")}
 REFUSED = {
     "no service": "",
@@ -33,6 +35,8 @@ REFUSED = {
     "a window without a unit": ONE_SERVICE + "[alert.HighErrorRate]\nwindow = 5\n",
     "a window of no duration": ONE_SERVICE + '[alert.HighErrorRate]\nwindow = "soon"\n',
     "an unknown severity": ONE_SERVICE + '[alert.HighErrorRate]\nseverity = "bad"\n',
+    "an alert of an own operation with a wrong key": ONE_SERVICE + "[alert.HighRetrievalFailureRate]\nthreshold = 1\n",
+    "buckets of an own operation's counter": ONE_SERVICE + "[buckets]\nml_retrieval_total = [1, 2]\n",
     "buckets of a counter": ONE_SERVICE + "[buckets]\nml_inference_total = [1, 2]\n",
     "one bound": ONE_SERVICE + "[buckets]\nml_inference_duration_seconds = [30]\n",
     "a receiver of an unknown kind": ONE_SERVICE + "[notify.page]\npigeon = {}\n",
@@ -67,7 +71,7 @@ class TestSchema:
 
     def test_every_key_is_described(self) -> None:
         """Every key has a description, defaults are those of the models, and nothing may be null."""
-        models = Document.model_json_schema()["$defs"]
+        models = document_of(()).model_json_schema()["$defs"]
         for name, model in models.items():
             silent = [key for key, each in model["properties"].items() if not ({"description", "$ref"} & each.keys())]
             assert not silent, name
@@ -109,7 +113,7 @@ class TestReference:
     def test_names_every_key(self) -> None:
         """Every section, key, alert and histogram has its row."""
         page = reference_text()
-        document = Document.model_json_schema()
+        document = document_of(()).model_json_schema()
         assert all(f"[{name}]" in page or f"[{name}.NAME]" in page for name in document["properties"])
         keys = {key for model in document["$defs"].values() for key in model["properties"]}
         assert not [key for key in keys if f"| `{key}` |" not in page]

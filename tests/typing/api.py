@@ -25,6 +25,7 @@ from mlmetrics import (
     operation,
     parsing_timer,
     push_metrics,
+    track_feedback,
     track_file_processing,
     track_inference,
     track_matching,
@@ -32,6 +33,8 @@ from mlmetrics import (
     track_ml_inference,
     track_parsing,
     track_parsing_accuracy,
+    track_prediction,
+    track_prediction_error,
 )
 
 # Functions of every kind keep their signature.
@@ -76,6 +79,11 @@ async def async_iterator(text: str) -> AsyncIterator[str]:
 @track_matching(matcher="tfidf", score=lambda result: result)
 def matching(left: str, right: str) -> float:
     return float(left == right)
+
+
+@track_inference(model="spam-filter", score="confidence", predicted_class=lambda result: result["label"])
+def classifying(text: str) -> dict[str, str | float]:
+    return {"label": text, "confidence": 0.5}
 
 
 @overload
@@ -144,6 +152,7 @@ assert_type(iterator("a"), Iterator[str])
 assert_type(async_generator("a"), AsyncGenerator[str, int])
 assert_type(async_iterator("a"), AsyncIterator[str])
 assert_type(matching("a", "b"), float)
+assert_type(classifying("a"), dict[str, str | float])
 assert_type(overloaded("a"), str)
 assert_type(overloaded(b"a"), bytes)
 assert_type(narrow_tracked("a"), str)
@@ -172,6 +181,7 @@ Model().method(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentTyp
 # Declarations: labels are text, a parameter's name, or computed.
 
 track_inference(model=4)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+track_inference(score=0.5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 track_inference(modle="gpt-4")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 arg(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -182,6 +192,7 @@ with inference_timer(model="gpt-4") as call:
     assert_type(call, Call)
     assert_type(call.duration, float)
     call.tokens(input=120, output=48)
+    call.predicted(["invoice", "letter"])
     call.fail("quota")
     call.fail(4)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     call.tokens(input="many")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -205,6 +216,10 @@ track_ml_inference("gpt-4", "mon-service", 0.2, success=True)
 track_parsing_accuracy("document", "pdf", 0.93)
 track_matching_score("tfidf", 0.4)
 track_file_processing("pdf", "mon-service", 2048)
+track_prediction("spam-filter", 3)
+track_feedback("spam-filter", good=False)
+track_prediction_error("arrival-time", 2.5, service="mon-service")
+track_feedback("spam-filter", good="bad")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 track_ml_inference("gpt-4", "mon-service")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 track_parsing_accuracy("document", "pdf", "high")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 

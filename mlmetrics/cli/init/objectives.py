@@ -1,4 +1,4 @@
-"""The objectives that `mlmetrics init` writes: of each service for its requests and for the operations that it records."""
+"""The objectives that `mlmetrics init` writes: of each service, for its requests and for what it records."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -16,9 +16,7 @@ def objectives_text(services: Sequence[Proposal], operations: Sequence[Recorded]
     )
 
 
-def _recorded_by(
-    service: Proposal, services: Sequence[Proposal], operations: Sequence[Recorded]
-) -> Iterator[Recorded]:
+def _recorded_by(service: Proposal, services: Sequence[Proposal], operations: Sequence[Recorded]) -> Iterator[Recorded]:
     for recorded in operations:
         if not recorded.calls:
             continue

@@ -19,7 +19,6 @@ from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.deploy.compose import PORTS, grafana_port
 from mlmetrics.monitoring.loading import CONFIGURATION, PYPROJECT, find_configuration, load
-from mlmetrics.monitoring.notify import Receivers
 from mlmetrics.monitoring.output import Change, Manifest, plan, read_text
 
 MANIFEST = ".mlmetrics.json"

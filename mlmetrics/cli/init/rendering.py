@@ -14,6 +14,8 @@ from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.deploy.compose import LOOPBACK, PORTS, refuse_clashes
 from mlmetrics.monitoring.loading import load, parse
 from mlmetrics.monitoring.notify import Receivers
+from mlmetrics.monitoring.reference import REFERENCE, project_reference
+from mlmetrics.monitoring.runbooks.pages import runbook_files
 from mlmetrics.monitoring.schema import SCHEMA, SCHEMA_PATH
 from mlmetrics.monitoring.targets import FOLDERS, Target, project_files, target_files
 
@@ -21,9 +23,6 @@ FOLDER = "monitoring"
 """Where a project's monitoring is written if its configuration does not name another folder."""
 _TARGETS: tuple[Target, ...] = ("prometheus", "grafana", "compose")
 _NOTHING_YET = "# The code records HTTP requests only. Run `mlmetrics init` again when it records more."
-_PACKAGE = Path(__file__).parents[2]
-# In the wheel, and in the repository.
-_RUNBOOKS = (_PACKAGE / "monitoring" / "shipped" / "runbooks", _PACKAGE.parent / "docs" / "runbooks")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +122,9 @@ def rendered_files(config: Config, folder: str, rendering: Rendering, written: S
     targets: tuple[Target, ...] = (*_TARGETS, "kubernetes") if asked else _TARGETS
     schema = {SCHEMA: SCHEMA_PATH.read_text(encoding="utf-8")}
     files = project_files(config, targets, labels=rendering.labels, tests=rendering.tests)
-    return {f"{folder}/{name}": text for name, text in {**files, **runbooks(), **schema}.items()}
-
-
-def runbooks() -> dict[str, str]:
-    """Return the runbooks that alerts and panels link to, by their path in the folder `monitoring`."""
-    folder = next(folder for folder in _RUNBOOKS if folder.is_dir())
-    return {f"runbooks/{path.name}": path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.md"))}
+    pages = {f"runbooks/{name}": text for name, text in runbook_files(config).items()}
+    pages[REFERENCE] = project_reference(config)
+    return {f"{folder}/{name}": text for name, text in {**files, **pages, **schema}.items()}
 
 
 def _quoted(text: str) -> str:

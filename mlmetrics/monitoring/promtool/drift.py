@@ -5,7 +5,6 @@ from itertools import accumulate, pairwise
 from math import gcd, log
 from typing import Any
 
-from mlmetrics.catalog import BY_NAME
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.durations import format_seconds
 from mlmetrics.monitoring.promtool.scenarios import SLIGHTLY_MORE, StepPlan, exactly_summable
@@ -18,8 +17,9 @@ from mlmetrics.monitoring.promtool.test_cases import (
     test_document,
 )
 from mlmetrics.monitoring.rules.alert import Alert
+from mlmetrics.monitoring.rules.alerts import drift_alerts
 from mlmetrics.monitoring.rules.conditions import Drifted
-from mlmetrics.monitoring.rules.drift import DRIFT_HISTOGRAMS, LEAST_SHARE, WEEK_SECONDS, record_name
+from mlmetrics.monitoring.rules.drift import LEAST_SHARE, WEEK_SECONDS, record_name
 from mlmetrics.monitoring.rules.promql import bound, number, quote, selector
 
 _TOLERANCE = 1e-9
@@ -28,17 +28,16 @@ _TOLERANCE = 1e-9
 def drift_test_files(config: Config) -> dict[str, dict[str, Any]]:
     """Return the unit tests of the recording rules by file name."""
     files: dict[str, dict[str, Any]] = {}
-    for name, histogram in DRIFT_HISTOGRAMS.items():
-        if config.alerts[name].enabled:
-            window = config.alerts[name].window_seconds or 0.0
-            step = gcd(int(window), int(WEEK_SECONDS))
-            plan = StepPlan(step, round(window / step), 0.0)
-            cases = (
-                _shifted(config, histogram, plan),
-                _single(config, histogram, plan),
-                _idle(config, histogram, plan),
-            )
-            files[f"drift-{histogram}.test.yml"] = test_document("drift.yml", step, cases)
+    for alert, drifted in drift_alerts(config):
+        histogram, window = drifted.histogram, alert.settings.window_seconds or 0.0
+        step = gcd(int(window), int(WEEK_SECONDS))
+        plan = StepPlan(step, round(window / step), 0.0)
+        cases = (
+            _shifted(config, histogram, plan),
+            _single(config, histogram, plan),
+            _idle(config, histogram, plan),
+        )
+        files[f"drift-{histogram}.test.yml"] = test_document("drift.yml", step, cases)
     return files
 
 
@@ -144,7 +143,7 @@ def _buckets(config: Config, histogram: str, steps: Sequence[Sequence[int]]) -> 
 
 
 def _baseline(config: Config, histogram: str, weights: Sequence[int], last: int) -> dict[str, Values]:
-    labels = placeholder_labels(config, BY_NAME[histogram].labels)
+    labels = placeholder_labels(config, config.metrics[histogram].labels)
     pairs = zip(config.buckets(histogram), _cumulated(weights), strict=True)
     series: dict[str, Values] = {
         _recorded(histogram, "baseline_cdf", {**labels, "bin": bound(upper)}): [part] * (last + 1)
@@ -169,7 +168,7 @@ def _values(
 
 
 def _by(config: Config, histogram: str) -> tuple[str, ...]:
-    return (*config.grouping, *BY_NAME[histogram].labels)
+    return (*config.grouping, *config.metrics[histogram].labels)
 
 
 def drift_cases(config: Config, alert: Alert, condition: Drifted, plan: StepPlan) -> Iterator[TestCase]:

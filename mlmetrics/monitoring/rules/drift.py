@@ -10,7 +10,7 @@ from itertools import pairwise
 from math import ceil, sqrt
 from statistics import NormalDist
 
-from mlmetrics.catalog import BY_NAME
+from mlmetrics.catalog import Metric
 from mlmetrics.monitoring.rules.model import Group, RecordingRule
 from mlmetrics.monitoring.rules.promql import any_of, bound, bound_matcher, number, quote, selector, sum_by
 
@@ -29,12 +29,12 @@ def record_name(histogram: str, what: str) -> str:
     return f"mlmetrics:{histogram}:{what}"
 
 
-def drift_group(histogram: str, grouping: Sequence[str], bounds: Sequence[float], *, window: str, week: str) -> Group:
+def drift_group(scores: Metric, grouping: Sequence[str], bounds: Sequence[float], *, window: str, week: str) -> Group:
     """Return the recording rules behind one drift alert; `window` and `week` are durations, scaled already."""
-    by = (*grouping, *BY_NAME[histogram].labels)
+    histogram, by = scores.name, (*grouping, *scores.labels)
     rules = (
         *_now(histogram, by, window, bounds),
-        *_references(histogram, week),
+        *_references(scores, week),
         *_shares(histogram, bounds),
         *_distances(histogram, bounds),
     )
@@ -65,12 +65,12 @@ def _now(histogram: str, by: Sequence[str], window: str, bounds: Sequence[float]
         yield RecordingRule(record_name(histogram, "cdf"), expression, {"bin": bound(upper), "reference": NOW})
 
 
-def _references(histogram: str, week: str) -> Iterator[RecordingRule]:
-    now = f"reference={quote(NOW)}"
+def _references(scores: Metric, week: str) -> Iterator[RecordingRule]:
+    histogram, now = scores.name, f"reference={quote(NOW)}"
     for what in ("samples", "cdf"):
         name = record_name(histogram, what)
         yield RecordingRule(name, f"{selector(name, now)} offset {week}", {"reference": WEEK})
-        on = ", ".join([*BY_NAME[histogram].labels, *(["bin"] if what == "cdf" else [])])
+        on = ", ".join([*scores.labels, *(["bin"] if what == "cdf" else [])])
         # `* 0 +` keeps the labels of the service that runs, which the recorded baseline may not have.
         expression = (
             f"{selector(name, now)} * 0\n  + on ({on}) group_left () {record_name(histogram, f'baseline_{what}')}"

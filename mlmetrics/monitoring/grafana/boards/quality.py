@@ -1,10 +1,11 @@
-"""Quality and drift: scores of parsed and matched documents, and their distance from the scores of a week ago."""
+"""Quality and drift: predictions of models, scores of documents, and their distance from the scores of a week ago."""
 
 from grafana_foundation_sdk.models import dashboard
 
 from mlmetrics.catalog import BY_NAME
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana import panels
+from mlmetrics.monitoring.grafana.boards.predictions import predictions
 from mlmetrics.monitoring.grafana.layout import Row, board
 from mlmetrics.monitoring.grafana.panels import Panel, Query, above, below, share_above
 from mlmetrics.monitoring.grafana.queries import WINDOW, Queries, bad_share
@@ -21,6 +22,7 @@ def quality(config: Config) -> dashboard.Dashboard:
     """Return the dashboard of quality and drift."""
     queries = Queries(config)
     rows = (
+        Row("Predictions", predictions(config, queries)),
         Row("Documents", _documents(config, queries)),
         *(Row(f"Drift of {title}", _drift(config, queries, alert)) for alert, title in TITLES.items()),
         Row("Parsing and matching", _calls(queries)),

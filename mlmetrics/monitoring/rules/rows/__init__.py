@@ -1,0 +1,1 @@
+"""The rows of the table of alerts, a file for each domain, as in the catalogue."""

@@ -1,0 +1,66 @@
+"""Alerts on the calls of models, and on what they cost."""
+
+from mlmetrics.monitoring.config import AlertSettings
+from mlmetrics.monitoring.durations import HOUR_SECONDS, MINUTE_SECONDS
+from mlmetrics.monitoring.rules import indicators
+from mlmetrics.monitoring.rules.alert import PERCENT, VALUE, AlertDefinition
+from mlmetrics.monitoring.rules.building import growth, share, slow
+
+MODEL = "{{ $labels.model }} in {{ $labels.service }}"
+
+MODELS = (
+    AlertDefinition(
+        "SlowMLInference",
+        AlertSettings("warning", 5 * MINUTE_SECONDS, 30.0, 0.05, 10 * MINUTE_SECONDS, 10),
+        slow("ml_inference_duration_seconds", "model"),
+        f"{MODEL} is slow",
+        f"{PERCENT} of the inferences took longer than <threshold> s.",
+        "models",
+        "seconds",
+    ),
+    AlertDefinition(
+        "HighMLFailureRate",
+        AlertSettings("critical", 5 * MINUTE_SECONDS, None, 0.1, 10 * MINUTE_SECONDS, 10),
+        share(lambda _: indicators.failed_calls("ml_inference_total"), "service", "model"),
+        f"{MODEL} fails",
+        f"{PERCENT} of the inferences failed; cancelled inferences are not counted.",
+        "models",
+    ),
+    AlertDefinition(
+        "SlowFirstChunk",
+        AlertSettings("warning", 5 * MINUTE_SECONDS, 5.0, 0.05, 10 * MINUTE_SECONDS, 10),
+        slow("ml_inference_first_chunk_seconds", "model"),
+        f"{MODEL} sends the first chunk late",
+        f"{PERCENT} of the streams sent their first chunk after more than <threshold> s.",
+        "models",
+        "seconds",
+    ),
+    AlertDefinition(
+        "UsageMissing",
+        AlertSettings("info", 10 * MINUTE_SECONDS, None, 0.05, HOUR_SECONDS, 20),
+        share(lambda _: indicators.usage_missing(), "service", "model"),
+        f"{MODEL} does not report its token usage",
+        f"{PERCENT} of the answers did not contain their token usage.",
+        "models",
+    ),
+)
+COST = (
+    AlertDefinition(
+        "Unpriced",
+        AlertSettings("info", 0.0, 0.0, window_seconds=HOUR_SECONDS),
+        growth("ml_inference_unpriced_total", "service", "model"),
+        f"{MODEL} has no price",
+        f"{VALUE} calls in the last <window> are missing from the cost.",
+        "models",
+        "calls",
+    ),
+    AlertDefinition(
+        "CostBudget",
+        AlertSettings("warning", 5 * MINUTE_SECONDS, 10.0, window_seconds=HOUR_SECONDS),
+        growth("ml_inference_cost_usd_total", "service"),
+        "{{ $labels.service }} spends more than its budget",
+        f"{VALUE} USD were spent in the last <window>.",
+        "models",
+        "US dollars",
+    ),
+)
