@@ -7,11 +7,15 @@ from typing import Literal
 
 import click
 
+from mlmetrics.cli.init.planning import Request, is_project, plan_project
+from mlmetrics.cli.init.rendering import Rendering
+from mlmetrics.cli.init.reporting import print_changes, print_problems, report_differences
 from mlmetrics.cli.options import attempt, config_option
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.loading import load
-from mlmetrics.monitoring.output import Change, has_rendered_header, plan, write
+from mlmetrics.monitoring.output import Change, has_rendered_header, write
+from mlmetrics.monitoring.output import plan as plan_changes
 from mlmetrics.monitoring.remote_write import write_address
 from mlmetrics.monitoring.targets import FOLDERS, TARGETS, Target, obsolete_files, project_files, target_files
 
@@ -28,7 +32,7 @@ from mlmetrics.monitoring.targets import FOLDERS, TARGETS, Target, obsolete_file
 @click.option(
     "--output",
     type=click.Path(path_type=Path),
-    help="The folder to write to. Default: ./prometheus, ./grafana or ./kubernetes; "
+    help="The folder to write to. Default: that of `mlmetrics init`, else ./prometheus, ./grafana or ./kubernetes; "
     "for compose and all, the current folder.",
 )
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 if a file is out of date.")
@@ -51,9 +55,19 @@ def render(
 ) -> None:
     """Write rules, dashboards and the files that start the servers, from the configuration.
 
-    If a YAML file is in the way that mlmetrics did not render, nothing is written.
+    In a project of `mlmetrics init`, and without --output, this does what that command does when it is run again.
+    Elsewhere, if a YAML file is in the way that mlmetrics did not render, nothing is written.
     """
     _refuse_useless_options(target, labels, time_scale, remote_write, tests=tests)
+    if output is None and is_project(config_path):
+        rendering = Rendering(
+            None if target == "all" else target,
+            attempt(lambda: _pairs(labels)),
+            tests,
+            lambda config: _with_options(config, time_scale, remote_write),
+        )
+        _render_project(config_path.parent, rendering, only_check=only_check)
+        return
     directory = output or Path("" if target == "all" else FOLDERS[target])
     config = attempt(lambda: _configured(config_path, time_scale, remote_write))
     changes = attempt(lambda: _plan(config, target, directory, labels, tests=tests))
@@ -68,9 +82,24 @@ def render(
     click.echo(f"{len(changes)} files, {len(pending)} changed")
 
 
+def _render_project(directory: Path, rendering: Rendering, *, only_check: bool) -> None:
+    """Do what `mlmetrics init` does when it is run again, without questions."""
+    plan = attempt(lambda: plan_project(directory, Request(rendering=rendering)))
+    print_problems(plan)
+    if only_check:
+        report_differences(plan)
+        return
+    attempt(lambda: write(directory, plan.changes, plan.manifest))
+    print_changes(plan.changes)
+
+
 def _configured(config_path: Path, time_scale: float, remote_write: str | None) -> Config:
+    return _with_options(load(config_path), time_scale, remote_write)
+
+
+def _with_options(config: Config, time_scale: float, remote_write: str | None) -> Config:
     """Return the configuration with what the options change in it."""
-    config = load(config_path).scaled(time_scale)
+    config = config.scaled(time_scale)
     return config if remote_write is None else replace(config, remote_write=write_address(remote_write))
 
 
@@ -102,7 +131,7 @@ def _plan(
     else:
         files = target_files(config, target, labels=pairs, tests=tests)
         obsolete = list(obsolete_files(directory, target))
-    return plan(directory, files, has_rendered_header, obsolete)
+    return plan_changes(directory, files, has_rendered_header, obsolete)
 
 
 def _pairs(labels: Sequence[str]) -> dict[str, str]:

@@ -8,12 +8,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, WithJsonSchema, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
 from mlmetrics.errors import ConfigurationError
-from mlmetrics.monitoring.durations import format_seconds, parse_seconds
-from mlmetrics.monitoring.labels import LONGEST_VALUE, is_label_name, is_label_value
+from mlmetrics.monitoring.durations import format_seconds
+from mlmetrics.monitoring.labels import is_label_name
 from mlmetrics.monitoring.reading import Expects, Section
+from mlmetrics.monitoring.values import (
+    BaseAddress,
+    CallCount,
+    Duration,
+    Flag,
+    Folder,
+    FreeLabels,
+    Labels,
+    Number,
+    Ratio,
+    Target,
+    Text,
+    Threshold,
+    Window,
+    distinct,
+)
 
 ObjectiveOperation = Literal["request", "inference", "parsing", "matching"]
 Severity = Literal["critical", "warning", "info", "none"]
@@ -25,86 +41,7 @@ MEASURED_BY: dict[ObjectiveOperation, str] = {
 }
 RESERVED_LABELS = ("alertname", "severity", "service", "job", "instance", "le")
 _RULE_LABELS = {*RESERVED_LABELS, "objective", "scope", "long", "short", "window"}
-_RESERVED_JOBS = ("node", "prometheus", "alertmanager", "pushgateway")
-_LARGEST = 1e15
-_LONGEST_SECONDS = 10 * 365 * 86_400
-
-
-_TEXT = f"a text of 1 to {LONGEST_VALUE} printable characters without '{{{{' (Prometheus expands those)"
-
-
-def _label_value(text: str) -> str:
-    if not is_label_value(text):
-        raise ValueError(_TEXT)
-    return text
-
-
-def _base_address(text: str) -> str:
-    return _label_value(text).rstrip("/") if text else text
-
-
-def _labels(labels: dict[str, str]) -> dict[str, str]:
-    for name, text in labels.items():
-        if not (is_label_name(name) and is_label_value(text)):
-            raise ValueError(f"label names of letters, digits and _ with printable texts, unlike {name!r} = {text!r}")
-    return labels
-
-
-def _distinct(texts: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(texts)) != len(texts):
-        raise ValueError("a list of different texts")
-    return texts
-
-
-def _address(text: str) -> str:
-    if "/" in text or ":" not in text:
-        raise ValueError("addresses of the form host:port, without http:// and path")
-    return text
-
-
-def _seconds(value: object) -> float:
-    try:
-        seconds = parse_seconds(value) if isinstance(value, str) else None
-    except (ValueError, OverflowError):
-        seconds = None
-    if seconds is None or seconds > _LONGEST_SECONDS:
-        longest = format_seconds(_LONGEST_SECONDS)
-        raise ValueError(f'a duration in quotes such as "30s", "5m" or "1h30m", at most {longest}')
-    if seconds % 1:
-        raise ValueError("whole seconds")
-    return seconds
-
-
-def _positive(seconds: float) -> float:
-    if not seconds:
-        raise ValueError("whole seconds, more than 0")
-    return seconds
-
-
-def _ascending(bounds: tuple[float, ...]) -> tuple[float, ...]:
-    if sorted(set(bounds)) != list(bounds):
-        raise ValueError("ascending bounds, each once")
-    return bounds
-
-
-Text = Annotated[str, Field(min_length=1, max_length=LONGEST_VALUE), AfterValidator(_label_value), Expects(_TEXT)]
-BaseAddress = Annotated[str, AfterValidator(_base_address), Expects("an address in quotes, or an empty text")]
-Target = Annotated[Text, AfterValidator(_address)]
-Labels = Annotated[dict[str, str], AfterValidator(_labels), Expects('a table of texts such as { team = "ml" }')]
-FreeLabels = Annotated[dict[str, str], Expects('a table of texts such as { release = "prometheus" }')]
-Number = Annotated[float, Field(strict=True, allow_inf_nan=False, ge=0, le=_LARGEST)]
-Threshold = Annotated[Number, Expects("a number of 0 or more")]
-CallCount = Annotated[Number, Field(ge=1), Expects("a number of calls of 1 or more")]
-Ratio = Annotated[Number, Field(ge=0.0001, le=0.9999), Expects("a ratio between 0 and 1, such as 0.05 for 5 %")]
-_DURATION = {"type": "string", "pattern": r"^(\d+(ms|[wdhms]))+$"}
-Duration = Annotated[float, BeforeValidator(_seconds), WithJsonSchema(_DURATION)]
-Window = Annotated[Duration, AfterValidator(_positive)]
-BucketBounds = Annotated[
-    tuple[Number, ...],
-    Field(min_length=2),
-    AfterValidator(_ascending),
-    Expects("at least two bounds, as finite numbers of 0 or more"),
-]
+RESERVED_JOBS = ("node", "prometheus", "alertmanager", "pushgateway")
 
 
 def key(description: str, *, name: str | None = None, unit: str = "", **options: Any) -> Any:
@@ -120,7 +57,10 @@ class Project(Section):
     title: Text = key("Title of the main dashboard.", default="ML/AI Performance")
     runbooks: BaseAddress = key("Base address of the runbooks that alerts link to.", default="docs/runbooks")
     grafana: BaseAddress = key("Address of the Grafana that alerts link to.", default="http://localhost:3001")
-    grouping: Annotated[tuple[str, ...], AfterValidator(_distinct), Expects("a list of different label names")] = key(
+    output: Folder = key(
+        "Folder that `mlmetrics init` and `mlmetrics render` write to, from that of this file.", default=""
+    )
+    grouping: Annotated[tuple[str, ...], AfterValidator(distinct), Expects("a list of different label names")] = key(
         "Labels of targets, such as cluster, by which every rule and dashboard groups services.", default=()
     )
     external_labels: Labels = key(
@@ -148,17 +88,21 @@ class Service(Section):
     targets: Annotated[
         tuple[Target, ...],
         Field(min_length=1),
-        AfterValidator(_distinct),
+        AfterValidator(distinct),
         Expects("a list of at least 1 different texts"),
     ] = key("Addresses to scrape, as host:port.")
+    confirmed: Flag = key(
+        "Whether the addresses are known; if not, they are guesses of `mlmetrics init`, and ServiceDown is a warning.",
+        default=True,
+    )
     labels: Labels = key("Labels that Prometheus adds to its metrics.", default={})
     module: Text = key("Python module that the service's container runs; if empty, there is none.", default="")
 
     @field_validator("name")
     @classmethod
     def _check_name(cls, name: str) -> str:
-        if name in _RESERVED_JOBS:
-            raise ValueError(f"another name: {', '.join(_RESERVED_JOBS)} are jobs of the monitoring itself")
+        if name in RESERVED_JOBS:
+            raise ValueError(f"another name: {', '.join(RESERVED_JOBS)} are jobs of the monitoring itself")
         return name
 
     @field_validator("labels")
@@ -193,7 +137,7 @@ class Objective(Section):
 class Targets(Section):
     """Servers of the monitoring itself."""
 
-    targets: Annotated[tuple[Text, ...], AfterValidator(_distinct), Expects("a list of different texts")] = key(
+    targets: Annotated[tuple[Text, ...], AfterValidator(distinct), Expects("a list of different texts")] = key(
         "Addresses, as host:port.", default=()
     )
 
@@ -226,7 +170,7 @@ class AlertKeys(Section):
     )
     window_seconds: Window = key("The time over which events are counted.", name="window")
     minimum: CallCount = key("Calls that the window needs before the alert fires.", unit="calls")
-    enabled: Annotated[StrictBool, Expects("true or false")] = key("Whether the alert is rendered.")
+    enabled: Flag = key("Whether the alert is rendered.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +206,7 @@ class Config:
     kubernetes_namespace: str
     runbooks: str
     grafana: str
+    output: str
     receivers: Receivers
     bounds: Mapping[str, tuple[float, ...]]
     time_scale: float = 1.0
@@ -270,6 +215,11 @@ class Config:
     def jobs(self) -> tuple[str, ...]:
         """The names of the services, which are the jobs of Prometheus."""
         return tuple(service.name for service in self.services)
+
+    @property
+    def guessed_jobs(self) -> tuple[str, ...]:
+        """The names of the services whose addresses are guesses."""
+        return tuple(service.name for service in self.services if not service.confirmed)
 
     def span(self, seconds: float) -> str:
         """Return a duration as text, scaled by `time_scale`."""

@@ -16,7 +16,6 @@ from mlmetrics.monitoring.config import (
     MEASURED_BY,
     AlertKeys,
     AlertSettings,
-    BucketBounds,
     Config,
     Kubernetes,
     Objective,
@@ -33,6 +32,7 @@ from mlmetrics.monitoring.rules.conditions import Drifted
 from mlmetrics.monitoring.rules.drift import DRIFT_HISTOGRAMS, least_samples
 from mlmetrics.monitoring.rules.indicators import Sample
 from mlmetrics.monitoring.rules.slo import indicator_of
+from mlmetrics.monitoring.values import BucketBounds
 
 CONFIGURATION, PYPROJECT = "mlmetrics.toml", "pyproject.toml"
 _EXPECTED_FILE = "expected a configuration such as `mlmetrics init` writes"

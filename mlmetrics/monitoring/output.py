@@ -8,24 +8,31 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from mlmetrics.errors import ConfigurationError
+from mlmetrics.monitoring.text import MARK
 
-Status = Literal["new", "updated", "unchanged", "edited", "removed"]
+Status = Literal["new", "updated", "unchanged", "edited", "removed", "skipped"]
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """A file: its present text, its rendered text (None means no file), and its status.
 
-    The status `edited` means that the user changed the present text, so that it is not overwritten.
+    The status `edited` means that the user changed the present text, so that it is not overwritten; `skipped`, that
+    this run is not about the file.
     """
 
     name: str
     present: str | None
     rendered: str | None
     status: Status
+
+    @property
+    def is_left_alone(self) -> bool:
+        """Whether the file stays as it is although its rendered text may be another."""
+        return self.status in ("edited", "skipped")
 
     def diff(self) -> str:
         """Return the difference between the two texts; empty if an edited file is no longer rendered."""
@@ -37,10 +44,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """The hash of every file as it was written last, kept in a file beside them."""
+    """The hash of every file as it was written last, and what the user answered, kept in a file beside them."""
 
     name: str
     hashes: Mapping[str, str] = field(default_factory=dict)
+    answers: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, directory: Path, name: str) -> Self:
@@ -53,8 +61,9 @@ class Manifest:
         if not path.exists():
             return cls(name)
         try:
-            return cls(name, dict(json.loads(path.read_text(encoding="utf-8"))["files"]))
-        except (OSError, ValueError, KeyError, TypeError) as error:
+            kept = json.loads(path.read_text(encoding="utf-8"))
+            return cls(name, dict(kept["files"]), dict(kept.get("answers", {})))
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise ConfigurationError(
                 f"{path}: cannot be read ({error}); expected what `mlmetrics init` wrote; remove it to start again"
             ) from error
@@ -64,19 +73,22 @@ class Manifest:
         return self.hashes.get(name) == _hash(present)
 
     def text_after(self, changes: Iterable[Change]) -> str:
-        """Return the manifest as it is once the changes are written; an edited file keeps its old hash."""
+        """Return the manifest as it is once the changes are written; an edited or skipped file keeps its old hash."""
         hashes = {
-            change.name: self.hashes.get(change.name, "") if change.status == "edited" else _hash(change.rendered or "")
+            change.name: self.hashes.get(change.name, "") if change.is_left_alone else _hash(change.rendered or "")
             for change in changes
             if change.status != "removed"
         }
         known = {name: text for name, text in hashes.items() if text}
-        return json.dumps({"files": known}, indent=2, sort_keys=True) + "\n"
+        answers = {"answers": self.answers} if self.answers else {}
+        return json.dumps({"files": known, **answers}, indent=2, sort_keys=True) + "\n"
 
 
 def has_rendered_header(_name: str, present: str, rendered: str | None) -> bool:
-    """Tell whether a file begins with the first line of its rendered text, which marks rendered YAML files."""
-    return rendered is None or present.partition("\n")[0] == rendered.partition("\n")[0]
+    """Tell whether a file begins as its rendered text does: with the mark of YAML files, or with the same line."""
+    if rendered is None or (present.startswith(MARK) and rendered.startswith(MARK)):
+        return True
+    return present.partition("\n")[0] == rendered.partition("\n")[0]
 
 
 def read_text(path: Path) -> str | None:

@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
-from mlmetrics.monitoring.config import BaseAddress, key
+from mlmetrics.monitoring.config import key
 from mlmetrics.monitoring.reading import Expects, Section, read
+from mlmetrics.monitoring.values import BaseAddress
 
 # Fewer, larger requests than by default: 30 shards hold at most 360,000 samples in memory, and send 200,000 a second
 # to a server that takes 300 ms for a request. What does not fit waits in the write-ahead log, for two hours.

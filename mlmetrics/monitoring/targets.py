@@ -9,7 +9,7 @@ from mlmetrics.monitoring.deploy.compose import compose_files
 from mlmetrics.monitoring.deploy.kubernetes import manifests
 from mlmetrics.monitoring.grafana.provisioning import grafana_files
 from mlmetrics.monitoring.prometheus.files import server_files, test_files
-from mlmetrics.monitoring.text import HEADER
+from mlmetrics.monitoring.text import MARK
 
 Target = Literal["prometheus", "grafana", "compose", "kubernetes"]
 TARGETS: tuple[Target, ...] = get_args(Target)
@@ -60,5 +60,5 @@ def project_files(
 def obsolete_files(folder: Path, target: Target) -> Iterator[str]:
     """Yield the paths of files in a target's folder that were rendered before and may no longer be."""
     for path in folder.glob(_REMOVABLE_FILES[target]) if target in _REMOVABLE_FILES else ():
-        if path.read_text(encoding="utf-8", errors="replace").startswith(HEADER):
+        if path.read_text(encoding="utf-8", errors="replace").startswith(MARK):
             yield str(path.relative_to(folder))

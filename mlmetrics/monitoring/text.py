@@ -4,7 +4,9 @@ from typing import Any
 
 import yaml
 
-HEADER = "# Rendered by mlmetrics from mlmetrics.toml; change that and render again.\n"
+MARK = "# Rendered by mlmetrics"
+"""Rendered YAML files begin with this."""
+HEADER = f"{MARK} from mlmetrics.toml or [tool.mlmetrics]; change that, and run `mlmetrics render` again.\n"
 
 
 class _Dumper(yaml.SafeDumper):

@@ -1,16 +1,17 @@
-"""The lines to add to the code of a project, and the commands to run next."""
+"""What is printed at the end: where each port is from, the lines to add to the code, and the commands to run next."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from mlmetrics.cli.init.proposal import Proposal
-from mlmetrics.cli.init.rendering import FOLDER
 from mlmetrics.monitoring.config import Config
 from mlmetrics.version import install_command
 
 
 def lines_for(service: Proposal) -> list[str]:
-    """Return the lines of code that instrument an application."""
+    """Return the lines of code that instrument an application, none if it is instrumented."""
     app = service.app
+    if app is not None and app.instrumented:
+        return []
     call = f'instrument({app.variable if app and app.variable else "app"}, service_name="{service.name}")'
     return ["from mlmetrics import instrument", call]
 
@@ -26,17 +27,38 @@ def place_of(service: Proposal) -> str:
     return f"{where}, in {app.factory}()" if app.factory else where
 
 
-def instructions(services: Sequence[Proposal], config: Config) -> str:
+def instructions(services: Sequence[Proposal], config: Config, folder: str) -> str:
     """Return the text that is printed at the end."""
-    parts = [f"Add to the code ({install_command('fastapi')}):"]
-    for service in services:
-        if service.app and service.app.instrumented:
-            parts.append(f"\n  {service.name}: {service.app.path} is instrumented already")
-            continue
+    return "\n".join([*_addresses(services), *_code(services), *_commands(config, folder)])
+
+
+def _addresses(services: Sequence[Proposal]) -> Iterator[str]:
+    width = max(len(each.name) for each in services)
+    yield "Services:"
+    for each in services:
+        why = each.why if each.confirmed else f"a guess: {each.why or 'not confirmed yet'}"
+        yield f"  {each.name:{width}}  {each.target}  {why}".rstrip()
+    guess = next((each for each in services if not each.confirmed), None)
+    if guess is not None:
+        yield (
+            "A guess is no reason to wake anybody: its ServiceDown is a warning. Confirm it with "
+            f"`mlmetrics init --service {guess.name}={guess.port}`, or delete `confirmed = false` in mlmetrics.toml."
+        )
+
+
+def _code(services: Sequence[Proposal]) -> Iterator[str]:
+    open_services = [each for each in services if lines_for(each)]
+    if open_services:
+        yield f"\nAdd to the code ({install_command('fastapi')}):"
+    for service in open_services:
         code = "\n".join(f"    {line}" for line in lines_for(service))
-        parts.append(f"\n  {service.name}: {place_of(service)}\n{code}")
-    parts.append(
-        f"\nThen start the servers (Docker), and open {config.grafana}:\n\n"
-        f"    cd {FOLDER} && cp .env.example .env && docker compose up --detach"
+        yield f"\n  {service.name}: {place_of(service)}\n{code}"
+
+
+def _commands(config: Config, folder: str) -> Iterator[str]:
+    yield (
+        f"\nStart the servers (Docker), and open {config.grafana}:\n\n"
+        f"    cd {folder} && cp .env.example .env && docker compose up --detach\n\n"
+        "In CI, to see that nothing is out of date:\n\n"
+        "    mlmetrics render --check"
     )
-    return "\n".join(parts)

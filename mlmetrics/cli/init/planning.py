@@ -1,85 +1,225 @@
 """Plans what is written: finds services, renders the files, and compares them with those in the project."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlmetrics.cli.init.discovery import find_apps
-from mlmetrics.cli.init.ports import find_ports
-from mlmetrics.cli.init.proposal import Proposal, parse_service, propose
-from mlmetrics.cli.init.rendering import FOLDER, read_configuration, rendered_files, toml_text
+from mlmetrics.cli.init.answers import Answers
+from mlmetrics.cli.init.draft import Draft, draft
+from mlmetrics.cli.init.jobs import job_problems
+from mlmetrics.cli.init.proposal import Proposal, parse_service
+from mlmetrics.cli.init.rendering import FOLDER, Rendering, read_configuration, rendered_files, toml_text
+from mlmetrics.cli.init.survey import Survey, survey
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import Config
-from mlmetrics.monitoring.loading import CONFIGURATION, PYPROJECT, find_configuration
+from mlmetrics.monitoring.deploy.compose import PORTS, grafana_port
+from mlmetrics.monitoring.loading import CONFIGURATION, PYPROJECT, find_configuration, load
 from mlmetrics.monitoring.output import Change, Manifest, plan, read_text
 
-MANIFEST = f"{FOLDER}/.mlmetrics.json"
-Review = Callable[[Sequence[Proposal]], list[Proposal]]
+MANIFEST = ".mlmetrics.json"
+Review = Callable[[Draft], Mapping[str, Proposal | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user asks for.
+
+    `named` are services as NAME=[HOST:]PORT, `left_out` the names of some, `forced` files that are overwritten although
+    they were edited. `review` asks the user about guesses and clashes.
+    """
+
+    named: Sequence[str] = ()
+    left_out: Sequence[str] = ()
+    title: str | None = None
+    forced: Sequence[Path] = ()
+    review: Review | None = None
+    rendering: Rendering = field(default_factory=Rendering)
+
+    @property
+    def changes_services(self) -> bool:
+        """Whether it says something that stands in the configuration."""
+        return bool(self.named or self.left_out or self.title)
 
 
 @dataclass(frozen=True, slots=True)
 class ProjectPlan:
-    """The configuration, its services with the applications behind them, and the change of each file."""
+    """The configuration, its services with the applications behind them, and the change of each file.
+
+    `problems` are services that are not written and names that do not fit; each says what settles it.
+    """
 
     config: Config
     services: list[Proposal]
     changes: list[Change]
     manifest: Manifest
+    problems: list[str]
+
+    @property
+    def differences(self) -> list[Change]:
+        """The files whose text is not what would be rendered; the configuration itself may be edited."""
+        return [
+            change
+            for change in self.changes
+            if change.status not in ("unchanged", "skipped")
+            and not (change.status == "edited" and (change.rendered is None or change.name == CONFIGURATION))
+        ]
 
 
-def plan_project(directory: Path, named: Sequence[str], title: str | None, review: Review) -> ProjectPlan:
+def is_project(path: Path) -> bool:
+    """Tell whether a configuration is that of a project which `mlmetrics init` has set up."""
+    if path.name not in (CONFIGURATION, PYPROJECT) or not path.exists():
+        return False
+    if (path.parent / FOLDER / MANIFEST).exists():
+        return True
+    try:
+        return bool(load(path).output)
+    except ConfigurationError:
+        return False  # who renders it says what is wrong
+
+
+def plan_project(directory: Path, request: Request) -> ProjectPlan:
     """Return what would be written; write nothing.
-
-    Args:
-        directory: the root of the project.
-        named: services as NAME=[HOST:]PORT, which replace those that are found.
-        title: the title of the main dashboard.
-        review: returns the services to use, of those that were found; it may ask the user.
 
     Raises:
         ConfigurationError: There is nothing to monitor, or the configuration cannot work.
     """
     if not directory.is_dir():
         raise ConfigurationError(f"{directory}: is not a folder; expected the root of a project")
-    found = propose(find_apps(directory), find_ports(directory), directory.resolve().name)
-    manifest = Manifest.read(directory, MANIFEST)
-    source = find_configuration(directory)
-    shared = source.name == PYPROJECT
-    kept = shared or _is_edited(source, manifest)
-    if kept and (named or title):
-        why = "holds [tool.mlmetrics]" if shared else "was edited"
+    source = _configuration_of(directory)
+    folder = _folder_of(source)
+    manifest = Manifest.read(directory, f"{folder}/{MANIFEST}")
+    forced = [_name_of(path, directory) for path in request.forced]
+    found = survey(directory)
+    if _is_kept(source, manifest, forced):
+        _refuse_changes(source, request)
+        drafted, text = draft(found, Answers({})), None
+        config = read_configuration(source, None)
+        problems = list(_unnamed(config, drafted, source.name))
+    else:
+        answers, drafted = _answered(found, Answers.read(manifest.answers), request)
+        manifest = replace(manifest, answers={**manifest.answers, **answers.data()})
+        text = _proposed_configuration(directory, drafted, answers.title, folder)
+        config = read_configuration(source, text)
+        problems = drafted.problems
+    config = request.rendering.configured(config)
+    changes = _changes(directory, config, text, manifest, request)
+    problems += [*job_problems(config, changes), *_server_clashes(config, found)]
+    return ProjectPlan(config, _with_apps(config, drafted), changes, manifest, problems)
+
+
+def _configuration_of(directory: Path) -> Path:
+    """Return the file that configures the project; a `pyproject.toml` that is half written is no missing one."""
+    source, shared = find_configuration(directory), directory / PYPROJECT
+    if not source.exists() and "tool.mlmetrics" in (read_text(shared) or ""):
+        load(shared)
+        return shared
+    return source
+
+
+def _folder_of(source: Path) -> str:
+    try:
+        return load(source).output or FOLDER
+    except ConfigurationError:
+        return FOLDER  # reading it again says what is wrong, unless it is written anew
+
+
+def _is_kept(source: Path, manifest: Manifest, forced: Sequence[str]) -> bool:
+    """Tell whether the configuration is the user's own: in `pyproject.toml`, or edited since it was written."""
+    if source.name == PYPROJECT:
+        return True
+    text = read_text(source)
+    return text is not None and CONFIGURATION not in forced and not manifest.is_unedited(CONFIGURATION, text)
+
+
+def _refuse_changes(source: Path, request: Request) -> None:
+    if request.changes_services:
+        why = "holds [tool.mlmetrics]" if source.name == PYPROJECT else "was edited"
         raise ConfigurationError(
-            f"{source}: {why}, and --service and --title would overwrite that; change the file instead"
+            f"{source}: {why}, and --service, --leave-out and --title would overwrite that; change the file instead"
         )
-    text = None if kept else _proposed_configuration(directory, named, title, [] if named else review(found))
-    config = read_configuration(source, text)
-    files = rendered_files(config) if text is None else {CONFIGURATION: text, **rendered_files(config)}
-    changes = plan(directory, files, manifest.is_unedited, manifest.hashes)
-    return ProjectPlan(config, _with_apps(config, found), changes, manifest)
 
 
-def _is_edited(path: Path, manifest: Manifest) -> bool:
-    """Tell whether there is a configuration that was changed since it was written."""
-    text = read_text(path)
-    return text is not None and not manifest.is_unedited(CONFIGURATION, text)
+def _answered(found: Survey, answers: Answers, request: Request) -> tuple[Answers, Draft]:
+    """Return the answers with those of the flags and of the user, and the services that follow from them."""
+    named = [parse_service(each) for each in request.named]
+    answers = answers.with_flags(named, request.left_out, draft(found, answers).keys)
+    answers = replace(answers, title=request.title or answers.title)
+    drafted = draft(found, answers)
+    while request.review is not None and drafted.questions:
+        answers = answers.with_services(request.review(drafted))
+        drafted = draft(found, answers)
+    return answers, drafted
 
 
-def _proposed_configuration(
-    directory: Path, named: Sequence[str], title: str | None, reviewed: Sequence[Proposal]
-) -> str:
-    services = [parse_service(each) for each in named] or reviewed
-    if not services:
+def _proposed_configuration(directory: Path, drafted: Draft, title: str, folder: str) -> str:
+    if not drafted.services and drafted.problems:
+        raise ConfigurationError(f"{directory}: no service is without a clash: {'; '.join(drafted.problems)}")
+    if not drafted.services:
         raise ConfigurationError(
             f"{directory}: no FastAPI application found; expected a `FastAPI(...)` in some .py file, "
             "or services by name: --service NAME=PORT"
         )
     project = directory.resolve().name
-    return toml_text(project, title or f"{project} ML/AI Performance", services)
+    return toml_text(project, title or f"{project} ML/AI Performance", drafted.services, folder)
 
 
-def _with_apps(config: Config, found: Sequence[Proposal]) -> list[Proposal]:
+def _changes(directory: Path, config: Config, text: str | None, manifest: Manifest, request: Request) -> list[Change]:
+    folder = manifest.name.removesuffix(f"/{MANIFEST}")
+    forced = [_name_of(path, directory) for path in request.forced]
+    rendering = request.rendering
+    files = rendered_files(config, folder, rendering, list(manifest.hashes))
+    if text is not None:
+        files[CONFIGURATION] = text
+
+    def may_be_written(name: str, present: str, rendered: str | None) -> bool:
+        return name in forced or manifest.is_unedited(name, present, rendered)
+
+    changes = plan(directory, files, may_be_written, manifest.hashes)
+    known = {change.name for change in changes}
+    for name in forced:
+        if name not in known:
+            raise ConfigurationError(f"--force = {name!r}: expected a file that `mlmetrics init` writes")
+    return [
+        change if rendering.is_about(config, folder, change.name) else replace(change, status="skipped")
+        for change in changes
+    ]
+
+
+def _name_of(path: Path, directory: Path) -> str:
+    """Return the path of a file in the project; it is given from there or from the current folder."""
+    root = directory.resolve()
+    given = path.resolve()
+    inside = given.is_relative_to(root) and (given.exists() or not (directory / path).exists())
+    return (given.relative_to(root) if inside else path).as_posix()
+
+
+def _with_apps(config: Config, drafted: Draft) -> list[Proposal]:
     """Return the services, each with the application that was found by its name or its port."""
-    services = [Proposal(service.name, service.targets[0]) for service in config.services]
-    by_name = {each.name: each.app for each in found}
-    by_target = {each.target: each.app for each in found}
-    return [replace(each, app=by_target.get(each.target) or by_name.get(each.name)) for each in services]
+    found = [*drafted.services, *(each.proposal for each in drafted.questions)]
+    by_name = {each.name: each for each in reversed(found)}
+    by_target = {each.target: each for each in reversed(found)}
+    services: list[Proposal] = []
+    for service in config.services:
+        target = service.targets[0]
+        near = by_target.get(target) or by_name.get(service.name)
+        same = near is not None and near.target == target and near.confirmed == service.confirmed
+        why = near.why if near is not None and same else ""
+        services.append(Proposal(service.name, target, near.app if near is not None else None, service.confirmed, why))
+    return services
+
+
+def _unnamed(config: Config, drafted: Draft, file: str) -> Iterator[str]:
+    """Yield the applications that an edited configuration does not name."""
+    targets = {target for service in config.services for target in service.targets}
+    for each in drafted.services:
+        if each.app is not None and each.target not in targets and each.name not in config.jobs:
+            place = f"{each.app.path.as_posix()}:{each.app.line}"
+            yield f"{each.name} ({place}) is not in {file}, which you edited; add a [[service]] if it is to be watched"
+
+
+def _server_clashes(config: Config, found: Survey) -> Iterator[str]:
+    """Yield the servers of the rendered composition whose ports other containers of the project publish."""
+    for name, port in {**PORTS, "grafana": grafana_port(config)}.items():
+        if port in found.foreign:
+            settled = "set [project] grafana to another port" if name == "grafana" else "run one of the two"
+            yield f"port {port} of the rendered {name} is published by {found.foreign[port]} too; {settled}"

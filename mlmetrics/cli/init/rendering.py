@@ -1,8 +1,9 @@
 """What `mlmetrics init` writes into a project: `mlmetrics.toml`, and everything that is rendered from it."""
 
 import json
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
 
 from mlmetrics.cli.init.proposal import Proposal, slug
 from mlmetrics.errors import ConfigurationError
@@ -10,28 +11,57 @@ from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.deploy.compose import LOOPBACK, PORTS, refuse_clashes
 from mlmetrics.monitoring.loading import load, parse
 from mlmetrics.monitoring.schema import SCHEMA, SCHEMA_PATH
-from mlmetrics.monitoring.targets import project_files
+from mlmetrics.monitoring.targets import FOLDERS, Target, project_files, target_files
 
 FOLDER = "monitoring"
+"""Where a project's monitoring is written if its configuration does not name another folder."""
+_TARGETS: tuple[Target, ...] = ("prometheus", "grafana", "compose")
 _PACKAGE = Path(__file__).parents[2]
 # In the wheel, and in the repository.
 _RUNBOOKS = (_PACKAGE / "monitoring" / "shipped" / "runbooks", _PACKAGE.parent / "docs" / "runbooks")
 
 
-def toml_text(project: str, title: str, services: Sequence[Proposal]) -> str:
-    """Return a configuration for these services."""
+@dataclass(frozen=True, slots=True)
+class Rendering:
+    """What is rendered besides the usual: for one target only, with labels of Kubernetes, with promtool's tests.
+
+    `configured` changes the configuration, as options of a command do.
+    """
+
+    target: Target | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    tests: bool = False
+    configured: Callable[[Config], Config] = lambda config: config
+
+    def is_about(self, config: Config, folder: str, name: str) -> bool:
+        """Tell whether a file is of the one target that is rendered, or there is no such restriction."""
+        if self.target is None:
+            return True
+        inner = PurePosixPath(name).relative_to(folder) if name.startswith(f"{folder}/") else PurePosixPath(name)
+        if FOLDERS[self.target]:
+            return inner.parts[0] == FOLDERS[self.target] and str(inner) != name
+        return str(inner) in target_files(config, self.target)
+
+
+def toml_text(project: str, title: str, services: Sequence[Proposal], folder: str = FOLDER) -> str:
+    """Return a configuration for these services; a guess is marked as one."""
     lines = [
-        f"#:schema ./{FOLDER}/{SCHEMA}",
-        f"# `mlmetrics init` renders {FOLDER}/ from this file; edit it and run that command again.",
+        f"#:schema ./{folder}/{SCHEMA}",
+        f"# `mlmetrics render` makes {folder}/ from this file, as `mlmetrics init` does; edit it and run one of them.",
+        "# In CI, `mlmetrics render --check` exits with 1 if a file is out of date.",
         "",
         "[project]",
         f"name = {_quoted(slug(project) or 'project')}",
         f"title = {_quoted(title)}",
-        f'runbooks = "{FOLDER}/runbooks"',
+        f"output = {_quoted(folder)}",
+        f"runbooks = {_quoted(f'{folder}/runbooks')}",
         'grafana = "http://localhost:3001"',
     ]
     for service in services:
         lines += ["", "[[service]]", f"name = {_quoted(service.name)}", f"targets = [{_quoted(service.target)}]"]
+        if not service.confirmed:
+            lines.append("# The address is a guess. Correct it, and delete this line and the next.")
+            lines.append("confirmed = false")
     for table, server in (("host", "node-exporter"), ("alertmanager", "alertmanager")):
         lines += ["", f"[{table}]", f'targets = ["{LOOPBACK}:{PORTS[server]}"]']
     return "\n".join([*lines, ""])
@@ -60,11 +90,20 @@ def _without_clashes(path: Path, config: Config) -> Config:
     return config
 
 
-def rendered_files(config: Config) -> dict[str, str]:
-    """Return what is rendered, by its path in the project, and the schema of the configuration."""
+def rendered_files(config: Config, folder: str, rendering: Rendering, written: Sequence[str]) -> dict[str, str]:
+    """Return what is rendered, by its path in the project, and the schema of the configuration.
+
+    Args:
+        config: the configuration.
+        folder: the folder to write to, from that of the project.
+        rendering: what is rendered besides the usual.
+        written: the files that earlier runs have written; manifests of Kubernetes stay if they were asked for once.
+    """
+    asked = rendering.target == "kubernetes" or any(name.startswith(f"{folder}/kubernetes/") for name in written)
+    targets: tuple[Target, ...] = (*_TARGETS, "kubernetes") if asked else _TARGETS
     schema = {SCHEMA: SCHEMA_PATH.read_text(encoding="utf-8")}
-    files = {**project_files(config, ("prometheus", "grafana", "compose")), **runbooks(), **schema}
-    return {f"{FOLDER}/{name}": text for name, text in files.items()}
+    files = project_files(config, targets, labels=rendering.labels, tests=rendering.tests)
+    return {f"{folder}/{name}": text for name, text in {**files, **runbooks(), **schema}.items()}
 
 
 def runbooks() -> dict[str, str]:

@@ -1,10 +1,10 @@
 """One alert: its row in the table, and the alert with the numbers of a configuration, which renders the rule."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from urllib.parse import quote as url_quote
 
-from mlmetrics.monitoring.config import AlertSettings, Config
+from mlmetrics.monitoring.config import AlertSettings, Config, Severity
 from mlmetrics.monitoring.rules.conditions import Condition
 from mlmetrics.monitoring.rules.model import AlertingRule
 
@@ -18,6 +18,7 @@ DASHBOARDS = {
 PERCENT = "{{ $value | humanizePercentage }}"
 VALUE = '{{ $value | printf "%.4g" }}'
 BuildCondition = Callable[[Config, AlertSettings], Condition]
+_BY_URGENCY: tuple[Severity, ...] = ("none", "info", "warning", "critical")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,9 @@ class Alert:
 class AlertDefinition:
     """A row of the table. In `description`, `<threshold>` and `<window>` stand for the numbers of the configuration.
 
-    `unit` is that of the threshold. An alert with a rule for processes and one for hosts has a `scope` in each.
+    `unit` is that of the threshold. An alert with several rules, such as one for processes and one for hosts, has a
+    `scope` in all but one of them. The alert is rendered if it `applies` to the configuration, and is at most as urgent
+    as `at_most`.
     """
 
     name: str
@@ -63,10 +66,13 @@ class AlertDefinition:
     dashboard: str
     unit: str = ""
     scope: str = ""
+    applies: Callable[[Config], object] = lambda _config: True
+    at_most: Severity = "critical"
 
     def configured(self, config: Config) -> Alert:
         """Return the alert with the numbers of a configuration."""
         settings = config.alerts[self.name]
+        settings = replace(settings, severity=min(settings.severity, self.at_most, key=_BY_URGENCY.index))
         window = config.span(settings.window_seconds or 0.0)
         description = self.description.replace("<threshold>", f"{settings.threshold or 0:g}")
         return Alert(

@@ -83,6 +83,10 @@ def _drifted(histogram: str) -> BuildCondition:
     return build
 
 
+def _confirmed_jobs(config: Config) -> tuple[str, ...]:
+    return tuple(job for job in config.jobs if job not in config.guessed_jobs)
+
+
 _DRIFT_DEFAULTS = AlertSettings("warning", 30 * MINUTE_SECONDS, threshold=0.2, window_seconds=HOUR_SECONDS, minimum=500)
 _DRIFT_DESCRIPTION = f"The population stability index against the reference '{{{{ $labels.reference }}}}' is {VALUE}."
 _MEMORY_DEFAULTS = AlertSettings("warning", 5 * MINUTE_SECONDS, share=0.9)
@@ -214,10 +218,23 @@ ALERTS = (
     AlertDefinition(
         "ServiceDown",
         AlertSettings("critical", 2 * MINUTE_SECONDS),
-        lambda config, _: Down(config.jobs, (*config.grouping, "job")),
+        lambda config, _: Down(_confirmed_jobs(config), (*config.grouping, "job")),
         "{{ $labels.job }} is down",
         "No instance of {{ $labels.job }} answers its scrapes, or none is configured any more.",
         "fleet",
+        applies=lambda config: _confirmed_jobs(config) or not config.services,
+    ),
+    AlertDefinition(
+        "ServiceDown",
+        AlertSettings("critical", 2 * MINUTE_SECONDS),
+        lambda config, _: Down(config.guessed_jobs, (*config.grouping, "job")),
+        "{{ $labels.job }} does not answer at an address that is a guess",
+        "No instance of {{ $labels.job }} answers its scrapes. Its address was guessed by `mlmetrics init`: correct "
+        "it in mlmetrics.toml, and remove `confirmed = false` there.",
+        "fleet",
+        scope="guess",
+        applies=lambda config: config.guessed_jobs,
+        at_most="warning",
     ),
     AlertDefinition(
         "InstanceDown",
@@ -262,6 +279,7 @@ ALERTS = (
         f"{PERCENT} of its memory is in use.",
         "fleet",
         scope="host",
+        applies=lambda config: config.host_targets,
     ),
     AlertDefinition(
         "HighCPUUsage",
@@ -271,6 +289,7 @@ ALERTS = (
         f"{PERCENT} of its processor time is in use.",
         "fleet",
         scope="host",
+        applies=lambda config: config.host_targets,
     ),
     AlertDefinition(
         "Watchdog",
@@ -285,8 +304,8 @@ DEFAULTS = {row.name: row.defaults for row in ALERTS}
 
 
 def configured_alerts(config: Config) -> tuple[Alert, ...]:
-    """Return every alert with its numbers, disabled ones too; alerts on hosts only if hosts are scraped."""
-    return tuple(row.configured(config) for row in ALERTS if row.scope != "host" or config.host_targets)
+    """Return every alert with its numbers, disabled ones too, that applies to what is scraped."""
+    return tuple(row.configured(config) for row in ALERTS if row.applies(config))
 
 
 def enabled_alerts(config: Config) -> tuple[Alert, ...]:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+IMPORT = "from fastapi import FastAPI\n"
+PLAIN = IMPORT + "app = FastAPI()\n"
 SINGLE = '''"""Say hello."""
 
 import uvicorn
@@ -53,6 +55,13 @@ app.add_api_route("/hello", lambda: "hello")
 """
 
 
+def write(root: Path, files: Mapping[str, str]) -> None:
+    """Write files into a folder."""
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text, encoding="utf-8")
+
+
 @dataclass(frozen=True)
 class Project:
     """A project: its files, with `{name}` in the place of a port, and the command that starts each service."""
@@ -64,12 +73,10 @@ class Project:
         """Write the project, each service on a port of its own; return the ports."""
         ports = {name: port() for name in self.starts}
         for name, text in self.files.items():
-            path = root / name
-            path.parent.mkdir(parents=True, exist_ok=True)
             written = text
             for service, number in ports.items():
                 written = written.replace("{" + service + "}", str(number))
-            path.write_text(written, encoding="utf-8")
+            write(root, {name: written})
         return ports
 
 

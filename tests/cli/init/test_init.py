@@ -68,16 +68,20 @@ class TestFirstRun:
         assert "pip install 'dist/mlmetrics_toolkit-" in printed
 
     def test_knows_what_is_instrumented(self, project: Path) -> None:
-        """An application that has the lines already keeps its name, and the lines are not printed again."""
+        """An application that has the lines already keeps its name, and nothing is said about its code."""
         (project / "main.py").write_text(
             f'from mlmetrics import instrument\n{APP}instrument(app, service_name="till")\n'
         )
-        assert "till: main.py is instrumented already" in run(project).stdout
+        printed = run(project).stdout
+        assert "  till  127.0.0.1:8000" in printed
+        assert "Add to the code" not in printed
 
     def test_takes_the_name_from_a_configured_variable_no_further(self, project: Path) -> None:
         """If only the running program knows the name, the name of the folder is used."""
         (project / "main.py").write_text(f"from mlmetrics import instrument\n{APP}instrument(app, service_name=NAME)\n")
-        assert "corner-shop: main.py is instrumented already" in run(project).stdout
+        printed = run(project).stdout
+        assert "  corner-shop  127.0.0.1:8000" in printed
+        assert "Add to the code" not in printed
 
     def test_flags_instead_of_what_is_found(self, project: Path) -> None:
         """Services that are given by name are used as they are, on this machine or another."""
@@ -139,7 +143,7 @@ class TestPyproject:
         (project / "pyproject.toml").write_text(self.TABLE)
         done = run(project, "--title", "Another")
         assert 2 == done.exit_code
-        assert "pyproject.toml: holds [tool.mlmetrics], and --service and --title would overwrite that" in done.output
+        assert "pyproject.toml: holds [tool.mlmetrics], and --service, --leave-out and --title would overwrite" in done.output
         assert not (project / "monitoring").exists()
 
     def test_clash_of_ports_names_the_file(self, project: Path) -> None:
@@ -169,7 +173,7 @@ class TestRunAgain:
         done = run(project)
         assert f"edited by you, not changed: {ALERTS}" in done.stdout
         assert edited == (project / ALERTS).read_text()
-        assert "corner-shop-2" in (project / BOARD).read_text()
+        assert "second" in (project / BOARD).read_text()
 
     def test_takes_back_what_was_restored(self, project: Path) -> None:
         """A file whose edit was undone is updated again."""
@@ -180,7 +184,7 @@ class TestRunAgain:
         (project / ALERTS).write_text(original)
         (project / "second.py").write_text(APP)
         assert "edited" not in run(project).stdout
-        assert "corner-shop-2" in (project / ALERTS).read_text()
+        assert "second" in (project / ALERTS).read_text()
 
     def test_follows_the_edited_configuration(self, project: Path) -> None:
         """An edited `mlmetrics.toml` is not changed, and everything else is rendered from it."""
