@@ -24,7 +24,13 @@ settings.load_profile("mlmetrics")
 ROOT = Path(__file__).parent
 # These start servers or run promtool, install packages or take long: `make quick` leaves them out.
 SLOW = (
-    *("cli/init/test_foreign_projects.py", "cli/test_check.py", "examples", "integration", "packaging", "typing"),
+    *(
+        "cli/init/test_differences.py",
+        "cli/init/test_foreign_projects.py",
+        "cli/init/test_layouts.py",
+        "cli/test_check.py",
+    ),
+    *("examples", "integration", "packaging", "typing"),
     *("monitoring/deploy/test_kubernetes.py", "monitoring/grafana/test_panels.py", "monitoring/prometheus"),
     *("monitoring/rules/test_drift.py", "monitoring/test_mutation.py", "monitoring/test_shipped.py"),
     *("monitoring/test_targets.py", "monitoring/verify", "recording/test_interrupted_folds.py", "scale"),
@@ -34,7 +40,7 @@ SLOW = (
 )
 # These wait for what servers do in real time, and are late on a busy machine: `make test` runs them after the others.
 ALONE = (
-    *("integration", "monitoring/grafana/test_panels.py", "scale"),
+    *("cli/init/test_layouts.py", "integration", "monitoring/grafana/test_panels.py", "scale"),
     *("monitoring/verify/test_panel_queries.py", "monitoring/verify/test_victoria.py"),
 )
 # These start what they need once for a module: in parallel, a module stays in one process.

@@ -29,6 +29,7 @@ labels = { cluster = "one", namespace = "prod" }
 [[service]]
 name = "embedder"
 targets = ["c:80"]
+confirmed = false
 labels = { cluster = "two", namespace = "prod" }
 
 [host]

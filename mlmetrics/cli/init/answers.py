@@ -39,8 +39,8 @@ class Answers:
             str(data.get("title", "")),
         )
 
-    def data(self) -> dict[str, Any]:
-        """Return the answers as JSON takes them, without those that were not given."""
+    def data(self, others: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the answers as JSON takes them, with those to other questions."""
         services = {key: None if each is None else _data(each) for key, each in self.services.items()}
         found: dict[str, Any] = {
             "services": services,
@@ -48,7 +48,8 @@ class Answers:
             "alone": self.alone,
             "title": self.title,
         }
-        return {name: value for name, value in found.items() if value}
+        kept = {name: value for name, value in others.items() if name not in found}
+        return kept | {name: value for name, value in found.items() if value}
 
     def with_services(self, answered: Mapping[str, Proposal | None]) -> Self:
         """Return the answers with more of them."""
@@ -77,7 +78,9 @@ class Answers:
         changed = {each.name for each in added}
         kept = [] if replaces else [each for each in self.given if each.name not in {*changed, *left_out}]
         return replace(
-            self.with_services(settled), given=(*kept, *added), alone=replaces or (self.alone and not settled)
+            self.with_services(settled),
+            given=(*kept, *added),
+            alone=bool(kept or added) and (replaces or (self.alone and not settled)),
         )
 
 

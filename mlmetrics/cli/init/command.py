@@ -65,7 +65,8 @@ def init(
         print_diff(plan.changes)
     elif not only_check:
         print_changes(plan.changes)
-        click.echo(f"\n{instructions(plan.services, plan.config, plan.config.output or FOLDER)}")
+        folder = plan.config.output or FOLDER
+        click.echo(f"\n{instructions(plan.services, plan.config, folder, is_kept=plan.is_kept)}")
     if not as_json:
         print_problems(plan)
     if only_check and not as_json:

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from mlmetrics.cli.init.answers import ANSWERED, Answers
-from mlmetrics.cli.init.proposal import LAST_PORT, Proposal
+from mlmetrics.cli.init.proposal import Proposal
 from mlmetrics.cli.init.reading.applications import App
+from mlmetrics.cli.init.reading.evidence import LAST_PORT
 from mlmetrics.cli.init.survey import Survey
 from mlmetrics.monitoring.deploy.compose import GRAFANA_PORT, LOOPBACK, PORTS
 
@@ -77,7 +78,7 @@ class _Drafting:
         """Add an application if its name and its port are its own; else keep why they are not."""
         name, port = self._survey.names.get(app.key), self._survey.ports[app.key]
         if name is None or name in self._names:
-            self._refuse(app, name or app.service, f"has the name {name or app.service!r} of another service", port.why)
+            self._refuse_name(app, name or app.service)
             return
         self._names.add(name)
         number = port.number or 0
@@ -90,6 +91,14 @@ class _Drafting:
         else:
             self._taken[number] = name
             self._found[app.key] = Proposal(name, f"{LOOPBACK}:{number}", app, port.certain, port.why)
+
+    def _refuse_name(self, app: App, name: str) -> None:
+        problem = (
+            f"{name} ({app.path.as_posix()}:{app.line}) has the name of another service; give one of them another "
+            f"service_name, or leave it out with --leave-out {name}"
+        )
+        target = f"{LOOPBACK}:{next(self._free_ports())}"
+        self._problems[app.key] = Question(Proposal(name, target, app, confirmed=False), problem)
 
     def _refuse(self, app: App, name: str, what: str, why: str) -> None:
         target = f"{LOOPBACK}:{next(self._free_ports())}"

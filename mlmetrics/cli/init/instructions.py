@@ -27,12 +27,12 @@ def place_of(service: Proposal) -> str:
     return f"{where}, in {app.factory}()" if app.factory else where
 
 
-def instructions(services: Sequence[Proposal], config: Config, folder: str) -> str:
-    """Return the text that is printed at the end."""
-    return "\n".join([*_addresses(services), *_code(services), *_commands(config, folder)])
+def instructions(services: Sequence[Proposal], config: Config, folder: str, *, is_kept: bool) -> str:
+    """Return the text that is printed at the end; a configuration that `is_kept` is the user's own."""
+    return "\n".join([*_addresses(services, is_kept=is_kept), *_code(services), *_commands(config, folder)])
 
 
-def _addresses(services: Sequence[Proposal]) -> Iterator[str]:
+def _addresses(services: Sequence[Proposal], *, is_kept: bool) -> Iterator[str]:
     width = max(len(each.name) for each in services)
     yield "Services:"
     for each in services:
@@ -40,9 +40,10 @@ def _addresses(services: Sequence[Proposal]) -> Iterator[str]:
         yield f"  {each.name:{width}}  {each.target}  {why}".rstrip()
     guess = next((each for each in services if not each.confirmed), None)
     if guess is not None:
+        flag = "" if is_kept else f"with `mlmetrics init --service {guess.name}=PORT`, or "
         yield (
-            "A guess is no reason to wake anybody: its ServiceDown is a warning. Confirm it with "
-            f"`mlmetrics init --service {guess.name}={guess.port}`, or delete `confirmed = false` in mlmetrics.toml."
+            "A guess is no reason to wake anybody: its ServiceDown is a warning. Correct and confirm it "
+            f"{flag}by deleting `confirmed = false` in the configuration."
         )
 
 

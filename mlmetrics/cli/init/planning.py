@@ -45,7 +45,8 @@ class Request:
 class ProjectPlan:
     """The configuration, its services with the applications behind them, and the change of each file.
 
-    `problems` are services that are not written and names that do not fit; each says what settles it.
+    `problems` are services that are not written and names that do not fit; each says what settles it. `is_kept` says
+    that the configuration is the user's own.
     """
 
     config: Config
@@ -53,6 +54,7 @@ class ProjectPlan:
     changes: list[Change]
     manifest: Manifest
     problems: list[str]
+    is_kept: bool
 
     @property
     def differences(self) -> list[Change]:
@@ -90,21 +92,22 @@ def plan_project(directory: Path, request: Request) -> ProjectPlan:
     manifest = Manifest.read(directory, f"{folder}/{MANIFEST}")
     forced = [_name_of(path, directory) for path in request.forced]
     found = survey(directory)
-    if _is_kept(source, manifest, forced):
+    is_kept = _is_kept(source, manifest, forced)
+    if is_kept:
         _refuse_changes(source, request)
         drafted, text = draft(found, Answers({})), None
         config = read_configuration(source, None)
         problems = list(_unnamed(config, drafted, source.name))
     else:
         answers, drafted = _answered(found, Answers.read(manifest.answers), request)
-        manifest = replace(manifest, answers={**manifest.answers, **answers.data()})
+        manifest = replace(manifest, answers=answers.data(manifest.answers))
         text = _proposed_configuration(directory, drafted, answers.title, folder)
         config = read_configuration(source, text)
-        problems = drafted.problems
+        problems = [*drafted.problems, *(_replaced(found) if answers.alone and request.named else ())]
     config = request.rendering.configured(config)
     changes = _changes(directory, config, text, manifest, request)
     problems += [*job_problems(config, changes), *_server_clashes(config, found)]
-    return ProjectPlan(config, _with_apps(config, drafted), changes, manifest, problems)
+    return ProjectPlan(config, _with_apps(config, drafted), changes, manifest, problems, is_kept)
 
 
 def _configuration_of(directory: Path) -> Path:
@@ -215,6 +218,13 @@ def _unnamed(config: Config, drafted: Draft, file: str) -> Iterator[str]:
         if each.app is not None and each.target not in targets and each.name not in config.jobs:
             place = f"{each.app.path.as_posix()}:{each.app.line}"
             yield f"{each.name} ({place}) is not in {file}, which you edited; add a [[service]] if it is to be watched"
+
+
+def _replaced(found: Survey) -> Iterator[str]:
+    """Yield the applications that services which are given by name replace."""
+    for app in found.apps:
+        name = found.names.get(app.key, app.service)
+        yield f"{name} ({app.path.as_posix()}:{app.line}) is left out, since --service names others than what is found"
 
 
 def _server_clashes(config: Config, found: Survey) -> Iterator[str]:

@@ -30,7 +30,7 @@ class Ports:
 
     def __init__(self, applications: Applications, values: Values) -> None:
         self._applications = applications
-        self._modules = applications.source.modules
+        self._source = applications.source
         self._served_by = list(serving_modules(applications, values))
         self.containers = containers(applications.source, values.environment)
         self._evidence: dict[str, list[Evidence]] = {}
@@ -44,7 +44,7 @@ class Ports:
 
     def _of_commands(self, values: Values) -> Iterator[Evidence]:
         yield from (each for container in self.containers for each in container.evidence)
-        yield from ports_in_command_files(self._applications.source, values.environment)
+        yield from ports_in_command_files(self._source, values.environment)
 
     def of(self, app: App) -> Port:
         """Return the port of an application, as Prometheus on this machine reaches it."""
@@ -53,10 +53,12 @@ class Ports:
         container = self._container.get(app.key)
         if container is not None and not container.host_network:
             return _published(container, evidence)
+        if container is not None:  # what its command says is what runs
+            evidence.sort(key=lambda each: each not in container.evidence)
         if not evidence:
             return Port(None, certain=False, why="the project does not say it")
         best = evidence[0]
-        others = [each for each in evidence if each.trust == best.trust and each.port != best.port]
+        others = [each for each in evidence if each.port != best.port and _contradict(each, best)]
         why = f"{best.words} in {best.place}"
         if others:
             return Port(best.port, certain=False, why=f"{why}; {others[0].port} in {others[0].place}")
@@ -92,8 +94,7 @@ class Ports:
     def _modules_meant(self, each: Evidence, name: str) -> list[Module]:
         """Return the modules that a command means by a name or a path; it may be run from another folder."""
         if name == ".":
-            paths = [each.folder / file for file in _DEFAULT_FILES if each.folder / file in self._modules]
-            return [self._modules[path] for path in paths[:1]]
+            return self._parsed([path for file in _DEFAULT_FILES if (path := each.folder / file) in self._source.paths])
         if name.endswith(".py"):
             parts: tuple[str, ...] = PurePosixPath(name).with_suffix("").parts
             parts = tuple(part for part in parts if part not in ("/", ".", "src"))
@@ -106,12 +107,16 @@ class Ports:
         return []
 
     def _with_parts(self, parts: tuple[str, ...], each: Evidence) -> list[Module]:
-        paths = [path for path in self._modules if _ends_with(path, parts)]
+        paths = [path for path in self._source.python_paths if _ends_with(path, parts)]
         near = [path for path in paths if path.is_relative_to(each.folder)]
         exact = [path for path in paths if module_parts(path) in (parts, (*parts, "__main__"))]
         far = paths if each.trust is Trust.CONTAINER and len(paths) == 1 else []
         best = sorted(near, key=lambda path: len(path.parts)) or exact or far
-        return [self._modules[path] for path in best[:1]]
+        return self._parsed(best)
+
+    def _parsed(self, paths: list[Path]) -> list[Module]:
+        module = self._source.module(paths[0]) if paths else None
+        return [] if module is None else [module]
 
     def _inside(self, folder: Path) -> list[App]:
         return [app for app in self._applications.found if app.path.is_relative_to(folder)]
@@ -156,3 +161,8 @@ def _published(container: Container, evidence: list[Evidence]) -> Port:
         best = evidence[0]
         return Port(best.port, certain=False, why=f"{best.words} in {best.place}; {where} does not publish it")
     return Port(None, certain=False, why=f"{where} publishes none")
+
+
+def _contradict(one: Evidence, other: Evidence) -> bool:
+    """Tell whether two different ports leave it open which holds; a command line only replaces a default."""
+    return one.trust == other.trust or {one.trust, other.trust} == {Trust.CODE, Trust.CONTAINER}

@@ -5,10 +5,10 @@ import unicodedata
 from dataclasses import dataclass
 
 from mlmetrics.cli.init.reading.applications import App
+from mlmetrics.cli.init.reading.evidence import LAST_PORT
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.deploy.compose import LOOPBACK
 
-LAST_PORT = 65535
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 

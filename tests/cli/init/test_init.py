@@ -143,7 +143,10 @@ class TestPyproject:
         (project / "pyproject.toml").write_text(self.TABLE)
         done = run(project, "--title", "Another")
         assert 2 == done.exit_code
-        assert "pyproject.toml: holds [tool.mlmetrics], and --service, --leave-out and --title would overwrite" in done.output
+        assert (
+            "pyproject.toml: holds [tool.mlmetrics], and --service, --leave-out and --title would overwrite"
+            in done.output
+        )
         assert not (project / "monitoring").exists()
 
     def test_clash_of_ports_names_the_file(self, project: Path) -> None:

@@ -25,10 +25,16 @@ TITLED = IMPORT + "app = FastAPI(title='Items API')\n"
         ({"shop.py": IMPORT + "app = FastAPI()\nadmin = FastAPI()\n"}, ["shop", "shop-admin"]),
         ({"api/main.py": PLAIN, "server/main.py": PLAIN}, ["corner-shop-api", "corner-shop-server"]),
         ({"node/main.py": PLAIN}, ["corner-shop"]),
-        ({"main.py": PLAIN, "conf.py": "T = 'Prix été'\n", "x.py": IMPORT + "from conf import T\napp = FastAPI(title=T)\n"},
-         ["corner-shop", "prix-ete"]),
+        (
+            {
+                "main.py": PLAIN,
+                "conf.py": "T = 'Prix été'\n",
+                "x.py": IMPORT + "from conf import T\napp = FastAPI(title=T)\n",
+            },
+            ["corner-shop", "prix-ete"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_names(tmp_path: Path, files: dict[str, str], expected: list[str]) -> None:
     """The title, else the folder, else the file, without words that say nothing; the next piece tells two apart."""
     root = tmp_path / "corner-shop"

@@ -35,23 +35,50 @@ class TestCode:
             ({"pkg/main.py": RUN + "uvicorn.run(app)\n"}, 8000),
             ({"pkg/main.py": PLAIN + "from uvicorn import run as r\nr(app, port=8011)\n"}, 8011),
             ({"pkg/main.py": RUN + "uvicorn.Server(uvicorn.Config(app, port=8011)).run()\n"}, 8011),
-            ({"pkg/main.py": PLAIN + "from granian import Granian\nGranian('pkg.main:app', port=8011).serve()\n"}, 8011),
+            (
+                {"pkg/main.py": PLAIN + "from granian import Granian\nGranian('pkg.main:app', port=8011).serve()\n"},
+                8011,
+            ),
             ({"pkg/main.py": PLAIN, "run.py": "import uvicorn\nuvicorn.run('pkg.main:app', port=8012)\n"}, 8012),
             ({"pkg/main.py": RUN + "uvicorn.run('main:app', port=8011)\n"}, 8011),
             ({"pkg/main.py": RUN + "uvicorn.run(f'{__name__}:app', port=8011)\n"}, 8011),
             ({"pkg/main.py": RUN + "PORT = 8011\nuvicorn.run(app, port=PORT)\n"}, 8011),
             ({"pkg/main.py": RUN + "def main(port=8011):\n    uvicorn.run(app, port=port)\n"}, 8011),
             ({"pkg/main.py": RUN + "def main(port):\n    uvicorn.run(app, port=port)\nmain(port=8011)\n"}, 8011),
-            ({"pkg/main.py": RUN + "from pkg.conf import PORT\nuvicorn.run(app, port=PORT)\n", "pkg/conf.py": "PORT = 8011\n"}, 8011),
-            ({"pkg/main.py": RUN + "from . import conf\nuvicorn.run(app, port=conf.PORT)\n", "pkg/conf.py": "PORT = 8011\n"}, 8011),
+            (
+                {
+                    "pkg/main.py": RUN + "from pkg.conf import PORT\nuvicorn.run(app, port=PORT)\n",
+                    "pkg/conf.py": "PORT = 8011\n",
+                },
+                8011,
+            ),
+            (
+                {
+                    "pkg/main.py": RUN + "from . import conf\nuvicorn.run(app, port=conf.PORT)\n",
+                    "pkg/conf.py": "PORT = 8011\n",
+                },
+                8011,
+            ),
             ({"pkg/main.py": RUN + "conf = {'port': 8011}\nuvicorn.run(app, port=conf['port'])\n"}, 8011),
             ({"pkg/main.py": RUN + "import os\nuvicorn.run(app, port=int(os.environ.get('PORT', '8011')))\n"}, 8011),
             ({"pkg/main.py": RUN + "import os\nuvicorn.run(app, port=int(os.getenv('PORT') or 8011))\n"}, 8011),
-            ({"pkg/main.py": RUN + "import os\nuvicorn.run(app, port=int(os.environ['PORT']))\n", ".env": "PORT=8011\n"}, 8011),
-            ({"pkg/main.py": RUN + "import os\nuvicorn.run(app, port=int(os.getenv('PORT', 1)))\n", ".env": 'export PORT="8011" # x\n'}, 8011),
+            (
+                {
+                    "pkg/main.py": RUN + "import os\nuvicorn.run(app, port=int(os.environ['PORT']))\n",
+                    ".env": "PORT=8011\n",
+                },
+                8011,
+            ),
+            (
+                {
+                    "pkg/main.py": RUN + "import os\nuvicorn.run(app, port=int(os.getenv('PORT', 1)))\n",
+                    ".env": 'export PORT="8011" # x\n',
+                },
+                8011,
+            ),
             ({"pkg/main.py": RUN + "import random\nuvicorn.run(app, port=random.randint(1, 9))\n"}, None),
         ],
-    )  # fmt: skip
+    )
     def test_calls(self, tmp_path: Path, files: dict[str, str], expected: int | None) -> None:
         """Literals, names, parameters, imports and the environment are followed; what is computed is not known."""
         assert expected == port(tmp_path, files).number
@@ -75,8 +102,8 @@ class TestCode:
         "source",
         [
             "import click\n@click.command()\n@click.option('--port', '-p', default=5005)\ndef main(port):\n",
-            "import click as c\n@c.command()\n@c.option('-p', '--port', default=5005, type=int)\ndef main(port: int):\n",
-            "import typer\napp_ = typer.Typer()\n@app_.command()\ndef main(port: int = typer.Option(5005, '--port')):\n",
+            "import click as c\n@c.command()\n@c.option('-p', '--port', default=5005)\ndef main(port: int):\n",
+            "import typer\ncli = typer.Typer()\n@cli.command()\ndef main(port: int = typer.Option(5005, '--p')):\n",
             "import typer\ndef main(host: str, port: int = typer.Option(default=5005)):\n",
             "import typer\nfrom typing import Annotated\ndef main(port: Annotated[int, typer.Option()] = 5005):\n",
         ],
@@ -92,15 +119,36 @@ class TestCode:
             (SETTINGS + "    port: int = Field(8010, ge=1)\nsettings = Settings()\n", "settings.port", 8010),
             (SETTINGS + "    port: int = Field(default=8010)\nsettings = Settings()\n", "Settings().port", 8010),
             (SETTINGS + "    port: int = 8010\ndef get() -> Settings:\n    return Settings()\n", "get().port", 8010),
-            (SETTINGS + "    port: int = 8010\ndef get():\n    return Settings()\nsettings = get()\n", "settings.port", 8010),
+            (
+                SETTINGS + "    port: int = 8010\ndef get():\n    return Settings()\nsettings = get()\n",
+                "settings.port",
+                8010,
+            ),
             ("class Base:\n    port = 8010\nclass Settings(Base): ...\nsettings = Settings()\n", "settings.port", 8010),
-            ("class Settings:\n    def __init__(self):\n        self.port = 8010\nsettings = Settings()\n", "settings.port", 8010),
-            ("class Web:\n    port: int = 8010\nclass Settings:\n    web: Web = Web()\nsettings = Settings()\n", "settings.web.port", 8010),
-            (SETTINGS + "    port: int = 8010\n    model_config = SettingsConfigDict(env_prefix='SHOP_')\nsettings = Settings()\n", "settings.port", 8077),
-            (SETTINGS + "    port: int = Field(8010, alias='SHOP_PORT')\nsettings = Settings()\n", "settings.port", 8077),
+            (
+                "class Settings:\n    def __init__(self):\n        self.port = 8010\nsettings = Settings()\n",
+                "settings.port",
+                8010,
+            ),
+            (
+                "class Web:\n    port: int = 8010\nclass Settings:\n    web: Web = Web()\nsettings = Settings()\n",
+                "settings.web.port",
+                8010,
+            ),
+            (
+                SETTINGS
+                + "    port: int = 8010\n    class Config:\n        env_prefix = 'SHOP_'\nsettings = Settings()\n",
+                "settings.port",
+                8077,
+            ),
+            (
+                SETTINGS + "    port: int = Field(8010, alias='SHOP_PORT')\nsettings = Settings()\n",
+                "settings.port",
+                8077,
+            ),
             (SETTINGS + "    port: int\nsettings = Settings()\n", "settings.port", None),
         ],
-    )  # fmt: skip
+    )
     def test_settings(self, tmp_path: Path, settings: str, expression: str, expected: int | None) -> None:
         """Fields of settings classes are found through instances, functions, base classes and other classes."""
         source = RUN + "from conf import *\nfrom conf import Settings, get, settings\n"
@@ -142,6 +190,11 @@ class TestCommands:
             ({"start.sh": "python -m pkg.main --port 8015\n"}, 8015),
             ({"start.sh": "python3 pkg/main.py --port=8015\n"}, 8015),
             ({"pkg/Makefile": "PORT ?= 8016\nrun:\n\tuvicorn main:app --port=$(PORT)\n"}, 8016),
+            ({"start.sh": "gunicorn pkg.main:app -c conf.py\n", "conf.py": 'bind = "0.0.0.0:8015"\n'}, 8015),
+            ({"start.sh": "uvicorn pkg.main:app --uds /run/app.sock\n"}, None),
+            ({"package.json": '{"scripts": {\n  "dev": "uvicorn pkg.main:app --port 8015",\n}}\n'}, 8015),
+            ({"supervisord.conf": "[program:web]\ncommand=uvicorn pkg.main:app --port 8015\n"}, 8015),
+            ({"pyproject.toml": '[tool.poe.tasks]\nserve = "uvicorn pkg.main:app --port 8015"\n'}, 8015),
             ({"app.service": "[Service]\nExecStart=/opt/venv/bin/uvicorn pkg.main:app --port 8017\n"}, 8017),
             ({"README.md": "Run `uvicorn pkg.main:app --port 8018`.\n"}, 8018),
             ({"README.md": "```\n$ uvicorn pkg.main:app --port 8018\n```\n"}, 8018),
@@ -156,13 +209,16 @@ class TestCommands:
         assert expected == port(tmp_path, {"pkg/main.py": PLAIN, **files}).number
 
     def test_order_of_trust(self, tmp_path: Path) -> None:
-        """Code that cannot be told otherwise, then the container, the Procfile, a default, and documents."""
+        """Code that cannot be told otherwise, then the container, the Procfile, a default, and documents.
+
+        Code and a container that contradict each other leave a guess.
+        """
         sources = [
             ("README.md", "uvicorn main:app --port 8005\n", (8005, False)),
             ("main.py", RUN + "def main(port=8004):\n    uvicorn.run(app, port=port)\n", (8004, True)),
             ("Procfile", "web: uvicorn main:app --port 8003\n", (8003, True)),
             ("Dockerfile", "CMD uvicorn main:app --port 8002\n", (8002, True)),
-            ("run.py", "import uvicorn\nuvicorn.run('main:app', port=8001)\n", (8001, True)),
+            ("run.py", "import uvicorn\nuvicorn.run('main:app', port=8001)\n", (8001, False)),
         ]
         write(tmp_path, {"main.py": PLAIN})
         for name, text, expected in sources:

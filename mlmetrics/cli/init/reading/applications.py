@@ -45,7 +45,7 @@ class Applications:
         self._by_call: dict[ast.Call, App] = {}
         self.titles: dict[str, tuple[Module, ast.expr]] = {}
         """By key, the expression of the title of those that have one."""
-        for module in source.modules.values():
+        for module in source.modules_with("FastAPI"):
             self._read(module)
         mounted = {app.key for app in self._mounted()}
         self.found = [app for app in dict.fromkeys(self._by_call.values()) if app.key not in mounted]
@@ -80,7 +80,7 @@ class Applications:
 
     def _mounted(self) -> Iterator[App]:
         """Yield the applications that are mounted in others."""
-        for module in self.source.modules.values():
+        for module in self.source.modules_with(".mount("):
             for call in module.calls:
                 if isinstance(call.func, ast.Attribute) and call.func.attr == "mount" and len(call.args) > 1:
                     app = self.meant(call.args[1], module)

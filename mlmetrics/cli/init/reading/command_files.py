@@ -13,11 +13,17 @@ from mlmetrics.cli.init.reading.values import Environment
 
 DOCKERFILES = ("Dockerfile", "Dockerfile.*", "*.Dockerfile", "Containerfile")
 # In the order in which they are believed.
-_COMMAND_FILES = ("Procfile", "*.service", "Makefile", "*.mk", "justfile", "*.sh", "*.toml", "*.yml", "*.yaml")
+_COMMAND_FILES = (
+    *("Procfile", "*.service", "supervisord.conf", "Makefile", "*.mk", "justfile", "*.sh"),
+    *("*.toml", "package.json", "*.yml", "*.yaml"),
+)
 _DOCUMENTATION = ("*.md", "*.rst")
 _ASSIGNMENT = re.compile(r"\s*(?:export\s+|ENV\s+|ARG\s+|Environment=)?\"?(\w+)\s*[?:]?[= ]\s*\"?([^\s\"#]+)\"?\s*")
+_PROGRAM = re.compile(r"uvicorn|gunicorn|hypercorn|granian|fastapi|python")
+_LONGEST_LINE = 2000
+_BIND = re.compile(r"^\s*bind\s*=\s*[\[\"'][^\n]*?:(\d{1,5})\b", re.MULTILINE)
 _INSTRUCTION = re.compile(r"(CMD|ENTRYPOINT|EXPOSE|FROM)\s+(.*)", re.IGNORECASE | re.DOTALL)
-_PREFIX = re.compile(r"^\s*(?:[-$>#@]+\s+)?(?:[\w-]+:\s+|\w+\s*=\s*(?=[\"']))?(?:[-@$]\s*)?")
+_PREFIX = re.compile(r"^\s*(?:[-$>#@]+\s+)?(?:[\"']?[\w-]+[\"']?:\s+|\w+\s*=\s*(?=[\"']))?(?:[-@$]\s*)?")
 
 
 def ports_in_command_files(source: Source, environment: Environment) -> Iterator[Evidence]:
@@ -77,22 +83,29 @@ def _plain(text: str) -> str:
 
 
 def _ports_in_lines(source: Source, environment: Environment, path: Path, trust: Trust) -> Iterator[Evidence]:
+    if _PROGRAM.search(source.text(path)) is None:
+        return
     variables = _Variables(source, environment, path)
     folder = Path() if trust is Trust.DOCUMENTATION and path.parent.name == "docs" else path.parent
     for number, line in logical_lines(source.text(path)):
+        if _PROGRAM.search(line) is None or len(line) > _LONGEST_LINE:
+            continue
         text = re.sub(r"`([^`]*)`", r"; \1 ;", line) if trust is Trust.DOCUMENTATION else line
-        for command in commands_in(_PREFIX.sub("", text.replace("ExecStart=", "")), variables.get):
+        text = _PREFIX.sub("", text.replace("ExecStart=", "").replace("command=", "")).rstrip(", ")
+        for command in commands_in(text, variables.get):
             if command.port:
                 yield _evidence(source, command, Evidence(0, trust, path, number, "", folder=folder))
 
 
 def _evidence(source: Source, command: Command, base: Evidence) -> Evidence:
-    """Return what a command says; it may have changed to another folder."""
+    """Return what a command says; it may have changed to another folder, or name a file with the port."""
     inner = Path(*(part for part in (base.folder / command.folder).parts if part != "/"))
+    bound = _BIND.search(source.text(base.folder / command.config)) if command.config else None
+    by_default = command.by_default and bound is None
     return replace(
         base,
-        port=command.port or 0,
-        words="the default of its server" if command.by_default else "a command line",
+        port=int(bound[1]) if bound is not None else command.port or 0,
+        words="the default of its server" if by_default else "a command line",
         served=command.served,
         program=command.program,
         folder=inner if (source.root / inner).is_dir() else base.folder,

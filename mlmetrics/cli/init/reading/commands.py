@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from mlmetrics.cli.init.reading.evidence import PROGRAM_DEFAULT_PORT
+from mlmetrics.cli.init.reading.evidence import LAST_PORT, PROGRAM_DEFAULT_PORT
 
 Lookup = Callable[[str], str | None]
 """Returns the value of a variable, None if it is not known."""
@@ -24,8 +24,8 @@ _SERVED = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_][\w.]*(?:\(.*\))?")
 class Command:
     """What a command line serves, and the port: its own, the program's default, or None if it is not known.
 
-    `served` is `module:name` or the path of a Python file, `program` a Python module or file that is run, and
-    `folder` the folder that the command changes to.
+    `served` is `module:name` or the path of a Python file, `program` a Python module or file that is run, `folder`
+    the folder that the command changes to, and `config` a file that may say the port.
     """
 
     port: int | None
@@ -33,6 +33,7 @@ class Command:
     program: str = ""
     folder: PurePosixPath = field(default_factory=PurePosixPath)
     by_default: bool = False
+    config: str = ""
 
 
 def commands_in(text: str, lookup: Lookup) -> Iterator[Command]:
@@ -98,9 +99,10 @@ def _of_server(name: str, words: list[str], folder: PurePosixPath, lookup: Looku
     for option in _FOLDER_OPTIONS:
         given = _option(words, {option})
         folder = folder / given if given else folder
-    text = _option(words, _PORT_OPTIONS)
-    port = _port(text, lookup) if text is not None else PROGRAM_DEFAULT_PORT
-    return Command(port, served=served, folder=folder, by_default=text is None)
+    text, config = _option(words, _PORT_OPTIONS), _option(words, {"-c", "--config"}) or ""
+    known = text is not None or _option(words, {"--uds", "--fd"}) is not None
+    port = _port(text, lookup) if text is not None else None if known else PROGRAM_DEFAULT_PORT
+    return Command(port, served=served, folder=folder, by_default=not known, config="" if known else config)
 
 
 def _of_python(words: list[str], folder: PurePosixPath, lookup: Lookup) -> Command | None:
@@ -128,7 +130,7 @@ def _option(words: Sequence[str], names: set[str]) -> str | None:
 def _port(text: str, lookup: Lookup) -> int | None:
     """Return the number in `8000`, `0.0.0.0:8000`, `$PORT` or `${PORT:-8000}`."""
     number = expanded(text, lookup).rpartition(":")[2]
-    return int(number) if re.fullmatch(r"[1-9]\d{0,4}", number) else None
+    return int(number) if re.fullmatch(r"[1-9]\d{0,4}", number) and int(number) <= LAST_PORT else None
 
 
 def expanded(text: str, lookup: Lookup) -> str:

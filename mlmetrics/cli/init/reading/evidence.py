@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 
+LAST_PORT = 65535
 PROGRAM_DEFAULT_PORT = 8000
 """The port of uvicorn, gunicorn, hypercorn, granian and `fastapi run` if they are given none."""
 

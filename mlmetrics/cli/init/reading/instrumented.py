@@ -18,7 +18,7 @@ def with_instrumentation(applications: Applications, values: Values) -> list[App
     """Return the applications; those that are instrumented say so, with the name of the service if it is known."""
     names: dict[str, str] = {}
     source = applications.source
-    for module in source.modules.values():
+    for module in source.modules_with("(") if any(source.modules_with(_PACKAGE)) else ():
         for call in module.calls:
             for node, service in _uses(source, module, call):
                 found = values.find(service, module)
@@ -91,7 +91,7 @@ def _arguments_of(
     source: Source, module: Module, function: Function, parameter: str
 ) -> Iterator[tuple[Module, ast.expr]]:
     """Yield what a function of the project is called with for a parameter, and where."""
-    for place in source.modules.values():
+    for place in source.modules_with(function.name):
         for call in place.calls:
             if _calls(source, place, call.func, module, function):
                 given = argument(call, function, parameter)

@@ -8,12 +8,13 @@ from mlmetrics.cli.init.reading.evidence import PROGRAM_DEFAULT_PORT, Evidence, 
 from mlmetrics.cli.init.reading.source import Module
 from mlmetrics.cli.init.reading.values import Found, Values
 
+_PACKAGES = ("uvicorn", "granian")
 _SERVERS = {"uvicorn.run", "uvicorn.main.run", "uvicorn.Config", "uvicorn.config.Config", "granian.Granian"}
 
 
 def ports_in_code(applications: Applications, values: Values) -> Iterator[Evidence]:
     """Yield the port of each call that serves an application."""
-    for module in applications.source.modules.values():
+    for module in applications.source.modules_with(*_PACKAGES):
         for call in module.calls:
             if applications.source.origin(module, call.func) in _SERVERS:
                 app = _served(applications, values, module, call)
@@ -26,7 +27,7 @@ def ports_in_code(applications: Applications, values: Values) -> Iterator[Eviden
 
 def serving_modules(applications: Applications, values: Values) -> Iterator[tuple[Module, App]]:
     """Yield the modules that serve an application themselves when they are run."""
-    for module in applications.source.modules.values():
+    for module in applications.source.modules_with(*_PACKAGES):
         for call in module.calls:
             if applications.source.origin(module, call.func) in _SERVERS:
                 app = _served(applications, values, module, call)

@@ -1,4 +1,4 @@
-"""The files of a project: its Python modules, parsed once, with their imports, and where names come from."""
+"""The files of a project: its Python modules, parsed once if needed, their imports, and where names come from."""
 
 import ast
 import os
@@ -12,7 +12,8 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 _SKIPPED = {"__pycache__", "build", "dist", "env", "node_modules", "site-packages", "test", "tests", "venv"}
 _TESTS = ("test_*.py", "*_test.py", "conftest.py")
 _RENDERED = ".mlmetrics.json"
-"""A folder with this file was rendered by `mlmetrics init`."""
+"""`mlmetrics init` has rendered into a folder with this file."""
+_RENDERED_FOLDERS = {"grafana", "kubernetes", "prometheus", "runbooks"}
 _LONGEST_CHAIN = 8
 
 
@@ -86,17 +87,18 @@ class Source:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._texts: dict[Path, str] = {}
+        self._modules: dict[Path, Module | None] = {}
 
     @cached_property
     def paths(self) -> list[Path]:
         """The files, by their path in the project."""
         found: list[Path] = []
         for folder, names, files in os.walk(self.root):
-            if _RENDERED in files:
-                names.clear()
-                continue
-            names[:] = sorted(name for name in names if name not in _SKIPPED and not name.startswith("."))
-            found += (Path(folder, name).relative_to(self.root) for name in sorted(files))
+            rendered = _RENDERED in files
+            skipped = _SKIPPED | _RENDERED_FOLDERS if rendered else _SKIPPED
+            names[:] = sorted(name for name in names if name not in skipped and not name.startswith("."))
+            own = (name for name in sorted(files) if name.endswith(".py") or not rendered)
+            found += (Path(folder, name).relative_to(self.root) for name in own)
         return found
 
     def files(self, *patterns: str) -> Iterator[Path]:
@@ -113,25 +115,38 @@ class Source:
         return self._texts[path]
 
     @cached_property
-    def modules(self) -> dict[Path, Module]:
-        """The Python files; one that is not valid Python is left out."""
-        found: dict[Path, Module] = {}
-        for path in self.files("*.py"):
-            if any(fnmatch(path.name, pattern) for pattern in _TESTS):
-                continue
+    def python_paths(self) -> list[Path]:
+        """The Python files that are no tests."""
+        return [path for path in self.files("*.py") if not any(fnmatch(path.name, pattern) for pattern in _TESTS)]
+
+    def module(self, path: Path) -> Module | None:
+        """Return a Python file, parsed when it is first asked for; None if it is not valid Python."""
+        if path not in self._modules:
             try:
                 tree = ast.parse((self.root / path).read_bytes(), str(path))
+                self._modules[path] = Module(path, tree, dict(_imports(path, tree)))
             except (OSError, SyntaxError, ValueError, RecursionError):
-                continue
-            found[path] = Module(path, tree, dict(_imports(path, tree)))
+                self._modules[path] = None
+        return self._modules[path]
+
+    def modules_with(self, *words: str) -> Iterator[Module]:
+        """Yield the modules whose text has one of these words; in large projects, most have none."""
+        paths = (path for path in self.python_paths if any(word in self.text(path) for word in words))
+        yield from (module for path in paths if (module := self.module(path)) is not None)
+
+    @cached_property
+    def _by_last_part(self) -> dict[str, list[Path]]:
+        found: dict[str, list[Path]] = {}
+        for path in self.python_paths:
+            found.setdefault((module_parts(path) or ("",))[-1], []).append(path)
         return found
 
     def module_named(self, name: str, near: Path) -> Module | None:
         """Return the module of a dotted name; of several, the one whose path is most like that of the importer."""
         parts = tuple(name.split("."))
-        fitting = [path for path in self.modules if module_parts(path)[-len(parts) :] == parts]
+        fitting = [path for path in self._by_last_part.get(parts[-1], ()) if _ends_with(path, parts)]
         best = max(fitting, key=lambda path: (_in_common(path, near), -len(path.parts)), default=None)
-        return None if best is None else self.modules[best]
+        return None if best is None else self.module(best)
 
     def found_at(self, module: Module, name: str) -> tuple[Module, str] | None:
         """Return the module of the project in which an imported name is defined, and its name there.
@@ -175,6 +190,10 @@ class Source:
 def module_parts(path: Path) -> tuple[str, ...]:
     """Return the parts of the dotted name of a Python file, from the top of the project."""
     return tuple(part for part in path.with_suffix("").parts if part not in ("src", "__init__"))
+
+
+def _ends_with(path: Path, parts: tuple[str, ...]) -> bool:
+    return module_parts(path)[-len(parts) :] == parts
 
 
 def _in_common(path: Path, other: Path) -> int:

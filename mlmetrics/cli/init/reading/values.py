@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlmetrics.cli.init.reading.applications import argument, keyword, parameters
+from mlmetrics.cli.init.reading.evidence import LAST_PORT
 from mlmetrics.cli.init.reading.settings import Settings
 from mlmetrics.cli.init.reading.source import Function, Module, Source
 
@@ -29,7 +30,8 @@ class Found:
     @property
     def number(self) -> int | None:
         """The value as the number of a port, None if it is none."""
-        return int(self.value) if re.fullmatch(r"[1-9]\d{0,4}", str(self.value)) else None
+        number = int(self.value) if re.fullmatch(r"[1-9]\d{0,4}", str(self.value)) else 0
+        return number if 0 < number <= LAST_PORT else None
 
 
 class Values:

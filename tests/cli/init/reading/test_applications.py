@@ -55,9 +55,11 @@ class TestFound:
         assert [] == find_apps(tmp_path)
 
     def test_passes_over_what_init_rendered(self, tmp_path: Path) -> None:
-        """A folder that was rendered is not read."""
-        write(tmp_path, {"monitoring/.mlmetrics.json": "{}", "monitoring/main.py": PLAIN})
-        assert [] == find_apps(tmp_path)
+        """What was rendered into a folder is not read; an application in a folder of that name is."""
+        write(tmp_path, {"monitoring/main.py": PLAIN, "monitoring/docker-compose.yml": "services: {}\n"})
+        write(tmp_path, {"monitoring/.mlmetrics.json": "{}", "monitoring/runbooks/README.md": "`uvicorn main:app`\n"})
+        assert ["monitoring/main.py:app"] == [app.key for app in find_apps(tmp_path)]
+        assert [Path("monitoring/main.py")] == Source(tmp_path).paths
 
     @pytest.mark.parametrize("folder", ["tests", ".venv/lib", "venv/lib", "node_modules/x", "build", "__pycache__"])
     def test_passes_over(self, tmp_path: Path, folder: str) -> None:

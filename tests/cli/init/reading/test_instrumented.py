@@ -32,19 +32,28 @@ class TestWithInstrumentation:
             {"main.py": OURS + PLAIN + "app.add_middleware(PrometheusMiddleware, service_name='till')\n"},
             {"main.py": PLAIN, "run.py": OURS + "import main\ninstrument(main.app, service_name='till')\n"},
             {"main.py": PLAIN, "run.py": OURS + "from main import app as a\ninstrument(a, service_name='till')\n"},
-            {"main.py": PLAIN, "run.py": "import mlmetrics as m\nfrom main import app\nm.instrument(app, service_name='till')\n"},
-            {"main.py": PLAIN, "run.py": "from mlmetrics import instrument as i\nimport main\ni(main.app, service_name='till')\n"},
+            {
+                "main.py": PLAIN,
+                "run.py": "import mlmetrics as m\nfrom main import app\nm.instrument(app, service_name='till')\n",
+            },
+            {
+                "main.py": PLAIN,
+                "run.py": "from mlmetrics import instrument as i\nimport main\ni(main.app, service_name='till')\n",
+            },
             {
                 "main.py": IMPORT + "from metrics import watch\napp = FastAPI()\nwatch(app)\n",
-                "metrics.py": OURS + "NAME = 'till'\n\ndef watch(application):\n    instrument(application, service_name=NAME)\n",
+                "metrics.py": OURS
+                + "NAME = 'till'\n\ndef watch(application):\n    instrument(application, service_name=NAME)\n",
             },
             {
                 "main.py": FACTORY.replace("    return", "    import metrics\n    metrics.watch(app=app)\n    return"),
-                "metrics.py": OURS
-                + "def watch(app):\n    deeper(app)\n\ndef deeper(app):\n"
+                "metrics.py": OURS + "def watch(app):\n    deeper(app)\n\ndef deeper(app):\n"
                 "    app.add_middleware(PrometheusMiddleware, service_name='till')\n",
             },
-            {"main.py": FACTORY, "run.py": OURS + "from main import create_app\ninstrument(create_app(), service_name='till')\n"},
+            {
+                "main.py": FACTORY,
+                "run.py": OURS + "from main import create_app\ninstrument(create_app(), service_name='till')\n",
+            },
             {
                 "main.py": IMPORT
                 + OURS
@@ -60,7 +69,7 @@ class TestWithInstrumentation:
                 "main.py": PLAIN + "from observe import instrument\ninstrument(app, service_name='till')\n",
             },
         ],
-    )  # fmt: skip
+    )
     def test_forms(self, tmp_path: Path, files: dict[str, str]) -> None:
         """Aliases, other files, functions that get the application, factories and middleware are followed."""
         assert {"main.py": "till"} == instrumented(tmp_path, files)
@@ -68,12 +77,16 @@ class TestWithInstrumentation:
     @pytest.mark.parametrize(
         "files",
         [
-            {"main.py": "from starlette_exporter import PrometheusMiddleware\n" + PLAIN + "app.add_middleware(PrometheusMiddleware)\n"},
+            {
+                "main.py": "from starlette_exporter import PrometheusMiddleware\n"
+                + PLAIN
+                + "app.add_middleware(PrometheusMiddleware)\n"
+            },
             {"main.py": "from logfire import instrument\n" + PLAIN + "instrument(app)\n"},
             {"main.py": PLAIN + "def instrument(app): ...\ninstrument(app)\n"},
             {"main.py": OURS + PLAIN},
         ],
-    )  # fmt: skip
+    )
     def test_others(self, tmp_path: Path, files: dict[str, str]) -> None:
         """Functions and middleware of the same name of other packages are not ours."""
         assert {} == instrumented(tmp_path, files)
