@@ -147,7 +147,10 @@ REFUSED = {
         "service[0].targets[1] = 5: expected",
     ),
     "a section that is a number": ("project = 5\n" + ONE_SERVICE, "project = 5: expected a table with the keys "),
-    "a service that is a number": ("service = [5]", "service[0] = 5: expected a table with the keys labels, module"),
+    "a service that is a number": (
+        "service = [5]",
+        "service[0] = 5: expected a table with the keys confirmed, labels, module",
+    ),
     "a key near another": (
         ONE_SERVICE + "[alert.SlowMLInference]\ntreshold = 60",
         "expected one of the keys enabled, for, minimum, severity, share, threshold, window; did you mean 'threshold'?",

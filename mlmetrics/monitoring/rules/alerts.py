@@ -25,6 +25,7 @@ from mlmetrics.monitoring.rules.conditions import (
 from mlmetrics.monitoring.rules.drift import DRIFT_HISTOGRAMS
 from mlmetrics.monitoring.rules.indicators import Indicator, Sample
 from mlmetrics.monitoring.rules.model import Group
+from mlmetrics.monitoring.rules.outages import SERVICE_DOWN
 
 _MODEL = "{{ $labels.model }} in {{ $labels.service }}"
 _INSTANCE = "{{ $labels.instance }} of {{ $labels.job }}"
@@ -81,10 +82,6 @@ def _drifted(histogram: str) -> BuildCondition:
         return Drifted(histogram, by, settings.threshold or 0.0, settings.minimum or 0.0, config.buckets(histogram))
 
     return build
-
-
-def _confirmed_jobs(config: Config) -> tuple[str, ...]:
-    return tuple(job for job in config.jobs if job not in config.guessed_jobs)
 
 
 _DRIFT_DEFAULTS = AlertSettings("warning", 30 * MINUTE_SECONDS, threshold=0.2, window_seconds=HOUR_SECONDS, minimum=500)
@@ -215,27 +212,7 @@ ALERTS = (
         "fleet",
         "recordings",
     ),
-    AlertDefinition(
-        "ServiceDown",
-        AlertSettings("critical", 2 * MINUTE_SECONDS),
-        lambda config, _: Down(_confirmed_jobs(config), (*config.grouping, "job")),
-        "{{ $labels.job }} is down",
-        "No instance of {{ $labels.job }} answers its scrapes, or none is configured any more.",
-        "fleet",
-        applies=lambda config: _confirmed_jobs(config) or not config.services,
-    ),
-    AlertDefinition(
-        "ServiceDown",
-        AlertSettings("critical", 2 * MINUTE_SECONDS),
-        lambda config, _: Down(config.guessed_jobs, (*config.grouping, "job")),
-        "{{ $labels.job }} does not answer at an address that is a guess",
-        "No instance of {{ $labels.job }} answers its scrapes. Its address was guessed by `mlmetrics init`: correct "
-        "it in mlmetrics.toml, and remove `confirmed = false` there.",
-        "fleet",
-        scope="guess",
-        applies=lambda config: config.guessed_jobs,
-        at_most="warning",
-    ),
+    *SERVICE_DOWN,
     AlertDefinition(
         "InstanceDown",
         AlertSettings("warning", 5 * MINUTE_SECONDS),
