@@ -12,7 +12,9 @@ from mlmetrics import MLMetrics
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.loading import parse
 from mlmetrics.monitoring.prometheus.files import server_files
-from mlmetrics.monitoring.verify.checks import Finding, check_page, check_prometheus
+from mlmetrics.monitoring.verify.checks import check_pages, check_prometheus, page_losses
+from mlmetrics.monitoring.verify.finding import Finding
+from mlmetrics.monitoring.verify.pages import read_pages
 from tests.monitoring.configurations import ONE_SERVICE
 from tests.servers import Prometheus, ThreadServer
 

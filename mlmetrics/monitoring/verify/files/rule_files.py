@@ -1,0 +1,86 @@
+"""Rule files as Prometheus and its operator read them: the query of each rule, and the labels that its texts show."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from mlmetrics.monitoring.verify.files.queries import Query
+from mlmetrics.monitoring.verify.files.templates import labels_of_annotation
+from mlmetrics.monitoring.verify.finding import Finding
+
+
+@dataclass(frozen=True, slots=True)
+class FileRule:
+    """A rule of a file; `labels` are those that it adds to its result, `alert` whether it is an alert."""
+
+    name: str
+    query: Query
+    labels: frozenset[str]
+    alert: bool
+
+
+@dataclass(slots=True)
+class RuleFiles:
+    """The rules of some files, and what is wrong with the files themselves."""
+
+    rules: list[FileRule] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def read_rule_files(paths: Sequence[Path]) -> RuleFiles:
+    """Return the rules of files: groups as Prometheus reads them, and `PrometheusRule` resources."""
+    found = RuleFiles()
+    for path in paths:
+        try:
+            documents = list(yaml.safe_load_all(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError, yaml.YAMLError) as error:
+            found.findings.append(_refused(path, f"cannot be read: {' '.join(str(error).split())}"))
+            continue
+        groups = [group for document in documents for group in _groups(document)]
+        if not groups:
+            found.findings.append(_refused(path, "has no groups of rules"))
+        for group in groups:
+            _read_group(path, group, found)
+    return found
+
+
+def _refused(path: Path, text: str) -> Finding:
+    return Finding("error", "file", path.name, f"{text}; expected groups of rules, or a PrometheusRule")
+
+
+def _groups(document: Any) -> Iterator[Any]:
+    """Yield the groups of a document, of a resource, or of a list of resources."""
+    if not isinstance(document, dict):
+        return
+    if document.get("kind") == "PrometheusRule":
+        document = document.get("spec") or {}
+    for item in document.get("items") or []:
+        yield from _groups(item)
+    groups = document.get("groups") if isinstance(document, dict) else None
+    yield from groups if isinstance(groups, list) else []
+
+
+def _read_group(path: Path, group: Any, found: RuleFiles) -> None:
+    rules = group.get("rules") if isinstance(group, dict) else None
+    if not isinstance(rules, list):
+        found.findings.append(_refused(path, "has a group without a list of rules"))
+        return
+    for rule in rules:
+        name = (rule.get("alert") or rule.get("record")) if isinstance(rule, dict) else None
+        if name is None or "expr" not in rule:
+            found.findings.append(
+                _refused(path, f"has a rule without alert or record, or without expr: {str(rule)[:60]}")
+            )
+            continue
+        found.rules.append(_rule(path, str(name), rule))
+
+
+def _rule(path: Path, name: str, rule: dict[str, Any]) -> FileRule:
+    labels = rule.get("labels") or {}
+    texts = {**(rule.get("annotations") or {}), **labels} if "alert" in rule else {}
+    shown = [(label, key) for key, text in texts.items() for label in labels_of_annotation(str(text))]
+    query = Query(f"{path.name}: {name}", str(rule["expr"]), shown)
+    return FileRule(name, query, frozenset(map(str, labels)), "alert" in rule)
