@@ -27,7 +27,7 @@ from mlmetrics.monitoring.verify.files.promql import (
     text_of,
 )
 from mlmetrics.monitoring.verify.files.series import Known
-from mlmetrics.monitoring.verify.files.shares import is_part, is_share
+from mlmetrics.monitoring.verify.files.shares import is_part, share_of
 
 _OF_TARGETS = {"up": SHARE, "scrape_duration_seconds": POSITIVE, "scrape_samples_scraped": POSITIVE}
 _FIXED = {
@@ -172,8 +172,9 @@ class Ranges:
 
     def _operated(self, node: promql.BinaryExpr) -> Interval:
         operator, left, right = str(node.op), self.of(node.lhs), self.of(node.rhs)
-        if operator == "/" and is_share(node.lhs, node.rhs):
-            found = SHARE
+        factor = share_of(node.lhs, node.rhs) if operator == "/" else None
+        if factor is not None:
+            found = combined("*", SHARE, point(factor))
         elif operator == "-" and is_part(node.rhs, node.lhs) and left.low >= 0:
             found = Interval(0.0, left.high)
         elif operator in SETS:

@@ -7,12 +7,27 @@ from mlmetrics.monitoring.verify.files.promql import bare, matchers_of, name_of
 _COUNTED = {"rate", "irate", "increase"}
 
 
-def is_share(part: promql.Expr, whole: promql.Expr) -> bool:
-    """Tell whether a part, or what is left of the whole without a part, is divided by the whole."""
-    part, whole = bare(part), _unfiltered(whole)
+def share_of(part: promql.Expr, whole: promql.Expr) -> float | None:
+    """Return by what the share of a part in the whole is multiplied, such as 100 for percent; None if it is no share.
+
+    The part may also be what is left of the whole without another part.
+    """
+    factor, part, whole = *_scaled(part), _unfiltered(whole)
     if isinstance(part, promql.BinaryExpr) and str(part.op) == "-":
-        return _same(part.lhs, whole) and is_part(part.rhs, whole)
-    return is_part(part, whole)
+        found = _same(part.lhs, whole) and is_part(part.rhs, whole)
+    else:
+        found = is_part(part, whole)
+    return factor if found else None
+
+
+def _scaled(node: promql.Expr) -> tuple[float, promql.Expr]:
+    """Return the number that an expression is multiplied by, and the rest."""
+    node = bare(node)
+    if isinstance(node, promql.BinaryExpr) and str(node.op) == "*":
+        for number, rest in ((bare(node.lhs), node.rhs), (bare(node.rhs), node.lhs)):
+            if isinstance(number, promql.NumberLiteral):
+                return number.val, bare(rest)
+    return 1.0, node
 
 
 def is_part(part: promql.Expr, whole: promql.Expr) -> bool:

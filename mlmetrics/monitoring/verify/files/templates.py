@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterator
 
-_LABEL = re.compile(r'(?:\$labels|\.Labels)\.(\w+)|index\s+(?:\$labels|\.Labels)\s+"(\w+)"')
+_LABEL = re.compile(r'\$labels\.(\w+)|index\s+\$labels\s+"(\w+)"')
+# Within `range query "..."` the labels are those of the query's series.
+_OF_DATA = re.compile(r"(?<!\w)\.Labels\.(\w+)")
 _CONDITION = re.compile(r"\{\{-?\s*(?:else\s+)?(?:if|with)\b(.*?)\}\}", re.DOTALL)
 _LEGEND = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
@@ -15,7 +17,8 @@ def labels_of_annotation(text: str) -> Iterator[str]:
 
 
 def _labels_in(text: str) -> list[str]:
-    return [name or indexed for name, indexed in _LABEL.findall(text)]
+    found = [name or indexed for name, indexed in _LABEL.findall(text)]
+    return found if "query" in text else [*found, *_OF_DATA.findall(text)]
 
 
 def labels_of_legend(text: str) -> list[str]:
