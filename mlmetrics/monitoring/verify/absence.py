@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from mlmetrics.catalog import METRICS, Metric
 from mlmetrics.monitoring.verify.finding import Level
 
-_OURS = "mlmetrics_build_info"
+OURS = "mlmetrics_build_info"
+"""A page that has this metric is of a service with mlmetrics."""
 _IN_PROGRESS = "_in_progress"
 _BASELINE = (":baseline_samples", ":baseline_cdf")
 # Every page of ours has these, whatever its service has recorded; the others are there on Linux.
@@ -41,7 +42,7 @@ def why_absent(sample: str, names: Collection[str]) -> Absence | None:
         return Absence("note", "waits", "the file that export_baseline writes records it")
     if sample not in EXPOSED:
         return None
-    if _OURS not in names:
+    if OURS not in names:
         return Absence("note", "not recorded", "no service with mlmetrics is among the pages")
     if sample in _OF_PROCESS:
         return Absence("note", "not recorded", "prometheus_client has it on Linux only")

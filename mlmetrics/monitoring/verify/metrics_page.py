@@ -4,18 +4,17 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-_TYPED = re.compile(r"^# TYPE (\S+) ", re.MULTILINE)
-# The samples of a family by its type, and whether each only grows.
+_TYPED = re.compile(r"^# TYPE (\S+) (\w+)", re.MULTILINE)
+# The samples of a family by its type, and whether each only grows; a counter of the text format is named in full.
 _GROWING: dict[str, dict[str, bool | None]] = {
-    "counter": {"_total": True, "": True, "_created": False},
+    "counter": {"": True},
     "histogram": {"_bucket": True, "_count": True, "_sum": None, "_created": False},
     "summary": {"": False, "_count": True, "_sum": None, "_created": False},
     "gauge": {"": False},
-    "info": {"_info": False, "": False},
+    "info": {"_info": False},
 }
 
 
@@ -52,10 +51,9 @@ class MetricsPage:
             else:
                 self.values[name, label].add(text)
 
-    def declare(self, family: Metric) -> None:
+    def declare(self, family: str, kind: str) -> None:
         """Add what the type of a family says about its samples, whether it has some or none."""
-        samples = _GROWING.get(family.type, {})
-        self.growing |= {f"{family.name}{ending}": grows for ending, grows in samples.items()}
+        self.growing |= {f"{family}{ending}": grows for ending, grows in _GROWING.get(kind, {}).items()}
 
     def above_zero(self, name: str) -> dict[tuple[tuple[str, str], ...], float]:
         """Return the series of a metric that are above 0, by their labels."""
@@ -66,10 +64,11 @@ def read_page(text: str, content_type: str) -> MetricsPage:
     """Return what a page exposes; if it cannot be parsed, what it exposes before the error."""
     page = MetricsPage()
     parse = parse_openmetrics if "openmetrics" in content_type else parse_text
-    typed = set(_TYPED.findall(text))
+    typed = dict(_TYPED.findall(text))
+    for name, kind in typed.items():
+        page.declare(f"{name}_total" if parse is parse_openmetrics and kind == "counter" else name, kind)
     try:
         for family in parse(text):
-            page.declare(family)
             if family.type in ("unknown", "untyped") and family.samples and family.name not in typed:
                 page.untyped.append(f"{family.name} has no TYPE")
             for sample in family.samples:

@@ -32,3 +32,11 @@ def test_series_and_what_is_above_zero() -> None:
     page = read_page('# TYPE a_total counter\na_total{b="x"} 0\na_total{b="y"} 2\n', "text/plain")
     assert [{"b": "x"}, {"b": "y"}] == page.series["a_total"]
     assert {(("b", "y"),): 2.0} == page.above_zero("a_total")
+
+
+def test_declared_names() -> None:
+    """A counter is declared by its whole name in the text format, and without `_total` in OpenMetrics."""
+    assert {"a_total": True} == read_page("# TYPE a_total counter\n", "text/plain").growing
+    assert {"a_total": True} == read_page("# TYPE a counter\n# EOF\n", "application/openmetrics-text").growing
+    histogram = read_page("# TYPE a histogram\n", "text/plain").growing
+    assert {"a_bucket": True, "a_count": True, "a_sum": None, "a_created": False} == histogram

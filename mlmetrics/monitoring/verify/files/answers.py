@@ -42,9 +42,11 @@ class Answers:
             return
         except (TypeError, KeyError):
             return  # a number, not series
-        if not any(not math.isnan(float(value)) for series in numbers for _, value in series):
-            when = "now" if instant else "in the last hour"
+        when = "now" if instant else "in the last hour"
+        if not numbers:
             yield Finding("note", "empty", subject, f"returns nothing {when}{self._reason(text)}", self._prometheus.url)
+        elif all(math.isnan(float(value)) for series in numbers for _, value in series):
+            yield Finding("note", "empty", subject, f"returns only NaN {when}, as 0 / 0 is", self._prometheus.url)
 
     def of_panel(self, panel: PanelQuery) -> Iterator[Finding]:
         """Yield the same for a query of a dashboard, its variables having the values that Grafana offers first."""

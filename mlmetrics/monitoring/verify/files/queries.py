@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import promql_parser as promql
 
-from mlmetrics.monitoring.verify.absence import why_absent
+from mlmetrics.monitoring.verify.absence import OURS, why_absent
 from mlmetrics.monitoring.verify.files.labels import Flow, named
 from mlmetrics.monitoring.verify.files.promql import (
     VARIABLE,
@@ -94,7 +94,7 @@ def unparsed(query: Query, error: ValueError) -> tuple[Level, str, str]:
 
 def _check_metrics(tree: promql.Expr, known: Known, report: Report) -> None:
     for name, spared in missing_metrics(tree, known).items():
-        absence = why_absent(name, known.names)
+        absence = why_absent(name, known.names) if OURS in known.names else None
         if spared and not (absence and absence.level == "error"):
             report("note", "metric", f"{name} is not there; the query goes on without it")
         elif absence is not None:
@@ -110,7 +110,9 @@ def _check_metrics(tree: promql.Expr, known: Known, report: Report) -> None:
 
 def _similar(name: str, known: Known) -> str:
     """Return a hint at a name that is there and differs in a few letters or an ending."""
-    close = difflib.get_close_matches(name, sorted(known.names - OF_TARGETS - OF_ALERTS), 1, cutoff=0.85)
+    there = sorted(each for each in known.names - OF_TARGETS - OF_ALERTS if not each.endswith("_created"))
+    # Most often the ending is missing that a counter has by convention.
+    close = [f"{name}_total"] if f"{name}_total" in there else difflib.get_close_matches(name, there, 1, cutoff=0.85)
     return f"; did you mean {close[0]}?" if close else ""
 
 

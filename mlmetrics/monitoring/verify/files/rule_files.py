@@ -67,9 +67,11 @@ def _groups(document: Any) -> Iterator[Any]:
 
 
 def _read_group(path: Path, group: Any, found: RuleFiles) -> None:
-    rules = group.get("rules") if isinstance(group, dict) else None
+    rules = group.get("rules", []) if isinstance(group, dict) else group
+    if rules is None:
+        return  # a group without rules is a group
     if not isinstance(rules, list):
-        found.findings.append(_refused(path, "has a group without a list of rules"))
+        found.findings.append(_refused(path, "has a group that is no list of rules"))
         return
     for rule in rules:
         name = (rule.get("alert") or rule.get("record")) if isinstance(rule, dict) else None

@@ -19,11 +19,10 @@ TARGET_LABELS = frozenset({"job", "instance"})
 """The labels that Prometheus adds to every series that it scrapes."""
 USUAL_TARGET_LABELS = frozenset(
     {
-        *("app", "application", "availability_zone", "az", "cluster", "component", "container", "datacenter", "dc"),
-        *("endpoint", "env", "environment", "host", "hostname", "kubernetes_name", "kubernetes_namespace"),
-        *("kubernetes_node", "kubernetes_pod_name", "metrics_path", "namespace", "node", "nodename", "pod"),
-        *("prometheus", "prometheus_replica", "project", "receive", "region", "replica", "role", "server", "service"),
-        *("site", "stage", "team", "tenant", "tenant_id", "zone"),
+        *("app", "availability_zone", "az", "cluster", "container", "datacenter", "dc", "endpoint", "env"),
+        *("environment", "host", "kubernetes_name", "kubernetes_namespace", "kubernetes_node", "kubernetes_pod_name"),
+        *("metrics_path", "namespace", "node", "pod", "prometheus", "prometheus_replica", "region", "replica"),
+        *("service", "team", "tenant", "zone"),
     }
 )
 """Labels that service discovery, relabelling and external labels usually add: a page does not tell whether it is so."""

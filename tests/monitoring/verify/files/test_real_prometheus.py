@@ -185,7 +185,7 @@ class TestAnswers:
 
     def test_nothing(self, running: Running, tmp_path: Path) -> None:
         """A panel or a recording rule that returns nothing is a note that names what has no series."""
-        panels = ('shop_orders_total{country="nl"} or shop_orders_total{code="404"}', "shop_stock > 100")
+        panels = ('shop_orders_total{country="nl"} or shop_orders_total{code="404"}', "shop_stock > 100", "shop_queue * NaN")
         found = self.found(running, tmp_path, rules="{record: a, expr: shop_queue > 100}", panels=panels)
         empty = {finding.subject: finding.text for finding in found if finding.kind == "empty"}
         assert {
@@ -193,6 +193,7 @@ class TestAnswers:
             "board.json: P0": 'returns nothing in the last hour: no series of shop_orders_total{country="nl"}; '
             'shop_orders_total{code="404"}',
             "board.json: P1": "returns nothing in the last hour, although all that it selects has series",
+            "board.json: P2": "returns only NaN in the last hour, as 0 / 0 is",
         } == empty
         assert {"note"} == {finding.level for finding in found}
         assert {running.url} == {finding.url for finding in found if finding.kind == "empty"}

@@ -61,7 +61,8 @@ def test_forms(tmp_path: Path, text: str) -> None:
         ("a: [1", "cannot be read: while parsing"),
         ("{{- if .Values.rules }}\ngroups: []\n{{ end }}", "cannot be read"),
         ("scrape_configs: []", "has no groups of rules"),
-        ("groups: [{name: x}]", "has a group without a list of rules"),
+        ("groups: [{name: x, rules: 3}]", "has a group that is no list of rules"),
+        ("groups: [3]", "has a group that is no list of rules"),
         ("groups: [{name: x, rules: [{alert: A}]}]", "has a rule without alert or record, or without expr"),
         ("groups: [{name: x, rules: [just text]}]", "has a rule without alert or record, or without expr"),
         ("- 1", "has no groups of rules"),
@@ -74,6 +75,12 @@ def test_refused(tmp_path: Path, text: str, problem: str) -> None:
     assert ("error", "file", "shop.yml") == (finding.level, finding.kind, finding.subject)
     assert problem in finding.text
     assert "\n" not in finding.text
+
+
+@pytest.mark.parametrize("group", ["{name: x}", "{name: x, rules: }", "{name: x, rules: []}"])
+def test_group_without_rules(tmp_path: Path, group: str) -> None:
+    """A group may have no rules."""
+    assert RuleFiles() == read(tmp_path, f"groups: [{group}]")
 
 
 def test_bytes_that_are_no_text(tmp_path: Path) -> None:

@@ -53,6 +53,12 @@ class TestMetrics:
         assert [] == errors_of('sum by (reason) (rate(shop_payment_errors_total{reason="card"}[5m])) > 0', "reason")
         assert ["waits"] == notes_of("rate(shop_payment_errors_total[5m])")
 
+    def test_declared_under_a_longer_name(self) -> None:
+        """The name without `_total`, as before a counter was renamed, is not declared: an error."""
+        (problem,) = problems_of("rate(shop_orders[5m])")
+        assert "shop_orders is not there; did you mean shop_orders_total?" == problem.text
+        assert ["metric"] == errors_of("rate(shop_payment_errors[5m])")
+
     def test_metrics_of_prometheus_itself(self) -> None:
         """`up` and its like have the labels of targets, and of alerts nobody knows the labels."""
         assert [] == errors_of('up{job="shop"} == 0 and on (instance) scrape_duration_seconds > 1', "job", "instance")
