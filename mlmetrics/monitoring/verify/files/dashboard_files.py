@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from mlmetrics.monitoring.verify.files.documents import mapping, objects
 from mlmetrics.monitoring.verify.files.queries import Query
 from mlmetrics.monitoring.verify.files.templates import labels_of_legend
 from mlmetrics.monitoring.verify.files.variables import (
@@ -73,7 +74,7 @@ def _read(path: Path) -> DashboardFile:
     sources = _Sources(document)
     for variable in variables_of(document):
         _add_variable(found, sources, variable)
-    for annotation in (document.get("annotations") or {}).get("list") or []:
+    for annotation in objects(mapping(document.get("annotations")).get("list")):
         _add_annotation(found, sources, annotation)
     for panel in panels_of(document):
         _add_panel(found, sources, panel)
@@ -91,10 +92,9 @@ def _lists(document: Mapping[str, Any], key: str) -> bool:
 def panels_of(document: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
     """Yield the panels of a dashboard, those in rows too, however deep."""
     for key in ("panels", "rows"):
-        for each in document.get(key) or []:
-            if isinstance(each, dict):
-                yield each
-                yield from panels_of(each)
+        for each in objects(document.get(key)):
+            yield each
+            yield from panels_of(each)
 
 
 class _Sources:
@@ -103,7 +103,7 @@ class _Sources:
     def __init__(self, document: Mapping[str, Any]) -> None:
         self._kinds = {
             str(each.get("name")): str(each.get("pluginId"))
-            for each in document.get("__inputs") or []
+            for each in objects(document.get("__inputs"))
             if each.get("type") == "datasource"
         }
         for variable in variables_of(document):
@@ -152,19 +152,15 @@ def _add(
 
 def _add_panel(found: DashboardFile, sources: _Sources, panel: Mapping[str, Any]) -> None:
     title = str(panel.get("title") or f"panel {panel.get('id', '')}").strip()
-    for target in panel.get("targets") or []:
-        if not isinstance(target, dict):
-            continue
+    for target in objects(panel.get("targets")):
         text, kind = target.get("expr"), sources.kind(target.get("datasource"), panel.get("datasource"))
         if isinstance(text, str) and text.strip() and _is_prometheus(kind):
             shown = [(label, "the legend") for label in labels_of_legend(str(target.get("legendFormat") or ""))]
             _add(found, title, text, kind, shown=shown, instant=bool(target.get("instant")))
 
 
-def _add_annotation(found: DashboardFile, sources: _Sources, annotation: Any) -> None:
-    if not isinstance(annotation, dict):
-        return
-    text = annotation.get("expr") or (annotation.get("target") or {}).get("expr")
+def _add_annotation(found: DashboardFile, sources: _Sources, annotation: Mapping[str, Any]) -> None:
+    text = annotation.get("expr") or mapping(annotation.get("target")).get("expr")
     kind = sources.kind(annotation.get("datasource"))
     if isinstance(text, str) and text.strip() and _is_prometheus(kind):
         _add(found, f"@ {annotation.get('name', '')}", text, kind, what="annotation")

@@ -1,5 +1,6 @@
 """PromQL as its parser reads it: a query as a tree, and what a part of it is."""
 
+import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -12,15 +13,14 @@ VARIABLE = "grafana_variable_"
 SETS = {"and", "or", "unless"}
 OPERATORS = {"MatchOp.Equal": "=", "MatchOp.NotEqual": "!=", "MatchOp.Re": "=~", "MatchOp.NotRe": "!~"}
 _LONGEST_TEXT = 90
-# Functions of newer and older versions than the parser's own.
-_ALSO = (("holt_winters", [promql.ValueType.Matrix, promql.ValueType.Scalar, promql.ValueType.Scalar]),)
-
-
-def _register() -> None:
-    promql.register_extra_functions([promql.Function(name, types, promql.ValueType.Vector) for name, types in _ALSO])
-
-
-_register()
+# The name before Prometheus 3 of double_exponential_smoothing; a parser that has it refuses a second one.
+_SMOOTHING = promql.Function(
+    "holt_winters",
+    [promql.ValueType.Matrix, promql.ValueType.Scalar, promql.ValueType.Scalar],
+    promql.ValueType.Vector,
+)
+with contextlib.suppress(ValueError):
+    promql.register_extra_functions([_SMOOTHING])
 
 
 @dataclass(frozen=True, slots=True)

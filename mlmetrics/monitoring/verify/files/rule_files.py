@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from mlmetrics.monitoring.verify.files.documents import mapping, objects
 from mlmetrics.monitoring.verify.files.queries import Query
 from mlmetrics.monitoring.verify.files.templates import labels_of_annotation
 from mlmetrics.monitoring.verify.finding import Finding
@@ -56,13 +57,12 @@ def _refused(path: Path, text: str) -> Finding:
 
 def _groups(document: Any) -> Iterator[Any]:
     """Yield the groups of a document, of a resource, or of a list of resources."""
-    if not isinstance(document, dict):
-        return
-    if document.get("kind") == "PrometheusRule":
-        document = document.get("spec") or {}
-    for item in document.get("items") or []:
+    found = mapping(document)
+    if found.get("kind") == "PrometheusRule":
+        found = mapping(found.get("spec"))
+    for item in objects(found.get("items")):
         yield from _groups(item)
-    groups = document.get("groups") if isinstance(document, dict) else None
+    groups = found.get("groups")
     yield from groups if isinstance(groups, list) else []
 
 
@@ -79,6 +79,9 @@ def _read_group(path: Path, group: Any, found: RuleFiles) -> None:
             found.findings.append(
                 _refused(path, f"has a rule without alert or record, or without expr: {str(rule)[:60]}")
             )
+            continue
+        if not all(isinstance(rule.get(key) or {}, dict) for key in ("labels", "annotations")):
+            found.findings.append(_refused(path, f"has labels or annotations of {name} that are no names with values"))
             continue
         found.rules.append(_rule(path, str(name), rule))
 

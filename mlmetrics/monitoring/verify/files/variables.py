@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from mlmetrics.monitoring.verify.files.documents import mapping, objects
 from mlmetrics.monitoring.verify.files.promql import VARIABLE
 from mlmetrics.monitoring.verify.interpolation import VARIABLE_PATTERN, Choice, interpolate, name_in
 
@@ -39,7 +40,7 @@ def choices_of(dashboard: Mapping[str, Any]) -> dict[str, Choice]:
     """Return what to write for each variable of a dashboard before its values are known."""
     choices = dict(BUILT_IN)
     for variable in variables_of(dashboard):
-        name, kind = str(variable.get("name", "")), variable.get("type")
+        name, kind = str(variable.get("name", "")), str(variable.get("type"))
         if kind not in _SOURCES and name:
             choices[name] = _fixed(variable) or placeholder(name)
     return choices
@@ -47,15 +48,14 @@ def choices_of(dashboard: Mapping[str, Any]) -> dict[str, Choice]:
 
 def variables_of(dashboard: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the variables of a dashboard."""
-    listed = (dashboard.get("templating") or {}).get("list") or []
-    return [variable for variable in listed if isinstance(variable, dict)]
+    return [*objects(mapping(dashboard.get("templating")).get("list"))]
 
 
 def _fixed(variable: Mapping[str, Any]) -> str:
     """Return the value of a variable that needs no query: the current one, else the first; empty if there is none."""
-    if variable.get("type") not in {"constant", "custom", "interval", "textbox"}:
+    if str(variable.get("type")) not in {"constant", "custom", "interval", "textbox"}:
         return ""
-    value = (variable.get("current") or {}).get("value", "")
+    value = mapping(variable.get("current")).get("value", "")
     value = value[0] if isinstance(value, list) and value else value
     if not isinstance(value, str) or not value or value.startswith("$"):
         first = str(variable.get("query") or "").split(",")

@@ -179,3 +179,19 @@ class TestVariables:
     def test_lists(self) -> None:
         """Several chosen values are a regular expression, as in `interpolate`."""
         assert 'up{a=~"(b|c)"}' == filled('up{a=~"$a"}', {"a": ["b", "c"]})
+
+
+@pytest.mark.parametrize("odd", [None, 3, "x", [], {}, [3], ["x"], {"a": 1}, [[]]], ids=repr)
+@pytest.mark.parametrize(
+    "key",
+    ["templating", "annotations", "__inputs", "rows", "targets", "datasource", "list", "type", "query", "current"],
+)
+def test_parts_of_another_shape(tmp_path: Path, key: str, odd: Any) -> None:
+    """A part that has not the shape that Grafana writes is passed over, and the rest is read."""
+    variable = {"name": "v", "type": "custom", "query": "a", "current": {"value": "a"}, key: odd}
+    document = dashboard(panel("a"), {**panel("b"), key: odd}, variables=[variable])
+    if key in {"templating", "annotations", "__inputs", "rows"}:
+        document[key] = odd
+    if key == "list":
+        document["templating"] = {"list": odd}
+    assert "a" in texts(read(tmp_path, document))

@@ -185,7 +185,11 @@ class TestAnswers:
 
     def test_nothing(self, running: Running, tmp_path: Path) -> None:
         """A panel or a recording rule that returns nothing is a note that names what has no series."""
-        panels = ('shop_orders_total{country="nl"} or shop_orders_total{code="404"}', "shop_stock > 100", "shop_queue * NaN")
+        panels = (
+            'shop_orders_total{country="nl"} or shop_orders_total{code="404"}',
+            "shop_stock > 100",
+            "shop_queue * NaN",
+        )
         found = self.found(running, tmp_path, rules="{record: a, expr: shop_queue > 100}", panels=panels)
         empty = {finding.subject: finding.text for finding in found if finding.kind == "empty"}
         assert {
