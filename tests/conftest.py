@@ -36,7 +36,12 @@ SLOW = (
     *("examples", "integration", "packaging", "typing"),
     *("monitoring/deploy/test_kubernetes.py", "monitoring/grafana/test_panels.py", "monitoring/prometheus"),
     *("monitoring/rules/test_drift.py", "monitoring/test_mutation.py", "monitoring/test_shipped.py"),
-    *("monitoring/test_targets.py", "monitoring/verify", "recording/test_interrupted_folds.py", "scale"),
+    *("monitoring/test_targets.py", "recording/test_interrupted_folds.py", "scale"),
+    *("monitoring/verify/files/test_own_files.py", "monitoring/verify/files/test_real_prometheus.py"),
+    *("monitoring/verify/test_checks.py", "monitoring/verify/test_delivery.py", "monitoring/verify/test_few_panels.py"),
+    *("monitoring/verify/test_pages.py", "monitoring/verify/test_panel_queries.py"),
+    *("monitoring/verify/test_prometheus_api.py", "monitoring/verify/test_victoria.py"),
+    "monitoring/verify/test_victoria_conditions.py",
     *("test_recipes.py", "test_servers.py", "workers/test_interrupted_reads.py"),
     *("workers/test_kills.py", "workers/test_servers.py"),
     "workers/test_together.py",
@@ -44,7 +49,8 @@ SLOW = (
 # These wait for what servers do in real time, and are late on a busy machine: `make test` runs them after the others.
 ALONE = (
     *("cli/init/test_layouts.py", "integration", "monitoring/grafana/test_panels.py", "scale"),
-    *("monitoring/verify/test_few_panels.py", "monitoring/verify/test_panel_queries.py"),
+    *("monitoring/verify/files/test_own_files.py", "monitoring/verify/test_few_panels.py"),
+    "monitoring/verify/test_panel_queries.py",
     "monitoring/verify/test_victoria.py",
 )
 # These start what they need once for a module: in parallel, a module stays in one process.

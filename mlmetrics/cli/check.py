@@ -1,7 +1,10 @@
-"""`mlmetrics check`: checks that alerts can fire on a live service, and that panels show data."""
+"""`mlmetrics check`: can alerts fire on live services, do panels show data, do anybody's files ask for what is there.
+
+Exit codes: 0 no error was found, 1 an error was found, 2 a page could not be read or the check could not run.
+"""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,14 +20,57 @@ from mlmetrics.cli.check_alertmanager import (
 from mlmetrics.cli.options import attempt, config_option
 from mlmetrics.monitoring.config import Config, Severity
 from mlmetrics.monitoring.loading import load
-from mlmetrics.monitoring.verify.checks import Finding, check_page, check_prometheus
+from mlmetrics.monitoring.verify.checks import check_pages, check_prometheus, page_losses
+from mlmetrics.monitoring.verify.files.check import Files, check_files
+from mlmetrics.monitoring.verify.finding import Finding
+from mlmetrics.monitoring.verify.pages import Pages, read_pages
 from mlmetrics.monitoring.verify.panel_queries import SLOW_MILLISECONDS, panel_findings, query_panels, results_text
 
+_EXISTING = click.Path(path_type=Path, dir_okay=False, exists=True)
+_SEVERAL = ("--rules", "--dashboard")
 
-@click.command()
-@click.argument("url", required=False)
+
+class CheckCommand(click.Command):
+    """A command whose options for files take several, as a shell writes them for `--rules rules/*.yml`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, the option written again before each further file."""
+        return super().parse_args(ctx, list(_repeated(args)))
+
+
+def _repeated(arguments: Iterable[str]) -> Iterable[str]:
+    option, first = "", False
+    for argument in arguments:
+        if argument.startswith("-"):
+            option, first = argument if argument in _SEVERAL else "", True
+        elif option and not argument.startswith(("http://", "https://")):
+            if not first:
+                yield option
+            first = False
+        else:
+            option = ""
+        yield argument
+
+
+@click.command(cls=CheckCommand)
+@click.argument("urls", metavar="[URL]...", nargs=-1)
 @config_option
-@click.option("--prometheus", metavar="URL", help="Also check the targets and rules of a running Prometheus.")
+@click.option(
+    "--rules", metavar="FILE...", type=_EXISTING, multiple=True, help="Check these rule files, whoever wrote them."
+)
+@click.option(
+    "--dashboard", "dashboards", metavar="FILE...", type=_EXISTING, multiple=True, help="Check these dashboards."
+)
+@click.option(
+    "--target-label",
+    "target_labels",
+    metavar="NAME",
+    multiple=True,
+    help="With files: a label that Prometheus adds to what it scrapes, beside job and instance.",
+)
+@click.option(
+    "--prometheus", metavar="URL", help="Also ask a running Prometheus: targets and rules, or what files read."
+)
 @alertmanager_option
 @send_test_option
 @severity_option
@@ -43,8 +89,11 @@ from mlmetrics.monitoring.verify.panel_queries import SLOW_MILLISECONDS, panel_f
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def check(
     *,
-    url: str | None,
+    urls: tuple[str, ...],
     config_path: Path,
+    rules: tuple[Path, ...],
+    dashboards: tuple[Path, ...],
+    target_labels: tuple[str, ...],
     prometheus: str | None,
     alertmanager: str | None,
     send_test: bool,
@@ -55,45 +104,78 @@ def check(
     strict: bool,
     as_json: bool,
 ) -> None:
-    """Check the /metrics page at URL: alerts that can never fire, labels with too many values, malformed samples.
+    """Check the /metrics pages at URLs: alerts that can never fire, lost measurements, labels with too many values.
 
-    Exit codes: 0 no error was found, 1 an error was found, 2 the check could not run.
+    With --rules or --dashboard those files are checked instead of the project's own: the metrics and labels that their
+    queries ask for, bucket bounds, and comparisons that can never be true.
+
+    Exit codes: 0 no error was found, 1 an error was found, 2 a page could not be read or the check could not run.
     """
-    if url is None and prometheus is None and alertmanager is None:
+    files = Files(rules, dashboards, frozenset(target_labels))
+    if not (urls or prometheus or alertmanager):
         raise click.UsageError("give the URL of a /metrics page, or --prometheus URL, or --alertmanager URL")
-    if send_test and alertmanager is None:
-        raise click.UsageError("--send-test sends an alert to an Alertmanager; give --alertmanager URL too")
-    if panels and prometheus is None:
-        raise click.UsageError("--panels runs queries on a Prometheus; give --prometheus URL too")
-    config = attempt(lambda: load(config_path))
-    findings = attempt(lambda: _findings(config, url, prometheus))
-    findings += attempt(lambda: alertmanager_findings(config, alertmanager))
-    if send_test and alertmanager is not None:
-        findings += attempt(lambda: tested(config, alertmanager, severity, quiet=as_json))
-    if panels and prometheus is not None:
-        results = query_panels(config, prometheus, by_name=by_name)
-        findings += panel_findings(results, slow_milliseconds)
-        if not as_json:
-            click.echo(results_text(results))
+    _refuse_useless_options(files, prometheus, alertmanager, panels=panels, send_test=send_test)
+    pages = attempt(lambda: read_pages(urls))
+    findings = [*pages.unreachable, *pages.other]
+    if files:
+        findings += attempt(lambda: _files_findings(files, pages, prometheus, quiet=as_json))
+    else:
+        config = attempt(lambda: load(config_path))
+        findings += attempt(lambda: _findings(config, pages, prometheus))
+        findings += attempt(lambda: alertmanager_findings(config, alertmanager))
+        if send_test and alertmanager is not None:
+            findings += attempt(lambda: tested(config, alertmanager, severity, quiet=as_json))
+        if panels and prometheus is not None:
+            results = query_panels(config, prometheus, by_name=by_name)
+            findings += panel_findings(results, slow_milliseconds)
+            if not as_json:
+                click.echo(results_text(results))
     if as_json:
         click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
-        _print(findings)
+        _print(findings, several=len(urls) > 1)
+    if pages.unreachable:
+        raise click.exceptions.Exit(2)
     if any(strict or finding.level == "error" for finding in findings):
         raise click.exceptions.Exit(1)
 
 
-def _findings(config: Config, url: str | None, prometheus: str | None) -> list[Finding]:
+def _refuse_useless_options(
+    files: Files, prometheus: str | None, alertmanager: str | None, *, panels: bool, send_test: bool
+) -> None:
+    """Raise if an option would have no effect."""
+    if send_test and alertmanager is None:
+        raise click.UsageError("--send-test sends an alert to an Alertmanager; give --alertmanager URL too")
+    if panels and prometheus is None:
+        raise click.UsageError("--panels runs queries on a Prometheus; give --prometheus URL too")
+    if panels and files:
+        raise click.UsageError("--panels runs the project's own dashboards; leave it out with --rules and --dashboard")
+    if alertmanager is not None and files:
+        raise click.UsageError("--alertmanager is about the project's own alerts; leave it out with files")
+
+
+def _findings(config: Config, pages: Pages, prometheus: str | None) -> list[Finding]:
     return [
-        *(check_page(config, url) if url else []),
+        *check_pages(config, pages.read),
         *(check_prometheus(config, prometheus) if prometheus else []),
     ]
 
 
-def _print(findings: Sequence[Finding]) -> None:
+def _files_findings(files: Files, pages: Pages, prometheus: str | None, *, quiet: bool) -> list[Finding]:
+    """Return what is wrong with files; without a page that could be read, nothing is known to check them by."""
+    if not pages.read and prometheus is None:
+        return []
+    report = check_files(files, pages.read, prometheus)
+    if not quiet:
+        click.echo(f"{report.rules} rules and {report.queries} queries of dashboards were read")
+    return [*page_losses(pages.read), *report.findings]
+
+
+def _print(findings: Sequence[Finding], *, several: bool) -> None:
     for finding in sorted(findings, key=lambda finding: (finding.level, finding.kind)):
         colour = "red" if finding.level == "error" else None
         level = click.style(f"{finding.level:5}", fg=colour)
-        click.echo(f"{level}  {finding.kind:11}  {finding.subject}: {finding.text}")
+        where = f" ({finding.url})" if several and finding.url not in {"", finding.subject} else ""
+        click.echo(f"{level}  {finding.kind:11}  {finding.subject}: {finding.text}{where}")
     errors = sum(finding.level == "error" for finding in findings)
     click.echo(f"{errors} errors, {len(findings) - errors} notes")

@@ -6,8 +6,8 @@ import click
 
 from mlmetrics.monitoring.config import Config, Severity
 from mlmetrics.monitoring.prometheus.alertmanager import TEST_ALERT
-from mlmetrics.monitoring.verify.checks import Finding
 from mlmetrics.monitoring.verify.delivery import Delivery, check_alertmanager, send_test, silence_findings
+from mlmetrics.monitoring.verify.finding import Finding
 
 alertmanager_option = click.option(
     "--alertmanager", metavar="URL", help="Also check the receivers of a running Alertmanager."

@@ -21,7 +21,7 @@ COMMANDS = {
 }
 NEEDS_CLICK_ONLY = {"run"}
 """A server on which it is installed need not have the rest of the extra, and `run` stays in memory beside it."""
-OF_EXTRA = ("grafana_foundation_sdk", "pydantic", "yaml")
+OF_EXTRA = ("grafana_foundation_sdk", "promql_parser", "pydantic", "yaml")
 
 
 class Commands(click.Group):

@@ -7,7 +7,7 @@ from mlmetrics.catalog.own import own_operation
 from mlmetrics.cli.init.operations import SHIPPED, Recorded
 from mlmetrics.errors import ConfigurationError, DeclarationError
 from mlmetrics.monitoring.verify.metrics_page import MetricsPage, read_page
-from mlmetrics.monitoring.verify.prometheus_api import fetch
+from mlmetrics.monitoring.verify.pages import fetch
 
 BUILD_INFO = "mlmetrics_build_info"
 _FINISHED = re.compile(r"ml_(\w+)_total")

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.durations import parse_seconds
-from mlmetrics.monitoring.verify.prometheus_api import fetch
+from mlmetrics.monitoring.verify.pages import fetch
 
 _TIMEOUT_SECONDS = 10
 # Alertmanager's defaults: before a group is sent first, and between one peer of a cluster and the next.

@@ -13,7 +13,7 @@ from mlmetrics.monitoring.notify import PLACES, untold
 from mlmetrics.monitoring.prometheus.alertmanager import TEST_ALERT
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.verify.alertmanager_api import AlertmanagerAPI, Count, Settings
-from mlmetrics.monitoring.verify.checks import Finding
+from mlmetrics.monitoring.verify.finding import Finding
 
 _NOTIFICATIONS_FAILED = "alertmanager_notifications_failed_total"
 _REQUESTS, _REQUESTS_FAILED = (

@@ -5,24 +5,30 @@ from collections.abc import Mapping, Sequence
 
 Choice = str | Sequence[str]
 
-_VARIABLE = re.compile(r"\$\{(\w+)\}|\$(\w+)")
+VARIABLE_PATTERN = re.compile(r"\$\{(\w+)(?:\.[^:}]+)?(?::[^}]+)?\}|\$(\w+)|\[\[(\w+?)(?::\w+)?\]\]")
 _SPECIAL = re.compile(r"([\\^$*+?.()|\[\]{}])")
+
+
+def name_in(match: re.Match[str]) -> str:
+    """Return the name of the variable that was found."""
+    return match[1] or match[2] or match[3]
 
 
 def interpolate(query: str, choices: Mapping[str, Choice]) -> str:
     r"""Return a query with its variables replaced: a text as it is, a list as a regular expression.
 
-    A variable without a value is kept, as in Grafana, so that Prometheus refuses the query.
+    `$name`, `${name}`, `${name:format}` and `[[name]]` are replaced. A variable without a value is kept, as in Grafana,
+    so that Prometheus refuses the query.
 
     >>> interpolate('up{job=~"$job"}[$__range]', {"job": ["a.b", "c"], "__range": "1h"})
     'up{job=~"(a\\\\.b|c)"}[1h]'
     """
 
     def text(match: re.Match[str]) -> str:
-        name = match[1] or match[2]
+        name = name_in(match)
         return _text(choices[name]) if name in choices else match[0]
 
-    return _VARIABLE.sub(text, query)
+    return VARIABLE_PATTERN.sub(text, query)
 
 
 def _text(choice: Choice) -> str:

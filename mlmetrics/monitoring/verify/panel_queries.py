@@ -2,7 +2,6 @@
 
 import json
 import math
-import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,15 +11,15 @@ from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana.provisioning import dashboard_texts
 from mlmetrics.monitoring.prometheus.scrape import INTERVAL_SECONDS
-from mlmetrics.monitoring.verify.checks import Finding
+from mlmetrics.monitoring.verify.finding import Finding
 from mlmetrics.monitoring.verify.interpolation import Choice, interpolate
+from mlmetrics.monitoring.verify.label_values import read_label_values
 from mlmetrics.monitoring.verify.prometheus_api import PrometheusAPI
 
 SLOW_MILLISECONDS = 200.0
 STEPS = 120
 # Every target has these labels; other variables may have no value yet.
 _LABELS_OF_TARGETS = ("$job", "$service", "$instance")
-_LABEL_VALUES = re.compile(r"label_values\((?:(.+), )?(\w+)\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,17 +88,11 @@ class PanelProbe:
         name, query = f"${variable['name']}", interpolate(variable["query"]["query"], choices)
         start = time.perf_counter()
         try:
-            values = self._label_values(query)
+            values = read_label_values(self.prometheus, query, self.clock() - self.span_seconds)
         except ConfigurationError as error:
             return [], QueryResult(title, name, query, 0, _milliseconds_since(start), error=str(error))
         empty = "" if name in _LABELS_OF_TARGETS else "No series has this label"
         return values, QueryResult(title, name, query, len(values), _milliseconds_since(start), empty)
-
-    def _label_values(self, query: str) -> list[str]:
-        match = _LABEL_VALUES.fullmatch(query)
-        if match is None:
-            raise ConfigurationError(f"{query}: expected label_values(selector, label)")
-        return self.prometheus.label_values(match[2], match[1] or "", self.clock() - self.span_seconds)
 
     def _query(self, title: str, panel: str, query: str, *, instant: bool = False, empty: str = "") -> QueryResult:
         start = time.perf_counter()

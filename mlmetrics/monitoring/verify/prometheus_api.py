@@ -1,32 +1,12 @@
-"""The HTTP API of a running Prometheus, and a function that fetches any page."""
+"""The HTTP API of a running Prometheus."""
 
 import json
-import urllib.error
 import urllib.parse
-import urllib.request
 from dataclasses import dataclass
 from typing import Any
 
 from mlmetrics.errors import ConfigurationError
-
-_TIMEOUT_SECONDS = 10
-
-
-def fetch(url: str) -> tuple[str, str]:
-    """Return the body and the content type of a page.
-
-    Raises:
-        ConfigurationError: The address is invalid, or no page can be read there.
-    """
-    if not url.startswith(("http://", "https://")):
-        raise ConfigurationError(f"URL = {url!r}: expected an address such as http://localhost:5051/metrics")
-    try:
-        with urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS) as response:  # noqa: S310 - the scheme was checked
-            return response.read().decode("utf-8"), response.headers.get("Content-Type", "")
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(
-            f"{url}: cannot be read ({error}); expected a running service that answers there"
-        ) from error
+from mlmetrics.monitoring.verify.pages import fetch
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +46,16 @@ class PrometheusAPI:
         chosen = {"match[]": selector} if selector else {}
         values: list[str] = self.get(f"label/{label}/values", **chosen, start=f"{start:.3f}")
         return values
+
+    def label_names(self, start: float) -> list[str]:
+        """Return the names of all labels since a time."""
+        names: list[str] = self.get("labels", start=f"{start:.3f}")
+        return names
+
+    def series(self, name: str, start: float) -> list[dict[str, str]]:
+        """Return the labels of each series of a metric since a time."""
+        found: list[dict[str, str]] = self.get("series", **{"match[]": f'{{__name__="{name}"}}'}, start=f"{start:.3f}")
+        return [{label: text for label, text in each.items() if label != "__name__"} for each in found]
 
     def targets(self) -> list[dict[str, Any]]:
         """Return the targets that are scraped."""

@@ -9,10 +9,12 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CollectorRegistry
 
 from mlmetrics import MLMetrics
-from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.loading import parse
 from mlmetrics.monitoring.prometheus.files import server_files
-from mlmetrics.monitoring.verify.checks import Finding, check_page, check_prometheus
+from mlmetrics.monitoring.verify.checks import check_pages, check_prometheus, page_losses
+from mlmetrics.monitoring.verify.finding import Finding
+from mlmetrics.monitoring.verify.metrics_page import read_page
+from mlmetrics.monitoring.verify.pages import fetch, read_pages
 from tests.monitoring.configurations import ONE_SERVICE
 from tests.servers import Prometheus, ThreadServer
 
@@ -44,25 +46,81 @@ def texts_of(findings: list[Finding], level: str, kind: str) -> dict[str, str]:
     return {finding.subject: finding.text for finding in findings if (finding.level, finding.kind) == (level, kind)}
 
 
-class TestCheckPage:
-    """`check_page` finds alerts that can never fire, labels with too many values, and malformed samples."""
+def check(*urls: str) -> list[Finding]:
+    """Return the findings of pages."""
+    pages = read_pages(urls)
+    assert not pages.unreachable
+    return check_pages(CONFIG, pages.read)
+
+
+class TestCheckPages:
+    """`check_pages` finds alerts that can never fire, lost measurements, labels that grow, and malformed samples."""
 
     def test_threshold_that_is_no_bound(self, silent: str) -> None:
         """A histogram without the threshold's bucket is an error, because its alert could never fire."""
-        errors = texts_of(check_page(CONFIG, silent), "error", "never fires")
+        errors = texts_of(check(silent), "error", "never fires")
         assert {
-            "SlowMLInference": "ml_inference_duration_seconds_bucket has no bucket bound 30, but 0.5, 1, inf"
+            "SlowMLInference": "ml_inference_duration_seconds_bucket has no bucket bound 30, but 0.5, 1, inf; "
+            "the last one is 1"
         } == errors
 
-    def test_absent_metric(self, silent: str) -> None:
-        """An absent metric is a note, because not every service has every metric."""
-        notes = texts_of(check_page(CONFIG, silent), "note", "never fires")
-        assert "parsing_accuracy_score_count is not on the page" == notes["LowParsingAccuracy"]
-        assert "HighMLFailureRate" not in notes
+    def test_absent_while_healthy(self, silent: str) -> None:
+        """What comes with an event that has not happened waits; operations that the service lacks are not recorded."""
+        found = check(silent)
+        waiting, absent = texts_of(found, "note", "waits"), texts_of(found, "note", "not recorded")
+        assert {"SlowFirstChunk", "UsageMissing", "Unpriced", "CostBudget"} == set(waiting)
+        assert (
+            "parsing_accuracy_score_count is on no page; the services have no such calls, or had none yet"
+            == (absent["LowParsingAccuracy"])
+        )
+        assert "HighMLFailureRate" not in {*waiting, *absent}
+
+    def test_page_of_another(self) -> None:
+        """A page that is not of mlmetrics has no alert that never fires."""
+        app = FastAPI()
+        app.get("/metrics", response_class=PlainTextResponse)(lambda: "# TYPE up_ gauge\nup_ 1\n")
+        with ThreadServer(app) as server:
+            found = check(f"{server.url}/metrics")
+        assert {"not recorded"} == {finding.kind for finding in found}
+
+    def test_renamed(self, silent: str) -> None:
+        """A metric that comes with each call, and is gone beside the others, was renamed: its alert never fires."""
+        text, content_type = fetch(silent)
+        page = read_page(text.replace("ml_inference_duration_seconds", "model_duration_seconds"), content_type)
+        errors = texts_of(check_pages(CONFIG, {silent: page}), "error", "never fires")
+        assert {"SlowMLInference": "ml_inference_duration_seconds_count is on no page; ml_inference_total is there: "
+                "was it renamed?"} == errors  # fmt: skip
+
+    def test_silent_on_no_page_only(self, silent: str) -> None:
+        """An alert whose samples are on any of the pages is not silent; bounds are those of each page."""
+        metrics, app = service()
+        with metrics.parsing_timer(parser="p", doc_type="cv"):
+            pass
+        with ThreadServer(app) as server:
+            url = f"{server.url}/metrics"
+            found = check(silent, url)
+        assert "LowParsingAccuracy" in texts_of(found, "note", "waits")
+        assert [silent] == [each.url for each in found if each.kind == "never fires"]
+
+    def test_losses(self) -> None:
+        """Recording errors and overflow that a page tells are errors."""
+        metrics, app = service(max_series=5)
+        for number in range(8):
+            metrics.track_ml_inference(f"m{number}", "solo", 0.1)
+        metrics.track_ml_inference("m", "solo", float("nan"))
+        with ThreadServer(app) as server:
+            pages = read_pages([f"{server.url}/metrics"]).read
+        found = list(page_losses(pages))
+        assert {"error"} == {finding.level for finding in found}
+        recording = {finding.subject: finding.text for finding in found if finding.kind == "recording"}
+        assert {
+            'mlmetrics_recording_errors_total{where="duration"}': "1 measurements could not be recorded at this place"
+        } == recording
+        assert any("ml_inference_total" in finding.subject for finding in found if finding.kind == "overflow")
 
     def test_label_that_grows(self, silent: str) -> None:
         """A label whose values look like ids is an error."""
-        errors = texts_of(check_page(CONFIG, silent), "error", "label grows")
+        errors = texts_of(check(silent), "error", "label grows")
         assert "1 of 2 values look like ids" == errors["ml_inference_total{model}"]
 
     def test_label_with_many_values(self) -> None:
@@ -71,7 +129,7 @@ class TestCheckPage:
         for number in range(101):
             metrics.track_ml_inference(f"model-{number}", "solo", 0.1)
         with ThreadServer(app) as server:
-            errors = texts_of(check_page(CONFIG, f"{server.url}/metrics"), "error", "label grows")
+            errors = texts_of(check(f"{server.url}/metrics"), "error", "label grows")
         assert "101 values" == errors["ml_inference_total{model}"]
 
     def test_malformed_page(self) -> None:
@@ -79,15 +137,9 @@ class TestCheckPage:
         app = FastAPI()
         app.get("/metrics", response_class=PlainTextResponse)(lambda: BROKEN)
         with ThreadServer(app) as server:
-            findings = check_page(CONFIG, f"{server.url}/metrics")
+            findings = check(f"{server.url}/metrics")
         texts = {finding.text for finding in findings if finding.kind == "malformed"}
         assert {"a has no TYPE", "b_sum{} is NaN, and will stay NaN", "b_count{} appears twice"} == texts
-
-    @pytest.mark.parametrize("url", ["file:///etc/passwd", "http://127.0.0.1:1/metrics", "localhost:80"])
-    def test_nothing_there(self, url: str) -> None:
-        """An address that does not answer or is invalid is named."""
-        with pytest.raises(ConfigurationError, match=url.rsplit("//", maxsplit=1)[-1]):
-            check_page(CONFIG, url)
 
 
 class TestCheckPrometheus:
