@@ -38,7 +38,8 @@ class Metric:
     `buckets` are the default upper bounds of a histogram, ascending, without `+Inf`.
     `unit` is the OpenMetrics unit; the name carries it too.
     `part` is what an operation has to record for the metric to exist, such as `tokens`; empty if every
-    call records it.
+    call records it. `multiprocess_mode` says how the processes of a service are joined in a gauge of a
+    project's own, by prometheus_client's names.
     """
 
     name: str
@@ -48,10 +49,13 @@ class Metric:
     unit: str = ""
     buckets: tuple[float, ...] = ()
     part: str = ""
+    multiprocess_mode: str = ""
 
     @property
     def across_workers(self) -> str:
-        """How prometheus_client merges a gauge of several processes: sum of calls in progress, newest state."""
+        """How the processes of a service are joined in a gauge: sum of calls in progress, newest state."""
+        if self.multiprocess_mode:
+            return self.multiprocess_mode
         return "livesum" if self.name.endswith("_in_progress") else "mostrecent"
 
     @property

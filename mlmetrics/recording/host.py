@@ -8,6 +8,7 @@ import sys
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from tempfile import NamedTemporaryFile
 from typing import Any
 
@@ -17,11 +18,12 @@ from mlmetrics.catalog.metric import Metric
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.cells import Bounds, HistogramCell, Numbers
 from mlmetrics.recording.family import EXPOSED_NAME_SUFFIX, Family
-from mlmetrics.recording.labels import RawLabels
+from mlmetrics.recording.labels import UNKNOWN, RawLabels
 from mlmetrics.version import __version__
 from mlmetrics.workers.detection import tell
-from mlmetrics.workers.directory import VARIABLE, Kind
+from mlmetrics.workers.directory import VARIABLE
 from mlmetrics.workers.files import SCRATCH, WorkerFiles
+from mlmetrics.workers.kinds import CALLS_IN_PROGRESS, OF_EACH, Kind, kind_of_gauge
 from mlmetrics.workers.reading import Reader
 from mlmetrics.workers.slots import Worker, live_workers, slot_of_this_process
 
@@ -35,8 +37,8 @@ if hasattr(os, "register_at_fork"):
 Failed = Callable[[str, object], None]
 BUILD_INFO = "mlmetrics_build_info"
 PROBE = ".mlmetrics-probe-"
-GAUGES: dict[str, Kind] = {"livesum": "gauge_livesum", "mostrecent": "gauge_mostrecent"}
-"""The kind of file of a gauge, by how it is merged."""
+WORKER = "worker"
+"""The label of a gauge that keeps the workers apart."""
 
 
 def directory(failed: Failed) -> str | None:
@@ -100,6 +102,7 @@ class Host:
         self._reader: Reader | None
         self._merged: dict[str, Family]
         self._placed: set[str] = set()
+        self._worker = UNKNOWN
         self.unreadable: set[str] = set()
         self.renew()
 
@@ -126,10 +129,16 @@ class Host:
 
     def number_place(self, name: str, labels: RawLabels) -> int:
         """Return the place of a counter or a gauge in its view."""
-        metric = self._families[name].metric
+        metric, files = self._families[name].metric, self.files
         self._placed.add(name)
-        kind = GAUGES[metric.across_workers] if metric.kind == "gauge" else "counter"
-        return self.files.place(kind, _family_name(metric), name, metric.labels, self._settled(labels), metric.help)
+        names, settled = metric.labels, self._settled(labels)
+        if metric.multiprocess_mode in OF_EACH:
+            names, settled = (*names, WORKER), (*settled, self._worker)
+        return files.place(kind_of(metric), _family_name(metric), name, names, settled, metric.help)
+
+    def kind(self, name: str) -> Kind:
+        """Return the kind of file of a counter or a gauge."""
+        return kind_of(self._families[name].metric)
 
     def histogram_place(self, name: str, labels: RawLabels) -> tuple[tuple[int, ...], int]:
         """Return the places of a histogram's buckets, and of its sum."""
@@ -179,7 +188,7 @@ class Host:
     def _take_slot(self) -> None:
         """Have this process listed as a worker."""
         try:
-            slot_of_this_process(self.directory, self._program)
+            self._worker = str(slot_of_this_process(self.directory, self._program))
         except OSError as error:  # no directory, no right to write, no room
             if interrupted(error):
                 raise
@@ -191,8 +200,8 @@ class Host:
         known = self._families.get(name)
         if known is None or (labels.get("version", __version__) != __version__ and name == BUILD_INFO):
             return None  # of an earlier start, before an upgrade
-        metric = known.metric
-        if not set(metric.labels) <= set(labels) or kind.partition("_")[0] != metric.kind:
+        metric = exposed(known.metric)
+        if not set(metric.labels) <= set(labels) or kind != kind_of(metric):
             return None
         numbers = self._cell(known, tuple(labels[each] for each in metric.labels)).numbers
         if metric.kind != "histogram":
@@ -208,7 +217,7 @@ class Host:
     def _cell(self, known: Family, labels: tuple[str, ...]) -> Any:
         family = self._merged.get(known.metric.name)
         if family is None:
-            family = self._merged[known.metric.name] = Family(known.metric)
+            family = self._merged[known.metric.name] = Family(exposed(known.metric))
         return family.cell(labels)
 
     def _keep(self, name: str, labels: tuple[str, ...], le: str, exemplar: Exemplar) -> None:
@@ -217,6 +226,20 @@ class Host:
             cell = family.cell(labels)
             if isinstance(cell, HistogramCell):
                 cell.exemplars[family.bounds.texts.index(le)] = exemplar
+
+
+def kind_of(metric: Metric) -> Kind:
+    """Return the kind of file in which the numbers of a metric stand."""
+    if metric.kind != "gauge":
+        return metric.kind
+    if not metric.multiprocess_mode and metric.across_workers == "livesum":
+        return CALLS_IN_PROGRESS
+    return kind_of_gauge(metric.across_workers)
+
+
+def exposed(metric: Metric) -> Metric:
+    """Return a metric as the processes of a host expose it together."""
+    return replace(metric, labels=(*metric.labels, WORKER)) if metric.multiprocess_mode in OF_EACH else metric
 
 
 def _family_name(metric: Metric) -> str:

@@ -115,15 +115,22 @@ class CounterSeries(Series[NumberCell]):
         writes.append(plus(self.cell().numbers, 0, sum(self.pending[: counts[0]])))
 
 
+Entry = float | tuple[float]
+"""What is recorded in a gauge: a value to set, or a change in a tuple. Their order counts, so they share one list."""
+
+
 class GaugeSeries(Series[NumberCell]):
-    """Values to set; only the last one is kept."""
+    """Values to set and changes, in their order."""
 
     __slots__ = ()
     CELL = NumberCell
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
-        """Set the last value."""
-        writes.append((self.cell().numbers, 0, float(self.pending[counts[0] - 1])))
+        """Set the last value, and add the changes after it."""
+        numbers, entries = self.cell().numbers, self.pending[: counts[0]]
+        last = max((place for place, entry in enumerate(entries) if type(entry) is not tuple), default=-1)
+        changes = [entry[0] for entry in entries[last + 1 :] if type(entry) is tuple]
+        writes.append((numbers, 0, sum(changes, numbers[0] if last < 0 else float(entries[last]))))
 
 
 class HistogramSeries(Series[HistogramCell]):

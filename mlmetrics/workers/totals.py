@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from mlmetrics.interruption import interrupted
-from mlmetrics.workers.directory import KINDS, Kind
+from mlmetrics.workers.kinds import CALLS_IN_PROGRESS, KINDS, Join, Kind, added, join_of
 from mlmetrics.workers.records import parsed
 from mlmetrics.workers.source import LEFT_OUT, Source
 
@@ -66,10 +66,11 @@ class Totals:
 
     def add(self, kind: Kind, source: Source) -> None:
         """Add the values of a file, in the way of its kind."""
-        if kind == "gauge_livesum":
+        join = join_of(kind)
+        if kind == CALLS_IN_PROGRESS:
             self._add_calls_in_progress(source)
-        elif kind == "gauge_mostrecent":
-            self._keep_newest(source)
+        elif join is not added:
+            self._join(source, join)
         else:
             sums = self._sums
             for number, value in zip(source.numbers, source.values(), strict=False):
@@ -81,11 +82,10 @@ class Totals:
         for number, value in zip(source.numbers, source.values(), strict=False):
             sums[number] += max(0.0, value)
 
-    def _keep_newest(self, source: Source) -> None:
+    def _join(self, source: Source, join: Join) -> None:
         sums, times = self._sums, self._times
-        for number, value, timestamp in zip(source.numbers, source.values(), source.timestamps(), strict=False):
-            if timestamp > times[number]:
-                sums[number], times[number] = value, timestamp
+        for number, *pair in zip(source.numbers, source.values(), source.timestamps(), strict=False):
+            sums[number], times[number] = join((sums[number], times[number]), (pair[0], pair[1]))
 
     def publish(self) -> None:
         """Write the sums to the slots."""

@@ -7,8 +7,8 @@ from itertools import count
 
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from mlmetrics.workers.directory import Kind
 from mlmetrics.workers.files import WorkerFiles
+from mlmetrics.workers.kinds import Kind
 from mlmetrics.workers.reading import Reader
 
 SERVICE = "cv-parser-service"
@@ -47,12 +47,12 @@ class Worker:
     def add(self, kind: Kind, name: str, amount: float = 1.0, **labels: str) -> None:
         """Add to the value of a sample."""
         place = self.place(kind, name, **labels)
-        getattr(self.files.views, kind)[place] += amount
+        self.files.views.by_kind[kind][place] += amount
 
     def set(self, name: str, value: float, timestamp: float, **labels: str) -> None:
         """Set a gauge of which the newest value counts."""
         place = self.place("gauge_mostrecent", name, **labels)
-        view = self.files.views.gauge_mostrecent
+        view = self.files.views.by_kind["gauge_mostrecent"]
         view[place], view[place + 1] = value, timestamp
 
 
