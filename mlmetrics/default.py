@@ -8,6 +8,7 @@ from mlmetrics.calls.labels import BoundCall, arg
 from mlmetrics.errors import ConfigurationError, DeclarationError, MissingExtraError, MLMetricsError, RegistrationError
 from mlmetrics.http.middleware import PrometheusMiddleware
 from mlmetrics.jobs.batch import JobRun
+from mlmetrics.plain.verbs import Counter, Gauge, Histogram
 from mlmetrics.recording.collector import follow
 from mlmetrics.toolkit import MLMetrics
 
@@ -16,6 +17,9 @@ follow(lambda: _default.store)  # what names no registry, such as PrometheusMidd
 
 batch_job = _default.batch_job
 configure = _default.configure
+counter = _default.counter
+gauge = _default.gauge
+histogram = _default.histogram
 inference_timer = _default.inference_timer
 instrument = _default.instrument
 lifespan = _default.lifespan
@@ -38,7 +42,10 @@ __all__ = [
     "BoundCall",
     "Call",
     "ConfigurationError",
+    "Counter",
     "DeclarationError",
+    "Gauge",
+    "Histogram",
     "JobRun",
     "MLMetrics",
     "MLMetricsError",
@@ -48,6 +55,9 @@ __all__ = [
     "arg",
     "batch_job",
     "configure",
+    "counter",
+    "gauge",
+    "histogram",
     "inference_timer",
     "instrument",
     "lifespan",

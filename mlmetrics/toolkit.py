@@ -10,13 +10,14 @@ from mlmetrics.calls.tracking import Tracking
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.http.serving import Serving
 from mlmetrics.jobs.toolkit import Jobs
+from mlmetrics.plain.toolkit import PlainMetrics
 from mlmetrics.recording.collector import holds, registry_of, store_for
 from mlmetrics.recording.labels import declared_problem, shown
 from mlmetrics.recording.store import Store
 
 
-class MLMetrics(Tracking, Timing, Serving, Jobs):
-    """One toolkit: decorators, timers, direct functions, HTTP and batch jobs, on one registry.
+class MLMetrics(Tracking, Timing, Serving, Jobs, PlainMetrics):
+    """One toolkit: decorators, timers, direct functions, own metrics, HTTP and batch jobs, on one registry.
 
     The functions of the `mlmetrics` module are those of a default toolkit on
     prometheus_client's `REGISTRY`. Toolkits on the same registry share their series.

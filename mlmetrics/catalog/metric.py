@@ -5,9 +5,16 @@ be exact, and one above the last bound never fires.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Kind = Literal["counter", "gauge", "histogram"]
+Mode = Literal["all", "liveall", "max", "livemax", "min", "livemin", "mostrecent", "livemostrecent", "sum", "livesum"]
+"""How the processes of a service are joined in a gauge, by prometheus_client's names."""
+MODES: tuple[Mode, ...] = get_args(Mode)
+OF_EACH: tuple[str, ...] = ("all", "liveall")
+"""The modes that keep the workers apart, by the label `worker`."""
+NEWEST: tuple[str, ...] = ("mostrecent", "livemostrecent")
+"""The modes in which only the newest value counts, so that it can be set and not changed."""
 
 REQUEST_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 LATENCY_BUCKETS_SECONDS = (

@@ -14,7 +14,7 @@ from typing import Any
 
 from prometheus_client.samples import Exemplar
 
-from mlmetrics.catalog.metric import Metric
+from mlmetrics.catalog.metric import OF_EACH, Metric
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.cells import Bounds, HistogramCell, Numbers
 from mlmetrics.recording.family import EXPOSED_NAME_SUFFIX, Family
@@ -23,7 +23,7 @@ from mlmetrics.version import __version__
 from mlmetrics.workers.detection import tell
 from mlmetrics.workers.directory import VARIABLE
 from mlmetrics.workers.files import SCRATCH, WorkerFiles
-from mlmetrics.workers.kinds import CALLS_IN_PROGRESS, OF_EACH, Kind, kind_of_gauge
+from mlmetrics.workers.kinds import CALLS_IN_PROGRESS, Kind, kind_of_gauge
 from mlmetrics.workers.reading import Reader
 from mlmetrics.workers.slots import Worker, live_workers, slot_of_this_process
 

@@ -9,11 +9,12 @@ import time
 from bisect import bisect_left
 from typing import Any
 
+from mlmetrics.catalog.metric import NEWEST
 from mlmetrics.recording.host import Host
 from mlmetrics.recording.labels import RawLabels
 from mlmetrics.recording.series import Entry
 from mlmetrics.workers.files import Views
-from mlmetrics.workers.kinds import NEWEST, mode_of
+from mlmetrics.workers.kinds import mode_of
 
 
 class Spot:

@@ -54,6 +54,8 @@ class Store(Naming):
         self.collector: Any = None  # the collector that the registry holds
         self.given_clock: Callable[[], float] = perf_counter
         self.declared: dict[str, Declared] = {}
+        self.plain: dict[tuple[str, str | None], object] = {}
+        """A project's own counters, gauges and histograms, by name and service."""
         self._foldables: list[Foldable] = []
         self._by_labels: dict[tuple[str, RawLabels], Any] = {}
         self._admitted: dict[tuple[str, RawLabels, tuple[object, ...]], RawLabels] = {}

@@ -7,16 +7,6 @@ to join it: a gauge's kind says its `multiprocess_mode`.
 from collections.abc import Callable
 from typing import Literal, get_args
 
-Mode = Literal[
-    "all", "liveall", "max", "livemax", "min", "livemin", "mostrecent", "livemostrecent", "sum", "livesum"
-]
-"""How the processes of a service are joined in a gauge, by prometheus_client's names."""
-MODES: tuple[Mode, ...] = get_args(Mode)
-OF_EACH: tuple[str, ...] = ("all", "liveall")
-"""The modes that keep the workers apart, by the label `worker`."""
-NEWEST: tuple[str, ...] = ("mostrecent", "livemostrecent")
-"""The modes in which only the newest value counts, so that it can be set and not changed."""
-
 Kind = Literal[
     "counter",
     "histogram",
