@@ -94,7 +94,8 @@ class Labelled:
                 f"{self._metric.name}.labels({_shown(values, named)}): expected {', '.join(names)}"
                 + ("; the service is that of MLMetrics or configure" if "service" in named else "")
             )
-            return self._child(tuple(given.get(name, UNKNOWN) for name in names))
+            known = {} if values else given  # which of them a value is meant for is not known
+            return self._child(tuple(known.get(name, UNKNOWN) for name in names))
         texts = tuple(given[name] for name in names)
         child = self._child(texts)
         if texts == child._values and all(type(text) is str for text in texts):  # noqa: SLF001 (of this class)

@@ -11,8 +11,8 @@ from mlmetrics.recording.store import Store
 
 ONE = 1
 """The default amount. Its identity tells it without a check of what was given."""
-MORE: tuple[float] = (1.0,)
-LESS: tuple[float] = (-1.0,)
+PLAIN = frozenset({int, float})
+"""The types of numbers that need no conversion; a subclass may do anything."""
 MOST = float_info.max
 
 
@@ -29,8 +29,8 @@ class Counter(Labelled):
         Args:
             amount: 0 or more; any other is counted as a mistake and not recorded.
         """
-        if amount is ONE:
-            self._record(1.0)
+        if amount is ONE or (type(amount) in PLAIN and 0 <= amount <= MOST):
+            self._record(amount)
             if len(self._pending) > BOUND:
                 self._fold()
             return
@@ -72,8 +72,8 @@ class Gauge(Labelled):
         Args:
             amount: a finite number.
         """
-        if amount is ONE:
-            self._record(MORE)
+        if amount is ONE or (type(amount) in PLAIN and -MOST <= amount <= MOST):
+            self._record((amount,))
             if len(self._pending) > BOUND:
                 self._fold()
         elif (number := self._finite("inc", amount)) is not None:
@@ -85,8 +85,8 @@ class Gauge(Labelled):
         Args:
             amount: a finite number.
         """
-        if amount is ONE:
-            self._record(LESS)
+        if amount is ONE or (type(amount) in PLAIN and -MOST <= amount <= MOST):
+            self._record((-amount,))
             if len(self._pending) > BOUND:
                 self._fold()
         elif (number := self._finite("dec", amount)) is not None:
@@ -98,7 +98,7 @@ class Gauge(Labelled):
         Args:
             value: any number; `nan` is how Prometheus says that there is none.
         """
-        if type(value) is float:
+        if type(value) in PLAIN and -MOST <= value <= MOST:
             self._record(value)
             if len(self._pending) > BOUND:
                 self._fold()
@@ -151,7 +151,7 @@ class Histogram(Labelled):
         Args:
             amount: a finite number.
         """
-        if type(amount) is float and -MOST <= amount <= MOST:
+        if type(amount) in PLAIN and -MOST <= amount <= MOST:
             self._record(amount)
             if len(self._pending) > BOUND:
                 self._fold()
