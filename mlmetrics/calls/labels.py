@@ -274,7 +274,8 @@ class Calls:
             series = AppendedCalls(store, operation, labels)
         else:
             series = PlacedCalls(store, store.host, operation, labels)
-        self.store.add(series)  # first: a signal handler may raise in between, and what is known must be folded
+        # First: a signal handler may raise in between, and what is known must be folded.
+        self.store.add(series, operation.finished)
         return self.known.setdefault(labels, series)
 
 

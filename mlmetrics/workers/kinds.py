@@ -7,6 +7,8 @@ to join it: a gauge's kind says its `multiprocess_mode`.
 from collections.abc import Callable
 from typing import Literal, get_args
 
+from mlmetrics.catalog.metric import Kind as MetricKind
+
 Kind = Literal[
     "counter",
     "histogram",
@@ -77,6 +79,11 @@ def kind_of_gauge(mode: str) -> Kind:
 def mode_of(kind: str) -> str:
     """Return the `multiprocess_mode` of a kind of gauge."""
     return kind.removeprefix("gauge_").removesuffix("_own")
+
+
+def kind_of_metric(kind: Kind) -> MetricKind:
+    """Return the kind of the metrics whose numbers stand in such a file."""
+    return "counter" if kind == "counter" else "histogram" if kind == "histogram" else "gauge"
 
 
 def known_kind(name: str) -> Kind | None:
