@@ -125,7 +125,7 @@ def checked_buckets(what: str, buckets: Iterable[float]) -> tuple[float, ...]:
         DeclarationError: one is no finite number, or they do not ascend.
     """
     try:
-        bounds = tuple(float(bound) for bound in buckets)
+        bounds = () if isinstance(buckets, str) else tuple(float(bound) for bound in buckets)
     except (TypeError, ValueError):
         bounds = ()
     if not bounds or not all(isfinite(bound) for bound in bounds) or sorted(set(bounds)) != list(bounds):

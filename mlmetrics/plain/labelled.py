@@ -61,7 +61,7 @@ class Labelled:
         """Unpickled in another process, it records there; numbers are not sent."""
         return _here, (type(self), self._store, self._metric, self._service[0], self._values)
 
-    def labels(self, *values: object, **named: object) -> Self:
+    def labels(self, /, *values: object, **named: object) -> Self:
         """Return the series of these label values, all by their order or all by their names.
 
         Values become text, and are limited in number, as those of all metrics. Wrong or missing labels are
@@ -89,16 +89,18 @@ class Labelled:
             self._mistake(f"{self!r}.labels({_shown(values, named)}): {why}")
             return self
         given = {**dict(zip(names, values, strict=False)), **{name: named[name] for name in names if name in named}}
-        if len(values) + len(named) != len(names) or len(given) != len(names):
+        whole = len(values) + len(named) == len(names) == len(given)
+        if not whole or (values and named):
             self._mistake(
-                f"{self._metric.name}.labels({_shown(values, named)}): expected {', '.join(names)}"
+                f"{self._metric.name}.labels({_shown(values, named)}): expected {', '.join(names)}, "
+                "all by their order or all by their names"
                 + ("; the service is that of MLMetrics or configure" if "service" in named else "")
             )
-            known = {} if values else given  # which of them a value is meant for is not known
+            known = given if whole or not values else {}  # which of them a value is meant for is not known
             return self._child(tuple(known.get(name, UNKNOWN) for name in names))
         texts = tuple(given[name] for name in names)
         child = self._child(texts)
-        if texts == child._values and all(type(text) is str for text in texts):  # noqa: SLF001 (of this class)
+        if all(type(text) is str for text in texts) and texts == child._values:  # noqa: SLF001 (of this class)
             if named:
                 self._by_name[tuple(named.items())] = child
             else:
