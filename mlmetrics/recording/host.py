@@ -185,14 +185,21 @@ class Host:
         with self._scraping:
             reader = self._reader
             if reader is None or self._outdated:
-                self._outdated = False
-                self._merged, self._undeclared = {}, Undeclared()
-                self._reader = reader = Reader(self.directory, self._program, self._slot, self._failed, self._told)
+                reader = self._new_reader()
             reader.read()
+            if reader.lacks_gauges:  # their workers have ended: the series go
+                reader = self._new_reader()
+                reader.read()
             for (name, *labels, le), exemplar in reader.exemplars().items():
                 self._keep(name, tuple(labels), le, exemplar)
             known = [self._merged[name] for name in tuple(self._families) if name in self._merged]
             return [*known, *self._undeclared.families()]
+
+    def _new_reader(self) -> Reader:
+        self._outdated = False
+        self._merged, self._undeclared = {}, Undeclared()
+        self._reader = reader = Reader(self.directory, self._program, self._slot, self._failed, self._told)
+        return reader
 
     def workers(self) -> list[Worker]:
         """Return the processes of this service that run; this one is listed since it has files."""

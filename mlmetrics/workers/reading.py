@@ -70,6 +70,11 @@ class Reader:
         self._told: set[str] = set() if told is None else told
         self._reaped_at = -REAP_SECONDS
 
+    @property
+    def lacks_gauges(self) -> bool:
+        """Whether a gauge that was there is in no file any more, so that its slot says nothing."""
+        return self._totals.lacks_gauges
+
     def read(self) -> None:
         """Set every slot to what all workers have now: live ones, dead ones, and those that were reaped.
 
