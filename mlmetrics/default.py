@@ -5,6 +5,7 @@ Apart from the package itself, which loads this when the first of the names is a
 
 from mlmetrics.calls.call import Call
 from mlmetrics.calls.labels import BoundCall, arg
+from mlmetrics.calls.own import OwnOperation
 from mlmetrics.errors import ConfigurationError, DeclarationError, MissingExtraError, MLMetricsError, RegistrationError
 from mlmetrics.http.middleware import PrometheusMiddleware
 from mlmetrics.jobs.batch import JobRun
@@ -26,6 +27,7 @@ lifespan = _default.lifespan
 matching_timer = _default.matching_timer
 metrics_app = _default.metrics_app
 metrics_endpoint = _default.metrics_endpoint
+operation = _default.operation
 parsing_timer = _default.parsing_timer
 push_metrics = _default.push_metrics
 start_metrics_server = _default.start_metrics_server
@@ -50,6 +52,7 @@ __all__ = [
     "MLMetrics",
     "MLMetricsError",
     "MissingExtraError",
+    "OwnOperation",
     "PrometheusMiddleware",
     "RegistrationError",
     "arg",
@@ -64,6 +67,7 @@ __all__ = [
     "matching_timer",
     "metrics_app",
     "metrics_endpoint",
+    "operation",
     "parsing_timer",
     "push_metrics",
     "start_metrics_server",

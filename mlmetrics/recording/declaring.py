@@ -84,22 +84,28 @@ class Families:
         if self.host is not None:
             self.host.look_again()
 
-    def set_buckets(self, buckets: Mapping[str, Sequence[float]]) -> None:
-        """Replace default buckets; to be called before the first sample of the metric."""
+    def set_buckets(self, buckets: Mapping[str, Sequence[float]], *, sent: bool = False) -> None:
+        """Replace default buckets; to be called before the first sample of the metric.
+
+        Those of an operation that may be declared later are kept for it; so are all names that are `sent`, because
+        another process has declared them.
+        """
         if not isinstance(buckets, Mapping):
             raise ConfigurationError(f"buckets={buckets!r:.100}: expected upper bounds by histogram name")
-        later = {name: bounds for name, bounds in buckets.items() if self._may_come(name)}
+        new = [name for name in buckets if name not in self.families]
+        later = {name: buckets[name] for name in new if sent or _may_come(name)}
         families = {name: self._with_buckets(name, bounds) for name, bounds in buckets.items() if name not in later}
         for name, bounds in later.items():
             Family(Metric(name, "histogram", "")).with_bounds(bounds)  # refuses what is wrong now
         self.families.update(families)
         self._later_bounds.update(later)
 
-    def _may_come(self, name: object) -> bool:
-        """Whether it is no histogram yet, and may be one of the project's own that is declared later."""
-        if not isinstance(name, str) or name in self.families or NAME.fullmatch(name) is None:
-            return False
-        return not get_close_matches(name, [metric.name for metric in METRICS], 1, CLOSE)
+    def configured_buckets(self) -> dict[str, Sequence[float]]:
+        """Return the buckets that are not those of the rows, for another process."""
+        rows = [*METRICS, *(metric for group in tuple(self.own.values()) for metric in group.metrics.values())]
+        uppers = {row.name: self.families[row.name].bounds.uppers for row in rows if row.kind == "histogram"}
+        changed = {row.name: uppers[row.name] for row in rows if row.buckets != uppers.get(row.name, row.buckets)}
+        return {**self._later_bounds, **changed}
 
     def _with_buckets(self, name: str, bounds: Sequence[float]) -> Family:
         family = self.families.get(name)
@@ -112,3 +118,10 @@ class Families:
         if changed is not family and (not family.empty or (self.host is not None and self.host.has(name))):
             raise ConfigurationError(f"buckets: {name!r} already has samples; set its buckets before the first call")
         return changed
+
+
+def _may_come(name: object) -> bool:
+    """Whether a histogram may be one of the project's own that is declared later, and no typing mistake."""
+    if not isinstance(name, str) or NAME.fullmatch(name) is None:
+        return False
+    return not get_close_matches(name, [metric.name for metric in METRICS], 1, CLOSE)

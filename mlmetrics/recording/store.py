@@ -28,6 +28,8 @@ from mlmetrics.workers.directory import VARIABLE
 if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
+    from mlmetrics.catalog import Operation
+
 DEFAULT_SLOW_SECONDS = 30.0
 ERRORS = "mlmetrics_recording_errors_total"
 OVERFLOW = "mlmetrics_label_overflow_total"
@@ -59,6 +61,8 @@ class Store(Naming, Families):
         self.declared: dict[str, Declared] = {}
         self.plain: dict[tuple[str, str | None], object] = {}
         """A project's own counters, gauges and histograms, by name and service."""
+        self.operations: dict[str, Operation] = {}
+        """The operations of the project's own that are declared, by name."""
         self._foldables: list[Foldable] = []
         self._by_labels: dict[tuple[str, RawLabels], Any] = {}
         self._admitted: dict[tuple[str, RawLabels, tuple[object, ...]], RawLabels] = {}
@@ -248,7 +252,8 @@ class Store(Naming, Families):
         self, metric: str, labels: Mapping[str, str | None], over: Sequence[str], problems: Mapping[str, str]
     ) -> None:
         """Count label values that were cut or replaced; log the first of each kind with its series."""
-        series = {"metric": metric, **{name: self.service if text is None else text for name, text in labels.items()}}
+        texts = {name: self.service if text is None else text for name, text in labels.items()}
+        series = {"metric": metric, **logs.fields_of(texts)}
         for name, problem in problems.items():
             self.failed(f"label.{name}", problem, series)
         for name in over:
