@@ -327,7 +327,7 @@ class TestBuckets:
 
     @pytest.mark.parametrize("name", ["ml_inference_total", "ml_inference_duration_second", "noSuchMetric", 3])
     def test_metrics_without_buckets(self, name: Any) -> None:
-        """Only histograms have bounds; a name that no histogram can have, or like a known one, is refused, and those named."""
+        """Only histograms have bounds; a name that none can have, or that is like a known one, is refused."""
         with pytest.raises(
             ConfigurationError, match=r"is no histogram of mlmetrics; there are .*ml_inference_duration"
         ):

@@ -4,6 +4,7 @@ import keyword
 import re
 from collections.abc import Iterable, Sequence
 from math import isfinite
+from typing import Any
 
 from mlmetrics.catalog import METRICS, OPERATIONS
 from mlmetrics.catalog.metric import LATENCY_BUCKETS_SECONDS, SCORE_BUCKETS, Metric
@@ -118,7 +119,7 @@ def all_names(metric: Metric) -> set[str]:
     return {metric.name, family, *metric.sample_names, f"{family}_created"}
 
 
-def checked_buckets(what: str, buckets: Iterable[float]) -> tuple[float, ...]:
+def checked_buckets(what: str, buckets: Any) -> tuple[float, ...]:
     """Return upper bounds as numbers.
 
     Raises:

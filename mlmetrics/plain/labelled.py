@@ -15,14 +15,12 @@ from mlmetrics.recording.labels import UNKNOWN, RawLabels
 from mlmetrics.recording.store import Store
 
 L = TypeVar("L", bound="Labelled")
-Find = Callable[[Store, str, RawLabels], Any]
 
 
 class Labelled:
     """A metric, or one of its series if `labels` is given: that is all of a metric which has no labels."""
 
     KIND: ClassVar[Kind]
-    FIND: ClassVar[Find]
 
     __slots__ = (
         "__weakref__",
@@ -50,8 +48,12 @@ class Labelled:
         self._record: Callable[[Any], object] = self._record_without_labels
         self._pending: Any = ()
         if values is not None:
-            self._series = series = type(self).FIND(store, metric.name, (*service, *values))
+            self._series = series = self._series_of((*service, *values))
             self._record, self._pending = series.record, series.pending
+
+    def _series_of(self, labels: RawLabels) -> Any:
+        """Return the series of these labels in the store."""
+        raise NotImplementedError
 
     def __repr__(self) -> str:
         labels = dict(zip(self._metric.labels[1:], self._values, strict=True)) if self._values else ""
@@ -110,7 +112,7 @@ class Labelled:
     def _child(self, values: tuple[object, ...]) -> Self:
         """Return the series of these values, cleaned, and `other` beyond a limit."""
         store, metric = self._store, self._metric
-        plain = tuple(format(value) if type(value) in {int, float, bool} else value for value in values)  # type: ignore[str-format]
+        plain = tuple(format(value) if type(value) in {int, float, bool} else value for value in values)
         labels = store.admit(metric.name, self._service, plain)[1:]
         child = self._children.get(labels)
         if child is None:
@@ -119,8 +121,10 @@ class Labelled:
 
     def _record_without_labels(self, number: Any) -> None:
         names = self._metric.labels[1:]
-        self._mistake(f"{self._metric.name} has labels; record in .labels({', '.join(f'{name}=...' for name in names)})")
-        self._child((UNKNOWN,) * len(names))._add(number)
+        self._mistake(
+            f"{self._metric.name} has labels; record in .labels({', '.join(f'{name}=...' for name in names)})"
+        )
+        self._child((UNKNOWN,) * len(names))._add(number)  # noqa: SLF001 (of this class)
 
     def _add(self, number: Any) -> None:
         """Record what has been checked."""
@@ -177,7 +181,9 @@ def declared(kind: type[L], store: Store, metric: Metric, service: str | None) -
     return cast("L", known)
 
 
-def _here(kind: type[Labelled], store: Store, metric: Metric, service: str | None, values: RawLabels | None) -> Labelled:
+def _here(
+    kind: type[Labelled], store: Store, metric: Metric, service: str | None, values: RawLabels | None
+) -> Labelled:
     """Return the metric or series of this process; called when one is unpickled."""
     found = declared(kind, store, metric, service)
     return found if not values else found._child(values)  # noqa: SLF001 (of this module)

@@ -6,8 +6,8 @@ from sys import float_info
 from mlmetrics.errors import DeclarationError
 from mlmetrics.plain.blocks import ExceptionCounter, InProgress, Timer
 from mlmetrics.plain.labelled import Labelled
-from mlmetrics.recording.series import BOUND
-from mlmetrics.recording.store import Store
+from mlmetrics.recording.labels import RawLabels
+from mlmetrics.recording.series import BOUND, NumberSeries
 
 ONE = 1
 """The default amount. Its identity tells it without a check of what was given."""
@@ -21,7 +21,9 @@ class Counter(Labelled):
 
     __slots__ = ()
     KIND = "counter"
-    FIND = staticmethod(Store.counter)
+
+    def _series_of(self, labels: RawLabels) -> NumberSeries:
+        return self._store.counter(self._metric.name, labels)
 
     def inc(self, amount: float = ONE) -> None:
         """Add an amount.
@@ -64,7 +66,9 @@ class Gauge(Labelled):
 
     __slots__ = ()
     KIND = "gauge"
-    FIND = staticmethod(Store.gauge)
+
+    def _series_of(self, labels: RawLabels) -> NumberSeries:
+        return self._store.gauge(self._metric.name, labels)
 
     def inc(self, amount: float = ONE) -> None:
         """Add an amount.
@@ -143,7 +147,9 @@ class Histogram(Labelled):
 
     __slots__ = ()
     KIND = "histogram"
-    FIND = staticmethod(Store.histogram)
+
+    def _series_of(self, labels: RawLabels) -> NumberSeries:
+        return self._store.histogram(self._metric.name, labels)
 
     def observe(self, amount: float) -> None:
         """Place a number in its bucket.

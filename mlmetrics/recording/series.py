@@ -83,7 +83,7 @@ class Series(Lists, Generic[C]):
     __slots__ = ("_cell", "_find", "pending", "record")
 
     def __init__(self, find: Callable[[], C]) -> None:
-        self.pending: list[float] = []
+        self.pending: list[Any] = []
         super().__init__(self.pending)
         self.record = self.pending.append
         self._find: Callable[[], C] = find
@@ -127,10 +127,11 @@ class GaugeSeries(Series[NumberCell]):
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Set the last value, and add the changes after it."""
-        numbers, entries = self.cell().numbers, self.pending[: counts[0]]
-        last = max((place for place, entry in enumerate(entries) if type(entry) is not tuple), default=-1)
-        changes = [entry[0] for entry in entries[last + 1 :] if type(entry) is tuple]
-        writes.append((numbers, 0, sum(changes, numbers[0] if last < 0 else float(entries[last]))))
+        entries: list[Entry] = self.pending[: counts[0]]
+        numbers = self.cell().numbers
+        last = max((place for place, entry in enumerate(entries) if not isinstance(entry, tuple)), default=-1)
+        changes = [entry[0] for entry in entries[last + 1 :] if isinstance(entry, tuple)]
+        writes.append((numbers, 0, sum(changes, numbers[0] if last < 0 else float(self.pending[last]))))
 
 
 class HistogramSeries(Series[HistogramCell]):

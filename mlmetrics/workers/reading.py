@@ -78,8 +78,8 @@ class Reader:
     def read(self) -> None:
         """Set every slot to what all workers have now: live ones, dead ones, and those that were reaped.
 
-        Calls in progress, and gauges that say so, are those of live workers only. Where the directory cannot be read, the slots
-        stay as they are.
+        Calls in progress, and gauges that say so, are those of live workers only. Where the directory cannot be
+        read, the slots stay as they are.
         """
         if monotonic() - self._reaped_at >= REAP_SECONDS:
             self._reaped_at = monotonic()

@@ -148,7 +148,11 @@ class TestStreams:
             return "returned"
 
         work()
-        for step, expected in ((lambda it: it.send(3), 3), (lambda it: it.throw(KeyError()), "thrown")):
+        steps: tuple[tuple[Callable[[Any], object], object], ...] = (
+            (lambda it: it.send(3), 3),
+            (lambda it: it.throw(KeyError()), "thrown"),
+        )
+        for step, expected in steps:
             stream = work()
             assert 0 == value(registry, "cv_running")
             assert "first" == next(stream)

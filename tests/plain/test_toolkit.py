@@ -1,7 +1,6 @@
 """How counters, gauges and histograms are declared, and what is refused."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
@@ -12,6 +11,9 @@ import mlmetrics
 from mlmetrics import DeclarationError, MLMetrics, RegistrationError
 from mlmetrics.exposition.text import render
 from tests.recorded import absent, samples, value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KINDS = ("counter", "gauge", "histogram")
 NAMES = {
@@ -66,7 +68,9 @@ class TestDeclaring:
             declare(metrics, kind, NAMES[why], "Accepted CVs.")
         assert before == set(metrics.store.families)
 
-    @pytest.mark.parametrize(("kind", "name"), [("gauge", "cv_total"), ("histogram", "cv_total"), ("counter", "cv_info")])
+    @pytest.mark.parametrize(
+        ("kind", "name"), [("gauge", "cv_total"), ("histogram", "cv_total"), ("counter", "cv_info")]
+    )
     def test_endings_of_another_kind(self, metrics: MLMetrics, kind: str, name: str) -> None:
         """An ending that says another kind is refused."""
         with pytest.raises(DeclarationError, match="a meaning of its own"):
@@ -266,4 +270,4 @@ def test_default_toolkit() -> None:
     """The functions of the module are those of the default toolkit."""
     toolkit = mlmetrics.counter.__self__  # type: ignore[attr-defined]
     assert toolkit is mlmetrics.gauge.__self__ is mlmetrics.histogram.__self__  # type: ignore[attr-defined]
-    assert toolkit is mlmetrics.track_inference.__self__
+    assert toolkit is mlmetrics.configure.__self__  # type: ignore[attr-defined]

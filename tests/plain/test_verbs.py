@@ -2,11 +2,10 @@
 
 import logging
 import math
-from collections.abc import Callable
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -16,6 +15,9 @@ from structlog.testing import capture_logs
 from mlmetrics import MLMetrics
 from mlmetrics.recording.series import BOUND
 from tests.recorded import errors, label_values, samples, value
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Hostile:
@@ -55,7 +57,7 @@ class TestCounter:
         assert 100 * float(number) == value(registry, "cv_accepted_total")
         assert {} == errors(registry)
 
-    @pytest.mark.parametrize("number", [*NO_NUMBERS, *NOT_FINITE, -1, -0.5, Decimal(-1)], ids=lambda each: type(each))
+    @pytest.mark.parametrize("number", [*NO_NUMBERS, *NOT_FINITE, -1, -0.5, Decimal(-1)], ids=type)
     def test_mistakes(self, registry: CollectorRegistry, metrics: MLMetrics, number: Any) -> None:
         """What cannot be added, as a negative amount, is counted, and reaches nobody."""
         accepted = metrics.counter("cv_accepted", "CVs.")
@@ -96,12 +98,12 @@ class TestGauge:
         """Values that are set and changes count in their order."""
         waiting = metrics.gauge("cv_waiting", "CVs.")
         steps: list[tuple[Callable[[], None], float]] = [
-            (lambda: waiting.inc(), 1),
+            (waiting.inc, 1),
             (lambda: waiting.set(5), 5),
             (lambda: waiting.dec(7), -2),
             (lambda: waiting.set(0.5), 0.5),
             (lambda: waiting.inc(0.25), 0.75),
-            (lambda: waiting.dec(), -0.25),
+            (waiting.dec, -0.25),
         ]
         for step, expected in steps:
             step()
@@ -132,7 +134,7 @@ class TestGauge:
         waiting.set(number)
         assert str(number) == str(value(registry, "cv_waiting"))
 
-    @pytest.mark.parametrize("number", NO_NUMBERS, ids=lambda each: type(each))
+    @pytest.mark.parametrize("number", NO_NUMBERS, ids=type)
     @pytest.mark.parametrize("verb", ["inc", "dec", "set"])
     def test_mistakes(self, registry: CollectorRegistry, metrics: MLMetrics, verb: str, number: Any) -> None:
         """What is no number is counted, and reaches nobody."""
@@ -184,7 +186,7 @@ class TestHistogram:
         )
         assert -0.5 == value(registry, "cv_drift_sum")
 
-    @pytest.mark.parametrize("number", [*NO_NUMBERS, *NOT_FINITE], ids=lambda each: type(each))
+    @pytest.mark.parametrize("number", [*NO_NUMBERS, *NOT_FINITE], ids=type)
     def test_mistakes(self, registry: CollectorRegistry, metrics: MLMetrics, number: Any) -> None:
         """What is no finite number is counted, and reaches nobody: one would spoil the sum for ever."""
         pages = metrics.histogram("cv_pages", "Pages.")
@@ -235,7 +237,7 @@ class TestLabels:
         found = {each.labels["country"]: each.value for each in samples(registry, "cv_accepted_total")}
         assert {"1": 2, "True": 1, "1.0": 1} == found
 
-    @pytest.mark.parametrize("given", [None, "", [], Hostile()], ids=lambda each: type(each))
+    @pytest.mark.parametrize("given", [None, "", [], Hostile()], ids=type)
     def test_values_that_are_none(self, registry: CollectorRegistry, metrics: MLMetrics, given: Any) -> None:
         """What is no text is `unknown`, and counted."""
         accepted = metrics.counter("cv_accepted", "CVs.", ("country",))
@@ -256,7 +258,7 @@ class TestLabels:
             ((("country", "fr"), ("city", "Paris")), {}, "unknown", "unknown"),
         ],
     )
-    def test_wrong_labels(
+    def test_wrong_labels(  # noqa: PLR0917 (pytest passes them)
         self,
         registry: CollectorRegistry,
         metrics: MLMetrics,
