@@ -154,10 +154,15 @@ def declare(store: Store, metrics: Iterable[Metric]) -> None:
         RegistrationError: the registry has another metric with such a name.
     """
     with _registering:
-        group = store.group(metrics)
+        rows = tuple(metrics)
+        group = store.group(rows)
         if group is not None:
             store.include(group)
-            store.collectors.append(OwnCollector(store, group))
+        have = {each.group for each in store.collectors if isinstance(each, OwnCollector)}
+        # Also of groups that a signal handler kept an earlier declaration from.
+        store.collectors.extend(
+            OwnCollector(store, each) for each in dict.fromkeys(store.own.values()) if each not in have
+        )
         registry = registry_of(store)
         try:
             if registry is not None and (group is not None or collectors_of(registry)):
@@ -167,7 +172,7 @@ def declare(store: Store, metrics: Iterable[Metric]) -> None:
                 store.collectors[:] = [each for each in store.collectors if getattr(each, "group", None) is not group]
                 store.exclude(group)
             raise
-        for label in {label for metric in group.metrics.values() for label in metric.labels} if group else ():
+        for label in dict.fromkeys(label for row in rows for label in row.labels):
             if label != "outcome":  # its values are ours
                 store.counter(ERRORS, (f"label.{label}",))
 

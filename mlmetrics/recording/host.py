@@ -131,7 +131,7 @@ class Host:
             with _opening:
                 files = _files.get(key)
                 if files is None:
-                    files = _files[key] = WorkerFiles(*key, self._failed)
+                    files = _files.setdefault(key, WorkerFiles(*key, self._failed))
             self._files, self._generation = files, files.generation
             self._take_slot()
         return files

@@ -83,7 +83,9 @@ class PlacedSeries:
         """Find the place of its number, made at 0 if there is none; once, if several threads begin together."""
         with self._host.placing:
             if self.spot is None:
-                self.spot = self._found()
+                found = self._found()
+                if self.spot is None:  # else a signal handler has found it meanwhile
+                    self.spot = found
             return self.spot
 
     def _found(self) -> Any:

@@ -103,7 +103,7 @@ class Store(Naming, Families):
                     else:
                         series = placed(self.host, name, labels)
                     self.add(series, name)  # first: a signal handler may raise in between
-                    self._by_labels[name, labels] = series
+                    series = self._by_labels.setdefault((name, labels), series)  # a handler may have made it, too
         return cast("NumberSeries", series)
 
     def add(self, foldable: Foldable, name: str) -> None:

@@ -118,16 +118,17 @@ class WorkerFiles:
             return SCRATCH
 
     def _place(self, kind: Kind, key: str) -> int:
-        # A signal handler may fork in here: what the child then writes goes to these, which it has left.
+        # A signal handler may fork in here: what the child then writes goes to these, which it has left. It may also
+        # ask for a place; what it has made by then stands, and what is made here is left empty.
         views, files, places = self.views, self._files, self._places
         place = places.get((kind, key))
         if place is None:
             file = files.get(kind)
             if file is None:
-                file = files[kind] = self._make(kind)
+                file = files.setdefault(kind, self._make(kind))
             place = _value_of(file, record(key.encode()))
             views.put(kind, file.view)
-            places[kind, key] = place
+            place = places.setdefault((kind, key), place)
         return place
 
     def mark(self, family: str, labels: tuple[str, ...], le: str, exemplar: Exemplar) -> None:

@@ -8,7 +8,7 @@ from itertools import count
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from mlmetrics.workers.files import WorkerFiles
-from mlmetrics.workers.kinds import Kind
+from mlmetrics.workers.kinds import KINDS, Kind
 from mlmetrics.workers.reading import Reader
 
 SERVICE = "cv-parser-service"
@@ -64,6 +64,11 @@ def dead_worker(directory: object, amount: float = 1.0, service: str = SERVICE) 
     worker.add("histogram", "seconds_sum", amount / 2, model="a")
     worker.add("gauge_livesum", "in_progress", amount, model="a")
     worker.set("loaded", amount, amount, model="a")
+    for kind in KINDS:
+        if kind.startswith("gauge_") and kind not in {"gauge_livesum", "gauge_mostrecent"}:
+            place = worker.place(kind, kind, model="a")
+            view = worker.files.views.by_kind[kind]
+            view[place], view[place + 1] = amount, amount
 
 
 class Totals:
