@@ -30,6 +30,7 @@ SLOW = (
     *("monitoring/deploy/test_kubernetes.py", "monitoring/grafana/test_panels.py", "monitoring/prometheus"),
     *("monitoring/rules/test_drift.py", "monitoring/test_mutation.py", "monitoring/test_shipped.py"),
     *("monitoring/test_targets.py", "monitoring/verify", "recording/test_interrupted_folds.py", "scale"),
+    *("plain/test_exactness.py", "plain/test_processes.py"),
     *("test_recipes.py", "test_servers.py", "workers/test_interrupted_reads.py"),
     *("workers/test_kills.py", "workers/test_servers.py"),
     "workers/test_together.py",
