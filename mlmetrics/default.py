@@ -9,6 +9,7 @@ from mlmetrics.calls.own import OwnOperation
 from mlmetrics.errors import ConfigurationError, DeclarationError, MissingExtraError, MLMetricsError, RegistrationError
 from mlmetrics.http.middleware import PrometheusMiddleware
 from mlmetrics.jobs.batch import JobRun
+from mlmetrics.plain.verbs import Counter, Gauge, Histogram
 from mlmetrics.recording.collector import follow
 from mlmetrics.toolkit import MLMetrics
 
@@ -17,6 +18,9 @@ follow(lambda: _default.store)  # what names no registry, such as PrometheusMidd
 
 batch_job = _default.batch_job
 configure = _default.configure
+counter = _default.counter
+gauge = _default.gauge
+histogram = _default.histogram
 inference_timer = _default.inference_timer
 instrument = _default.instrument
 lifespan = _default.lifespan
@@ -43,7 +47,10 @@ __all__ = [
     "BoundCall",
     "Call",
     "ConfigurationError",
+    "Counter",
     "DeclarationError",
+    "Gauge",
+    "Histogram",
     "JobRun",
     "MLMetrics",
     "MLMetricsError",
@@ -54,6 +61,9 @@ __all__ = [
     "arg",
     "batch_job",
     "configure",
+    "counter",
+    "gauge",
+    "histogram",
     "inference_timer",
     "instrument",
     "lifespan",

@@ -12,13 +12,14 @@ from mlmetrics.calls.tracking import Tracking
 from mlmetrics.errors import ConfigurationError, shown
 from mlmetrics.http.serving import Serving
 from mlmetrics.jobs.toolkit import Jobs
+from mlmetrics.plain.toolkit import PlainMetrics
 from mlmetrics.recording.collector import holds, registry_of, store_for, store_of
 from mlmetrics.recording.labels import declared_problem
 from mlmetrics.recording.store import Store
 
 
-class MLMetrics(Tracking, Timing, Operating, Quality, Serving, Jobs):
-    """One toolkit: decorators, timers, direct functions, HTTP and batch jobs, on one registry.
+class MLMetrics(Tracking, Timing, Operating, Quality, Serving, Jobs, PlainMetrics):
+    """One toolkit: decorators, timers, direct functions, own metrics, HTTP and batch jobs, on one registry.
 
     The functions of the `mlmetrics` module are those of a default toolkit on
     prometheus_client's `REGISTRY`. Toolkits on the same registry share their series.
@@ -33,7 +34,7 @@ class MLMetrics(Tracking, Timing, Operating, Quality, Serving, Jobs):
         max_series: the most distinct combinations of labels per metric; in further ones, the labels that
             a call provides become `other`. Outcomes, token types and buckets do not count as combinations.
         slow_seconds: calls that take longer are logged, for example as `inference.slow`.
-        buckets: upper bounds by histogram name, in place of the catalogue's or of those of your own operations,
+        buckets: upper bounds by histogram name, in place of the catalogue's or of those that you declare yourself,
             declared or not.
         clock: returns seconds as a monotonic float; `time.perf_counter` by default. After its first failure
             (it raises, or returns no finite number) `perf_counter` is used instead; the failure is counted.

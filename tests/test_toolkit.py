@@ -325,9 +325,9 @@ class TestBuckets:
         with pytest.raises(ConfigurationError, match="'matching_score_distribution' must be finite and ascending"):
             MLMetrics(registry=CollectorRegistry(), buckets={"matching_score_distribution": bounds})
 
-    @pytest.mark.parametrize("name", ["ml_inference_total", "no_such_metric", 3])
+    @pytest.mark.parametrize("name", ["ml_inference_total", "ml_inference_duration_second", "noSuchMetric", 3])
     def test_metrics_without_buckets(self, name: Any) -> None:
-        """Only the histograms of mlmetrics have bounds; the message names them."""
+        """Only histograms have bounds; a name that none can have, or that is like a known one, is refused."""
         with pytest.raises(
             ConfigurationError, match=r"is no histogram of mlmetrics; there are .*ml_inference_duration"
         ):

@@ -59,7 +59,10 @@ class PlacedCalls(CallSeries):
         with self._host.placing:
             spot = self.spot
             if spot is None:
-                self.spot = spot = CallSpot(self._host, self.operation.prefix, self.labels)
+                found = CallSpot(self._host, self.operation.prefix, self.labels)
+                if self.spot is None:  # else a signal handler has found it meanwhile
+                    self.spot = found
+                spot = self.spot
             return spot
 
     def prepare(self) -> None:

@@ -41,7 +41,19 @@ RECORDING_PLACES = (
         "label.operation",
     ),
     *("label.parser", "label.predicted_class", "label.route", "label.service", "label.status", "label.version"),
-    *("log", "prediction", "prediction_error", "push", "queued", "request", "result", "score", "size", "success"),
+    *(
+        "log",
+        "metric",
+        "prediction",
+        "prediction_error",
+        "push",
+        "queued",
+        "request",
+        "result",
+        "score",
+        "size",
+        "success",
+    ),
     *("tokens", "usage", "workers"),
 )
 """Every value of `where` in `mlmetrics_recording_errors_total`; its series exists at 0 before its first error."""

@@ -5,9 +5,16 @@ be exact, and one above the last bound never fires.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 Kind = Literal["counter", "gauge", "histogram"]
+Mode = Literal["all", "liveall", "max", "livemax", "min", "livemin", "mostrecent", "livemostrecent", "sum", "livesum"]
+"""How the processes of a service are joined in a gauge, by prometheus_client's names."""
+MODES: tuple[Mode, ...] = get_args(Mode)
+OF_EACH: tuple[str, ...] = ("all", "liveall")
+"""The modes that keep the workers apart, by the label `worker`."""
+NEWEST: tuple[str, ...] = ("mostrecent", "livemostrecent")
+"""The modes in which only the newest value counts, so that it can be set and not changed."""
 
 REQUEST_BUCKETS_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 LATENCY_BUCKETS_SECONDS = (
@@ -38,7 +45,8 @@ class Metric:
     `buckets` are the default upper bounds of a histogram, ascending, without `+Inf`.
     `unit` is the OpenMetrics unit; the name carries it too.
     `part` is what an operation has to record for the metric to exist, such as `tokens`; empty if every
-    call records it.
+    call records it. `multiprocess_mode` says how the processes of a service are joined in a gauge of a
+    project's own, by prometheus_client's names.
     """
 
     name: str
@@ -48,10 +56,13 @@ class Metric:
     unit: str = ""
     buckets: tuple[float, ...] = ()
     part: str = ""
+    multiprocess_mode: str = ""
 
     @property
     def across_workers(self) -> str:
-        """How prometheus_client merges a gauge of several processes: sum of calls in progress, newest state."""
+        """How the processes of a service are joined in a gauge: sum of calls in progress, newest state."""
+        if self.multiprocess_mode:
+            return self.multiprocess_mode
         return "livesum" if self.name.endswith("_in_progress") else "mostrecent"
 
     @property

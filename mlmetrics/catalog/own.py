@@ -4,6 +4,7 @@ import keyword
 import re
 from collections.abc import Iterable, Sequence
 from math import isfinite
+from typing import Any
 
 from mlmetrics.catalog import METRICS, OPERATIONS
 from mlmetrics.catalog.metric import LATENCY_BUCKETS_SECONDS, SCORE_BUCKETS, Metric
@@ -121,14 +122,14 @@ def all_names(metric: Metric) -> set[str]:
     return {metric.name, family, *metric.sample_names, f"{family}_created"}
 
 
-def checked_buckets(what: str, buckets: Iterable[float]) -> tuple[float, ...]:
+def checked_buckets(what: str, buckets: Any) -> tuple[float, ...]:
     """Return upper bounds as numbers.
 
     Raises:
         DeclarationError: one is no finite number, or they do not ascend.
     """
     try:
-        bounds = tuple(float(bound) for bound in buckets)
+        bounds = () if isinstance(buckets, str) else tuple(float(bound) for bound in buckets)
     except (TypeError, ValueError):
         bounds = ()
     if not bounds or not all(isfinite(bound) for bound in bounds) or sorted(set(bounds)) != list(bounds):

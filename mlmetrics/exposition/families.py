@@ -4,6 +4,7 @@ A family's text is byte for byte what `generate_latest` of prometheus_client wri
 """
 
 from collections.abc import Iterator, Sequence
+from math import inf
 from weakref import WeakKeyDictionary
 
 from prometheus_client.samples import Exemplar
@@ -36,7 +37,7 @@ def exemplar_text(exemplar: Exemplar | None) -> str:
 
 def number_text(number: float) -> str:
     """Return the number as `floatToGoString` writes it; for small numbers `repr` gives the same text faster."""
-    return repr(float(number)) if number < PLAIN_BELOW else floatToGoString(number)
+    return repr(float(number)) if -inf < number < PLAIN_BELOW else floatToGoString(number)
 
 
 class NumberText:
@@ -144,7 +145,10 @@ def write_family(exposed: ExposedFamily, lines: list[str], *, openmetrics: bool)
 
 def _head(exposed: ExposedFamily, *, openmetrics: bool) -> Iterator[str]:
     name = exposed.name if openmetrics else exposed.family.metric.name
-    yield f"# HELP {name} {exposed.documentation}\n"
+    text = exposed.documentation.replace("\\", r"\\").replace("\n", r"\n")
+    if openmetrics:
+        text = text.replace('"', r"\"")
+    yield f"# HELP {name} {text}\n"
     yield f"# TYPE {name} {exposed.type}\n"
     if openmetrics and exposed.unit:
         yield f"# UNIT {name} {exposed.unit}\n"

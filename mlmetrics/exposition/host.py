@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.collector import OwnCollector, StoreCollector, collectors_of
-from mlmetrics.recording.host import Host
+from mlmetrics.recording.host import WORKER, Host
 from mlmetrics.recording.store import Store
 from mlmetrics.workers.slots import Worker
 
@@ -27,7 +27,6 @@ LEFT_OUT = (ProcessCollector, GCCollector, MultiProcessCollector, OwnCollector)
 OF_CLIENT = MetricWrapperBase
 """The metrics of prometheus_client itself, which are merged from its files."""
 OWN_ENDING = "-ml.db"
-WORKER = "worker"
 
 
 class HostCollector(Collector):

@@ -1,6 +1,5 @@
 """The families of a store: those of the catalogue, those that a project has declared, and the buckets of both."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
@@ -15,8 +14,6 @@ from mlmetrics.recording.host import Host
 if TYPE_CHECKING:
     from mlmetrics.recording.folding import Foldable
 
-OWN_HISTOGRAM = re.compile(rf"ml_{NAME.pattern}_(duration_seconds|score)")
-"""The histograms of an operation that may be declared later."""
 CLOSE = 0.9
 """How like a known name must be for a typing mistake; 1 is the same."""
 
@@ -125,7 +122,7 @@ class Families:
 
 
 def _may_come(name: object) -> bool:
-    """Whether a histogram may be that of an operation that is declared later, and no typing mistake."""
-    if not isinstance(name, str) or OWN_HISTOGRAM.fullmatch(name) is None:
+    """Whether a histogram may be one of the project's own that is declared later, and no typing mistake."""
+    if not isinstance(name, str) or NAME.fullmatch(name) is None:
         return False
     return not get_close_matches(name, [metric.name for metric in METRICS], 1, CLOSE)

@@ -8,23 +8,24 @@ import sys
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from tempfile import NamedTemporaryFile
 from typing import Any
 
 from prometheus_client.samples import Exemplar
 
 from mlmetrics.catalog import BY_NAME
-from mlmetrics.catalog.metric import Kind as MetricKind
-from mlmetrics.catalog.metric import Metric
+from mlmetrics.catalog.metric import OF_EACH, Metric
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.cells import Bounds, HistogramCell
 from mlmetrics.recording.family import EXPOSED_NAME_SUFFIX, Family
-from mlmetrics.recording.labels import RawLabels
+from mlmetrics.recording.labels import UNKNOWN, RawLabels
 from mlmetrics.recording.undeclared import Slot, Undeclared, upper_bound
 from mlmetrics.version import __version__
 from mlmetrics.workers.detection import tell
-from mlmetrics.workers.directory import VARIABLE, Kind
+from mlmetrics.workers.directory import VARIABLE
 from mlmetrics.workers.files import SCRATCH, WorkerFiles
+from mlmetrics.workers.kinds import CALLS_IN_PROGRESS, Kind, kind_of_gauge
 from mlmetrics.workers.reading import Reader
 from mlmetrics.workers.slots import Worker, live_workers, slot_of_this_process
 
@@ -38,14 +39,8 @@ if hasattr(os, "register_at_fork"):
 Failed = Callable[[str, object], None]
 BUILD_INFO = "mlmetrics_build_info"
 PROBE = ".mlmetrics-probe-"
-METRIC_KINDS: dict[Kind, MetricKind] = {
-    "counter": "counter",
-    "histogram": "histogram",
-    "gauge_livesum": "gauge",
-    "gauge_mostrecent": "gauge",
-}
-GAUGES: dict[str, Kind] = {"livesum": "gauge_livesum", "mostrecent": "gauge_mostrecent"}
-"""The kind of file of a gauge, by how it is merged."""
+WORKER = "worker"
+"""The label of a gauge that keeps the workers apart."""
 
 
 def directory(failed: Failed) -> str | None:
@@ -109,6 +104,7 @@ class Host:
         self._reader: Reader | None
         self._merged: dict[str, Family]
         self._placed: set[str] = set()
+        self._worker = UNKNOWN
         self._told: set[str] = set()
         self.unreadable: set[str] = set()
         self.renew()
@@ -135,17 +131,23 @@ class Host:
             with _opening:
                 files = _files.get(key)
                 if files is None:
-                    files = _files[key] = WorkerFiles(*key, self._failed)
+                    files = _files.setdefault(key, WorkerFiles(*key, self._failed))
             self._files, self._generation = files, files.generation
             self._take_slot()
         return files
 
     def number_place(self, name: str, labels: RawLabels) -> int:
         """Return the place of a counter or a gauge in its view."""
-        metric = self._families[name].metric
+        metric, files = self._families[name].metric, self.files
         self._placed.add(name)
-        kind = GAUGES[metric.across_workers] if metric.kind == "gauge" else "counter"
-        return self.files.place(kind, _family_name(metric), name, metric.labels, self._settled(labels), metric.help)
+        names, settled = metric.labels, self._settled(labels)
+        if metric.multiprocess_mode in OF_EACH:
+            names, settled = (*names, WORKER), (*settled, self._worker)
+        return files.place(kind_of(metric), _family_name(metric), name, names, settled, metric.help)
+
+    def kind(self, name: str) -> Kind:
+        """Return the kind of file of a counter or a gauge."""
+        return kind_of(self._families[name].metric)
 
     def histogram_place(self, name: str, labels: RawLabels) -> tuple[tuple[int, ...], int]:
         """Return the places of a histogram's buckets, and of its sum."""
@@ -183,14 +185,21 @@ class Host:
         with self._scraping:
             reader = self._reader
             if reader is None or self._outdated:
-                self._outdated = False
-                self._merged, self._undeclared = {}, Undeclared()
-                self._reader = reader = Reader(self.directory, self._program, self._slot, self._failed, self._told)
+                reader = self._new_reader()
             reader.read()
+            if reader.lacks_gauges:  # their workers have ended: the series go
+                reader = self._new_reader()
+                reader.read()
             for (name, *labels, le), exemplar in reader.exemplars().items():
                 self._keep(name, tuple(labels), le, exemplar)
             known = [self._merged[name] for name in tuple(self._families) if name in self._merged]
             return [*known, *self._undeclared.families()]
+
+    def _new_reader(self) -> Reader:
+        self._outdated = False
+        self._merged, self._undeclared = {}, Undeclared()
+        self._reader = reader = Reader(self.directory, self._program, self._slot, self._failed, self._told)
+        return reader
 
     def workers(self) -> list[Worker]:
         """Return the processes of this service that run; this one is listed since it has files."""
@@ -199,7 +208,7 @@ class Host:
     def _take_slot(self) -> None:
         """Have this process listed as a worker."""
         try:
-            slot_of_this_process(self.directory, self._program)
+            self._worker = str(slot_of_this_process(self.directory, self._program))
         except OSError as error:  # no directory, no right to write, no room
             if interrupted(error):
                 raise
@@ -217,8 +226,8 @@ class Host:
         name = known.metric.name
         if labels.get("version", __version__) != __version__ and name == BUILD_INFO:
             return None  # of an earlier start, before an upgrade
-        metric = known.metric
-        if not set(metric.labels) <= set(labels) or METRIC_KINDS[kind] != metric.kind:
+        metric = exposed(known.metric)
+        if not set(metric.labels) <= set(labels) or kind != kind_of(metric):
             self._leave_out(name)
             return None
         numbers = self._cell(known, tuple(labels[each] for each in metric.labels)).numbers
@@ -234,7 +243,7 @@ class Host:
         self, kind: Kind, family: str, sample: str, labels: Mapping[str, str], text: str
     ) -> Slot | None:
         try:
-            return self._undeclared.slot(METRIC_KINDS[kind], family, sample, labels, text)
+            return self._undeclared.slot(kind, family, sample, labels, text)
         except ValueError as error:
             if interrupted(error):
                 raise
@@ -250,7 +259,7 @@ class Host:
     def _cell(self, known: Family, labels: tuple[str, ...]) -> Any:
         family = self._merged.get(known.metric.name)
         if family is None:
-            family = self._merged[known.metric.name] = Family(known.metric)
+            family = self._merged[known.metric.name] = Family(exposed(known.metric))
         return family.cell(labels)
 
     def _keep(self, name: str, labels: tuple[str, ...], le: str, exemplar: Exemplar) -> None:
@@ -261,6 +270,20 @@ class Host:
         cell = family.found(labels)
         if isinstance(cell, HistogramCell) and le in family.bounds.texts:
             cell.exemplars[family.bounds.texts.index(le)] = exemplar
+
+
+def kind_of(metric: Metric) -> Kind:
+    """Return the kind of file in which the numbers of a metric stand."""
+    if metric.kind != "gauge":
+        return metric.kind
+    if not metric.multiprocess_mode and metric.across_workers == "livesum":
+        return CALLS_IN_PROGRESS
+    return kind_of_gauge(metric.across_workers)
+
+
+def exposed(metric: Metric) -> Metric:
+    """Return a metric as the processes of a host expose it together."""
+    return replace(metric, labels=(*metric.labels, WORKER)) if metric.multiprocess_mode in OF_EACH else metric
 
 
 def _family_name(metric: Metric) -> str:

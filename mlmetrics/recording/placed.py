@@ -9,9 +9,12 @@ import time
 from bisect import bisect_left
 from typing import Any
 
+from mlmetrics.catalog.metric import NEWEST
 from mlmetrics.recording.host import Host
 from mlmetrics.recording.labels import RawLabels
+from mlmetrics.recording.series import Entry
 from mlmetrics.workers.files import Views
+from mlmetrics.workers.kinds import mode_of
 
 
 class Spot:
@@ -22,6 +25,25 @@ class Spot:
     def __init__(self, views: Views, index: int) -> None:
         self.views = views
         self.index = index
+
+
+class GaugeSpot(Spot):
+    """Where a gauge stands, and in which kind of file.
+
+    The timestamp beside the number says that something has been recorded. It is that of the last value if the
+    newest value counts, else that of the first one.
+    """
+
+    __slots__ = ("kind", "newest")
+
+    def __init__(self, host: Host, name: str, labels: RawLabels) -> None:
+        super().__init__(host.files.views, host.number_place(name, labels))
+        self.kind = host.kind(name)
+        self.newest = mode_of(self.kind) in NEWEST
+        now, place = time.time(), self.index + 1
+        view = self.views.by_kind[self.kind]
+        if not (self.newest or view[place]):
+            view[place] = now
 
 
 class HistogramSpot:
@@ -61,7 +83,9 @@ class PlacedSeries:
         """Find the place of its number, made at 0 if there is none; once, if several threads begin together."""
         with self._host.placing:
             if self.spot is None:
-                self.spot = self._found()
+                found = self._found()
+                if self.spot is None:  # else a signal handler has found it meanwhile
+                    self.spot = found
             return self.spot
 
     def _found(self) -> Any:
@@ -94,16 +118,40 @@ class PlacedCounter(PlacedSeries):
 
 
 class PlacedGauge(PlacedSeries):
-    """Values to set; a scrape takes the newest of all processes."""
+    """Values to set, and changes; how those of several processes are joined is the gauge's to say."""
 
-    __slots__ = ()
+    __slots__ = ("_made",)
 
-    def record(self, value: float) -> None:
-        """Set the value, with the time, by which the newest is found."""
+    def __init__(self, host: Host, name: str, labels: RawLabels) -> None:
+        super().__init__(host, name, labels)
+        self._made = False
+
+    def _found(self) -> GaugeSpot:
+        return GaugeSpot(self._host, self._name, self._labels)
+
+    def prepare(self) -> None:
+        """Create the number, at 0, as one in which nothing has been recorded."""
+        if not self._made and self.spot is None:
+            self._host.number_place(self._name, self._labels)
+            self._made = True
+
+    def forget(self) -> None:
+        """Find its place again at the next number."""
+        super().forget()
+        self._made = False
+
+    def record(self, entry: Entry) -> None:
+        """Set the value, or change it."""
         spot = self.spot or self.place()
-        view, index = spot.views.gauge_mostrecent, spot.index
-        view[index] = value
-        view[index + 1] = time.time()
+        if entry.__class__ is tuple:
+            spot.views.by_kind[spot.kind][spot.index] += entry[0]
+        elif spot.newest:
+            now, index = time.time(), spot.index
+            view = spot.views.by_kind[spot.kind]
+            view[index] = entry
+            view[index + 1] = now
+        else:
+            spot.views.by_kind[spot.kind][spot.index] = entry
 
 
 class PlacedHistogram(PlacedSeries):

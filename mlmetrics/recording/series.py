@@ -83,7 +83,7 @@ class Series(Lists, Generic[C]):
     __slots__ = ("_cell", "_find", "pending", "record")
 
     def __init__(self, find: Callable[[], C]) -> None:
-        self.pending: list[float] = []
+        self.pending: list[Any] = []
         super().__init__(self.pending)
         self.record = self.pending.append
         self._find: Callable[[], C] = find
@@ -115,15 +115,23 @@ class CounterSeries(Series[NumberCell]):
         writes.append(plus(self.cell().numbers, 0, sum(self.pending[: counts[0]])))
 
 
+Entry = float | tuple[float]
+"""What is recorded in a gauge: a value to set, or a change in a tuple. Their order counts, so they share one list."""
+
+
 class GaugeSeries(Series[NumberCell]):
-    """Values to set; only the last one is kept."""
+    """Values to set and changes, in their order."""
 
     __slots__ = ()
     CELL = NumberCell
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
-        """Set the last value."""
-        writes.append((self.cell().numbers, 0, float(self.pending[counts[0] - 1])))
+        """Set the last value, and add the changes after it."""
+        entries: list[Entry] = self.pending[: counts[0]]
+        numbers = self.cell().numbers
+        last = max((place for place, entry in enumerate(entries) if not isinstance(entry, tuple)), default=-1)
+        changes = [entry[0] for entry in entries[last + 1 :] if isinstance(entry, tuple)]
+        writes.append((numbers, 0, sum(changes, numbers[0] if last < 0 else float(self.pending[last]))))
 
 
 class HistogramSeries(Series[HistogramCell]):

@@ -59,6 +59,8 @@ class Store(Naming, Families):
         """What the registry holds: that of the catalogue, and one for each group of metrics that a project declared."""
         self.given_clock: Callable[[], float] = perf_counter
         self.declared: dict[str, Declared] = {}
+        self.plain: dict[tuple[str, str | None], object] = {}
+        """A project's own counters, gauges and histograms, by name and service."""
         self.operations: dict[str, Operation] = {}
         """The operations of the project's own that are declared, by name."""
         self._foldables: list[Foldable] = []
@@ -101,7 +103,7 @@ class Store(Naming, Families):
                     else:
                         series = placed(self.host, name, labels)
                     self.add(series, name)  # first: a signal handler may raise in between
-                    self._by_labels[name, labels] = series
+                    series = self._by_labels.setdefault((name, labels), series)  # a handler may have made it, too
         return cast("NumberSeries", series)
 
     def add(self, foldable: Foldable, name: str) -> None:

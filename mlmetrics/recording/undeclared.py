@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 
 from prometheus_client.samples import Exemplar
 
-from mlmetrics.catalog.metric import Kind, Metric
+from mlmetrics.catalog.metric import Metric
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.cells import HistogramCell, Numbers
 from mlmetrics.recording.family import EXPOSED_NAME_SUFFIX, Family
+from mlmetrics.workers.kinds import Kind, kind_of_metric
 
 METRIC_NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
 LABEL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
@@ -39,7 +40,7 @@ class Found:
         """Return the family with its present numbers."""
         uppers = sorted({upper for _, upper in self.numbers if upper is not None and upper != float("inf")})
         unit = "seconds" if name.endswith(SECONDS) else ""
-        family = Family(Metric(name, self.kind, self.help, self.labels, unit, tuple(uppers)))
+        family = Family(Metric(name, kind_of_metric(self.kind), self.help, self.labels, unit, tuple(uppers)))
         for (labels, upper), numbers in tuple(self.numbers.items()):
             cell = family.cell(labels)
             cell.numbers[-1 if upper is None else bisect_left(uppers, upper)] = numbers[0]

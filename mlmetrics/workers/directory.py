@@ -12,17 +12,16 @@ import sys
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Literal, NamedTuple, get_args
+from typing import NamedTuple
 
 from mlmetrics.interruption import interrupted
+from mlmetrics.workers.kinds import KINDS
 
 if sys.platform != "win32":  # Windows has no such locks of files
     import fcntl
 
 VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 """The environment variable that names the directory, as prometheus_client reads it."""
-Kind = Literal["counter", "histogram", "gauge_livesum", "gauge_mostrecent"]
-KINDS: tuple[Kind, ...] = get_args(Kind)
 EXEMPLARS = "exemplars"
 PARTIAL = ".tmp"
 UNREADABLE = ".unreadable"

@@ -16,11 +16,13 @@ from prometheus_client.mmap_dict import mmap_key
 from prometheus_client.samples import Exemplar
 
 from mlmetrics.interruption import interrupted
-from mlmetrics.workers.directory import EXEMPLARS, KINDS, Kind, start_of, tag_of
+from mlmetrics.workers.directory import EXEMPLARS, start_of, tag_of
 from mlmetrics.workers.exemplars import ExemplarFile
+from mlmetrics.workers.kinds import KINDS, Kind
 from mlmetrics.workers.mapped import Doubles, MappedFile, doubles, private_memory
 from mlmetrics.workers.records import PAIR_BYTES, WORD_BYTES, record
 
+OF_CALLS: tuple[Kind, ...] = ("counter", "histogram", "gauge_livesum")
 SCRATCH = -2
 """The place of a value that has none: the spare words at the end of every view, which nobody reads."""
 
@@ -29,23 +31,32 @@ _all: "WeakSet[WorkerFiles]" = WeakSet()
 
 
 class Views:
-    """The mapped numbers of this process by kind of file, as memoryviews of doubles; growth replaces them in place."""
+    """The mapped numbers of this process by kind of file, as memoryviews of doubles; growth replaces them in place.
 
-    __slots__ = KINDS
+    Those that each call changes are attributes too.
+    """
+
+    __slots__ = ("by_kind", "counter", "gauge_livesum", "histogram")
 
     counter: Doubles
     histogram: Doubles
     gauge_livesum: Doubles
-    gauge_mostrecent: Doubles
 
     def __init__(self) -> None:
+        self.by_kind: dict[Kind, Doubles] = {}
         for kind in KINDS:
-            setattr(self, kind, doubles(private_memory(mmap.PAGESIZE)))
+            self.put(kind, doubles(private_memory(mmap.PAGESIZE)))
+
+    def put(self, kind: Kind, view: Doubles) -> None:
+        """Exchange the view of a kind."""
+        self.by_kind[kind] = view
+        if kind in OF_CALLS:
+            setattr(self, kind, view)
 
     def leave(self) -> None:
         """Exchange every view for private memory of the same length."""
-        for kind in KINDS:
-            setattr(self, kind, doubles(private_memory(len(getattr(self, kind)) * WORD_BYTES)))
+        for kind, view in tuple(self.by_kind.items()):
+            self.put(kind, doubles(private_memory(len(view) * WORD_BYTES)))
 
 
 class WorkerFiles:
@@ -93,7 +104,7 @@ class WorkerFiles:
     ) -> int:
         """Return the index, in the view of this kind, of the value with this key; made at 0 if it is new.
 
-        The next index is that of the timestamp, which counts for a gauge of kind `gauge_mostrecent`.
+        The next index is that of the timestamp, which counts for a gauge whose processes are not added up.
         A value for which there is no room gets `SCRATCH`, where it is lost and the program goes on.
         """
         key = mmap_key(family, sample, list(names), list(labels), help)
@@ -107,16 +118,17 @@ class WorkerFiles:
             return SCRATCH
 
     def _place(self, kind: Kind, key: str) -> int:
-        # A signal handler may fork in here: what the child then writes goes to these, which it has left.
+        # A signal handler may fork in here: what the child then writes goes to these, which it has left. It may also
+        # ask for a place; what it has made by then stands, and what is made here is left empty.
         views, files, places = self.views, self._files, self._places
         place = places.get((kind, key))
         if place is None:
             file = files.get(kind)
             if file is None:
-                file = files[kind] = self._make(kind)
+                file = files.setdefault(kind, self._make(kind))
             place = _value_of(file, record(key.encode()))
-            setattr(views, kind, file.view)
-            places[kind, key] = place
+            views.put(kind, file.view)
+            place = places.setdefault((kind, key), place)
         return place
 
     def mark(self, family: str, labels: tuple[str, ...], le: str, exemplar: Exemplar) -> None:

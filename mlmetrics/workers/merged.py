@@ -14,9 +14,11 @@ from mmap import mmap
 
 from mlmetrics.interruption import interrupted
 from mlmetrics.workers.directory import PARTIAL
+from mlmetrics.workers.kinds import Join, Pair, added
 from mlmetrics.workers.records import (
     HEADER_BYTES,
     MOST_BYTES,
+    WORD_BYTES,
     Data,
     UnreadableError,
     header,
@@ -27,14 +29,15 @@ from mlmetrics.workers.records import (
 
 _LENGTH = struct.Struct("q")
 _PAIR = struct.Struct("dd")
+NOTHING: Pair = (0.0, 0.0)
 
 
 class Sums:
-    """The value and the timestamp of each key: values of one key are added, or the newest is kept."""
+    """The value and the timestamp of each key, those of one key joined."""
 
-    def __init__(self, *, newest: bool) -> None:
-        self.pairs: dict[bytes, tuple[float, float]] = {}
-        self._newest = newest
+    def __init__(self, join: Join = added) -> None:
+        self.pairs: dict[bytes, Pair] = {}
+        self._join = join
 
     def add(self, data: Data) -> None:
         """Add a file; nothing of it if it cannot be read.
@@ -44,12 +47,7 @@ class Sums:
         """
         pairs = self.pairs
         for key, place in list(records(data, HEADER_BYTES, used_bytes(data))):
-            value, timestamp = _PAIR.unpack_from(data, place * 8)
-            before, then = pairs.get(key, (0.0, 0.0))
-            if not self._newest:
-                pairs[key] = before + value, 0.0
-            elif key not in pairs or timestamp >= then:
-                pairs[key] = value, timestamp
+            pairs[key] = self._join(pairs.get(key, NOTHING), _PAIR.unpack_from(data, place * WORD_BYTES))
 
 
 def included(data: Data) -> list[str]:

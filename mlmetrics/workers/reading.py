@@ -15,9 +15,7 @@ from mlmetrics.interruption import interrupted
 from mlmetrics.workers import exemplars, merged
 from mlmetrics.workers.directory import (
     EXEMPLARS,
-    KINDS,
     File,
-    Kind,
     contents,
     dead_name,
     files_of,
@@ -27,7 +25,8 @@ from mlmetrics.workers.directory import (
     unreadable,
 )
 from mlmetrics.workers.exemplars import Bucket
-from mlmetrics.workers.reaper import MERGED_KINDS, reap
+from mlmetrics.workers.kinds import MERGED_KINDS, Kind, is_live, known_kind
+from mlmetrics.workers.reaper import reap
 from mlmetrics.workers.records import UnreadableError
 from mlmetrics.workers.source import Source
 from mlmetrics.workers.totals import FindSlot, Totals
@@ -36,7 +35,6 @@ REAP_SECONDS = 5.0
 """The least time between two looks for dead workers."""
 MOST_TRIES = 10
 """How often a read begins again. After that, the slots keep what the last one found, as a scrape must not hang."""
-_KINDS: dict[str, Kind] = {kind: kind for kind in KINDS}
 MOST_MAPS = 256
 """How many files stay mapped between reads, since each costs a descriptor."""
 
@@ -72,11 +70,16 @@ class Reader:
         self._told: set[str] = set() if told is None else told
         self._reaped_at = -REAP_SECONDS
 
+    @property
+    def lacks_gauges(self) -> bool:
+        """Whether a gauge that was there is in no file any more, so that its slot says nothing."""
+        return self._totals.lacks_gauges
+
     def read(self) -> None:
         """Set every slot to what all workers have now: live ones, dead ones, and those that were reaped.
 
-        Calls in progress are those of live workers only. Where the directory cannot be read, the slots
-        stay as they are.
+        Calls in progress, and gauges that say so, are those of live workers only. Where the directory cannot be
+        read, the slots stay as they are.
         """
         if monotonic() - self._reaped_at >= REAP_SECONDS:
             self._reaped_at = monotonic()
@@ -128,8 +131,8 @@ class Reader:
 
     def _add_file(self, file: File) -> None:
         """Add the file of a worker."""
-        kind = _KINDS.get(file.kind)
-        if kind is None or (kind == "gauge_livesum" and not self._lives(file)):
+        kind = known_kind(file.kind)
+        if kind is None or (is_live(kind) and not self._lives(file)):
             return
         source = self._source(file.name, kind)
         if source is None:

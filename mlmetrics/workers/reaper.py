@@ -15,7 +15,6 @@ from mlmetrics.workers import exemplars, merged
 from mlmetrics.workers.directory import (
     EXEMPLARS,
     File,
-    Kind,
     contents,
     dead_name,
     files_of,
@@ -26,10 +25,8 @@ from mlmetrics.workers.directory import (
     tag_of,
     tags_of,
 )
+from mlmetrics.workers.kinds import MERGED_KINDS, Kind, is_live, join_of
 from mlmetrics.workers.records import UnreadableError
-
-MERGED_KINDS: tuple[Kind, ...] = ("counter", "histogram", "gauge_mostrecent")
-"""What outlives a worker; its calls in progress do not."""
 
 
 def reap(directory: str, service: str) -> int:
@@ -64,7 +61,7 @@ def _reap_alone(directory: str, tag: str) -> int:
 def _reap(directory: str, tag: str) -> int:
     dead = files_of_dead(directory, files_of(os.listdir(directory), tag))
     whole = [file for file in dead if not file.partial]
-    _remove(directory, (file.name for file in dead if file.partial or file.kind == "gauge_livesum"))
+    _remove(directory, (file.name for file in dead if file.partial or is_live(file.kind)))
     for kind in MERGED_KINDS:
         _compact(directory, tag, kind, [file.name for file in whole if file.kind == kind])
     _keep_exemplars(directory, tag, [file.name for file in whole if file.kind == EXEMPLARS])
@@ -82,11 +79,11 @@ def _worker(file: File) -> tuple[int, int]:
     return file.pid, file.start
 
 
-def _compact(directory: str, tag: str, kind: str, names: list[str]) -> None:
+def _compact(directory: str, tag: str, kind: Kind, names: list[str]) -> None:
     """Add these files to the merged one of their kind."""
     pid = os.getpid()
     path = os.path.join(directory, dead_name(kind, tag))
-    sums = merged.Sums(newest=kind == "gauge_mostrecent")
+    sums = merged.Sums(join_of(kind))
     done = _included(sums, path)
     _remove(directory, done)
     added = [name for name in names if _added(sums, os.path.join(directory, name))]

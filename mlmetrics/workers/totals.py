@@ -3,9 +3,12 @@
 from collections.abc import Callable, Mapping
 
 from mlmetrics.interruption import interrupted
-from mlmetrics.workers.directory import KINDS, Kind
+from mlmetrics.workers.kinds import CALLS_IN_PROGRESS, KINDS, Join, Kind, added, join_of
 from mlmetrics.workers.records import parsed
 from mlmetrics.workers.source import LEFT_OUT, Source
+
+GAUGES = frozenset(kind for kind in KINDS if kind.startswith("gauge_") and kind != CALLS_IN_PROGRESS)
+"""Those of which nothing is said when nobody has them; that no call is in progress is said."""
 
 Slot = tuple[list[float], int]
 """A list, and the index in it."""
@@ -22,12 +25,15 @@ class Totals:
         self._slots: list[Slot] = [([0.0], 0)]  # number 0 takes what the header of a file is as a double
         self._by_slot: dict[tuple[int, int], int] = {}
         self._by_key: dict[Kind, dict[bytes, int]] = {kind: {} for kind in KINDS}
+        self._gauges: set[int] = set()
+        self.lacks_gauges = False
         self.begin()
 
     def begin(self) -> None:
         """Set every sum to 0."""
         self._sums = [0.0] * len(self._slots)
         self._times = [0.0] * len(self._slots)
+        self._found: set[int] = set()
 
     def number(self, kind: Kind, key: bytes) -> int:
         """Return the number of the slot of a key; the slot is asked for once.
@@ -66,10 +72,13 @@ class Totals:
 
     def add(self, kind: Kind, source: Source) -> None:
         """Add the values of a file, in the way of its kind."""
-        if kind == "gauge_livesum":
+        join = join_of(kind)
+        if kind in GAUGES:
+            self._found.update(source.numbers)
+        if kind == CALLS_IN_PROGRESS:
             self._add_calls_in_progress(source)
-        elif kind == "gauge_mostrecent":
-            self._keep_newest(source)
+        elif join is not added:
+            self._join(source, join)
         else:
             sums = self._sums
             for number, value in zip(source.numbers, source.values(), strict=False):
@@ -81,13 +90,14 @@ class Totals:
         for number, value in zip(source.numbers, source.values(), strict=False):
             sums[number] += max(0.0, value)
 
-    def _keep_newest(self, source: Source) -> None:
+    def _join(self, source: Source, join: Join) -> None:
         sums, times = self._sums, self._times
-        for number, value, timestamp in zip(source.numbers, source.values(), source.timestamps(), strict=False):
-            if timestamp > times[number]:
-                sums[number], times[number] = value, timestamp
+        for number, *pair in zip(source.numbers, source.values(), source.timestamps(), strict=False):
+            sums[number], times[number] = join((sums[number], times[number]), (pair[0], pair[1]))
 
     def publish(self) -> None:
         """Write the sums to the slots."""
+        self._gauges |= self._found
+        self.lacks_gauges = len(self._gauges) > len(self._found)
         for (numbers, place), value in zip(self._slots, self._sums, strict=True):
             numbers[place] = value

@@ -54,6 +54,7 @@ class Recorded:
         self.route.declare(200, 500)
         self.counter = store.counter("ml_inference_cost_usd_total", ("s", "m", ""))
         self.gauge = store.gauge("ml_model_info", ("s", "m", "1"))
+        self.changed = store.gauge("ml_model_info", ("s", "m", "2"))
         self.histogram = store.histogram("ml_inference_batch_size", ("s", "m", ""))
 
     def append(self) -> None:
@@ -72,6 +73,9 @@ class Recorded:
         for series in (self.counter, self.gauge, self.histogram):
             series.record(2.0)
             series.record(3.0)
+        changed: Any = self.changed
+        for entry in (2.0, (3.0,), (-1.0,)):
+            changed.record(entry)
 
     def fold_all(self) -> bool:
         """Fold as a scrape does."""
@@ -102,6 +106,7 @@ WORK: dict[str, Callable[[Recorded], object]] = {
     "requests of a route": lambda recorded: recorded.store.fold(recorded.route),
     "a counter": lambda recorded: recorded.store.fold(recorded.counter),
     "a gauge": lambda recorded: recorded.store.fold(recorded.gauge),
+    "a gauge that is changed": lambda recorded: recorded.store.fold(recorded.changed),
     "a histogram": lambda recorded: recorded.store.fold(recorded.histogram),
 }
 

@@ -114,6 +114,10 @@ EXPECTED = {
     sample("seconds_bucket", model="a", le="1.0"): SUM,
     sample("seconds_sum", model="a"): SUM / 2,
     sample("loaded", model="a"): 8.0,
+    sample("gauge_all", model="a"): 8.0,
+    sample("gauge_sum", model="a"): SUM,
+    sample("gauge_max", model="a"): 8.0,
+    sample("gauge_min", model="a"): 1.0,
 }
 
 

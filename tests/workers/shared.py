@@ -7,8 +7,8 @@ from itertools import count
 
 from prometheus_client.multiprocess import MultiProcessCollector
 
-from mlmetrics.workers.directory import Kind
 from mlmetrics.workers.files import WorkerFiles
+from mlmetrics.workers.kinds import KINDS, Kind
 from mlmetrics.workers.reading import Reader
 
 SERVICE = "cv-parser-service"
@@ -47,12 +47,12 @@ class Worker:
     def add(self, kind: Kind, name: str, amount: float = 1.0, **labels: str) -> None:
         """Add to the value of a sample."""
         place = self.place(kind, name, **labels)
-        getattr(self.files.views, kind)[place] += amount
+        self.files.views.by_kind[kind][place] += amount
 
     def set(self, name: str, value: float, timestamp: float, **labels: str) -> None:
         """Set a gauge of which the newest value counts."""
         place = self.place("gauge_mostrecent", name, **labels)
-        view = self.files.views.gauge_mostrecent
+        view = self.files.views.by_kind["gauge_mostrecent"]
         view[place], view[place + 1] = value, timestamp
 
 
@@ -64,6 +64,11 @@ def dead_worker(directory: object, amount: float = 1.0, service: str = SERVICE) 
     worker.add("histogram", "seconds_sum", amount / 2, model="a")
     worker.add("gauge_livesum", "in_progress", amount, model="a")
     worker.set("loaded", amount, amount, model="a")
+    for kind in KINDS:
+        if kind.startswith("gauge_") and kind not in {"gauge_livesum", "gauge_mostrecent"}:
+            place = worker.place(kind, kind, model="a")
+            view = worker.files.views.by_kind[kind]
+            view[place], view[place + 1] = amount, amount
 
 
 class Totals:

@@ -11,7 +11,7 @@ from prometheus_client.mmap_dict import mmap_key
 
 from mlmetrics.workers import mapped, reading
 from mlmetrics.workers.directory import dead_name, tag_of
-from mlmetrics.workers.reaper import MERGED_KINDS
+from mlmetrics.workers.kinds import MERGED_KINDS
 from mlmetrics.workers.records import VERSION, record, used_bytes
 from tests.workers.shared import SERVICE, Totals, Worker, client_totals, dead_worker, sample
 
