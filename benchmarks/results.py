@@ -36,6 +36,7 @@ class Target:
 
 TARGETS: Mapping[str, Target] = {
     "call/floor": Target("`@track_inference`, function: our added cost ÷ the floor's", at_most=1.6),
+    "call/own": Target("an operation of one's own, `@retrieval.track`, function ÷ `@track_inference`", at_most=1.1),
     "call/histogram_time": Target("bound `Histogram.time()`, as a decorator ÷ ours", at_least=5),
     "call/handwritten": Target("hand-written `labels().inc()`, `labels().observe()` ÷ ours", at_least=10),
     "call/autometrics": Target("autometrics ÷ ours, each in floors of its environment", at_least=10),
@@ -44,6 +45,9 @@ TARGETS: Mapping[str, Target] = {
     "label/fixed": Target('label from `arg("model")` ÷ fixed label', at_most=2),
     "timer/floor": Target("`with inference_timer(...)` ÷ the floor", at_most=3),
     "timer/histogram_time": Target("bound `Histogram.time()`, around a block ÷ `inference_timer`"),
+    "plain/labels": Target("prometheus_client's `counter.labels(country=...).inc()` ÷ a counter of ours", at_least=3),
+    "plain/counter": Target("prometheus_client's bound `counter.inc()` ÷ ours", at_least=3),
+    "plain/gauge": Target("prometheus_client's bound `gauge.inc()` ÷ ours", at_least=2),
     "chunk/floor": Target("a chunk of a generator ÷ the floor", at_most=0.8),
     "async_chunk/floor": Target("a chunk of an async generator ÷ the floor", at_most=1.5),
     "request/cheapest": Target("middleware, a request: the cheapest peer ÷ ours", at_least=8),

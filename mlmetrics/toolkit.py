@@ -8,12 +8,12 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from mlmetrics.calls.own import Operating
 from mlmetrics.calls.timing import Timing
 from mlmetrics.calls.tracking import Tracking
-from mlmetrics.errors import ConfigurationError
+from mlmetrics.errors import ConfigurationError, shown
 from mlmetrics.http.serving import Serving
 from mlmetrics.jobs.toolkit import Jobs
 from mlmetrics.plain.toolkit import PlainMetrics
 from mlmetrics.recording.collector import holds, registry_of, store_for, store_of
-from mlmetrics.recording.labels import declared_problem, shown
+from mlmetrics.recording.labels import declared_problem
 from mlmetrics.recording.store import Store
 
 

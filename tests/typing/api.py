@@ -13,14 +13,22 @@ from starlette.types import ASGIApp
 
 from mlmetrics import (
     Call,
+    Counter,
+    Gauge,
+    Histogram,
     JobRun,
     MLMetrics,
+    OwnOperation,
     arg,
     batch_job,
     configure,
+    counter,
+    gauge,
+    histogram,
     inference_timer,
     matching_timer,
     metrics_app,
+    operation,
     parsing_timer,
     push_metrics,
     track_file_processing,
@@ -206,6 +214,65 @@ track_file_processing("pdf", "mon-service", 2048)
 track_ml_inference("gpt-4", "mon-service")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 track_parsing_accuracy("document", "pdf", "high")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
+# An operation of one's own: its decorator keeps signatures, its labels are keywords.
+
+retrieval = operation("retrieval", labelnames=("index", "region"), score=True, subject="region", buckets=(0.1, 1))
+assert_type(retrieval, OwnOperation)
+assert_type(retrieval.labelnames, tuple[str, ...])
+
+
+@retrieval.track
+def found(query: str, *, limit: int = 3) -> list[str]:
+    return [query] * limit
+
+
+@retrieval.track(index="docs", region=arg("region"), score="relevance", service="mon-service", stream=False)
+async def found_later(query: str, region: str) -> float:
+    return float(query == region)
+
+
+@retrieval.track(index=lambda call: "docs", score=lambda result: 0.5)
+def found_each(query: str) -> Generator[str, int, bool]:
+    yield query
+    return True
+
+
+class Store:
+    """A store whose methods are tracked."""
+
+    @retrieval.track(index="docs")
+    @classmethod
+    def find(cls, query: str) -> str:
+        """Return `query`."""
+        return query
+
+
+assert_type(found("a", limit=2), list[str])
+assert_type(found_each("a"), Generator[str, int, bool])
+assert_type(Store.find("a"), str)
+narrow_found = retrieval.track(index="docs")(narrow)
+assert_type(narrow_found("a"), str)
+assert_type(narrow_found(b"a"), bytes)
+found(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+retrieval.track(index=4)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+operation("retrieval", labelnames=(1,))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+operation("retrieval", scores=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+with retrieval.timer(index="docs") as call:
+    assert_type(call, Call)
+    call.score(0.8)
+retrieval.record(0.2, success=False, index="docs", service="mon-service")
+retrieval.record_score(0.4, index="docs")
+retrieval.timer(index=4)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+retrieval.record("soon")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def timed_retrieval() -> None:
+    assert_type(await found_later("a", region="b"), float)
+    async with retrieval.timer(index="docs") as call:
+        assert_type(call, Call)
+
+
 # A batch job is a context manager of both kinds, and a decorator; options of a push are checked by name and type.
 
 with batch_job("nightly", push_to="localhost:9091", ca_file="ca.pem", retries=2) as run:
@@ -230,6 +297,37 @@ async def worked() -> None:
 assert_type(push_metrics("localhost:9091", job="import", basic_auth=("user", "password"), push_add=True), bool)
 push_metrics("localhost:9091", job="import", time_out=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 batch_job("nightly", push_to="localhost:9091", timeout="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+# Metrics of one's own have the verbs of their kind; what they decorate keeps its type.
+
+accepted = counter("cv_accepted", "Accepted CVs.", ("country",))
+assert_type(accepted, Counter)
+assert_type(accepted.labels(country="fr"), Counter)
+accepted.labels("fr").inc(2)
+waiting = gauge("cv_waiting", "CVs that wait.", multiprocess_mode="livesum")
+assert_type(waiting, Gauge)
+waiting.set(3)
+pages = histogram("cv_pages", "Pages.", buckets=[1, 2.5])
+assert_type(pages, Histogram)
+pages.observe(2)
+accepted.set(3)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+accepted.inc("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+gauge("cv_age", "Age.", multiprocess_mode="every")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@pages.time()
+@accepted.labels("fr").count_exceptions(ValueError)
+@waiting.track_inprogress()
+async def counted(text: str, *, limit: int = 3) -> list[str]:
+    return [text] * limit
+
+
+async def was_counted() -> None:
+    assert_type(await counted("a", limit=1), list[str])
+    with pages.time() as measured:
+        pass
+    assert_type(measured.duration, float | None)
+
 
 # A toolkit of one's own has the same functions.
 
