@@ -310,7 +310,7 @@ waiting.set(3)
 pages = histogram("cv_pages", "Pages.", buckets=[1, 2.5])
 assert_type(pages, Histogram)
 pages.observe(2)
-accepted.set(3)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue]
+accepted.set(3)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 accepted.inc("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 gauge("cv_age", "Age.", multiprocess_mode="every")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
