@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import calls, imports, memory, requests, scrapes, served, threads, workers
+from benchmarks import calls, imports, memory, plain, requests, scrapes, served, threads, workers
 from benchmarks.machine import describe
 from benchmarks.results import TARGETS, Missing, Results, Row
 from benchmarks.table import terminal
@@ -23,6 +23,7 @@ GROUPS: dict[str, tuple[Measure, int]] = {
     "coroutine": (calls.measure_coroutines, 120),
     "label": (calls.measure_labels, 120),
     "timer": (calls.measure_timers, 120),
+    "plain": (plain.measure_plain, 60),
     "chunk": (calls.measure_chunks, 120),
     "async_chunk": (calls.measure_async_chunks, 120),
     "request": (requests.measure_requests, 150),

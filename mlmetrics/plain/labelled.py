@@ -41,7 +41,7 @@ class Labelled:
         self._metric = metric
         self._service = service
         self._values = values
-        self._by_name: dict[Any, Self] = {}
+        self._by_name: dict[str, dict[object, Any]] = {}
         self._by_value: dict[Any, Self] = {}
         self._children: dict[RawLabels, Self] = {}
         self._series: Any = None
@@ -76,8 +76,12 @@ class Labelled:
         try:
             # Their keys are texts as they came, so 1 and True are never mistaken for "1".
             if not values:
-                return self._by_name[tuple(named.items())]
-            if not named:
+                found: Any = self._by_name
+                for name, value in named.items():
+                    found = found[name][value]
+                if found.__class__ is self.__class__:  # not where further labels are expected
+                    return found
+            elif not named:
                 return self._by_value[values]
         except Exception as error:  # new, unhashable or hostile values
             if interrupted(error):
@@ -104,10 +108,18 @@ class Labelled:
         child = self._child(texts)
         if all(type(text) is str for text in texts) and texts == child._values:  # noqa: SLF001 (of this class)
             if named:
-                self._by_name[tuple(named.items())] = child
+                self._remember(named, child)
             else:
                 self._by_value[values] = child
         return child
+
+    def _remember(self, named: Mapping[str, object], child: Self) -> None:
+        """Keep a series by its labels, in the order in which they came: a dictionary by value for each name."""
+        *before, last = named.items()
+        place: dict[Any, Any] = self._by_name
+        for name, value in before:
+            place = place.setdefault(name, {}).setdefault(value, {})
+        place.setdefault(last[0], {})[last[1]] = child
 
     def _child(self, values: tuple[object, ...]) -> Self:
         """Return the series of these values, cleaned, and `other` beyond a limit."""

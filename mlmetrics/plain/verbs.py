@@ -9,8 +9,10 @@ from mlmetrics.plain.labelled import Labelled
 from mlmetrics.recording.labels import RawLabels
 from mlmetrics.recording.series import BOUND, NumberSeries
 
-ONE = 1
+ONE: float = 1
 """The default amount. Its identity tells it without a check of what was given."""
+MORE: tuple[float] = (1.0,)
+LESS: tuple[float] = (-1.0,)
 PLAIN = frozenset({int, float})
 """The types of numbers that need no conversion; a subclass may do anything."""
 MOST = float_info.max
@@ -76,7 +78,11 @@ class Gauge(Labelled):
         Args:
             amount: a finite number.
         """
-        if amount is ONE or (type(amount) in PLAIN and -MOST <= amount <= MOST):
+        if amount is ONE:
+            self._record(MORE)
+            if len(self._pending) > BOUND:
+                self._fold()
+        elif type(amount) in PLAIN and -MOST <= amount <= MOST:
             self._record((amount,))
             if len(self._pending) > BOUND:
                 self._fold()
@@ -89,7 +95,11 @@ class Gauge(Labelled):
         Args:
             amount: a finite number.
         """
-        if amount is ONE or (type(amount) in PLAIN and -MOST <= amount <= MOST):
+        if amount is ONE:
+            self._record(LESS)
+            if len(self._pending) > BOUND:
+                self._fold()
+        elif type(amount) in PLAIN and -MOST <= amount <= MOST:
             self._record((-amount,))
             if len(self._pending) > BOUND:
                 self._fold()

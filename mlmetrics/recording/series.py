@@ -6,6 +6,7 @@ appended during the fold are taken by the next one.
 """
 
 from collections.abc import Callable, Sized
+from operator import itemgetter
 from typing import Any, Generic, Protocol, TypeVar
 
 from mlmetrics.interruption import interrupted
@@ -115,6 +116,7 @@ class CounterSeries(Series[NumberCell]):
         writes.append(plus(self.cell().numbers, 0, sum(self.pending[: counts[0]])))
 
 
+_FIRST = itemgetter(0)
 Entry = float | tuple[float]
 """What is recorded in a gauge: a value to set, or a change in a tuple. Their order counts, so they share one list."""
 
@@ -127,11 +129,19 @@ class GaugeSeries(Series[NumberCell]):
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Set the last value, and add the changes after it."""
-        entries: list[Entry] = self.pending[: counts[0]]
+        entries: list[Any] = self.pending[: counts[0]]
+        after = 0 if {*map(type, entries)} == {tuple} else _after_the_last_value(entries)
         numbers = self.cell().numbers
-        last = max((place for place, entry in enumerate(entries) if not isinstance(entry, tuple)), default=-1)
-        changes = [entry[0] for entry in entries[last + 1 :] if isinstance(entry, tuple)]
-        writes.append((numbers, 0, sum(changes, numbers[0] if last < 0 else float(self.pending[last]))))
+        before = float(entries[after - 1]) if after else numbers[0]
+        writes.append((numbers, 0, sum(map(_FIRST, entries[after:]), before)))
+
+
+def _after_the_last_value(entries: list[Any]) -> int:
+    """Return where the changes begin that follow the last value."""
+    place = len(entries)
+    while place and type(entries[place - 1]) is tuple:
+        place -= 1
+    return place
 
 
 class HistogramSeries(Series[HistogramCell]):

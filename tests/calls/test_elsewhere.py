@@ -21,13 +21,19 @@ import asyncio, subprocess, sys
 import cloudpickle, joblib
 from prometheus_client import CollectorRegistry
 from mlmetrics import (
-    MLMetrics, arg, configure, inference_timer, operation, track_inference, track_matching, track_parsing
+    MLMetrics, arg, configure, counter, gauge, inference_timer, operation,
+    track_inference, track_matching, track_parsing,
 )
 
 configure(
     service="batch", buckets={{"ml_inference_duration_seconds": [1.0, 2.0], "ml_retrieval_score": [0.25, 0.75]}}
 )
 own = MLMetrics(service="own", registry=CollectorRegistry())
+
+accepted = counter("cv_accepted", "Accepted CVs.", ("country",))
+french = accepted.labels("fr")
+waiting = gauge("cv_waiting", "CVs that wait.", multiprocess_mode="sum")
+owned_pages = own.histogram("cv_pages", "Pages.", buckets=(1, 5))
 
 class Result(dict):
     "A result of a class of `__main__`, whose type a wrapper remembers."
@@ -101,6 +107,7 @@ def read(registry):
     wanted = ("ml_inference_total", "ml_parsing_total", "ml_matching_total", "ml_inference_tokens_total",
               "ml_inference_score_sum", "ml_prediction_total",
               "ml_inference_first_chunk_seconds_count", "parsing_accuracy_score_sum", "file_processing_size_bytes_sum",
+              "cv_accepted_total", "cv_waiting", "cv_pages_sum",
               "ml_retrieval_total", "ml_retrieval_score_sum", "ml_embedding_total",
               "ml_inference_in_progress", "mlmetrics_recording_errors_total")
     counted = {{}}
@@ -121,6 +128,7 @@ def work(task):
     list(streaming()), list(generator(2)), asyncio.run(coroutine(1)), asyncio.run(drain(async_generator(2)))
     Parser().parse(b"abc"), Parser.match(), Parser.compare()
     retrieve("eu"), embed("text")
+    accepted.labels(country="fr").inc(), french.inc(2), waiting.set(3), owned_pages.observe(2)
     with inference_timer(model="timer"), retrieval.timer(index="docs", region="us"):
         pass
     from prometheus_client import REGISTRY
@@ -139,15 +147,19 @@ def expected(times):
         "ml_retrieval_total batch docs eu success": 1,
         "ml_retrieval_total batch docs us success": 1,
         "ml_retrieval_score_sum batch docs eu": 0.5,
+        "cv_accepted_total batch fr": 3,
     }}
     for model in ("stream", "generator", "async generator"):
         once[f"ml_inference_first_chunk_seconds_count batch {{model}}"] = 1
         once[f"ml_inference_total batch {{model}} success"] = 1
     for model in ("function", "argument", "default", "computed label", "coroutine", "timer"):
         once[f"ml_inference_total batch {{model}} success"] = 1
-    counted = {{name: times * number for name, number in once.items()}}
+    counted = {{name: times * number for name, number in once.items()}} | {{"cv_waiting batch": 3}}
     uppers = [["1.0", "2.0", "+Inf"], ["4.0", "8.0", "+Inf"], ["0.25", "0.75", "+Inf"]]
-    return counted, uppers, {{"ml_inference_total own own success": times, "ml_embedding_total own success": times}}
+    return counted, uppers, {{
+        "ml_inference_total own own success": times, "ml_embedding_total own success": times,
+        "cv_pages_sum own": 2 * times,
+    }}
 
 for _ in range(3):
     function(1), labelled(1, "argument"), owned(1), retrieve("eu")  # numbers of this process, which do not travel

@@ -13,12 +13,18 @@ from starlette.types import ASGIApp
 
 from mlmetrics import (
     Call,
+    Counter,
+    Gauge,
+    Histogram,
     JobRun,
     MLMetrics,
     OwnOperation,
     arg,
     batch_job,
     configure,
+    counter,
+    gauge,
+    histogram,
     inference_timer,
     matching_timer,
     metrics_app,
@@ -306,6 +312,37 @@ async def worked() -> None:
 assert_type(push_metrics("localhost:9091", job="import", basic_auth=("user", "password"), push_add=True), bool)
 push_metrics("localhost:9091", job="import", time_out=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 batch_job("nightly", push_to="localhost:9091", timeout="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+# Metrics of one's own have the verbs of their kind; what they decorate keeps its type.
+
+accepted = counter("cv_accepted", "Accepted CVs.", ("country",))
+assert_type(accepted, Counter)
+assert_type(accepted.labels(country="fr"), Counter)
+accepted.labels("fr").inc(2)
+waiting = gauge("cv_waiting", "CVs that wait.", multiprocess_mode="livesum")
+assert_type(waiting, Gauge)
+waiting.set(3)
+pages = histogram("cv_pages", "Pages.", buckets=[1, 2.5])
+assert_type(pages, Histogram)
+pages.observe(2)
+accepted.set(3)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+accepted.inc("1")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+gauge("cv_age", "Age.", multiprocess_mode="every")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+@pages.time()
+@accepted.labels("fr").count_exceptions(ValueError)
+@waiting.track_inprogress()
+async def counted(text: str, *, limit: int = 3) -> list[str]:
+    return [text] * limit
+
+
+async def was_counted() -> None:
+    assert_type(await counted("a", limit=1), list[str])
+    with pages.time() as measured:
+        pass
+    assert_type(measured.duration, float | None)
+
 
 # A toolkit of one's own has the same functions.
 

@@ -1,14 +1,14 @@
 """A directory that workers share: workers that write to it, and what a reader and the client make of it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from glob import glob
 from itertools import count
 
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from mlmetrics.workers.files import WorkerFiles
-from mlmetrics.workers.kinds import KINDS, Kind
+from mlmetrics.workers.kinds import Kind
 from mlmetrics.workers.reading import Reader
 
 SERVICE = "cv-parser-service"
@@ -56,19 +56,18 @@ class Worker:
         view[place], view[place + 1] = value, timestamp
 
 
-def dead_worker(directory: object, amount: float = 1.0, service: str = SERVICE) -> None:
-    """Leave files of every kind, as a worker that has died does."""
+def dead_worker(directory: object, amount: float = 1.0, service: str = SERVICE, gauges: Collection[Kind] = ()) -> None:
+    """Leave files of every kind that mlmetrics' own metrics have, and of further ones, as a worker that has died."""
     worker = Worker(directory, service=service, dead=True)
     worker.add("counter", "calls_total", amount, model="a")
     worker.add("histogram", "seconds_bucket", amount, model="a", le="1.0")
     worker.add("histogram", "seconds_sum", amount / 2, model="a")
     worker.add("gauge_livesum", "in_progress", amount, model="a")
     worker.set("loaded", amount, amount, model="a")
-    for kind in KINDS:
-        if kind.startswith("gauge_") and kind not in {"gauge_livesum", "gauge_mostrecent"}:
-            place = worker.place(kind, kind, model="a")
-            view = worker.files.views.by_kind[kind]
-            view[place], view[place + 1] = amount, amount
+    for kind in gauges:
+        place = worker.place(kind, kind, model="a")
+        view = worker.files.views.by_kind[kind]
+        view[place], view[place + 1] = amount, amount
 
 
 class Totals:
