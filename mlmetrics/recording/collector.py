@@ -158,8 +158,9 @@ def declare(store: Store, metrics: Iterable[Metric]) -> None:
         group = store.group(rows)
         if group is not None:
             _add(store, group)
-        for label in {label for metric in rows for label in metric.labels} - {"outcome"}:  # whose values are ours
-            store.counter(ERRORS, (f"label.{label}",))
+        for label in dict.fromkeys(label for row in rows for label in row.labels):
+            if label != "outcome":  # its values are ours
+                store.counter(ERRORS, (f"label.{label}",))
 
 
 def _add(store: Store, group: Group) -> None:

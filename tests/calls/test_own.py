@@ -156,7 +156,7 @@ class TestDeclaration:
         [
             *("Retrieval", "re trieval", "", "_retrieval", "retrieval_", "re__trieval", "9", "ré", "a" * 61, "a\n"),
             *("retrieval_total", "retrieval_count", "retrieval_sum", "retrieval_bucket", "retrieval_created", "x_info"),
-            *(None, 3, b"retrieval", ["retrieval"], object()),
+            *(None, 3, b"retrieval", ["retrieval"], object),
         ],
         ids=repr,
     )
@@ -300,7 +300,7 @@ class TestBuckets:
         metrics.configure(slow_seconds=3)
 
     @pytest.mark.parametrize(
-        "buckets", [{"ml_inferense_duration_seconds": [1]}, {"ml_x_durations": [1]}, {DURATION: [2, 1]}], ids=str
+        "buckets", [{"ml_inferense_duration_seconds": [1]}, {"ml retrieval": [1]}, {DURATION: [2, 1]}], ids=str
     )
     def test_what_cannot_come(self, buckets: dict[str, list[float]]) -> None:
         """A typing mistake in a name of the catalogue, a name of no operation, and wrong bounds are refused at once."""
@@ -384,7 +384,6 @@ class TestTrack:
     @pytest.mark.parametrize(
         "labels",
         [{"index": ""}, {"index": 3}, {"region": None}, {"region": 3}, {"index": arg("no")}, {"index": lambda: "x"}],
-        ids=str,
     )
     def test_labels_that_cannot_work(self, retrieval: OwnOperation, labels: dict[str, Any]) -> None:
         """A label is refused for the same reasons as a model."""
