@@ -44,7 +44,8 @@ class Toolkit:
         running = self.value(f"ml_{operation}_in_progress", **labels)
         all_outcomes = self.value(f"ml_{operation}_total", **labels)
         if not (succeeded == timed == all_outcomes and running == 0):
+            what = " ".join((operation, *labels.values()))
             raise NotTheSameError(
-                f"{operation} {labels}: {succeeded} succeeded, {timed} timed, {all_outcomes} in all, {running} running"
+                f"{what}: {succeeded} succeeded, {timed} timed, {all_outcomes} in all, {running} running"
             )
         return succeeded

@@ -24,7 +24,8 @@ def cells(row: Row) -> tuple[str, ...]:
     target, ratio = TARGETS[row.name], row.ratio
     sides = ", ".join(f"{name} {number(value)}" for name, value in row.sides.items())
     spread = f"{ratio.low:.2f} … {ratio.high:.2f}"
-    return target.what, target.text, f"{ratio.value:.2f}", spread, verdict(row), f"{sides} {row.unit}"
+    note = f"; {row.note}" if row.note else ""
+    return target.what, target.text, f"{ratio.value:.2f}", spread, verdict(row), f"{sides} {row.unit}{note}"
 
 
 def number(value: float) -> str:
