@@ -36,7 +36,7 @@ from mlmetrics.monitoring.reading import Expects, KeyPath, Section, read, refusa
 from mlmetrics.monitoring.remote_write import RemoteWrite
 from mlmetrics.monitoring.rules.alerts import ALERTS, configured_alerts
 from mlmetrics.monitoring.rules.conditions import Drifted
-from mlmetrics.monitoring.rules.drift import DRIFT_HISTOGRAMS, least_samples
+from mlmetrics.monitoring.rules.drift import FEWEST_CLASSES, least_samples
 from mlmetrics.monitoring.rules.indicators import Sample
 from mlmetrics.monitoring.rules.slo import indicator_of, measured_by
 
@@ -199,9 +199,9 @@ def _contradictions(config: Config) -> Iterator[Refusal]:
     """Yield the path of each key that contradicts another, with what was expected."""
     yield from _duplicates("service", config.jobs)
     yield from _duplicates("objective", [objective.name for objective in config.objectives])
-    for histogram in DRIFT_HISTOGRAMS.values():
-        if config.buckets(histogram)[-1] != 1:
-            yield ("buckets", histogram), "bounds up to 1, the highest score"
+    for scores in (operation.score for operation in config.operations if operation.score is not None):
+        if config.buckets(scores.name)[-1] != 1:
+            yield ("buckets", scores.name), "bounds up to 1, the highest score"
     for alert in configured_alerts(config):
         path = ("alert", alert.name)
         yield from _threshold_problems(config, (*path, "threshold"), alert.condition.samples)
@@ -243,9 +243,9 @@ def _drift_problems(path: KeyPath, condition: Drifted) -> Iterator[Refusal]:
     if condition.threshold <= 0:
         yield (*path, "threshold"), "a PSI above 0; 0.1 is a slight shift, 0.2 a large one"
         return
-    least = least_samples(condition.threshold, len(condition.bounds))
+    least = least_samples(condition.threshold, len(condition.bounds) or FEWEST_CLASSES)
     if condition.minimum < least:
-        chance = f"with fewer scores the PSI can exceed {condition.threshold:g} by chance"
+        chance = f"with fewer the PSI can exceed {condition.threshold:g} by chance"
         yield (*path, "minimum"), f"at least {least}: {chance}"
 
 

@@ -8,10 +8,14 @@ from mlmetrics.monitoring.promtool.alerts import alert_test_files
 from mlmetrics.monitoring.promtool.drift import drift_test_files
 from mlmetrics.monitoring.promtool.fleet import fleet_test_files
 from mlmetrics.monitoring.promtool.slo import objective_test_files
-from mlmetrics.monitoring.rules.alerts import alert_group
-from mlmetrics.monitoring.rules.drift import DRIFT_HISTOGRAMS, WEEK_SECONDS, drift_group
+from mlmetrics.monitoring.rules.alert import Alert
+from mlmetrics.monitoring.rules.alerts import alert_group, drift_alerts
+from mlmetrics.monitoring.rules.class_drift import class_drift_group
+from mlmetrics.monitoring.rules.conditions import Drifted
+from mlmetrics.monitoring.rules.drift import WEEK_SECONDS
 from mlmetrics.monitoring.rules.fleet import fleet_group
 from mlmetrics.monitoring.rules.model import Group
+from mlmetrics.monitoring.rules.score_drift import score_drift_group
 from mlmetrics.monitoring.rules.slo import objective_file, objective_group
 from mlmetrics.monitoring.text import yaml_text
 
@@ -20,16 +24,18 @@ BASELINES = "rules/baselines/*.yml"
 
 def rule_groups(config: Config) -> dict[str, tuple[Group, ...]]:
     """Return the groups of rules by the file that holds them."""
-    drifts = tuple(_drift_group(config, alert) for alert in DRIFT_HISTOGRAMS if config.alerts[alert].enabled)
+    drifts = tuple(_drift_group(config, alert, drifted) for alert, drifted in drift_alerts(config))
     objectives = {objective_file(config, each): (objective_group(config, each),) for each in config.objectives}
     files = {"drift": drifts, **objectives, "fleet": (fleet_group(config),), "alerts": (alert_group(config),)}
     return {name: groups for name, groups in files.items() if any(group.rules for group in groups)}
 
 
-def _drift_group(config: Config, alert: str) -> Group:
-    histogram = DRIFT_HISTOGRAMS[alert]
-    window, week = (config.span(seconds) for seconds in (config.alerts[alert].window_seconds or 0.0, WEEK_SECONDS))
-    return drift_group(histogram, config.grouping, config.buckets(histogram), window=window, week=week)
+def _drift_group(config: Config, alert: Alert, drifted: Drifted) -> Group:
+    window, week = (config.span(seconds) for seconds in (alert.settings.window_seconds or 0.0, WEEK_SECONDS))
+    if not drifted.bounds:
+        return class_drift_group(config.grouping, window=window, week=week)
+    scores = config.metrics[drifted.metric]
+    return score_drift_group(scores, config.grouping, drifted.bounds, window=window, week=week)
 
 
 def server_files(config: Config) -> dict[str, str]:

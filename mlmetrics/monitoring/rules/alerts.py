@@ -4,20 +4,21 @@ The rows stand in `rows`, a file for each domain. Everything else about an alert
 `[alert.NAME]` takes, the rule, the unit tests of the rule, and the threshold lines in panels.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from mlmetrics.catalog import Operation
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.rules.alert import Alert, AlertDefinition
+from mlmetrics.monitoring.rules.conditions import Drifted
 from mlmetrics.monitoring.rules.model import Group
 from mlmetrics.monitoring.rules.rows.batch_jobs import BATCH_JOBS
 from mlmetrics.monitoring.rules.rows.documents import DOCUMENTS
 from mlmetrics.monitoring.rules.rows.fleet import FLEET
-from mlmetrics.monitoring.rules.rows.models import COST, MODELS
+from mlmetrics.monitoring.rules.rows.models import COST, MODEL_DRIFT, MODELS
 from mlmetrics.monitoring.rules.rows.own import own_alerts
 from mlmetrics.monitoring.rules.rows.requests import REQUESTS
 
-ALERTS = (*REQUESTS, *MODELS, *DOCUMENTS, *COST, *BATCH_JOBS, *FLEET)
+ALERTS = (*REQUESTS, *MODELS, *DOCUMENTS, *MODEL_DRIFT, *COST, *BATCH_JOBS, *FLEET)
 DEFAULTS = {row.name: row.defaults for row in ALERTS}
 
 
@@ -40,6 +41,13 @@ def configured_alerts(config: Config) -> tuple[Alert, ...]:
 def enabled_alerts(config: Config) -> tuple[Alert, ...]:
     """Return the alerts that the configuration enables."""
     return tuple(alert for alert in configured_alerts(config) if alert.settings.enabled)
+
+
+def drift_alerts(config: Config) -> Iterator[tuple[Alert, Drifted]]:
+    """Yield the enabled alerts on drift, with their conditions, for which there are recording rules."""
+    for alert in enabled_alerts(config):
+        if isinstance(alert.condition, Drifted):
+            yield alert, alert.condition
 
 
 def alert_group(config: Config) -> Group:
