@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         MissingExtraError,
         MLMetrics,
         MLMetricsError,
+        OwnOperation,
         PrometheusMiddleware,
         RegistrationError,
         arg,
@@ -30,9 +31,11 @@ if TYPE_CHECKING:
         matching_timer,
         metrics_app,
         metrics_endpoint,
+        operation,
         parsing_timer,
         push_metrics,
         start_metrics_server,
+        track_feedback,
         track_file_processing,
         track_inference,
         track_matching,
@@ -41,6 +44,8 @@ if TYPE_CHECKING:
         track_model_load,
         track_parsing,
         track_parsing_accuracy,
+        track_prediction,
+        track_prediction_error,
     )
     from mlmetrics.monitoring.rules.baseline import export_baseline
 
@@ -53,6 +58,7 @@ __all__ = [
     "MLMetrics",
     "MLMetricsError",
     "MissingExtraError",
+    "OwnOperation",
     "PrometheusMiddleware",
     "RegistrationError",
     "__version__",
@@ -66,9 +72,11 @@ __all__ = [
     "matching_timer",
     "metrics_app",
     "metrics_endpoint",
+    "operation",
     "parsing_timer",
     "push_metrics",
     "start_metrics_server",
+    "track_feedback",
     "track_file_processing",
     "track_inference",
     "track_matching",
@@ -77,6 +85,8 @@ __all__ = [
     "track_model_load",
     "track_parsing",
     "track_parsing_accuracy",
+    "track_prediction",
+    "track_prediction_error",
 ]
 
 ELSEWHERE = {"export_baseline": ".monitoring.rules.baseline"}

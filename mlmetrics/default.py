@@ -5,6 +5,7 @@ Apart from the package itself, which loads this when the first of the names is a
 
 from mlmetrics.calls.call import Call
 from mlmetrics.calls.labels import BoundCall, arg
+from mlmetrics.calls.own import OwnOperation
 from mlmetrics.errors import ConfigurationError, DeclarationError, MissingExtraError, MLMetricsError, RegistrationError
 from mlmetrics.http.middleware import PrometheusMiddleware
 from mlmetrics.jobs.batch import JobRun
@@ -22,9 +23,11 @@ lifespan = _default.lifespan
 matching_timer = _default.matching_timer
 metrics_app = _default.metrics_app
 metrics_endpoint = _default.metrics_endpoint
+operation = _default.operation
 parsing_timer = _default.parsing_timer
 push_metrics = _default.push_metrics
 start_metrics_server = _default.start_metrics_server
+track_feedback = _default.track_feedback
 track_file_processing = _default.track_file_processing
 track_inference = _default.track_inference
 track_matching = _default.track_matching
@@ -33,6 +36,8 @@ track_ml_inference = _default.track_ml_inference
 track_model_load = _default.track_model_load
 track_parsing = _default.track_parsing
 track_parsing_accuracy = _default.track_parsing_accuracy
+track_prediction = _default.track_prediction
+track_prediction_error = _default.track_prediction_error
 
 __all__ = [
     "BoundCall",
@@ -43,6 +48,7 @@ __all__ = [
     "MLMetrics",
     "MLMetricsError",
     "MissingExtraError",
+    "OwnOperation",
     "PrometheusMiddleware",
     "RegistrationError",
     "arg",
@@ -54,9 +60,11 @@ __all__ = [
     "matching_timer",
     "metrics_app",
     "metrics_endpoint",
+    "operation",
     "parsing_timer",
     "push_metrics",
     "start_metrics_server",
+    "track_feedback",
     "track_file_processing",
     "track_inference",
     "track_matching",
@@ -65,4 +73,6 @@ __all__ = [
     "track_model_load",
     "track_parsing",
     "track_parsing_accuracy",
+    "track_prediction",
+    "track_prediction_error",
 ]

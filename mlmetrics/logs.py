@@ -27,6 +27,16 @@ _standard = structlog.wrap_logger(
 )
 
 
+TAKEN = frozenset(
+    {
+        *("error_type", "duration_seconds", "slow_seconds", "where", "problem", "metric", "label", "request_id"),
+        *("event", "level", "timestamp", "logger", "exception", "exc_info", "stack_info", "extra", "stacklevel"),
+        *("self", "method_name", "positional_args"),
+    }
+)
+"""Fields of events, and arguments of loggers: a label of such a name has `label_` before it."""
+
+
 class Failures(Protocol):
     """Where an event that could not be written is counted, which is the store of what it tells."""
 
@@ -51,15 +61,25 @@ def heard() -> bool:
     return structlog.is_configured() or not all(isinstance(handler, logging.NullHandler) for handler in handlers)
 
 
+def fields_of(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels of a series as fields of an event."""
+    return {f"label_{name}" if name in TAKEN else name: value for name, value in labels.items()}
+
+
 def call_failed(store: Failures, operation: str, labels: Mapping[str, str], error_type: str, seconds: float) -> None:
-    """Log `inference.failed`, `parsing.failed` or `matching.failed`."""
-    emit(store, "warning", f"{operation}.failed", {**labels, "error_type": error_type, "duration_seconds": seconds})
+    """Log `<operation>.failed`, such as `inference.failed`."""
+    emit(
+        store,
+        "warning",
+        f"{operation}.failed",
+        {**fields_of(labels), "error_type": error_type, "duration_seconds": seconds},
+    )
 
 
 def call_slow(store: Failures, operation: str, labels: Mapping[str, str], seconds: float) -> None:
-    """Log `inference.slow`, `parsing.slow` or `matching.slow`: the call took longer than `slow_seconds`."""
+    """Log `<operation>.slow`, such as `inference.slow`: the call took longer than `slow_seconds`."""
     slow = {"duration_seconds": seconds, "slow_seconds": store.slow_seconds}
-    emit(store, "warning", f"{operation}.slow", {**labels, **slow})
+    emit(store, "warning", f"{operation}.slow", {**fields_of(labels), **slow})
 
 
 def emit(store: Failures, level: str, event: str, fields: Mapping[str, object]) -> None:

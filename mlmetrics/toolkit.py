@@ -5,17 +5,19 @@ from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from mlmetrics.calls.own import Operating
+from mlmetrics.calls.quality import Quality
 from mlmetrics.calls.timing import Timing
 from mlmetrics.calls.tracking import Tracking
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.http.serving import Serving
 from mlmetrics.jobs.toolkit import Jobs
-from mlmetrics.recording.collector import holds, registry_of, store_for
+from mlmetrics.recording.collector import holds, registry_of, store_for, store_of
 from mlmetrics.recording.labels import declared_problem, shown
 from mlmetrics.recording.store import Store
 
 
-class MLMetrics(Tracking, Timing, Serving, Jobs):
+class MLMetrics(Tracking, Timing, Operating, Quality, Serving, Jobs):
     """One toolkit: decorators, timers, direct functions, HTTP and batch jobs, on one registry.
 
     The functions of the `mlmetrics` module are those of a default toolkit on
@@ -31,7 +33,8 @@ class MLMetrics(Tracking, Timing, Serving, Jobs):
         max_series: the most distinct combinations of labels per metric; in further ones, the labels that
             a call provides become `other`. Outcomes, token types and buckets do not count as combinations.
         slow_seconds: calls that take longer are logged, for example as `inference.slow`.
-        buckets: upper bounds by histogram name, in place of the catalogue's.
+        buckets: upper bounds by histogram name, in place of the catalogue's or of those of your own operations,
+            declared or not.
         clock: returns seconds as a monotonic float; `time.perf_counter` by default. After its first failure
             (it raises, or returns no finite number) `perf_counter` is used instead; the failure is counted.
 
@@ -112,8 +115,10 @@ class MLMetrics(Tracking, Timing, Serving, Jobs):
         if service is not None:
             self._options["service"] = service
         if buckets is not None:
-            Store().set_buckets(buckets)  # refuses what is wrong now, not at the first declaration
-            self._options["buckets"] = buckets
+            known = self._store or store_of(self.registry)
+            (known or Store()).set_buckets(buckets)  # refuses what is wrong now, not at the first declaration
+            if known is None:
+                self._options["buckets"] = buckets
         self._options.update(options)
         if self._store is not None:
             self._apply(self._store)

@@ -16,6 +16,8 @@ import structlog
 from hypothesis import settings
 from prometheus_client import CollectorRegistry
 
+from mlmetrics.recording import host
+
 # Machines differ in speed, and the same commit must find the same examples on each of them.
 settings.register_profile("mlmetrics", deadline=None, derandomize=True)
 settings.load_profile("mlmetrics")
@@ -107,6 +109,9 @@ def files(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> It
     with tempfile.TemporaryDirectory(prefix="mlmetrics-files-") as folder:
         monkeypatch.setattr("mlmetrics.recording.store.directory", lambda _: tempfile.mkdtemp(dir=folder))
         yield
+        # A process keeps its files open: thousands of tests would come to the limit of open files.
+        for key in [key for key in host._files if key[0].startswith(folder)]:
+            del host._files[key]
 
 
 @pytest.fixture(autouse=True)

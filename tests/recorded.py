@@ -5,13 +5,6 @@ from collections.abc import Iterator
 from prometheus_client import CollectorRegistry
 from prometheus_client.samples import Sample
 
-PREFIXES = {
-    "inference": "ml_inference",
-    "parsing": "ml_parsing",
-    "matching": "ml_matching",
-    "batch_job": "ml_batch_job",
-}
-
 
 def samples(registry: CollectorRegistry, name: str, **labels: str) -> Iterator[Sample]:
     """Yield the samples of this name that have at least these labels."""
@@ -41,14 +34,14 @@ def label_values(registry: CollectorRegistry, name: str, label: str) -> list[str
 def outcomes(registry: CollectorRegistry, operation: str = "inference", **labels: str) -> dict[str, float]:
     """Return how often each outcome was recorded, without outcomes that are 0."""
     counts: dict[str, float] = {}
-    for sample in samples(registry, f"{PREFIXES[operation]}_total", **labels):
+    for sample in samples(registry, f"ml_{operation}_total", **labels):
         counts[sample.labels["outcome"]] = counts.get(sample.labels["outcome"], 0.0) + sample.value
     return {outcome: count for outcome, count in counts.items() if count}
 
 
 def in_progress(registry: CollectorRegistry, operation: str = "inference") -> float:
     """Return how many calls have begun and not ended; one must have been declared."""
-    return value(registry, f"{PREFIXES[operation]}_in_progress")
+    return value(registry, f"ml_{operation}_in_progress")
 
 
 def errors(registry: CollectorRegistry) -> dict[str, float]:

@@ -6,16 +6,22 @@ A timer is a `Call`; streams use `Run` of `streams`, which ends by the functions
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from mlmetrics import exemplars, logs
-from mlmetrics.calls.measures import count, number, observe, ratio, score_histogram
+from mlmetrics.calls.measures import (
+    count,
+    number,
+    observe,
+    record_classes,
+    record_score,
+    record_size,
+    record_tokens,
+)
 from mlmetrics.calls.operation import ENDED, CallSeries
-from mlmetrics.catalog.documents import FILE_SIZE
-from mlmetrics.catalog.models import BATCHES, COST, QUEUE, STREAMS, TOKEN_TYPES, TOKENS
+from mlmetrics.catalog.models import BATCHES, CLASSES, COST, QUEUE, STREAMS, TOKENS
 from mlmetrics.interruption import interrupted
-from mlmetrics.recording.labels import UNKNOWN
 
 CANCELLATIONS = (asyncio.CancelledError, GeneratorExit)
 """Exceptions that mean cancelled, besides trio's `Cancelled`; any other exception is a failure."""
@@ -216,6 +222,11 @@ class Call:
         """
         record_score(self._series, score)
 
+    def predicted(self, predicted_class: object) -> None:
+        """Count what the model predicted: a class, or a list of several. Metrics: `ml_prediction_total`."""
+        if self._records(CLASSES, "prediction"):
+            record_classes(self._series, predicted_class)
+
     def size(self, size_bytes: float, file_type: str | None = None) -> None:
         """Record the size of the file that the call works on, in bytes. Metrics: `file_processing_size_bytes`.
 
@@ -270,31 +281,3 @@ class _DroppableCall(Droppable, Call):
 
 
 Call.droppable = _DroppableCall
-
-
-def record_tokens(series: CallSeries, tokens: Mapping[str, Any]) -> None:
-    """Count tokens by type; types whose value is None are skipped."""
-    store = series.store
-    for token_type, value in tokens.items():
-        if token_type not in TOKEN_TYPES:
-            store.failed("tokens", f"unknown token type {token_type!r}; there are {', '.join(TOKEN_TYPES)}")
-        elif value is not None:
-            labels = (*series.labels, token_type)
-            count(store, f"{series.operation.prefix}_tokens_total", labels, number(store, "tokens", value))
-
-
-def record_score(series: CallSeries, score: Any) -> None:
-    """Record the quality of a result in the histogram of its operation."""
-    store = series.store
-    name = score_histogram(store, series.operation)
-    if name is not None:
-        observe(store, name, series.labels, ratio(store, "score", score))
-
-
-def record_size(series: CallSeries, size_bytes: Any, file_type: str | None = None) -> None:
-    """Record the size of the file that a call worked on."""
-    store, service, *values = series.store, *series.labels
-    names, name = series.operation.labels, FILE_SIZE.name
-    own = values[names.index("doc_type")] if "doc_type" in names else UNKNOWN
-    labels = (service, own) if file_type is None else store.admit(name, (service,), (file_type,))
-    observe(store, name, labels, number(store, "size", size_bytes))

@@ -43,7 +43,7 @@ def track_score(calls: Calls, service: str | None, values: tuple[object, ...], s
     store = calls.store
     name = score_histogram(store, calls.operation)
     if name is not None:
-        labels = store.admit(name, store.admit_service(name, service), values)
+        labels = store.admit(name, store.admit_service(name, service), values, calls.optional)
         observe(store, name, labels, ratio(store, "score", score))
 
 

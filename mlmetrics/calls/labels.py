@@ -247,6 +247,8 @@ class Calls:
     def __init__(self, store: Store, operation: Operation) -> None:
         self.store = store
         self.operation = operation
+        self.optional = [label for label in operation.labels if label != operation.subject]
+        """The labels that may be empty."""
         self.known: dict[Any, CallSeries] = {}
 
     def series(self, service: str | None, values: tuple[object, ...]) -> CallSeries:
@@ -260,8 +262,7 @@ class Calls:
 
     def _admit(self, service: object, values: tuple[object, ...]) -> CallSeries:
         store, metric = self.store, f"{self.operation.prefix}_total"
-        optional = [label for label in self.operation.labels if label != self.operation.subject]
-        labels = store.admit(metric, store.admit_service(metric, service), values, optional)
+        labels = store.admit(metric, store.admit_service(metric, service), values, self.optional)
         series = self.known.get(labels)
         if series is None:
             series = self._declare(labels)
@@ -274,7 +275,8 @@ class Calls:
             series = AppendedCalls(store, operation, labels)
         else:
             series = PlacedCalls(store, store.host, operation, labels)
-        self.store.add(series)  # first: a signal handler may raise in between, and what is known must be folded
+        # First: a signal handler may raise in between, and what is known must be folded.
+        self.store.add(series, operation.finished)
         return self.known.setdefault(labels, series)
 
 

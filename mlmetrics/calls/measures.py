@@ -1,11 +1,18 @@
-"""Numbers given by users, checked: what cannot be recorded is counted and does not raise."""
+"""What users say of a call, in numbers and classes, checked: what cannot be recorded is counted and does not raise."""
 
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum
 from math import isfinite
 from typing import Any
 
-from mlmetrics.catalog import Operation
+from mlmetrics.calls.operation import CallSeries
+from mlmetrics.catalog import TOKEN_TYPES, Operation
+from mlmetrics.catalog.documents import FILE_SIZE
 from mlmetrics.interruption import interrupted
+from mlmetrics.recording.labels import UNKNOWN, RawLabels
 from mlmetrics.recording.store import Store
+
+PREDICTIONS = "ml_prediction_total"
 
 ROUNDING = 1e-9
 """Rounding errors are accepted: a cosine of 1.0000000000000002 counts as 1."""
@@ -50,3 +57,71 @@ def count(store: Store, name: str, labels: tuple[str | None, ...], value: float 
     """Add a value to a counter; None is skipped."""
     if value is not None:
         store.record(store.counter(name, labels), value)
+
+
+def record_tokens(series: CallSeries, tokens: Mapping[str, Any]) -> None:
+    """Count tokens by type; types whose value is None are skipped."""
+    store = series.store
+    for token_type, value in tokens.items():
+        if token_type not in TOKEN_TYPES:
+            store.failed("tokens", f"unknown token type {token_type!r}; there are {', '.join(TOKEN_TYPES)}")
+        elif value is not None:
+            labels = (*series.labels, token_type)
+            count(store, f"{series.operation.prefix}_tokens_total", labels, number(store, "tokens", value))
+
+
+def record_score(series: CallSeries, score: Any) -> None:
+    """Record the quality of a result in the histogram of its operation."""
+    store = series.store
+    name = score_histogram(store, series.operation)
+    if name is not None:
+        observe(store, name, series.labels, ratio(store, "score", score))
+
+
+def record_size(series: CallSeries, size_bytes: Any, file_type: str | None = None) -> None:
+    """Record the size of the file that a call worked on."""
+    store, service, *values = series.store, *series.labels
+    names, name = series.operation.labels, FILE_SIZE.name
+    own = values[names.index("doc_type")] if "doc_type" in names else UNKNOWN
+    labels = (service, own) if file_type is None else store.admit(name, (service,), (file_type,))
+    observe(store, name, labels, number(store, "size", size_bytes))
+
+
+def record_classes(series: CallSeries, predicted: Any) -> None:
+    """Count each class that a call predicted, for its model."""
+    try:
+        for predicted_class in each_of(predicted):
+            count_class(series.store, series.labels[:2], predicted_class)
+    except Exception as error:  # any object may come, with any __iter__
+        if interrupted(error):
+            raise
+        series.store.failed("prediction", error)
+
+
+def count_class(store: Store, model: RawLabels, predicted_class: object) -> None:
+    """Count a class, whose label is cleaned and limited as all are; `model` has the labels of service and model."""
+    store.record(store.counter(PREDICTIONS, store.admit(PREDICTIONS, model, (_class_label(predicted_class),))), 1)
+
+
+def _class_label(predicted_class: Any) -> object:
+    """Return a class as the object to label by: a scalar of numpy or of a tensor as that of Python, numbers as text."""
+    if type(predicted_class) is str:
+        return predicted_class
+    try:
+        if getattr(predicted_class, "ndim", None) == 0:
+            predicted_class = predicted_class.item()
+        # As text, because texts alone are looked up among the labels that are known.
+        return format(predicted_class) if type(predicted_class) in (bool, int, float) else predicted_class
+    except Exception as error:  # any object may come; what is no label is counted as such
+        if interrupted(error):
+            raise
+        return predicted_class
+
+
+def each_of(values: Any) -> Iterable[Any]:
+    """Return several scores or classes as an iterable, and a single one too."""
+    if isinstance(values, Iterator):
+        raise TypeError("an iterator would be used up before the caller sees it; give a list")
+    # Arrays and tensors of no dimension are numbers, though their classes can be iterated; so are flags.
+    single = isinstance(values, str | bytes | Enum) or getattr(values, "ndim", 1) == 0
+    return (values,) if single or not isinstance(values, Iterable) else values

@@ -20,7 +20,9 @@ from mlmetrics.calls.appended import AppendedCalls
 from mlmetrics.calls.labels import Calls, calls_of
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.placed import PlacedCalls
-from mlmetrics.catalog import METRICS, OPERATIONS, Operation
+from mlmetrics.calls.recorder import declare_operation
+from mlmetrics.catalog import OPERATIONS, Operation
+from mlmetrics.catalog.own import own_operation
 from mlmetrics.recording.collector import registry_of, store_for, store_of
 from mlmetrics.recording.labels import RawLabels
 from mlmetrics.recording.store import Store
@@ -46,9 +48,7 @@ class Settings:
     @classmethod
     def of(cls, store: Store) -> Self:
         """Return the options of a store."""
-        histograms = [metric for metric in METRICS if metric.kind == "histogram"]
-        uppers = {metric: store.families[metric.name].bounds.uppers for metric in histograms}
-        buckets = {metric.name: uppers[metric] for metric in histograms if uppers[metric] != metric.buckets}
+        buckets = store.configured_buckets()
         service = store.configured_service or store.middleware_service
         limits = store.limits
         return cls(service, limits.max_values, limits.max_series, store.slow_seconds, store.given_clock, buckets)
@@ -61,7 +61,7 @@ class Settings:
         store.limits.max_series = self.max_series
         store.slow_seconds = self.slow_seconds
         store.set_clock(self.clock)
-        store.set_buckets(self.buckets)
+        store.set_buckets(self.buckets, sent=True)
 
 
 def send_store(store: Store) -> tuple[Any, ...]:
@@ -94,14 +94,30 @@ def _registry_here(token: str) -> CollectorRegistry:
     return registry
 
 
+def send_operation(operation: Operation) -> tuple[Any, ...]:
+    """How an operation is pickled: by its name, or, a project's own, by what it was declared with."""
+    if operation.ships:
+        return operation_here, (operation.name,)
+    scored = operation.score is not None
+    return own_here, (operation.name, operation.labels, scored, operation.subject or None, operation.buckets)
+
+
 def operation_here(name: str) -> Operation:
     """Return the operation of this name."""
     return SHIPPED[name]
 
 
-def calls_here(store: Store, operation: str) -> Calls:
+def own_here(*declared: Any) -> Operation:
+    """Return the row of an operation of a project's own."""
+    name, labels, scored, subject, buckets = declared
+    return own_operation(name, labels, score=scored, subject=subject, buckets=buckets)
+
+
+def calls_here(store: Store, operation: Operation) -> Calls:
     """Return the calls of an operation in a store of this process."""
-    return calls_of(store, SHIPPED[operation])
+    if not operation.ships:
+        declare_operation(store, operation)
+    return calls_of(store, operation)
 
 
 def series_here(calls: Calls, labels: RawLabels) -> CallSeries:
@@ -115,7 +131,7 @@ def send_series(series: CallSeries) -> tuple[Any, ...]:
 
 
 copyreg.pickle(Store, send_store)
-copyreg.pickle(Operation, lambda operation: (operation_here, (operation.name,)))
-copyreg.pickle(Calls, lambda calls: (calls_here, (calls.store, calls.operation.name)))
+copyreg.pickle(Operation, send_operation)
+copyreg.pickle(Calls, lambda calls: (calls_here, (calls.store, calls.operation)))
 copyreg.pickle(AppendedCalls, send_series)
 copyreg.pickle(PlacedCalls, send_series)

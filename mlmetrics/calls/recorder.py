@@ -2,6 +2,8 @@
 
 from mlmetrics.calls.labels import Calls, calls_of, service_label
 from mlmetrics.catalog import Operation
+from mlmetrics.errors import DeclarationError
+from mlmetrics.recording.collector import declare
 from mlmetrics.recording.store import Store
 
 
@@ -24,3 +26,26 @@ class Recorder:
     def named(self, service: object) -> str | None:
         """Return the service of a declaration: the given one, or the toolkit's if it is None."""
         return self.service if service is None else service_label(service)
+
+
+def declare_operation(store: Store, operation: Operation) -> None:
+    """Have an operation of a project's own in a store.
+
+    Raises:
+        DeclarationError: it is declared there in another way, or one of its names is taken.
+        RegistrationError: one of its names is taken in the registry.
+    """
+    known = store.operations.get(operation.name, operation)
+    if known == operation:
+        declare(store, operation.metrics)
+        known = store.operations.setdefault(operation.name, operation)
+    if known != operation:
+        raise DeclarationError(
+            f"operation({operation.name!r}): it is declared already, in another way: {_described(known)}; now with "
+            f"{_described(operation)}; declare it once, or alike each time"
+        )
+
+
+def _described(operation: Operation) -> str:
+    scores = "scores" if operation.score is not None else "no scores"
+    return f"the labels {operation.labels}, subject {operation.subject!r}, {scores}, buckets {operation.buckets}"

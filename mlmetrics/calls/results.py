@@ -1,11 +1,11 @@
-"""Measurements read from the arguments and the result of a call: accuracy, scores, size, tokens."""
+"""Measurements read from the arguments and the result of a call: accuracy, scores, classes, size, tokens."""
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from mlmetrics.calls.call import record_score, record_size, record_tokens
 from mlmetrics.calls.labels import Argument, FindArgument, check_reader, signature_of
+from mlmetrics.calls.measures import each_of, record_classes, record_score, record_size, record_tokens
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.errors import DeclarationError
 from mlmetrics.interruption import interrupted
@@ -26,14 +26,17 @@ class NoResult:
     """
 
 
-def reader(what: str, read: Read) -> Callable[[Any], Any]:
-    """Return a function that reads a value from a result: an attribute, a key, or the user's own function."""
+def reader(what: str, read: Read, *, optional: bool = False) -> Callable[[Any], Any]:
+    """Return a function that reads a value from a result: an attribute, a key, or the user's own function.
+
+    An attribute or key that is `optional` may be missing; the value is None then.
+    """
     if callable(read):
         check_reader(what, read, "the result")
         return read
     if not isinstance(read, str) or not read:
         raise DeclarationError(f"{what}={read!r}: expected an attribute or key by name, or a function of the result")
-    missing = None if read == OPTIONAL else KeyError(f"the result has neither attribute nor key {read!r}")
+    missing = None if optional else KeyError(f"the result has neither attribute nor key {read!r}")
 
     def by_name(result: Any) -> Any:
         value = result.get(read, _NOTHING) if isinstance(result, Mapping) else getattr(result, read, _NOTHING)
@@ -44,25 +47,28 @@ def reader(what: str, read: Read) -> Callable[[Any], Any]:
     return by_name
 
 
-def after_score(what: str, read: Read) -> After:
+def after_score(what: str, read: Read, *, optional: bool = False) -> After:
     """Record the score of a result, or each of its scores; None is skipped."""
-    get = reader(what, read)
+    get = reader(what, read, optional=optional)
 
     def after(series: CallSeries, result: Any) -> None:
-        for score in () if result is NoResult else _each(get(result)):
+        for score in () if result is NoResult else each_of(get(result)):
             if score is not None:
                 record_score(series, score)
 
     return _guarded(what, after)
 
 
-def _each(scores: Any) -> Iterable[Any]:
-    """Return the scores as an iterable, a single score too."""
-    if isinstance(scores, Iterator):
-        raise TypeError("an iterator of scores would be used up before the caller sees it; give a list of them")
-    # Arrays and tensors of no dimension are numbers, though their classes can be iterated.
-    several = isinstance(scores, Iterable) and not isinstance(scores, str | bytes) and getattr(scores, "ndim", 1) != 0
-    return scores if several else (scores,)
+def after_class(read: Read) -> After:
+    """Count the class that a result says, or each of its classes; None is skipped."""
+    get = reader("predicted_class", read)
+
+    def after(series: CallSeries, result: Any) -> None:
+        predicted = None if result is NoResult else get(result)
+        if predicted is not None:
+            record_classes(series, predicted)
+
+    return _guarded("prediction", after)
 
 
 class Size:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, overload
 from mlmetrics.calls.decorators import Declaration, decorate
 from mlmetrics.calls.labels import Argument, Label
 from mlmetrics.calls.recorder import Recorder
-from mlmetrics.calls.results import OPTIONAL, Read, after_score, after_usage, all_of
+from mlmetrics.calls.results import OPTIONAL, Read, after_class, after_score, after_usage, all_of
 from mlmetrics.catalog import INFERENCE, MATCHING, PARSING
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -28,6 +28,8 @@ class Tracking(Recorder):
         service: str | None = None,
         stream: bool | None = None,
         usage: Callable[[Any], Mapping[str, Any] | None] | None = None,
+        score: Read | None = None,
+        predicted_class: Read | None = None,
     ) -> Callable[[F], F]: ...
     def track_inference(
         self,
@@ -39,6 +41,8 @@ class Tracking(Recorder):
         service: str | None = None,
         stream: bool | None = None,
         usage: Callable[[Any], Mapping[str, Any] | None] | None = None,
+        score: Read | None = None,
+        predicted_class: Read | None = None,
     ) -> Any:
         """Record every call of a function as an inference: duration, outcome, calls in progress.
 
@@ -59,13 +63,19 @@ class Tracking(Recorder):
                 None is counted in `ml_inference_usage_missing_total`. The result of a stream is what
                 its generator returns, else its last chunk; one that ended early has none, and its
                 usage is counted as missing.
+            score: attribute or key of the result, or a function of it, that gives a score (confidence)
+                in 0..1 or several of them.
+            predicted_class: attribute or key of the result, or a function of it, that gives the class
+                that was predicted (a text, a number, a member of an enum) or several of them. A result
+                that gives None for it, or for its score, has none.
 
         Raises:
             DeclarationError: an empty model, `arg` of an unknown parameter, something that cannot be called.
 
         Metrics: `ml_inference_total`, `ml_inference_duration_seconds`, `ml_inference_in_progress`,
         `ml_inference_errors_total`; streams also `ml_inference_first_chunk_seconds` and
-        `ml_inference_chunk_interval_seconds`; with `usage`, `ml_inference_tokens_total`.
+        `ml_inference_chunk_interval_seconds`; with `usage`, `ml_inference_tokens_total`;
+        with `score`, `ml_inference_score`; with `predicted_class`, `ml_prediction_total`.
 
         Example:
             >>> from prometheus_client import CollectorRegistry
@@ -77,8 +87,13 @@ class Tracking(Recorder):
             >>> extract("to be")
             ['to', 'be']
         """
-        after = all_of([after_usage(usage)] if usage is not None else [])
-        declaration = Declaration(self.calls(INFERENCE), self.named(service), (model, operation), None, after, stream)
+        afters = [after_usage(usage)] if usage is not None else []
+        afters += [after_score("score", score)] if score is not None else []
+        afters += [after_class(predicted_class)] if predicted_class is not None else []
+        labels, after, scored = (model, operation), all_of(afters), score is not None
+        declaration = Declaration(
+            self.calls(INFERENCE), self.named(service), labels, None, after, stream, scored=scored
+        )
         return decorate(declaration, function)
 
     @overload
@@ -124,7 +139,9 @@ class Tracking(Recorder):
         Metrics: `ml_parsing_total`, `ml_parsing_duration_seconds`, `ml_parsing_in_progress`,
         `ml_parsing_errors_total`, `parsing_accuracy_score`, `file_processing_size_bytes`.
         """
-        after = all_of([after_score("accuracy", accuracy)] if accuracy is not None else [])
+        after = all_of(
+            [after_score("accuracy", accuracy, optional=accuracy == OPTIONAL)] if accuracy is not None else []
+        )
         declaration = Declaration(
             self.calls(PARSING), self.named(service), (parser, doc_type), size, after, None, scored=accuracy is not None
         )

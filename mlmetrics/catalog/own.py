@@ -18,8 +18,8 @@ KEPT = ("agent", "tool")
 """Names of operations that later versions of mlmetrics will ship."""
 RESERVED_LABELS = ("service", "outcome", "error_type", "le", "job", "instance", "worker", "token_type")
 """Labels that mlmetrics or Prometheus sets."""
-KEYWORDS = ("service", "stream", "score", "usage", "failure", "content")
-"""The keywords of `track` that are no labels."""
+KEYWORDS = ("service", "stream", "score", "usage", "failure", "content", "duration", "success")
+"""The keywords of `track` and `record` that are no labels."""
 SUFFIXES = ("total", "count", "sum", "bucket", "created", "info")
 """Endings by which Prometheus tells one kind of sample from another."""
 
@@ -105,7 +105,7 @@ def _label_problem(label: object) -> str | None:
         return "Prometheus keeps names that begin with '__' for itself"
     if label in RESERVED_LABELS:
         return "mlmetrics or Prometheus sets this label; choose another name"
-    return "it is a keyword of `track`; choose another name" if label in KEYWORDS else None
+    return "it is a keyword of `track` or `record`; choose another name" if label in KEYWORDS else None
 
 
 def clashing_name(metrics: Iterable[Metric], known: Iterable[Metric]) -> str | None:

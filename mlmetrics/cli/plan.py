@@ -1,24 +1,26 @@
 """`mlmetrics plan`: what a number of pods asks of a Prometheus, before there are so many."""
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
+from mlmetrics.catalog import INFERENCE, OPERATIONS, Operation
+from mlmetrics.catalog.models import BATCHES, COST, QUEUE, STREAMS, TOKENS
 from mlmetrics.cli.options import attempt, config_option
 from mlmetrics.monitoring.durations import format_seconds, parse_seconds
 from mlmetrics.monitoring.loading import load as load_configuration
 from mlmetrics.monitoring.prometheus.scrape import SERVICE_INTERVAL_SECONDS
 from mlmetrics.monitoring.sizing import (
     LARGEST_MEASURED_SERIES,
+    NOTHING,
     SOURCES,
     Load,
     Plan,
     Pod,
-    configured_pod,
     exposed_by_pod,
     plan_for,
 )
@@ -39,22 +41,45 @@ def _seconds(_context: click.Context, _parameter: click.Parameter, text: str) ->
     return seconds
 
 
-def _count(name: str, what: str) -> Callable[[_Command], _Command]:
-    return click.option(f"--{name}", type=click.IntRange(min=0), metavar="N", help=what)
+def _values(context: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> dict[str, int]:
+    given: dict[str, int] = {}
+    for text in texts:
+        label, _, number = text.partition("=")
+        if not (label and number.isdecimal()):
+            raise click.BadParameter(f"{text!r}: expected LABEL=N such as index=40", context, parameter)
+        given[label] = int(number)
+    return given
+
+
+def _count(name: str, label: str, what: str) -> Callable[[_Command], _Command]:
+    """Return the option for the number of values of a label."""
+    return click.option(f"--{name}", label, type=click.IntRange(min=0), metavar="N", help=what)
+
+
+def _records(name: str, parts: tuple[str, ...], what: str) -> Callable[[_Command], _Command]:
+    """Return the option for what models record beside their calls."""
+    return click.option(f"--{name}", f"records_{name}", flag_value=parts, type=click.UNPROCESSED, help=what)
 
 
 @click.command()
 @config_option
 @click.option("--pods", type=click.IntRange(min=1), metavar="N", help="Pods to scrape; else the file's targets.")
-@_count("routes", "Routes of a pod.  [default: 10]")
-@_count("models", "Models that a pod calls; as for the next two, else 1 if an objective of the file is about them.")
-@_count("doc-types", "Document types that a pod parses.")
-@_count("matchers", "Matchers of a pod.")
-@_count("file-types", "File types whose sizes a pod records.")
-@_count("error-types", "Error types of each model, document type and matcher.  [default: 2]")
-@click.option("--streams", is_flag=True, help="The models stream their answers.")
-@click.option("--usage", is_flag=True, help="Tokens and cost of the models are recorded.")
-@click.option("--batches", is_flag=True, help="Batch size and queue time of the models are recorded.")
+@_count("routes", "route", "Routes of a pod.  [default: 10]")
+@_count("models", "model", "Models that a pod calls; as for the next three, else 1 if the file's operations say so.")
+@_count("doc-types", "doc_type", "Document types that a pod parses.")
+@_count("matchers", "matcher", "Matchers of a pod.")
+@_count("file-types", "file_type", "File types whose sizes a pod records.")
+@_count("error-types", "error_type", "Error types of each model, document type and matcher.  [default: 2]")
+@click.option(
+    "--values",
+    multiple=True,
+    callback=_values,
+    metavar="LABEL=N",
+    help="Values of any other label, such as index=40 of an operation of your own.  [default: 1]",
+)
+@_records("streams", (STREAMS,), "The models stream their answers.")
+@_records("usage", (TOKENS, COST), "Tokens and cost of the models are recorded.")
+@_records("batches", (BATCHES, QUEUE), "Batch size and queue time of the models are recorded.")
 @click.option(
     "--interval",
     "interval_seconds",
@@ -66,24 +91,54 @@ def _count(name: str, what: str) -> Callable[[_Command], _Command]:
 )
 @click.option("--json", "as_json", is_flag=True, help="Print what programs can read.")
 @click.pass_context
-def plan(context: click.Context, /, *, config_path: Path, interval_seconds: float, as_json: bool, **given: Any) -> None:
+def plan(
+    context: click.Context,
+    /,
+    *,
+    config_path: Path,
+    pods: int | None,
+    values: dict[str, int],
+    interval_seconds: float,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Tell the series, samples, bytes, memory and time that pods cost a Prometheus.
 
-    The configuration is optional; bucket bounds, targets and objectives are read from it.
+    The configuration is optional; the operations in use, bucket bounds and targets are read from it.
     """
-    pods, pod, bounds = given.pop("pods"), Pod(), None
+    parts = frozenset[str]().union(*(options.pop(name) or () for name in [*options] if name.startswith("records_")))
+    given = values | {label: number for label, number in options.items() if number is not None}
+    pod, bounds = Pod(_with_parts(OPERATIONS, parts, frozenset()), {**NOTHING, **given}), None
     if config_path.exists() or context.get_parameter_source("config_path") == click.core.ParameterSource.COMMANDLINE:
         config = attempt(lambda: load_configuration(config_path))
-        pod, bounds = configured_pod(config), config.bounds
+        pod, bounds = Pod(_with_parts(config.operations, parts), given), config.bounds
         pods = pods or sum(len(service.targets) for service in config.services)
     if not pods:
         raise click.UsageError("give the number of pods with --pods, or a configuration whose targets are counted")
-    pod = replace(pod, **{name: value for name, value in given.items() if value is not None})
+    _refuse_unknown(pod, values)
     result = plan_for(exposed_by_pod(pod, bounds), pods, interval_seconds)
     if as_json:
         click.echo(json.dumps({**asdict(result), "sources": dict(SOURCES)}, indent=2))
     else:
         click.echo("\n".join(_lines(result)))
+
+
+def _with_parts(
+    operations: Iterable[Operation], parts: frozenset[str], known: frozenset[str] | None = None
+) -> tuple[Operation, ...]:
+    """Return the operations; inferences record these parts besides those that are `known`, else those of their row."""
+    return tuple(
+        INFERENCE.recording(parts | (each.parts if known is None else known)) if each.name == INFERENCE.name else each
+        for each in operations
+    )
+
+
+def _refuse_unknown(pod: Pod, values: Iterable[str]) -> None:
+    """Raise if a label is none of the operations'; its number would count for nothing."""
+    known = {label for operation in pod.operations for metric in operation.metrics for label in metric.labels}
+    for label in values:
+        if label not in known:
+            raise click.UsageError(f"--values {label}=…: expected a label of an operation: {', '.join(sorted(known))}")
 
 
 def _lines(result: Plan) -> Iterator[str]:

@@ -17,13 +17,13 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from mlmetrics.interruption import interrupted
-from mlmetrics.recording.collector import StoreCollector, collectors_of
+from mlmetrics.recording.collector import OwnCollector, StoreCollector, collectors_of
 from mlmetrics.recording.host import Host
 from mlmetrics.recording.store import Store
 from mlmetrics.workers.slots import Worker
 
-OF_ONE_PROCESS = (ProcessCollector, GCCollector, MultiProcessCollector)
-"""Collectors that are left out, because they know one process only, or merge the files themselves."""
+LEFT_OUT = (ProcessCollector, GCCollector, MultiProcessCollector, OwnCollector)
+"""Collectors that know one process only, that merge the files themselves, or whose families another one has, too."""
 OF_CLIENT = MetricWrapperBase
 """The metrics of prometheus_client itself, which are merged from its files."""
 OWN_ENDING = "-ml.db"
@@ -64,7 +64,7 @@ class HostCollector(Collector):
         for collector in collectors_of(self._registry):
             if isinstance(collector, StoreCollector):
                 yield from collector.families()
-            elif not isinstance(collector, OF_ONE_PROCESS) and not (in_files and isinstance(collector, OF_CLIENT)):
+            elif not isinstance(collector, LEFT_OUT) and not (in_files and isinstance(collector, OF_CLIENT)):
                 yield from collector.collect()
         yield from self._of_client()
         yield from process_families(self._host.workers())

@@ -5,7 +5,7 @@ from typing import cast
 from mlmetrics import exemplars
 from mlmetrics.http.appended import AppendedMethod, AppendedRoute
 from mlmetrics.http.placed import PlacedMethod, PlacedRoute
-from mlmetrics.http.series import METHODS, TOTAL, UNMATCHED, MethodSeries, RouteSeries
+from mlmetrics.http.series import IN_PROGRESS, METHODS, TOTAL, UNMATCHED, MethodSeries, RouteSeries
 from mlmetrics.recording.labels import COMBINATION, OTHER, clean
 from mlmetrics.recording.store import Store
 
@@ -30,7 +30,7 @@ class ServiceRequests:
         series = self._methods.get(name)
         if series is None:
             made = self._new_method(name)
-            self.store.add(made)
+            self.store.add(made, IN_PROGRESS)
             series = self._methods.setdefault(name, made)
         return series
 
@@ -43,7 +43,7 @@ class ServiceRequests:
         if series is None:
             self.store.declare_overflow(TOTAL, ("status", COMBINATION))
             made = self._new_route(method, route)
-            self.store.add(made)
+            self.store.add(made, TOTAL)
             series = self._routes.setdefault((method, route), made)
         return series
 

@@ -1,110 +1,30 @@
 """Reads a `Config` from `mlmetrics.toml`, or from the table `[tool.mlmetrics]` of a `pyproject.toml`.
 
-`config` checks each key by itself; this module checks keys against each other.
+`document` has the sections, and `config` checks each key by itself; this module checks keys against each other.
 """
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field, create_model
-
-from mlmetrics.catalog import BY_NAME
+from mlmetrics.catalog import OPERATIONS, Operation
 from mlmetrics.errors import ConfigurationError
-from mlmetrics.monitoring.config import (
-    AlertKeys,
-    AlertSettings,
-    BucketBounds,
-    Config,
-    Kubernetes,
-    Objective,
-    Project,
-    Receivers,
-    Service,
-    Targets,
-)
-from mlmetrics.monitoring.durations import format_seconds
-from mlmetrics.monitoring.operations import (
-    REQUEST,
-    OperationInUse,
-    metrics_in_use,
-    operation_problems,
-    operations_in_use,
-)
-from mlmetrics.monitoring.reading import Expects, KeyPath, Section, read, refusal
-from mlmetrics.monitoring.remote_write import RemoteWrite
-from mlmetrics.monitoring.rules.alerts import ALERTS, configured_alerts
+from mlmetrics.monitoring.config import AlertSettings, Config, Objective
+from mlmetrics.monitoring.document import Operations, document_of
+from mlmetrics.monitoring.operations import REQUEST, metrics_in_use, operation_problems, operations_in_use
+from mlmetrics.monitoring.reading import KeyPath, read, refusal
+from mlmetrics.monitoring.rules.alerts import DEFAULTS, configured_alerts
 from mlmetrics.monitoring.rules.conditions import Drifted
 from mlmetrics.monitoring.rules.drift import FEWEST_CLASSES, least_samples
 from mlmetrics.monitoring.rules.indicators import Sample
+from mlmetrics.monitoring.rules.rows.own import own_alerts
 from mlmetrics.monitoring.rules.slo import indicator_of, measured_by
 
 CONFIGURATION, PYPROJECT = "mlmetrics.toml", "pyproject.toml"
 _EXPECTED_FILE = "expected a configuration such as `mlmetrics init` writes"
 _BOUNDS_HINT = "(set the bounds in [buckets])"
 Refusal = tuple[KeyPath, str]
-
-
-def _alert_section(name: str, defaults: AlertSettings, unit: str) -> type[Section]:
-    """Return the section of one alert: it has the keys for which the alert has a default."""
-    keys: dict[str, Any] = {}
-    for attribute, template in AlertKeys.model_fields.items():
-        default = getattr(defaults, attribute)
-        if default is not None:
-            if attribute.endswith("_seconds"):
-                default = format_seconds(default)  # as the user would write it
-            field = Field(
-                default,
-                validate_default=True,
-                validation_alias=template.validation_alias,
-                description=template.description,
-                json_schema_extra={"x-unit": unit} if attribute == "threshold" else template.json_schema_extra,
-            )
-            keys[attribute] = (Annotated[(template.annotation, *template.metadata)], field)
-    return create_model(name, __base__=Section, **keys)
-
-
-def _optional(sections: Mapping[str, type[Section]]) -> dict[str, Any]:
-    """Return sections that may be left out, as pydantic's definitions of fields."""
-    return {name: (section, Field(default_factory=section)) for name, section in sections.items()}
-
-
-class _Document(Section):
-    """The sections of the file; `alert` and `buckets` are added below, from the tables of alerts and metrics."""
-
-    project: Project = Field(default_factory=Project)
-    service: Annotated[
-        tuple[Service, ...],
-        Field(min_length=1),
-        Expects('at least one [[service]] with name = "…" and targets = ["host:port"]'),
-    ]
-    host: Targets = Field(default_factory=Targets, description="The node exporters to scrape.")
-    pushgateway: Targets = Field(default_factory=Targets, description="The Pushgateways that batch jobs push to.")
-    alertmanager: Targets = Field(default_factory=Targets, description="The Alertmanagers that Prometheus sends to.")
-    remote_write: RemoteWrite = Field(default_factory=RemoteWrite)
-    notify: Receivers = Field(default_factory=Receivers)
-    kubernetes: Kubernetes = Field(default_factory=Kubernetes)
-    operation: Annotated[tuple[OperationInUse, ...], Expects("[[operation]] sections")] = ()
-    objective: Annotated[tuple[Objective, ...], Expects("[[objective]] sections")] = ()
-
-
-_ALERTS = {row.name: _alert_section(row.name, row.defaults, row.unit) for row in ALERTS}
-_BUCKETS: dict[str, Any] = {
-    name: (BucketBounds, Field(metric.buckets, description=metric.help))
-    for name, metric in BY_NAME.items()
-    if metric.buckets
-}
-Document = create_model(
-    "Document",
-    __base__=_Document,
-    **_optional(
-        {
-            "alert": create_model("Alerts", __base__=Section, **_optional(_ALERTS)),
-            "buckets": create_model("Buckets", __base__=Section, **_BUCKETS),
-        }
-    ),
-)
 
 
 def find_configuration(folder: Path = Path()) -> Path:
@@ -166,13 +86,33 @@ def _of_pyproject(document: dict[str, Any]) -> Config:
         raise ConfigurationError(f"tool.mlmetrics.{error}") from error
 
 
+def _operations(document: dict[str, Any]) -> tuple[Operation, ...]:
+    """Return the operations in use, which decide what else may stand in the document."""
+    sections = read(Operations, {key: document[key] for key in ("operation",) if key in document}).operation
+    for path, expected in operation_problems(sections):
+        raise refusal(document, path, expected)
+    operations = operations_in_use(sections) if "operation" in document else OPERATIONS
+    for path, expected in _alerts_of_one_name(operations):
+        raise refusal(document, path, expected)
+    return operations
+
+
+def _alerts_of_one_name(operations: Sequence[Operation]) -> Iterator[Refusal]:
+    """Yield an operation one of whose alerts would have the name of another alert."""
+    taken = {*DEFAULTS}
+    for index, operation in enumerate(operations):
+        names = set() if operation.ships else {row.name for row in own_alerts(operation)}
+        for name in sorted(names & taken):
+            yield ("operation", index, "name"), f"another name: its alert {name} would have the name of another alert"
+        taken |= names
+
+
 def _config(document: dict[str, Any]) -> Config:
-    sections = dict(read(Document, document))
+    operations = _operations(document)
+    own = tuple(operation for operation in operations if not operation.ships)
+    sections = dict(read(document_of(own), document))
     alerts = {name: AlertSettings(**dict(keys)) for name, keys in sections["alert"]}
     project, kubernetes = sections["project"], sections["kubernetes"]
-    for path, expected in operation_problems(sections["operation"]):
-        raise refusal(document, path, expected)
-    operations = operations_in_use(sections["operation"])
     metrics = metrics_in_use(operations)
     config = Config(
         **dict(project),

@@ -1,6 +1,6 @@
 """The operations of a project: `[[operation]]` names those in use, and everything is rendered for these alone."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated
 
 from pydantic import Field, StrictBool
@@ -20,7 +20,11 @@ _NAMES = Expects("a list of names")
 
 
 class OperationInUse(Section):
-    """An operation that the services record; without any such section, all that mlmetrics ships are rendered."""
+    """An operation that the services record.
+
+    Without any such section, all that mlmetrics ships are rendered; `operation = []`, above all sections, means that
+    there are HTTP requests only.
+    """
 
     name: Annotated[str, Expects("a text")] = Field(
         description=f"Its name: {', '.join(SHIPPED)}, or that of an operation of your own."
@@ -90,14 +94,20 @@ def _shipped_problems(path: KeyPath, section: OperationInUse, ships: Operation) 
 
 
 def operations_in_use(sections: Sequence[OperationInUse]) -> tuple[Operation, ...]:
-    """Return the rows of the operations in use; without sections, of all that ship."""
-    return tuple(section.row() for section in sections) or OPERATIONS
+    """Return the rows of the operations in use."""
+    return tuple(section.row() for section in sections)
 
 
 def metrics_in_use(operations: Iterable[Operation]) -> dict[str, Metric]:
     """Return every metric that the services of a project may expose, by name."""
     own = (metric for operation in operations for metric in operation.metrics)
     return {metric.name: metric for metric in (*REQUESTS, *own, *MEASURING)}
+
+
+def metric_of(metrics: Mapping[str, Metric], sample: str) -> Metric | None:
+    """Return the metric that a sample belongs to, None if it is not among these metrics."""
+    found = metrics.get(sample) or metrics.get(sample.rpartition("_")[0])
+    return found if found is not None and sample in found.sample_names else None
 
 
 def are_recorded(metrics: Iterable[Metric], samples: Iterable[str]) -> bool:

@@ -48,6 +48,11 @@ class Section(BaseModel):
         """Return the fields by the key that the user writes."""
         return {str(field.validation_alias or name): field for name, field in cls.model_fields.items()}
 
+    @classmethod
+    def hint(cls, _key: str) -> str:
+        """Return what the error about an unknown key says besides, such as what would make the key known."""
+        return ""
+
     @model_validator(mode="before")
     @classmethod
     def _check_keys(cls, values: object) -> object:
@@ -62,7 +67,7 @@ class Section(BaseModel):
             if key not in keys:
                 near = difflib.get_close_matches(key, keys, n=1)
                 guess = f"; did you mean {near[0]!r}?" if near else ""
-                raise _key_error(key, f"one of the keys {known}{guess}")
+                raise _key_error(key, f"one of the keys {known}{guess}{cls.hint(key)}")
         for key, field in keys.items():
             if field.is_required() and key not in values:
                 raise _key_error(key, next(each.words for each in field.metadata if isinstance(each, Expects)))

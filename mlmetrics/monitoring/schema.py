@@ -1,6 +1,7 @@
 """Describes the configuration: a JSON Schema for editors, and the reference page of all keys.
 
-`python -m mlmetrics.monitoring.schema` writes both into a checkout; the schema is also inside the package.
+`python -m mlmetrics.monitoring.schema` writes both into a checkout, with the page of all metrics; the schema is also
+inside the package.
 """
 
 import json
@@ -8,14 +9,22 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from mlmetrics.catalog import OPERATIONS
+from mlmetrics.catalog.own import own_operation
 from mlmetrics.monitoring.config import AlertKeys
-from mlmetrics.monitoring.loading import Document
+from mlmetrics.monitoring.document import document_of
+from mlmetrics.monitoring.reference import REFERENCE, shipped_reference
+from mlmetrics.monitoring.rules.rows.own import OWN_ALERTS, camel_case
+from mlmetrics.monitoring.text import table_row
 
 SCHEMA = "mlmetrics.schema.json"
 SCHEMA_PATH = Path(__file__).with_name(SCHEMA)
 REFERENCE_PATH = Path(__file__).parents[2] / "docs" / "configuration.md"
+METRICS_PATH = REFERENCE_PATH.with_name(REFERENCE)
 # Editors read this version of JSON Schema; the schema uses nothing of later versions.
 _DRAFT = "http://json-schema.org/draft-07/schema#"
+# Whose alerts and histograms the schema takes as a sample of those of any own operation.
+_OWN = own_operation("operation", score=True)
 _INTRODUCTION = """\
 # Configuration
 
@@ -36,8 +45,26 @@ Durations are texts such as `"30s"`, `"5m"` or `"1h30m"`.
 
 def schema() -> dict[str, Any]:
     """Return the JSON Schema of `mlmetrics.toml`."""
-    document = _simplified(Document.model_json_schema())
+    document = _simplified(document_of(()).model_json_schema())
+    sample = _simplified(document_of((_OWN,)).model_json_schema())["$defs"]
+    for section, patterns in (("Alerts", _own_alerts()), ("Buckets", _own_histograms())):
+        keys = {pattern: sample[section]["properties"][name] for name, pattern in patterns.items()}
+        document["$defs"][section]["patternProperties"] = keys
+    document["$defs"] |= {name: sample[name] for name in _own_alerts()}
     return {"$schema": _DRAFT, "title": "mlmetrics.toml", **document}
+
+
+def _own_alerts() -> dict[str, str]:
+    """Return the alerts of an operation by name, each with the pattern of such names for any own operation."""
+    shipped = "|".join(camel_case(operation.name) for operation in OPERATIONS)
+    other = f"(?!(?:{shipped})(?:FailureRate|Score|$))(?:[A-Z][a-z0-9]+)+"
+    return {template.format(camel_case(_OWN.name)): f"^{template.format(other)}$" for template in OWN_ALERTS}
+
+
+def _own_histograms() -> dict[str, str]:
+    """Return the histograms of an operation by name, each with the pattern of such names for any own operation."""
+    names = [metric.name for metric in _OWN.metrics if metric.buckets]
+    return {name: f"^{name.replace(_OWN.name, '[a-z][a-z0-9_]*')}$" for name in names}
 
 
 def schema_text() -> str:
@@ -66,7 +93,7 @@ def _simplified(part: Any) -> Any:
 
 def reference_text() -> str:
     """Return the reference page."""
-    raw = Document.model_json_schema()
+    raw = document_of(()).model_json_schema()
     parts = [_INTRODUCTION]
     for name, section in raw["properties"].items():
         lines = {"alert": _alerts, "buckets": _histograms}.get(name, _section)(raw, name, section)
@@ -95,7 +122,7 @@ def _alerts(raw: Mapping[str, Any], name: str, section: Mapping[str, Any]) -> It
     for alert, row in rows.items():
         own = _model(raw, row)["properties"]
         cells = [_literal(own[column]["default"]) if column in own else "" for column in columns]
-        yield _row([f"`{alert}`", *cells, own.get("threshold", {}).get("x-unit", "")])
+        yield table_row([f"`{alert}`", *cells, own.get("threshold", {}).get("x-unit", "")])
     yield ""
 
 
@@ -106,7 +133,7 @@ def _histograms(raw: Mapping[str, Any], name: str, section: Mapping[str, Any]) -
     yield "The bucket bounds of services that do not use the default ones: ascending, at least two, finite."
     yield from _table(["histogram", "default", "measures"])
     for histogram, each in model["properties"].items():
-        yield _row([f"`{histogram}`", _literal(each["default"]), each["description"]])
+        yield table_row([f"`{histogram}`", _literal(each["default"]), each["description"]])
     yield ""
 
 
@@ -117,18 +144,14 @@ def _table_of_keys(model: Mapping[str, Any], *, defaults: bool = True) -> Iterat
     for key, value in model["properties"].items():
         default = "required" if key in required else _literal(value.get("default"))
         unit = value.get("x-unit", "")
-        yield _row([f"`{key}`", _type(value), unit, *([default] if defaults else []), value["description"]])
+        yield table_row([f"`{key}`", _type(value), unit, *([default] if defaults else []), value["description"]])
     yield ""
 
 
 def _table(columns: list[str]) -> Iterator[str]:
     yield ""
-    yield _row(columns)
-    yield _row(["---"] * len(columns))
-
-
-def _row(cells: list[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+    yield table_row(columns)
+    yield table_row(["---"] * len(columns))
 
 
 def _model(raw: Mapping[str, Any], reference: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -154,9 +177,10 @@ def _literal(value: object) -> str:
 
 
 def main() -> None:
-    """Write the schema and the reference page."""
+    """Write the schema and the pages of all keys and of all metrics."""
     SCHEMA_PATH.write_text(schema_text(), encoding="utf-8")
     REFERENCE_PATH.write_text(reference_text(), encoding="utf-8")
+    METRICS_PATH.write_text(shipped_reference(), encoding="utf-8")
 
 
 if __name__ == "__main__":

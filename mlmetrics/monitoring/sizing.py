@@ -4,13 +4,14 @@ The series of a pod follow from the catalogue, so that a new row or bucket is co
 series and a sample cost was measured: `make scale` measures it again, and says how far the plan is from that.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from math import prod
 from types import MappingProxyType
 
-from mlmetrics.catalog import METRICS, OUTCOMES, RECORDING_PLACES, TOKEN_TYPES, Metric
-from mlmetrics.monitoring.config import Config
+from mlmetrics.catalog import OPERATIONS, OUTCOMES, RECORDING_PLACES, TOKEN_TYPES, Metric, Operation
+from mlmetrics.catalog.models import VERDICTS
+from mlmetrics.monitoring.operations import metrics_in_use
 
 DAY_SECONDS = 86_400
 # prometheus_client's own collectors: three families by generation, Python's version, and six of the process.
@@ -23,17 +24,15 @@ _BESIDE_BUCKETS = 3
 _STATUSES = 2
 # Where the values of labels are limited, each such label and their combination have an overflow series.
 _OVERFLOW = "mlmetrics_label_overflow_total"
-_LIMITED = {
-    "fastapi_requests_total": 2,
-    "ml_inference_total": 3,
-    "ml_inference_errors_total": 2,
-    "ml_parsing_total": 3,
-    "ml_parsing_errors_total": 2,
-    "parsing_accuracy_score": 3,
-    "ml_matching_total": 2,
-    "ml_matching_errors_total": 2,
-    "matching_score_distribution": 2,
-    "file_processing_size_bytes": 2,
+_OF_REQUESTS, _OF_ERRORS = ("service", "status", "together"), ("error_type", "together")
+_UNLIMITED = ("verdict",)
+_DEFAULTS: Mapping[str, int] = {
+    "route": 10,
+    "error_type": 2,
+    "status": _STATUSES,
+    "outcome": len(OUTCOMES),
+    "token_type": len(TOKEN_TYPES),
+    "verdict": len(VERDICTS),
 }
 
 # Measured with Prometheus 2.42 on pages of mlmetrics; docs/scale.md has the runs.
@@ -57,76 +56,63 @@ SOURCES = MappingProxyType(
 COMPARED_PODS, EXTRAPOLATED_PODS = (10, 1_000), 100_000
 
 
+NOTHING: Mapping[str, int] = {operation.subject: 0 for operation in OPERATIONS} | {"file_type": 0}
+"""The values of labels of a pod that serves requests only."""
+
+
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """What one pod does; a number is how many values a label has, 0 that the pod does nothing of the kind."""
+    """What one pod does: its operations with what they record, and how many values labels have.
 
-    routes: int = 10
-    models: int = 0
-    doc_types: int = 0
-    matchers: int = 0
-    file_types: int = 0
-    error_types: int = 2
-    streams: bool = False
-    usage: bool = False
-    batches: bool = False
+    A label that is not given has one value, or those of `_DEFAULTS`. A metric has no series if one of its labels
+    has 0 values.
+    """
 
-    def uses(self, metric: Metric) -> bool:
-        """Whether the pod exposes a metric."""
-        return next((used for prefix, used in self._uses() if metric.name.startswith(prefix)), False)
+    operations: tuple[Operation, ...] = ()
+    given: Mapping[str, int] = field(default_factory=dict)
 
-    def _uses(self) -> Iterator[tuple[str, bool]]:
-        """Yield how names of metrics begin, and whether they are in use; the first that fits decides."""
-        inference = self.models > 0
-        for prefixes, used in (
-            (("ml_inference_first_chunk", "ml_inference_chunk_interval"), inference and self.streams),
-            (("ml_inference_tokens", "ml_inference_cost", "ml_inference_usage", "ml_inference_unpriced"), self.usage),
-            (("ml_inference_batch", "ml_inference_queue"), self.batches),
-            (("ml_inference_",), inference),
-            (("fastapi_",), self.routes > 0),
-            (("ml_parsing_", "parsing_"), self.doc_types > 0),
-            (("ml_matching_", "matching_"), self.matchers > 0),
-            (("file_processing_",), self.file_types > 0),
-            (("mlmetrics_",), True),
-        ):
-            yield from ((prefix, used) for prefix in prefixes)
+    def values(self, label: str) -> int:
+        """Return how many values a label has."""
+        if label == "method":  # of the routes
+            return min(self.values("route"), 1)
+        if label == "where":
+            return len({*RECORDING_PLACES, *(f"label.{own}" for row in self.operations for own in row.labels)})
+        return self.given.get(label, _DEFAULTS.get(label, 1))
 
-    def values(self) -> Mapping[str, int]:
-        """Return how many values each label has."""
-        return {
-            **dict.fromkeys(("service", "operation", "method", "parser", "version"), 1),
-            "route": self.routes,
-            "status": _STATUSES,
-            "model": self.models,
-            "outcome": len(OUTCOMES),
-            "error_type": self.error_types,
-            "token_type": len(TOKEN_TYPES),
-            "doc_type": self.doc_types,
-            "matcher": self.matchers,
-            "file_type": self.file_types,
-            "where": len(RECORDING_PLACES),
-        }
+    def series(self, metric: Metric) -> int:
+        """Return how many series the pod exposes of a metric."""
+        if metric.name == _OVERFLOW:
+            return sum(self._overflows())
+        children = prod(self.values(label) for label in metric.labels)
+        return children * (len(metric.buckets) + _BESIDE_BUCKETS if metric.kind == "histogram" else 1)
+
+    def _overflows(self) -> Iterator[int]:
+        """Yield how many overflow series there are of requests, of calls, of errors, and of what is told apart."""
+        yield len(_OF_REQUESTS) if self.values("route") else 1
+        for operation in self.operations:
+            if self._has(operation.labels):
+                yield _overflows_of(operation.labels)
+                yield len(_OF_ERRORS) if self.values("error_type") else 0
+            apart = (each for each in operation.more if not {*operation.labels} <= {*each.labels})
+            of_parts = {each.part: each.labels[1:] for each in apart if self._has(each.labels)}
+            yield from (_overflows_of(labels) for labels in of_parts.values())
+
+    def _has(self, labels: Iterable[str]) -> bool:
+        """Whether each of these labels has a value."""
+        return all(self.values(label) for label in labels)
 
 
-def exposed_series(metric: Metric, values: Mapping[str, int]) -> int:
-    """Return how many series a metric has where its labels have so many values each."""
-    children = prod(values[label] for label in metric.labels)
-    return children * (len(metric.buckets) + _BESIDE_BUCKETS if metric.kind == "histogram" else 1)
+def _overflows_of(labels: Iterable[str]) -> int:
+    """Return how many overflow series labels have with that of the service, and of all of them together."""
+    limited = [label for label in labels if label not in _UNLIMITED]
+    return len(["service", *limited, *(["together"] if limited else [])])
 
 
 def exposed_by_pod(pod: Pod, bounds: Mapping[str, tuple[float, ...]] | None = None) -> int:
     """Return the series on the page of a pod; `bounds` are those of histograms that have not their default ones."""
-    values = pod.values()
-    used = [metric for metric in METRICS if pod.uses(metric) and metric.name != _OVERFLOW]
-    rows = (replace(metric, buckets=(bounds or {}).get(metric.name, metric.buckets)) for metric in used)
-    overflow = sum(_LIMITED.get(metric.name, 0) for metric in used)
-    return CLIENT_SERIES + overflow + sum(exposed_series(row, values) for row in rows)
-
-
-def configured_pod(config: Config) -> Pod:
-    """Return the least that the pods of a configuration do: one of each kind that an objective is about."""
-    kinds = {objective.operation for objective in config.objectives}
-    return Pod(models="inference" in kinds, doc_types="parsing" in kinds, matchers="matching" in kinds)
+    metrics = metrics_in_use(pod.operations).values()
+    rows = (replace(metric, buckets=(bounds or {}).get(metric.name, metric.buckets)) for metric in metrics)
+    return CLIENT_SERIES + sum(pod.series(row) for row in rows)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
-"""YAML text: stable order, long expressions over several lines, and a header that marks it as rendered."""
+"""YAML text (stable order, long expressions over several lines, a header that marks it) and rows of Markdown tables."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import yaml
@@ -19,6 +20,11 @@ def _text_node(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 
 
 _Dumper.add_representer(str, _text_node)
+
+
+def table_row(cells: Iterable[str]) -> str:
+    """Return the row of a table in Markdown."""
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
 
 
 def yaml_text(document: dict[str, Any], header: str = HEADER) -> str:

@@ -6,8 +6,7 @@ exporters work as usual.
 
 import os
 import threading
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
 from weakref import WeakKeyDictionary
 
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -16,10 +15,12 @@ from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from mlmetrics import logs
-from mlmetrics.catalog import RECORDING_PLACES
+from mlmetrics.catalog import BY_NAME, RECORDING_PLACES, Metric
+from mlmetrics.catalog.own import all_names
 from mlmetrics.errors import RegistrationError
 from mlmetrics.recording import limits
-from mlmetrics.recording.family import ExposedFamily
+from mlmetrics.recording.declaring import Group
+from mlmetrics.recording.family import ExposedFamily, Family
 from mlmetrics.recording.folding import hold
 from mlmetrics.recording.store import ERRORS, Store
 from mlmetrics.version import __version__
@@ -33,7 +34,7 @@ if hasattr(os, "register_at_fork"):
 
 
 class StoreCollector(Collector):
-    """Folds a store and yields its families, whenever the registry is collected."""
+    """Folds a store and yields the catalogue's families, whenever the registry is collected."""
 
     of_mlmetrics = True  # by this a second import of this module recognizes collectors of the first
 
@@ -42,21 +43,60 @@ class StoreCollector(Collector):
 
     def describe(self) -> Iterator[ClientMetric]:
         """Every family of the catalogue, so that a name that is already used is found when registering."""
-        return (family.expose() for family in self._store.families.values())
+        return (family.expose() for family in self._store.families.values() if family.metric.name in BY_NAME)
 
     def collect(self) -> Iterator[ExposedFamily]:
-        """Yield the families that have series; none if a `MultiProcessCollector` beside us reads the same files."""
-        registry = registry_of(self._store) if self._store.host is not None else None
-        if not any(isinstance(each, MultiProcessCollector) for each in collectors_of(registry)):
-            yield from self.families()
+        """Yield the families that have series; none if a `MultiProcessCollector` beside us reads the same files.
+
+        Of a project's own, only those that another process has declared: an `OwnCollector` yields the others.
+        """
+        if not merged_beside(self._store):
+            yield from (each for each in self.families() if each.family.metric.name not in self._store.own)
 
     def families(self) -> Iterator[ExposedFamily]:
-        """Yield the families that have series, in the order of the catalogue."""
+        """Yield all families of the store that have series, the catalogue's first."""
         store = self._store
         observe_process(store)
         hold(store.fold_all)
         for family in store.exposed_families():
-            yield family.expose()
+            if family.metric.name in store.families or not self._is_taken(family.metric):
+                yield family.expose()
+
+    def _is_taken(self, metric: Metric) -> bool:
+        """Whether somebody else has the name of a metric that other processes had declared."""
+        taken = getattr(registry_of(self._store), "_names_to_collectors", {})
+        return not all_names(metric).isdisjoint(taken)
+
+
+class OwnCollector(Collector):
+    """Yields the families that a project has declared together, when they are all that is asked for, and otherwise.
+
+    A registry gives a collector no further names, so each declaration registers a collector for its own.
+    """
+
+    of_mlmetrics = True
+
+    def __init__(self, store: Store, group: Group) -> None:
+        self.group = group
+        self._store = store
+
+    def describe(self) -> Iterator[ClientMetric]:
+        """Every family of the group."""
+        return (Family(metric).expose() for metric in self.group.metrics.values())
+
+    def collect(self) -> Iterator[ExposedFamily]:
+        """Yield the families that have series; none if a `MultiProcessCollector` beside us reads the same files."""
+        store, names = self._store, self.group.metrics
+        if not merged_beside(store):
+            hold(store.fold_group, self.group)
+            found = store.exposed_families() if store.host else [store.families[name] for name in names]
+            yield from (family.expose() for family in found if family.metric.name in names and not family.empty)
+
+
+def merged_beside(store: Store) -> bool:
+    """Whether a `MultiProcessCollector` in the registry of the store yields what stands in its files."""
+    registry = registry_of(store) if store.host is not None else None
+    return any(isinstance(each, MultiProcessCollector) for each in collectors_of(registry))
 
 
 def collectors_of(registry: CollectorRegistry | None) -> tuple[Collector, ...]:
@@ -103,38 +143,88 @@ def registry_of(store: Store) -> CollectorRegistry | None:
     return next((registry for registry, known in tuple(_stores.items()) if known is store), None)
 
 
-def _take_over(registry: CollectorRegistry) -> None:
-    """Unregister the collector of an earlier import, after `sys.modules` was emptied and mlmetrics imported again.
+def declare(store: Store, metrics: Iterable[Metric]) -> None:
+    """Have a project's own metrics in a store and in its registry; those that it has already stay as they are.
+
+    All of them are there afterwards, or, if one is refused, none. `mlmetrics_recording_errors_total` stands
+    at 0 from then on for each of their labels.
+
+    Raises:
+        DeclarationError: another metric of the store has the name of one, or has it with another row.
+        RegistrationError: the registry has another metric with such a name.
+    """
+    with _registering:
+        group = store.group(metrics)
+        if group is not None:
+            store.include(group)
+            store.collectors.append(OwnCollector(store, group))
+        registry = registry_of(store)
+        try:
+            if registry is not None and (group is not None or collectors_of(registry)):
+                _register_all(store, registry)  # also what a signal handler kept an earlier declaration from
+        except RegistrationError:
+            if group is not None:
+                store.collectors[:] = [each for each in store.collectors if getattr(each, "group", None) is not group]
+                store.exclude(group)
+            raise
+        for label in {label for metric in group.metrics.values() for label in metric.labels} if group else ():
+            if label != "outcome":  # its values are ours
+                store.counter(ERRORS, (f"label.{label}",))
+
+
+def _take_over(registry: CollectorRegistry, store: Store) -> None:
+    """Unregister the collectors of an earlier import, after `sys.modules` was emptied and mlmetrics imported again.
 
     Counters then start at 0, as after a restart. Functions that were decorated by the earlier
     import still record, but nothing exposes it: each import has its own locks.
     """
-    # There is no public way to find the collector of a name.
-    held: Any = getattr(registry, "_names_to_collectors", {}).get("mlmetrics_build_info")
-    if getattr(held, "of_mlmetrics", False):
+    held = [each for each in collectors_of(registry) if getattr(each, "of_mlmetrics", False)]
+    foreign = [each for each in held if each not in store.collectors]
+    if foreign:
         logs.logger().warning("collector.replaced", why="mlmetrics was imported again")
-        registry.unregister(held)
+    for each in foreign:
+        registry.unregister(each)
 
 
 def holds(registry: CollectorRegistry, store: Store) -> bool:
-    """Whether the registry still has the collector of this store; clearing a registry notifies nobody."""
+    """Whether the registry still has the collectors of this store; clearing a registry notifies nobody.
+
+    That of the catalogue's families is registered after all others, so it stands for them.
+    """
     # There is no public way to ask. Without this private attribute, we assume that it still has the collector.
     held = getattr(registry, "_collector_to_names", None)
-    return held is None or store.collector in held
+    return held is None or store.collectors[0] in held
 
 
 def _register(store: Store, registry: CollectorRegistry) -> None:
-    _take_over(registry)
-    collector = StoreCollector(store)
+    _take_over(registry, store)
+    if not store.collectors:
+        store.collectors.append(StoreCollector(store))
+    _register_all(store, registry)
+
+
+def _register_all(store: Store, registry: CollectorRegistry) -> None:
+    """Register the collectors of the store that the registry has not, that of the catalogue last."""
+    held = getattr(registry, "_collector_to_names", None)
+    missing = store.collectors[-1:] if held is None else [each for each in store.collectors if each not in held]
+    for collector in reversed(missing):
+        _register_one(collector, registry)
+
+
+def _register_one(collector: Collector, registry: CollectorRegistry) -> None:
     try:
         registry.register(collector)
     except ValueError as error:
+        if isinstance(collector, OwnCollector):
+            raise RegistrationError(
+                f"{', '.join(collector.group.metrics)}: the registry already holds a metric of such a name, which "
+                f"mlmetrics did not declare: {error}. Choose another name, or remove the other metric"
+            ) from error
         raise RegistrationError(
             f"the registry already holds metrics under names of mlmetrics: {error}. "
             "Remove the hand-written metrics of these names, or give mlmetrics a registry "
             "of its own: MLMetrics(registry=CollectorRegistry())"
         ) from error
-    store.collector = collector
 
 
 def declare_own(store: Store) -> None:

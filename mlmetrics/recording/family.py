@@ -53,6 +53,10 @@ class Family:
             cell = self._cells.setdefault(labels, self._make(labels))
         return cell
 
+    def found(self, labels: tuple[str, ...]) -> Cell | None:
+        """Return the cell of these label values; None if there is none."""
+        return self._cells.get(labels)
+
     def _make(self, labels: tuple[str, ...]) -> Cell:
         if self.kind is HistogramCell:
             return HistogramCell(self.metric, labels, self.bounds)

@@ -13,11 +13,14 @@ from typing import Any
 
 from prometheus_client.samples import Exemplar
 
+from mlmetrics.catalog import BY_NAME
+from mlmetrics.catalog.metric import Kind as MetricKind
 from mlmetrics.catalog.metric import Metric
 from mlmetrics.interruption import interrupted
-from mlmetrics.recording.cells import Bounds, HistogramCell, Numbers
+from mlmetrics.recording.cells import Bounds, HistogramCell
 from mlmetrics.recording.family import EXPOSED_NAME_SUFFIX, Family
 from mlmetrics.recording.labels import RawLabels
+from mlmetrics.recording.undeclared import Slot, Undeclared, upper_bound
 from mlmetrics.version import __version__
 from mlmetrics.workers.detection import tell
 from mlmetrics.workers.directory import VARIABLE, Kind
@@ -35,6 +38,12 @@ if hasattr(os, "register_at_fork"):
 Failed = Callable[[str, object], None]
 BUILD_INFO = "mlmetrics_build_info"
 PROBE = ".mlmetrics-probe-"
+METRIC_KINDS: dict[Kind, MetricKind] = {
+    "counter": "counter",
+    "histogram": "histogram",
+    "gauge_livesum": "gauge",
+    "gauge_mostrecent": "gauge",
+}
 GAUGES: dict[str, Kind] = {"livesum": "gauge_livesum", "mostrecent": "gauge_mostrecent"}
 """The kind of file of a gauge, by how it is merged."""
 
@@ -100,6 +109,7 @@ class Host:
         self._reader: Reader | None
         self._merged: dict[str, Family]
         self._placed: set[str] = set()
+        self._told: set[str] = set()
         self.unreadable: set[str] = set()
         self.renew()
 
@@ -109,6 +119,12 @@ class Host:
         self._scraping = threading.RLock()
         self._reader = None
         self._merged = {}
+        self._undeclared = Undeclared()
+        self._outdated = False
+
+    def look_again(self) -> None:
+        """Ask again, at the next read, where the numbers of each key belong: there are new families."""
+        self._outdated = True
 
     @property
     def files(self) -> WorkerFiles:
@@ -163,14 +179,18 @@ class Host:
         return tuple(self._service() if label is None else label for label in labels)
 
     def collect(self) -> list[Family]:
-        """Return the families of all processes that have series, in the order of the store's."""
+        """Return the families of all processes that have series: those of the store in its order, then others."""
         with self._scraping:
-            if self._reader is None:
-                self._reader = Reader(self.directory, self._program, self._slot, self._failed)
-            self._reader.read()
-            for (name, *labels, le), exemplar in self._reader.exemplars().items():
+            reader = self._reader
+            if reader is None or self._outdated:
+                self._outdated = False
+                self._merged, self._undeclared = {}, Undeclared()
+                self._reader = reader = Reader(self.directory, self._program, self._slot, self._failed, self._told)
+            reader.read()
+            for (name, *labels, le), exemplar in reader.exemplars().items():
                 self._keep(name, tuple(labels), le, exemplar)
-            return [self._merged[name] for name in self._families if name in self._merged]
+            known = [self._merged[name] for name in tuple(self._families) if name in self._merged]
+            return [*known, *self._undeclared.families()]
 
     def workers(self) -> list[Worker]:
         """Return the processes of this service that run; this one is listed since it has files."""
@@ -185,25 +205,47 @@ class Host:
                 raise
             self._failed("workers", error)
 
-    def _slot(self, kind: str, family: str, sample: str, labels: Mapping[str, str]) -> tuple[Numbers, int] | None:
+    def _slot(self, kind: Kind, family: str, sample: str, labels: Mapping[str, str], text: str) -> Slot | None:
         """Return the list and the place in it where a number belongs; None for one of another version."""
         name = family if family in self._families else family + EXPOSED_NAME_SUFFIX
         known = self._families.get(name)
-        if known is None or (labels.get("version", __version__) != __version__ and name == BUILD_INFO):
+        if known is None:
+            return self._undeclared_slot(kind, family, sample, labels, text)
+        return self._declared_slot(known, kind, sample, labels)
+
+    def _declared_slot(self, known: Family, kind: Kind, sample: str, labels: Mapping[str, str]) -> Slot | None:
+        name = known.metric.name
+        if labels.get("version", __version__) != __version__ and name == BUILD_INFO:
             return None  # of an earlier start, before an upgrade
         metric = known.metric
-        if not set(metric.labels) <= set(labels) or kind.partition("_")[0] != metric.kind:
+        if not set(metric.labels) <= set(labels) or METRIC_KINDS[kind] != metric.kind:
+            self._leave_out(name)
             return None
         numbers = self._cell(known, tuple(labels[each] for each in metric.labels)).numbers
         if metric.kind != "histogram":
             return numbers, 0
         if sample == f"{name}_sum":
             return numbers, len(numbers) - 1
+        upper = upper_bound(labels.get("le", ""))
+        # Files of an earlier start may have other bounds: their numbers go to the next bound that is known.
+        return None if upper is None else (numbers, bisect_left(known.bounds.uppers, upper))
+
+    def _undeclared_slot(
+        self, kind: Kind, family: str, sample: str, labels: Mapping[str, str], text: str
+    ) -> Slot | None:
         try:
-            # Files of an earlier start may have other bounds: their numbers go to the next bound that is known.
-            return numbers, bisect_left(known.bounds.uppers, float(labels["le"]))
-        except (KeyError, ValueError):
+            return self._undeclared.slot(METRIC_KINDS[kind], family, sample, labels, text)
+        except ValueError as error:
+            if interrupted(error):
+                raise
+            self._leave_out(family)
             return None
+
+    def _leave_out(self, name: str) -> None:
+        """Leave out a key of a row that is no longer that of the metric; a project's own is counted, once."""
+        if name not in BY_NAME and name not in self._told:
+            self._told.add(name)
+            self._failed("workers", f"{name} also stands in files with other labels or as another kind; left out there")
 
     def _cell(self, known: Family, labels: tuple[str, ...]) -> Any:
         family = self._merged.get(known.metric.name)
@@ -213,10 +255,12 @@ class Host:
 
     def _keep(self, name: str, labels: tuple[str, ...], le: str, exemplar: Exemplar) -> None:
         family = self._merged.get(name)
-        if family is not None and le in family.bounds.texts:
-            cell = family.cell(labels)
-            if isinstance(cell, HistogramCell):
-                cell.exemplars[family.bounds.texts.index(le)] = exemplar
+        if family is None:
+            self._undeclared.keep(name, labels, le, exemplar)
+            return
+        cell = family.found(labels)
+        if isinstance(cell, HistogramCell) and le in family.bounds.texts:
+            cell.exemplars[family.bounds.texts.index(le)] = exemplar
 
 
 def _family_name(metric: Metric) -> str:

@@ -14,6 +14,7 @@ class Naming:
     """Count and log a problem; a method of the store."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.configured_service: str | None = None
         self.middleware_service: str | None = None
         self._service: str | None = None

@@ -7,15 +7,15 @@ import os
 import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from time import perf_counter
-from typing import Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from mlmetrics import exemplars, logs
-from mlmetrics.catalog import METRICS
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording import folding
 from mlmetrics.recording.cells import HistogramCell, NumberCell
 from mlmetrics.recording.clock import guarded
+from mlmetrics.recording.declaring import Families, Group
 from mlmetrics.recording.family import Family
 from mlmetrics.recording.folding import Foldable
 from mlmetrics.recording.host import Host, directory
@@ -24,6 +24,11 @@ from mlmetrics.recording.naming import Naming
 from mlmetrics.recording.placed import PlacedCounter, PlacedGauge, PlacedHistogram
 from mlmetrics.recording.series import BOUND, CounterSeries, GaugeSeries, HistogramSeries, Lists, NumberSeries
 from mlmetrics.workers.directory import VARIABLE
+
+if TYPE_CHECKING:
+    from prometheus_client.registry import Collector
+
+    from mlmetrics.catalog import Operation
 
 DEFAULT_SLOW_SECONDS = 30.0
 ERRORS = "mlmetrics_recording_errors_total"
@@ -37,7 +42,7 @@ class Declared(Protocol):
     store: "Store"
 
 
-class Store(Naming):
+class Store(Naming, Families):
     """The recorded data of one registry; made by `collector.store_for`.
 
     `host` is set if `PROMETHEUS_MULTIPROC_DIR` is: then all numbers stand in files of this process, and
@@ -46,14 +51,16 @@ class Store(Naming):
 
     def __init__(self) -> None:
         super().__init__()
-        self.families = {metric.name: Family(metric) for metric in METRICS}
         self.limits = Limits()
         self.slow_seconds = DEFAULT_SLOW_SECONDS
         self.traced = False
         self.clock: Callable[[], float] = perf_counter
-        self.collector: Any = None  # the collector that the registry holds
+        self.collectors: list[Collector] = []
+        """What the registry holds: that of the catalogue, and one for each group of metrics that a project declared."""
         self.given_clock: Callable[[], float] = perf_counter
         self.declared: dict[str, Declared] = {}
+        self.operations: dict[str, Operation] = {}
+        """The operations of the project's own that are declared, by name."""
         self._foldables: list[Foldable] = []
         self._by_labels: dict[tuple[str, RawLabels], Any] = {}
         self._admitted: dict[tuple[str, RawLabels, tuple[object, ...]], RawLabels] = {}
@@ -93,13 +100,19 @@ class Store(Naming):
                         series = appended(lambda: self._cell(appended.CELL, name, labels))
                     else:
                         series = placed(self.host, name, labels)
+                    self.add(series, name)  # first: a signal handler may raise in between
                     self._by_labels[name, labels] = series
-                    self._foldables.append(series)
         return cast("NumberSeries", series)
 
-    def add(self, foldable: Foldable) -> None:
-        """Include it in every fold; to be called before anything is appended to it, so that nothing is lost."""
+    def add(self, foldable: Foldable, name: str) -> None:
+        """Include it in every fold; to be called before anything is appended to it, so that nothing is lost.
+
+        `name` is one of the metrics that it is folded into.
+        """
         self._foldables.append(foldable)
+        group = self.own.get(name)
+        if group is not None:
+            group.foldables.append(foldable)
 
     def number_cell(self, name: str, labels: RawLabels) -> NumberCell:
         """Return the cell of a counter or a gauge, the service filled in where it is missing."""
@@ -137,6 +150,10 @@ class Store(Naming):
         """Fold every series; the caller has the turn."""
         self._fold(tuple(self._foldables))
 
+    def fold_group(self, group: Group) -> None:
+        """Fold the series of a group; the caller has the turn."""
+        self._fold(tuple(group.foldables))
+
     def fold_pending(self) -> None:
         """Fold what waits; create nothing at 0, because the service may be named later; the caller has the turn."""
         self._fold(tuple(each for each in self._foldables if isinstance(each, Lists) and any(each.lists)))
@@ -152,7 +169,7 @@ class Store(Naming):
                 self.failed("fold", error)  # a full disk must not reach the user's call
 
     def exposed_families(self) -> Sequence[Family]:
-        """Return the families that have series, in the catalogue's order; with a host, those of all its processes."""
+        """Return the families that have series, the catalogue's first; with a host, those of all its processes."""
         return (
             self.host.collect()
             if self.host
@@ -233,7 +250,8 @@ class Store(Naming):
         self, metric: str, labels: Mapping[str, str | None], over: Sequence[str], problems: Mapping[str, str]
     ) -> None:
         """Count label values that were cut or replaced; log the first of each kind with its series."""
-        series = {"metric": metric, **{name: self.service if text is None else text for name, text in labels.items()}}
+        texts = {name: self.service if text is None else text for name, text in labels.items()}
+        series = {"metric": metric, **logs.fields_of(texts)}
         for name, problem in problems.items():
             self.failed(f"label.{name}", problem, series)
         for name in over:
@@ -254,20 +272,3 @@ class Store(Naming):
             )
         self.given_clock = clock
         self.clock = clock if clock is perf_counter else guarded(clock, self.failed)
-
-    def set_buckets(self, buckets: Mapping[str, Sequence[float]]) -> None:
-        """Replace default buckets; to be called before the first sample of the metric."""
-        if not isinstance(buckets, Mapping):
-            raise ConfigurationError(f"buckets={buckets!r:.100}: expected upper bounds by histogram name")
-        families = {name: self._with_buckets(name, bounds) for name, bounds in buckets.items()}
-        self.families.update(families)
-
-    def _with_buckets(self, name: str, bounds: Sequence[float]) -> Family:
-        family = self.families.get(name)
-        if family is None or family.metric.kind != "histogram":
-            known = ", ".join(name for name, family in self.families.items() if family.metric.kind == "histogram")
-            raise ConfigurationError(f"buckets: {name!r} is no histogram of mlmetrics; there are {known}")
-        changed = family.with_bounds(bounds)
-        if changed is not family and (not family.empty or (self.host is not None and self.host.has(name))):
-            raise ConfigurationError(f"buckets: {name!r} already has samples; set its buckets before the first call")
-        return changed

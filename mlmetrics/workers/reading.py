@@ -51,9 +51,17 @@ class Reader:
         service: files of other services in the same directory are left alone.
         slot: asked once for each key that is new in any file.
         failed: told once of each file that cannot be read.
+        told: the files that it has been told of before, by another reader.
     """
 
-    def __init__(self, directory: str, service: str, slot: FindSlot, failed: Callable[[str, object], None]) -> None:
+    def __init__(
+        self,
+        directory: str,
+        service: str,
+        slot: FindSlot,
+        failed: Callable[[str, object], None],
+        told: set[str] | None = None,
+    ) -> None:
         self._directory = directory
         self._service = service
         self._tag = tag_of(service)
@@ -61,7 +69,7 @@ class Reader:
         self._totals = Totals(slot, failed)
         self._sources: dict[str, Source] = {}
         self._exemplars: dict[bytes, tuple[Bucket, Exemplar]] = {}
-        self._told: set[str] = set()
+        self._told: set[str] = set() if told is None else told
         self._reaped_at = -REAP_SECONDS
 
     def read(self) -> None:

@@ -36,6 +36,7 @@ class Key(NamedTuple):
     family: str
     sample: str
     labels: dict[str, str]
+    help: str
 
 
 def header(used: int) -> bytes:
@@ -84,12 +85,12 @@ def parsed(key: bytes) -> Key:
         UnreadableError: it is not of the client's format.
     """
     try:
-        family, sample, labels, _ = json.loads(key)
-        texts = [family, sample, *labels, *labels.values()]
+        family, sample, labels, text = json.loads(key)
+        texts = [family, sample, text, *labels, *labels.values()]
     except (AttributeError, TypeError, ValueError) as error:
         if interrupted(error):
             raise
         raise UnreadableError(f"it has the key {key!r:.100}") from error
     if not all(isinstance(text, str) for text in texts):
         raise UnreadableError(f"it has the key {key!r:.100}")
-    return Key(family, sample, labels)
+    return Key(family, sample, labels, text)

@@ -9,8 +9,8 @@ from mlmetrics.workers.source import LEFT_OUT, Source
 
 Slot = tuple[list[float], int]
 """A list, and the index in it."""
-FindSlot = Callable[[str, str, str, Mapping[str, str]], Slot | None]
-"""Asked with the kind, the family, the name of the sample and its labels; None leaves the key out."""
+FindSlot = Callable[[Kind, str, str, Mapping[str, str], str], Slot | None]
+"""Asked with the kind, the family, the name of the sample, its labels and the help text; None leaves the key out."""
 
 
 class Totals:
@@ -42,9 +42,9 @@ class Totals:
         return number
 
     def _new(self, kind: Kind, key: bytes) -> int:
-        family, sample, labels = parsed(key)
+        family, sample, labels, text = parsed(key)
         try:
-            slot = self._find(kind, family, sample, labels)
+            slot = self._find(kind, family, sample, labels, text)
         except Exception as error:  # a key of a version that had other labels, or a mistake of ours
             if interrupted(error):
                 raise

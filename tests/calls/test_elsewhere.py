@@ -6,6 +6,7 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -19,15 +20,22 @@ PROGRAM = """
 import asyncio, subprocess, sys
 import cloudpickle, joblib
 from prometheus_client import CollectorRegistry
-from mlmetrics import MLMetrics, arg, configure, inference_timer, track_inference, track_matching, track_parsing
+from mlmetrics import (
+    MLMetrics, arg, configure, inference_timer, operation, track_inference, track_matching, track_parsing
+)
 
-configure(service="batch", buckets={{"ml_inference_duration_seconds": [1.0, 2.0]}})
+configure(
+    service="batch", buckets={{"ml_inference_duration_seconds": [1.0, 2.0], "ml_retrieval_score": [0.25, 0.75]}}
+)
 own = MLMetrics(service="own", registry=CollectorRegistry())
 
 class Result(dict):
     "A result of a class of `__main__`, whose type a wrapper remembers."
 
-@track_inference(model="function", usage=lambda result: {{"output": 2}})
+@track_inference(
+    model="function", usage=lambda result: {{"output": 2}},
+    score=lambda result: 0.25, predicted_class=lambda result: "even",
+)
 def function(number, *, factor=2):
     return Result(product=number * factor)
 
@@ -60,6 +68,17 @@ async def async_generator(number):
 def owned(number):
     return number
 
+retrieval = operation("retrieval", ("index", "region"), score=True, subject="region", buckets=(4.0, 8.0))
+embedding = own.operation("embedding")
+
+@retrieval.track(index="docs", region=arg("region"), score="relevance")
+def retrieve(region):
+    return {{"relevance": 0.5}}
+
+@embedding.track
+def embed(text):
+    return [1.0]
+
 class Parser:
     @track_parsing(doc_type="pdf", size=len)
     def parse(self, content):
@@ -80,7 +99,9 @@ async def drain(stream):
 
 def read(registry):
     wanted = ("ml_inference_total", "ml_parsing_total", "ml_matching_total", "ml_inference_tokens_total",
+              "ml_inference_score_sum", "ml_prediction_total",
               "ml_inference_first_chunk_seconds_count", "parsing_accuracy_score_sum", "file_processing_size_bytes_sum",
+              "ml_retrieval_total", "ml_retrieval_score_sum", "ml_embedding_total",
               "ml_inference_in_progress", "mlmetrics_recording_errors_total")
     counted = {{}}
     for family in registry.collect():
@@ -91,14 +112,16 @@ def read(registry):
     return counted
 
 def bounds(registry):
-    return [sample.labels["le"] for family in registry.collect() for sample in family.samples
-            if sample.name == "ml_inference_duration_seconds_bucket" and sample.labels["model"] == "function"]
+    found = [sample for family in registry.collect() for sample in family.samples]
+    names = ("ml_inference_duration_seconds", "ml_retrieval_duration_seconds", "ml_retrieval_score")
+    return [list(dict.fromkeys(each.labels["le"] for each in found if each.name == name + "_bucket")) for name in names]
 
 def work(task):
     function(1, factor=3), labelled(1, "argument"), labelled(1), computed("label"), owned(1)
     list(streaming()), list(generator(2)), asyncio.run(coroutine(1)), asyncio.run(drain(async_generator(2)))
     Parser().parse(b"abc"), Parser.match(), Parser.compare()
-    with inference_timer(model="timer"):
+    retrieve("eu"), embed("text")
+    with inference_timer(model="timer"), retrieval.timer(index="docs", region="us"):
         pass
     from prometheus_client import REGISTRY
     return read(REGISTRY), bounds(REGISTRY), read(own.registry)
@@ -108,9 +131,14 @@ def expected(times):
         "ml_matching_total batch class method success": 1,
         "ml_matching_total batch static method success": 1,
         "ml_inference_tokens_total batch function output": 2,
+        "ml_inference_score_sum batch function": 0.25,
+        "ml_prediction_total batch function even": 1,
         "ml_parsing_total batch pdf success": 1,
         "parsing_accuracy_score_sum batch pdf": 0.5,
         "file_processing_size_bytes_sum batch pdf": 3,
+        "ml_retrieval_total batch docs eu success": 1,
+        "ml_retrieval_total batch docs us success": 1,
+        "ml_retrieval_score_sum batch docs eu": 0.5,
     }}
     for model in ("stream", "generator", "async generator"):
         once[f"ml_inference_first_chunk_seconds_count batch {{model}}"] = 1
@@ -118,10 +146,11 @@ def expected(times):
     for model in ("function", "argument", "default", "computed label", "coroutine", "timer"):
         once[f"ml_inference_total batch {{model}} success"] = 1
     counted = {{name: times * number for name, number in once.items()}}
-    return counted, ["1.0", "2.0", "+Inf"], {{"ml_inference_total own own success": times}}
+    uppers = [["1.0", "2.0", "+Inf"], ["4.0", "8.0", "+Inf"], ["0.25", "0.75", "+Inf"]]
+    return counted, uppers, {{"ml_inference_total own own success": times, "ml_embedding_total own success": times}}
 
 for _ in range(3):
-    function(1), labelled(1, "argument"), owned(1)  # numbers of this process, which do not travel
+    function(1), labelled(1, "argument"), owned(1), retrieve("eu")  # numbers of this process, which do not travel
 {run}
 """
 JOBLIB = """
@@ -136,8 +165,9 @@ assert [expected(1), expected(2)] == eval(done.stdout), done.stdout
 """
 BACK = """
 from prometheus_client import REGISTRY
-returned, copied = cloudpickle.loads(cloudpickle.dumps((function, owned)))
-returned(1), copied(1)
+returned, copied, again = cloudpickle.loads(cloudpickle.dumps((function, owned, retrieval)))
+returned(1), copied(1), again.record(0.5, index="docs", region="eu")
+assert 4 == read(REGISTRY)["ml_retrieval_total batch docs eu success"]
 assert 4 == read(REGISTRY)["ml_inference_total batch function success"]
 assert 4 == read(own.registry)["ml_inference_total own own success"]
 """
@@ -167,3 +197,12 @@ def test_copies_of_a_toolkit_record_into_its_registry(copied: object, registry: 
     metrics.track_inference(model="m")(copied)(3)
     assert registry is metrics.registry
     assert {"success": 1} == outcomes(registry, service="s")
+
+
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda each: pickle.loads(pickle.dumps(each))])  # noqa: S301 (bytes of our own)
+def test_copies_of_an_operation_record_into_its_series(copied: Any, registry: CollectorRegistry) -> None:
+    """A copied or pickled operation is the same operation."""
+    operation = MLMetrics(service="s", registry=registry).operation("retrieval", ["index"], score=True)
+    for each in (operation, copied(operation)):
+        each.record(0.5, index="docs")
+    assert {"success": 2} == outcomes(registry, "retrieval", index="docs")

@@ -188,7 +188,7 @@ class TestReaders:
         assert 1 == value(registry, "ml_inference_usage_missing_total")
         assert {"tokens": 2} == errors(registry)
 
-    @pytest.mark.parametrize("reader", ["label", "usage", "accuracy", "score", "size"])
+    @pytest.mark.parametrize("reader", ["label", "usage", "accuracy", "score", "confidence", "class", "size"])
     def test_readers_that_raise_are_counted(self, registry: CollectorRegistry, metrics: MLMetrics, reader: str) -> None:
         """A reader's exception reaches nobody: it is counted by place, and the call has its outcome."""
         declared, where, operation = self.declared(metrics, reader, RuntimeError)
@@ -197,7 +197,7 @@ class TestReaders:
         assert {"success": 1} == outcomes(registry, operation)
 
     @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-    @pytest.mark.parametrize("reader", ["label", "usage", "accuracy", "score", "size"])
+    @pytest.mark.parametrize("reader", ["label", "usage", "accuracy", "score", "confidence", "class", "size"])
     def test_exits_of_readers_go_on(
         self, registry: CollectorRegistry, metrics: MLMetrics, reader: str, error: type[BaseException]
     ) -> None:
@@ -223,6 +223,8 @@ class TestReaders:
             "usage": (metrics.track_inference(model="m", usage=read), "usage", "inference"),
             "accuracy": (metrics.track_parsing(doc_type="d", accuracy=read), "accuracy", "parsing"),
             "score": (metrics.track_matching(matcher="m", score=read), "score", "matching"),
+            "confidence": (metrics.track_inference(model="m", score=read), "score", "inference"),
+            "class": (metrics.track_inference(model="m", predicted_class=read), "prediction", "inference"),
             "size": (metrics.track_parsing(doc_type="d", size=read), "size", "parsing"),
         }
         decorator, where, operation = decorators[reader]
@@ -258,16 +260,17 @@ class TestCall:
         assert ["cv", "pdf"] == label_values(registry, f"{SIZES}_sum", "file_type")
 
     def test_what_does_not_apply_is_counted(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
-        """Tokens of a parsing, or the score of an inference, are mistakes that are counted and not raised."""
+        """Tokens or classes of a parsing, or the score of a batch job, are counted as mistakes and not raised."""
         with metrics.parsing_timer(doc_type="d") as call:
             call.tokens(input=1)
             call.cost(1)
             call.batch(1)
             call.queued(1)
             call.first_chunk()
-        with metrics.inference_timer(model="m") as call:
-            call.score(0.5)
-        expected = dict.fromkeys(("tokens", "cost", "batch", "queued", "first_chunk", "score"), 1.0)
+            call.predicted("invoice")
+        with metrics.batch_job("nightly") as run:
+            run.score(0.5)
+        expected = dict.fromkeys(("tokens", "cost", "batch", "queued", "first_chunk", "prediction", "score"), 1.0)
         assert expected == errors(registry)
 
     @pytest.mark.parametrize("what", ["cost", "batch", "queued", "size"])

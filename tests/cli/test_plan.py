@@ -8,10 +8,11 @@ import pytest
 from click.testing import CliRunner
 
 from mlmetrics.catalog import RECORDING_PLACES
+from mlmetrics.catalog.metric import LATENCY_BUCKETS_SECONDS
 from mlmetrics.cli.root import main
-from tests.monitoring.configurations import CLUSTERS
+from tests.monitoring.configurations import CLUSTERS, ONE_SERVICE
 
-SERIES = 1924 + len(RECORDING_PLACES)
+SERIES = 1926 + len(RECORDING_PLACES)
 """The series of a pod with 40 models and 25 routes; each place of recording errors has one."""
 
 
@@ -71,17 +72,42 @@ class TestPlan:
 class TestConfiguration:
     """The file that is there, or named."""
 
-    def test_counts_targets_and_objectives(self, folder: Path) -> None:
-        """The targets of the services are the pods, and an objective about inferences means that there is a model."""
-        (folder / "mlmetrics.toml").write_text(CLUSTERS)
+    def test_counts_targets_and_operations(self, folder: Path) -> None:
+        """The targets of the services are the pods, and each operation in use has one value of its labels."""
+        (folder / "mlmetrics.toml").write_text(CLUSTERS + '[[operation]]\nname = "inference"\nrecords = []\n')
         found = told()
         assert 3 == found["loads"][0]["pods"]
         assert told("--models", "1")["series_per_pod"] == found["series_per_pod"]
         assert told("--models", "0")["series_per_pod"] < found["series_per_pod"]
+        assert told("--doc-types", "5")["series_per_pod"] == found["series_per_pod"]
+
+    def test_counts_what_operations_record(self, folder: Path) -> None:
+        """What inferences record by the file is counted, and what an option says besides."""
+        text = CLUSTERS + '[[operation]]\nname = "inference"\nrecords = '
+        series = []
+        for parts in ([], ["streams"], ["streams", "tokens", "cost"]):
+            (folder / "mlmetrics.toml").write_text(text + json.dumps(parts))
+            series.append(told()["series_per_pod"])
+        assert sorted(set(series)) == series
+        (folder / "mlmetrics.toml").write_text(text + "[]")
+        assert [series[1], series[2]] == [
+            told("--streams")["series_per_pod"],
+            told("--streams", "--usage")["series_per_pod"],
+        ]
+
+    def test_counts_own_operations(self, folder: Path) -> None:
+        """Labels of an operation of the project's own have the values that are given, else one."""
+        own = '[[operation]]\nname = "retrieval"\nlabels = ["index"]\n'
+        (folder / "mlmetrics.toml").write_text(ONE_SERVICE + own)
+        one, three = told()["series_per_pod"], told("--values", "index=3")["series_per_pod"]
+        buckets = len(LATENCY_BUCKETS_SECONDS) + 3
+        # A histogram, three outcomes, two error types and one gauge more for each of the two other values.
+        assert 2 * (buckets + 3 + 2 + 1) == three - one
 
     def test_reads_bounds(self, folder: Path) -> None:
         """Buckets of the configuration are those that are counted."""
         arguments = ("--pods", "1", "--models", "10")
+        (folder / "mlmetrics.toml").write_text(CLUSTERS)
         default = told(*arguments)["series_per_pod"]
         (folder / "mlmetrics.toml").write_text(
             f"{CLUSTERS}[buckets]\nml_inference_duration_seconds = [0.5, 1, 5, 30]\n"
@@ -99,6 +125,8 @@ class TestRefusals:
             (("--pods", "0"), "0 is not in the range"),
             (("--pods", "1", "--interval", "often"), "expected a duration such as 10s"),
             (("--pods", "1", "--config", "nowhere.toml"), "nowhere.toml: cannot be read"),
+            (("--pods", "1", "--values", "index"), "expected LABEL=N such as index=40"),
+            (("--pods", "1", "--values", "index=40"), "--values index=…: expected a label of an operation: batch_job,"),
         ],
     )
     def test_mistakes(self, arguments: tuple[str, ...], words: str) -> None:

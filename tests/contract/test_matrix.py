@@ -1,5 +1,8 @@
 """The contract: whatever is called, by whatever, however it ends, it is as before, and one outcome is recorded."""
 
+# mypy: allow-untyped-calls
+# A lambda has no types, and is all that a way to declare needs.
+
 import asyncio
 import traceback
 from collections.abc import Callable
@@ -8,20 +11,32 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
-from mlmetrics import MLMetrics
+from mlmetrics import MLMetrics, OwnOperation
 from tests.contract.kinds import FLAVOURS, HOLDERS, OUTCOMES, Flavour, Pause, Script
-from tests.recorded import errors, in_progress, outcomes
+from tests.recorded import errors, in_progress, outcomes, samples
 
 DECORATORS = {
     "inference": lambda metrics: metrics.track_inference(model="m"),
     "parsing": lambda metrics: metrics.track_parsing(doc_type="m"),
     "matching": lambda metrics: metrics.track_matching(matcher="m"),
+    "retrieval": lambda metrics: retrieval_of(metrics).track(index="m", score=lambda result: 0.5),
+    "embedding": lambda metrics: metrics.operation("embedding").track,
+    "reranking": lambda metrics: metrics.operation("reranking", ("task", "of")).track(of=lambda call: "m", task="t"),
 }
 TIMERS = {
     "inference": lambda metrics: metrics.inference_timer(model="m"),
     "parsing": lambda metrics: metrics.parsing_timer(doc_type="m"),
     "matching": lambda metrics: metrics.matching_timer(matcher="m"),
+    "retrieval": lambda metrics: retrieval_of(metrics).timer(index="m"),
+    "embedding": lambda metrics: metrics.operation("embedding").timer(),
 }
+
+
+def retrieval_of(metrics: MLMetrics) -> OwnOperation:
+    """Return an operation of the project's own, which is declared each time alike."""
+    return metrics.operation("retrieval", labelnames=("index",), score=True)
+
+
 CELLS = [
     pytest.param(flavour, holder, ending, id=f"{flavour.name}-{holder.__name__}-{ending}")
     for flavour in FLAVOURS
@@ -60,7 +75,9 @@ def test_decorator(
     assert type(before[1]) is type(after[1])
     assert before[2][-1:] == after[2][-1:]
     assert flavour.outcomes(ending) == outcomes(registry, operation)
-    assert in_progress(registry, operation) == 0
+    running = [sample.value for sample in samples(registry, f"ml_{operation}_in_progress")]
+    # Labels that are computed are known when the code of a call begins to run.
+    assert running == [0.0] or (running, operation, ending) == ([], "reranking", "never")
     assert errors(registry) == {}
 
 

@@ -1,6 +1,6 @@
 """A rehearsal of all alerts: faults in real services make each alert fire, and their end resolves it.
 
-`python -m tests.integration.alert_rehearsal` starts the recruiting services, Prometheus with the shipped
+`python -m tests.integration.alert_rehearsal` starts the services of the examples, Prometheus with the shipped
 rules (windows scaled down), Alertmanager and a webhook receiver; runs them without faults, with faults, and
 again without; and prints alert x {fired, resolved, false}. `--write` puts the table into docs/alerts.md.
 """
@@ -55,6 +55,8 @@ CAUSES = {
     "HighMLFailureRate": "failing model in job-parser-service",
     "SlowFirstChunk": "matching-service starts its explanations late",
     "UsageMissing": "synthetic exporter",
+    "LowConfidence": "tickets in a language that the model of ticket-service has not learned",
+    "BadFeedback": "every ticket of ticket-service is closed under another topic",
     "LowParsingAccuracy": "documents cut to their first quarter",
     "MatchingScoreDrift": "matcher gives an eighth of its scores; against a recorded baseline",
     "ParsingAccuracyDrift": "documents cut to their first quarter; against a recorded baseline",
@@ -93,6 +95,8 @@ minimum = 170
 window = "40m"
 for = "10m"
 minimum = 224
+[alert.BadFeedback]
+window = "15m"
 [alert.UsageMissing]
 window = "15m"
 [alert.Unpriced]
@@ -141,7 +145,7 @@ class Rehearsal:
         """Start every fault."""
         for name, faults in FAULTS.items():
             self._set_faults(name, faults)
-        self.exporter.pressure = self.traffic.torn = self.job.failing = True
+        self.exporter.pressure = self.traffic.torn = self.traffic.strange = self.job.failing = True
         for name in self.downed:
             self.services[name].process.kill()
 
@@ -149,7 +153,7 @@ class Rehearsal:
         """End every fault."""
         for name in FAULTS:
             self._set_faults(name, [])
-        self.exporter.pressure = self.traffic.torn = self.job.failing = False
+        self.exporter.pressure = self.traffic.torn = self.traffic.strange = self.job.failing = False
         for name in self.downed:
             restarted = _service(name, self.services[name].port)
             self.services[name] = self.stack.enter_context(restarted)
@@ -176,7 +180,7 @@ def run() -> list[Row]:
     """Run the rehearsal, and return the result of every alert."""
     with ExitStack() as stack:
         rehearsal = _start(stack)
-        rehearsal.prometheus.wait_for("count(up == 1) == 9")
+        rehearsal.prometheus.wait_for("count(up == 1) == 10")
         time.sleep(WELL_SECONDS)
         false = rehearsal.heard("firing") - {"Watchdog"}
         assert "Watchdog" in rehearsal.heard("firing"), "Alertmanager tells nothing, not even the Watchdog"
@@ -199,10 +203,11 @@ def _wait_for(rehearsal: Rehearsal, status: str, seconds: float) -> None:
 def _start(stack: ExitStack) -> Rehearsal:
     names = [*MODULES, "second matching-service", "third matching-service"]
     services = {name: stack.enter_context(_service(name)) for name in names}
+    services["ticket-service"] = stack.enter_context(UvicornServer("examples.classifier:app", ready_path="/metrics"))
     exporter = stack.enter_context(PressureExporter())
     gateway = stack.enter_context(Pushgateway())
     job = stack.enter_context(NightlyJob(gateway.url))
-    traffic = Traffic({name: services[name].url for name in names}, calls_a_second=CALLS_A_SECOND)
+    traffic = Traffic({name: service.url for name, service in services.items()}, calls_a_second=CALLS_A_SECOND)
     receiver = stack.enter_context(WebhookReceiver())
     alertmanager_port = free_port()
     config = configuration(services, exporter, gateway, receiver.url, alertmanager_port)

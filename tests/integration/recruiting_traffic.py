@@ -1,4 +1,4 @@
-"""Traffic to the recruiting services at a constant rate, independent of their answers."""
+"""Traffic to the services of the examples at a constant rate, independent of their answers."""
 
 import asyncio
 import itertools
@@ -15,6 +15,8 @@ import examples.recruiting
 DOCUMENTS = Path(examples.recruiting.__file__).parent / "documents"
 GOOD_CONFIDENCE = 0.8
 _WHILE = 300
+TICKET = {"text": "I was charged twice and want a refund of the payment"}
+STRANGE_TICKET = {"text": "Guten Tag, wo bleibt denn nun meine Antwort?"}
 
 
 def confident_documents(url: str, kind: str) -> list[bytes]:
@@ -30,14 +32,15 @@ def confident_documents(url: str, kind: str) -> list[bytes]:
 
 
 class Traffic:
-    """Calls to `cv-parser-service`, `job-parser-service`, `matching-service` and `api`, some a second each.
+    """Calls to the services of the examples, some a second each.
 
-    With `torn`, the parsers get the first quarter of each document only. A service that is down, slow
-    or failing gets its calls all the same.
+    With `torn`, the parsers get the first quarter of each document only; with `strange`, `ticket-service` gets tickets
+    in a language that it has not learned, and is told that it was wrong. A service that is down, slow or failing gets
+    its calls all the same.
     """
 
     def __init__(self, urls: Mapping[str, str], *, calls_a_second: float) -> None:
-        self.torn = False
+        self.torn = self.strange = False
         self._urls = urls
         self._pause_seconds = 1 / calls_a_second
         self._cvs = confident_documents(urls["cv-parser-service"], "cv")
@@ -79,7 +82,15 @@ class Traffic:
             client.post(f"{self._urls['matching-service']}/explain", json=pair),
             client.post(f"{self._urls['second matching-service']}/match", json=pair),
             client.get(f"{self._urls['api']}/health"),
+            self._ticket(client),
         ]
+
+    async def _ticket(self, client: httpx.AsyncClient) -> httpx.Response:
+        """Send a ticket, and tell at once how it ended."""
+        url, sent = self._urls["ticket-service"], STRANGE_TICKET if self.strange else TICKET
+        answer = (await client.post(f"{url}/tickets", json=sent)).raise_for_status().json()
+        truth = {"topic": "unknown" if self.strange else "billing", "hours": 4}
+        return await client.put(f"{url}/tickets/{answer['id']}", json=truth)
 
     def healthy_scores(self) -> tuple[list[float], list[float]]:
         """Return the confidences and similarities of a while of this traffic, asked of the services."""

@@ -38,7 +38,8 @@ def _compact(text: str) -> str:
 
 def main() -> None:
     """Write the folder."""
-    write(FOLDER, plan(FOLDER, shipped_files(), lambda _name, _present, _rendered: True))
+    held = [str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*") if path.is_file()]
+    write(FOLDER, plan(FOLDER, shipped_files(), lambda _name, _present, _rendered: True, held))
 
 
 if __name__ == "__main__":

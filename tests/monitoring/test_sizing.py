@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import product
 
 import pytest
 from fastapi import FastAPI, Response
@@ -10,23 +11,20 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from mlmetrics import MLMetrics
-from mlmetrics.catalog import BY_NAME, METRICS
+from mlmetrics.catalog import BY_NAME, INFERENCE, MATCHING, OPERATIONS, PARSING, Operation
+from mlmetrics.catalog.own import own_operation
 from mlmetrics.exposition.text import render
-from mlmetrics.monitoring.loading import parse
+from mlmetrics.monitoring.operations import metrics_in_use
 from mlmetrics.monitoring.sizing import (
     CLIENT_SERIES,
     EXTRAPOLATED_PODS,
     LARGEST_MEASURED_SERIES,
+    NOTHING,
     Pod,
-    configured_pod,
     exposed_by_pod,
-    exposed_series,
     load,
     plan_for,
 )
-from tests.monitoring.configurations import ONE_SERVICE
-
-OBJECTIVE = '[[objective]]\nname = "o"\nservice = "solo"\noperation = "{}"\ntarget = 0.9\n'
 
 
 def words() -> Iterator[str]:
@@ -42,44 +40,80 @@ class Busy:
         self._metrics = MLMetrics(service="solo", registry=self._registry)
         self._pod = pod
         self._request()
-        for number in range(pod.models):
-            self._infer(f"model-{number}")
-        self._parse_and_match()
+        for operation in pod.operations:
+            if not operation.ships:
+                self._call_own(operation)
+            elif operation is PARSING:
+                self._parse()
+            elif operation is MATCHING:
+                self._match()
+            else:
+                for model in self._each("model"):
+                    self._infer(model, operation.parts)
+
+    def _each(self, label: str) -> list[str]:
+        return [f"{label}-{number}" for number in range(self._pod.values(label))]
 
     def _request(self) -> None:
         app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
         self._metrics.instrument(app, service_name="solo")
-        for number in range(self._pod.routes):
-            app.get(f"/route-{number}")(lambda: Response(status_code=200))
+        routes = self._each("route")
+        for route in routes:
+            app.get(f"/{route}")(lambda: Response(status_code=200))
         with TestClient(app) as client:
-            for number in range(self._pod.routes):
-                client.get(f"/route-{number}")
+            for route in routes:
+                client.get(f"/{route}")
 
-    def _infer(self, model: str) -> None:
-        if self._pod.streams:
+    def _infer(self, model: str, parts: frozenset[str]) -> None:
+        if "streams" in parts:
             list(self._metrics.track_inference(model=model)(words)())
         with self._metrics.inference_timer(model=model) as call:
-            if self._pod.usage:
+            if "tokens" in parts:
                 call.tokens(input=3, output=2, cache_read=1, cache_write=1, reasoning=1)
                 call.cost(0.1)
-        if self._pod.usage:
+            if "score" in parts:
+                call.score(0.7)
+        if "tokens" in parts:
             self._metrics.track_inference(model=model, usage=lambda _: None)(lambda: "answer")()
-            if self._pod.batches:
-                call.batch(8)
-                call.queued(0.1)
-        for number in range(self._pod.error_types):
+        if "batches" in parts:
+            call.batch(8)
+            call.queued(0.1)
+        if "classes" in parts:
+            self._predict(model)
+        for error in self._each("error_type"):
             with self._metrics.inference_timer(model=model) as call:
-                call.fail(f"error-{number}")
+                call.fail(error)
 
-    def _parse_and_match(self) -> None:
-        for number in range(self._pod.doc_types):
-            with self._metrics.parsing_timer(doc_type=f"type-{number}") as call:
+    def _predict(self, model: str) -> None:
+        for each in self._each("predicted_class"):
+            self._metrics.track_prediction(model, each)
+        for good in (True, False):
+            self._metrics.track_feedback(model, good=good)
+        self._metrics.track_prediction_error(model, 0.5)
+        self._metrics.track_model_load(model, 1.5, version="1")
+
+    def _parse(self) -> None:
+        for doc_type in self._each("doc_type"):
+            with self._metrics.parsing_timer(doc_type=doc_type) as call:
                 call.score(0.9)
-        for number in range(self._pod.matchers):
-            with self._metrics.matching_timer(matcher=f"matcher-{number}") as call:
+        for file_type in self._each("file_type"):
+            self._metrics.track_file_processing(file_type, "solo", 2048)
+
+    def _match(self) -> None:
+        for matcher in self._each("matcher"):
+            with self._metrics.matching_timer(matcher=matcher) as call:
                 call.score(0.9)
-        for number in range(self._pod.file_types):
-            self._metrics.track_file_processing(f"type-{number}", "solo", 2048)
+
+    def _call_own(self, row: Operation) -> None:
+        operation = self._metrics.operation(row.name, row.labels, score=row.score is not None)
+        values = product(*(self._each(label) for label in row.labels))
+        for labels in (dict(zip(row.labels, each, strict=True)) for each in values):
+            with operation.timer(**labels) as call:
+                if row.score is not None:
+                    call.score(0.5)
+            for error in self._each("error_type"):
+                with operation.timer(**labels) as call:
+                    call.fail(error)
 
     def series(self) -> Counter[str]:
         """Return how many series each family has."""
@@ -87,13 +121,26 @@ class Busy:
         return Counter({family.name: len(family.samples) for family in families})
 
 
-# Pricing counts the one, which no call here asks for; the other has a series for each label that is limited.
-NOT_MADE_HERE = {"ml_inference_unpriced_total", "mlmetrics_label_overflow_total"}
+def inferring(*parts: str) -> tuple[Operation, ...]:
+    """Return the operations of a service whose models record these parts."""
+    return (INFERENCE.recording(frozenset(parts)),)
+
+
+# Pricing counts the one, which no call here asks for.
+NOT_MADE_HERE = {"ml_inference_unpriced_total"}
+RETRIEVAL = own_operation("retrieval", ("index", "tenant"), score=True)
 PODS = {
-    "requests": Pod(routes=3),
-    "models": Pod(routes=1, models=4),
-    "models that stream": Pod(routes=0, models=2, streams=True, usage=True, batches=True),
-    "documents": Pod(routes=2, doc_types=3, matchers=2, file_types=2, error_types=0),
+    "requests": Pod((), {"route": 3}),
+    "models": Pod(inferring(), {"route": 1, "model": 4}),
+    "models that stream": Pod(inferring("streams", "tokens", "cost", "batches", "queue"), {"route": 0, "model": 2}),
+    "models that predict": Pod(
+        inferring("score", "classes", "feedback", "prediction_error", "loading"),
+        {"route": 1, "model": 2, "predicted_class": 5, "error_type": 1},
+    ),
+    "documents": Pod((PARSING, MATCHING), {"route": 2, "doc_type": 3, "matcher": 2, "file_type": 2, "error_type": 0}),
+    "operations of a project's own": Pod(
+        (RETRIEVAL, own_operation("reranking")), {"route": 1, "index": 3, "tenant": 2}
+    ),
 }
 
 
@@ -102,20 +149,19 @@ class TestExposedByPod:
 
     @pytest.mark.parametrize("name", PODS)
     def test_each_family(self, name: str) -> None:
-        """Every metric of the catalogue has on a real page the series that are planned, and no other is there."""
+        """Every metric of the operations has on a real page the series that are planned, and no other is there."""
         pod = PODS[name]
         found = Busy(pod).series()
         planned = {
-            metric.name.removesuffix("_total"): exposed_series(metric, pod.values())
-            for metric in METRICS
-            if pod.uses(metric) and metric.name not in NOT_MADE_HERE
+            metric.name.removesuffix("_total"): pod.series(metric)
+            for metric in metrics_in_use(pod.operations).values()
+            if metric.name not in NOT_MADE_HERE
         }
-        found.pop("mlmetrics_label_overflow", None)
         assert {family: count for family, count in planned.items() if count} == dict(found)
 
     @pytest.mark.parametrize("name", PODS)
     def test_page(self, name: str) -> None:
-        """A whole page is within two parts in a hundred, overflow series and the client's own included."""
+        """A whole page is within two parts in a hundred, the client's own included."""
         client = sum(len(family.samples) for family in REGISTRY.collect() if family.name.startswith(("python", "proc")))
         found = Busy(PODS[name]).series().total() + client
         assert found == pytest.approx(exposed_by_pod(PODS[name]), rel=0.02)
@@ -127,34 +173,14 @@ class TestExposedByPod:
 
     def test_own_bounds(self) -> None:
         """Fewer buckets make fewer series: the bounds of the configuration are those that count."""
-        pod = Pod(routes=0, models=10)
+        pod = Pod(inferring(), {"route": 0, "model": 10})
         fewer = len(BY_NAME["ml_inference_duration_seconds"].buckets) - 2
         bounds = {"ml_inference_duration_seconds": (1.0, 2.0)}
         assert 10 * fewer == exposed_by_pod(pod) - exposed_by_pod(pod, bounds)
 
-    def test_every_label_of_the_catalogue_has_a_number(self) -> None:
-        """A new label must be given a number of values before a plan can count it."""
-        everything = Pod(1, 1, 1, 1, 1, 1, streams=True, usage=True, batches=True)
-        known = {"metric", "label", *everything.values()}
-        assert {label for metric in METRICS if everything.uses(metric) for label in metric.labels} <= known
-
-
-class TestConfiguredPod:
-    """`configured_pod` reads what a pod does from the objectives."""
-
-    @pytest.mark.parametrize(
-        ("operation", "expected"),
-        [
-            ("inference", Pod(models=1)),
-            ("parsing", Pod(doc_types=1)),
-            ("matching", Pod(matchers=1)),
-            ("request", Pod()),
-        ],
-    )
-    def test_objectives(self, operation: str, expected: Pod) -> None:
-        """An objective about an operation says that the pods do it."""
-        config = parse(ONE_SERVICE + OBJECTIVE.format(operation))
-        assert expected == configured_pod(config)
+    def test_nothing(self) -> None:
+        """What a pod has no value of makes no series: with all operations and no value, there are the requests'."""
+        assert exposed_by_pod(Pod()) == exposed_by_pod(Pod(OPERATIONS, NOTHING))
 
 
 class TestPlan:

@@ -43,6 +43,14 @@ for _ in range(2):
         client.get("/nowhere")
         print([line.split()[-1] for line in client.get("/metrics").text.splitlines() if 'status="404"' in line])
 """
+OWN = """
+for _ in range(2):
+    retrieval = imported().operation("retrieval")
+    retrieval.record(0.5)
+    print(REGISTRY.get_sample_value("ml_retrieval_total", {"service": "default", "outcome": "success"}))
+imported().operation("embedding").record(0.5)
+print(REGISTRY.get_sample_value("ml_retrieval_total", {"service": "default", "outcome": "success"}))
+"""
 FOREIGN = """
 Counter("ml_inference_total", "By hand.", registry=REGISTRY)
 for _ in range(2):
@@ -58,9 +66,10 @@ for _ in range(2):
     [
         (CHANGES, ["0.0", "2.0"]),
         (PAGES, ["['1.0']", "['1.0']"]),
+        (OWN, ["1.0", "1.0", "None"]),
         (FOREIGN, ["RegistrationError", "RegistrationError"]),
     ],
-    ids=["takes over", "serves its own page", "leaves metrics written by hand"],
+    ids=["takes over", "serves its own page", "takes over operations", "leaves metrics written by hand"],
 )
 def test_second_import(script: str, expected: list[str]) -> None:
     """The last import has the registry, from 0; what was written by hand is refused by each import alike."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mlmetrics.catalog import INFERENCE
 from mlmetrics.monitoring.sizing import Pod, exposed_by_pod, load
 from tests.programs import free_port, wait_until
 from tests.scale.pods import Pods, targets
@@ -48,6 +49,10 @@ class Row:
         return self.planned / self.measured - 1
 
 
+def _pod(models: int, routes: int) -> Pod:
+    return Pod((INFERENCE.recording(frozenset()),), {"model": models, "route": routes})
+
+
 def run(pods: int, models: int, routes: int, seconds: float, interval_seconds: int) -> list[Row]:
     """Scrape so many pods for some time, and return the figures at its end."""
     port = free_port()
@@ -62,7 +67,7 @@ def run(pods: int, models: int, routes: int, seconds: float, interval_seconds: i
                 name: prometheus.query_value(query.format(round(seconds / 2))) for name, query in _MEASURED.items()
             }
             own = prometheus.query_value('scrape_samples_scraped{job="itself"}')
-    found = load(exposed_by_pod(Pod(routes=routes, models=models)), pods, interval_seconds)
+    found = load(exposed_by_pod(_pod(models, routes)), pods, interval_seconds)
     # Prometheus scrapes itself for these figures; what that adds is no pod's.
     own_series = (own or 0.0) + 5
     planned = {

@@ -15,14 +15,17 @@ from mlmetrics import (
     Call,
     JobRun,
     MLMetrics,
+    OwnOperation,
     arg,
     batch_job,
     configure,
     inference_timer,
     matching_timer,
     metrics_app,
+    operation,
     parsing_timer,
     push_metrics,
+    track_feedback,
     track_file_processing,
     track_inference,
     track_matching,
@@ -30,6 +33,8 @@ from mlmetrics import (
     track_ml_inference,
     track_parsing,
     track_parsing_accuracy,
+    track_prediction,
+    track_prediction_error,
 )
 
 # Functions of every kind keep their signature.
@@ -74,6 +79,11 @@ async def async_iterator(text: str) -> AsyncIterator[str]:
 @track_matching(matcher="tfidf", score=lambda result: result)
 def matching(left: str, right: str) -> float:
     return float(left == right)
+
+
+@track_inference(model="spam-filter", score="confidence", predicted_class=lambda result: result["label"])
+def classifying(text: str) -> dict[str, str | float]:
+    return {"label": text, "confidence": 0.5}
 
 
 @overload
@@ -142,6 +152,7 @@ assert_type(iterator("a"), Iterator[str])
 assert_type(async_generator("a"), AsyncGenerator[str, int])
 assert_type(async_iterator("a"), AsyncIterator[str])
 assert_type(matching("a", "b"), float)
+assert_type(classifying("a"), dict[str, str | float])
 assert_type(overloaded("a"), str)
 assert_type(overloaded(b"a"), bytes)
 assert_type(narrow_tracked("a"), str)
@@ -170,6 +181,7 @@ Model().method(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentTyp
 # Declarations: labels are text, a parameter's name, or computed.
 
 track_inference(model=4)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+track_inference(score=0.5)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 track_inference(modle="gpt-4")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 arg(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -180,6 +192,7 @@ with inference_timer(model="gpt-4") as call:
     assert_type(call, Call)
     assert_type(call.duration, float)
     call.tokens(input=120, output=48)
+    call.predicted(["invoice", "letter"])
     call.fail("quota")
     call.fail(4)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     call.tokens(input="many")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -203,8 +216,71 @@ track_ml_inference("gpt-4", "mon-service", 0.2, success=True)
 track_parsing_accuracy("document", "pdf", 0.93)
 track_matching_score("tfidf", 0.4)
 track_file_processing("pdf", "mon-service", 2048)
+track_prediction("spam-filter", 3)
+track_feedback("spam-filter", good=False)
+track_prediction_error("arrival-time", 2.5, service="mon-service")
+track_feedback("spam-filter", good="bad")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 track_ml_inference("gpt-4", "mon-service")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 track_parsing_accuracy("document", "pdf", "high")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+# An operation of one's own: its decorator keeps signatures, its labels are keywords.
+
+retrieval = operation("retrieval", labelnames=("index", "region"), score=True, subject="region", buckets=(0.1, 1))
+assert_type(retrieval, OwnOperation)
+assert_type(retrieval.labelnames, tuple[str, ...])
+
+
+@retrieval.track
+def found(query: str, *, limit: int = 3) -> list[str]:
+    return [query] * limit
+
+
+@retrieval.track(index="docs", region=arg("region"), score="relevance", service="mon-service", stream=False)
+async def found_later(query: str, region: str) -> float:
+    return float(query == region)
+
+
+@retrieval.track(index=lambda call: "docs", score=lambda result: 0.5)
+def found_each(query: str) -> Generator[str, int, bool]:
+    yield query
+    return True
+
+
+class Store:
+    """A store whose methods are tracked."""
+
+    @retrieval.track(index="docs")
+    @classmethod
+    def find(cls, query: str) -> str:
+        """Return `query`."""
+        return query
+
+
+assert_type(found("a", limit=2), list[str])
+assert_type(found_each("a"), Generator[str, int, bool])
+assert_type(Store.find("a"), str)
+narrow_found = retrieval.track(index="docs")(narrow)
+assert_type(narrow_found("a"), str)
+assert_type(narrow_found(b"a"), bytes)
+found(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+retrieval.track(index=4)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+operation("retrieval", labelnames=(1,))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+operation("retrieval", scores=True)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+with retrieval.timer(index="docs") as call:
+    assert_type(call, Call)
+    call.score(0.8)
+retrieval.record(0.2, success=False, index="docs", service="mon-service")
+retrieval.record_score(0.4, index="docs")
+retrieval.timer(index=4)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+retrieval.record("soon")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def timed_retrieval() -> None:
+    assert_type(await found_later("a", region="b"), float)
+    async with retrieval.timer(index="docs") as call:
+        assert_type(call, Call)
+
 
 # A batch job is a context manager of both kinds, and a decorator; options of a push are checked by name and type.
 

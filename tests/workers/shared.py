@@ -77,7 +77,7 @@ class Totals:
         if not reaps:
             self.reader._reaped_at = float("inf")
 
-    def _slot(self, kind: str, family: str, name: str, labels: Mapping[str, str]) -> tuple[list[float], int]:
+    def _slot(self, kind: str, family: str, name: str, labels: Mapping[str, str], text: str) -> tuple[list[float], int]:
         key = sample(name, **labels)
         self.asked.append(key)
         return self.slots.setdefault(key, [0.0]), 0

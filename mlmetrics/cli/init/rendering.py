@@ -9,13 +9,12 @@ from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.deploy.compose import LOOPBACK, PORTS, refuse_clashes
 from mlmetrics.monitoring.loading import load, parse
+from mlmetrics.monitoring.reference import REFERENCE, project_reference
+from mlmetrics.monitoring.runbooks.pages import runbook_files
 from mlmetrics.monitoring.schema import SCHEMA, SCHEMA_PATH
 from mlmetrics.monitoring.targets import project_files
 
 FOLDER = "monitoring"
-_PACKAGE = Path(__file__).parents[2]
-# In the wheel, and in the repository.
-_RUNBOOKS = (_PACKAGE / "monitoring" / "shipped" / "runbooks", _PACKAGE.parent / "docs" / "runbooks")
 
 
 def toml_text(project: str, title: str, services: Sequence[Proposal]) -> str:
@@ -63,14 +62,10 @@ def _without_clashes(path: Path, config: Config) -> Config:
 def rendered_files(config: Config) -> dict[str, str]:
     """Return what is rendered, by its path in the project, and the schema of the configuration."""
     schema = {SCHEMA: SCHEMA_PATH.read_text(encoding="utf-8")}
-    files = {**project_files(config, ("prometheus", "grafana", "compose")), **runbooks(), **schema}
+    pages = {f"runbooks/{name}": text for name, text in runbook_files(config).items()}
+    pages[REFERENCE] = project_reference(config)
+    files = {**project_files(config, ("prometheus", "grafana", "compose")), **pages, **schema}
     return {f"{FOLDER}/{name}": text for name, text in files.items()}
-
-
-def runbooks() -> dict[str, str]:
-    """Return the runbooks that alerts and panels link to, by their path in the folder `monitoring`."""
-    folder = next(folder for folder in _RUNBOOKS if folder.is_dir())
-    return {f"runbooks/{path.name}": path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.md"))}
 
 
 def _quoted(text: str) -> str:

@@ -67,30 +67,28 @@ class Threshold:
 
 
 def above(config: Config, alert: str) -> Threshold | None:
-    """Return the threshold of an alert that fires above it; None if the alert is disabled."""
+    """Return the threshold of an alert that fires above it, which is drawn if the alert is rendered."""
     return _threshold(config, alert, config.alerts[alert].threshold)
 
 
 def below(config: Config, alert: str) -> Threshold | None:
-    """Return the threshold of an alert that fires below it; None if the alert is disabled."""
+    """Return the threshold of an alert that fires below it, which is drawn if the alert is rendered."""
     return _threshold(config, alert, config.alerts[alert].threshold, low=True)
 
 
 def share_above(config: Config, alert: str) -> Threshold | None:
-    """Return the share of bad calls above which an alert fires; None if the alert is disabled."""
+    """Return the share of bad calls above which an alert fires, which is drawn if the alert is rendered."""
     return _threshold(config, alert, config.alerts[alert].share)
 
 
 def good_share_below(config: Config, alert: str) -> Threshold | None:
-    """Return the share of good calls below which an alert fires; None if the alert is disabled."""
+    """Return the share of good calls below which an alert fires, which is drawn if the alert is rendered."""
     share = config.alerts[alert].share
     return _threshold(config, alert, None if share is None else round(1 - share, 12), low=True)
 
 
 def _threshold(config: Config, alert: str, value: float | None, *, low: bool = False) -> Threshold | None:
-    if value is None or not config.alerts[alert].enabled:
-        return None
-    return Threshold(alert, value, config.runbooks, low)
+    return None if value is None else Threshold(alert, value, config.runbooks, low)
 
 
 @dataclass(frozen=True, slots=True)

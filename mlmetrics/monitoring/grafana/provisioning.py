@@ -5,23 +5,24 @@ from mlmetrics.monitoring.durations import format_seconds
 from mlmetrics.monitoring.grafana.boards.fleet import fleet
 from mlmetrics.monitoring.grafana.boards.models import models
 from mlmetrics.monitoring.grafana.boards.objectives import objectives
+from mlmetrics.monitoring.grafana.boards.operations import operations
 from mlmetrics.monitoring.grafana.boards.performance import performance
 from mlmetrics.monitoring.grafana.boards.quality import quality
 from mlmetrics.monitoring.grafana.layout import json_text
 from mlmetrics.monitoring.prometheus.scrape import INTERVAL_SECONDS
-from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.text import yaml_text
 
 DASHBOARDS_PATH = "/etc/grafana/dashboards"
 PROVISIONING_PATH = "/etc/grafana/provisioning"
 DATASOURCE_UID = "mlmetrics-prometheus"
 REFRESH_SECONDS = 30
-BOARDS = {"main": performance, "models": models, "quality": quality, "objectives": objectives, "fleet": fleet}
+BOARDS = (performance, models, quality, operations, objectives, fleet)
 
 
 def dashboard_texts(config: Config) -> dict[str, str]:
-    """Return the dashboards as JSON, by their uid."""
-    return {DASHBOARDS[name]: json_text(build(config)) for name, build in BOARDS.items()}
+    """Return the dashboards as JSON, by their uid; those without a panel are left out."""
+    boards = (build(config) for build in BOARDS)
+    return {str(board.uid): json_text(board) for board in boards if board.panels}
 
 
 def grafana_files(config: Config) -> dict[str, str]:

@@ -7,16 +7,14 @@ traffic, and is 0 if there was traffic but none of the calls that it counts.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mlmetrics.catalog import METRICS
 from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.operations import metric_of
 from mlmetrics.monitoring.rules.fleet import Total
 from mlmetrics.monitoring.rules.indicators import Indicator, failed_calls
 from mlmetrics.monitoring.rules.promql import job_matcher, quote, selector, sum_by
 
 WINDOW = "$__rate_interval"
 SECONDS_PER_HOUR = 3600
-
-_LABELS = {sample: metric.labels for metric in METRICS for sample in metric.sample_names}
 
 
 def matches_variable(label: str) -> str:
@@ -35,10 +33,10 @@ class Queries:
 
         Of samples that other programs have too (`up`, `process_...`), those of the declared services are selected.
         """
-        ours = sample in _LABELS
-        own = [label for label in ("service", "model") if label in _LABELS.get(sample, ())]
+        ours = metric_of(self.config.metrics, sample)
+        own = [label for label in ("service", "model") if ours is not None and label in ours.labels]
         variables = [matches_variable(label) for label in (*self.config.grouping, *own, "job", "instance")]
-        return selector(sample, *variables, "" if ours else job_matcher(self.config.jobs), *matchers)
+        return selector(sample, *variables, "" if ours is not None else job_matcher(self.config.jobs), *matchers)
 
     def rate(self, sample: str, *matchers: str, offset: str = "") -> str:
         """Return the rate of a counter; `offset` is a duration to look back."""

@@ -31,14 +31,19 @@ _TRAINED = {"both": 25, "rare": 5, "forgotten": 10}
 
 def class_drift_cases(config: Config, plan: StepPlan) -> Iterator[TestCase]:
     """Yield the test cases of the recording rules of classes."""
-    yield _case(config, plan, "classes that are new, and classes that are gone", _THEN, _NOW, _TRAINED)
-    yield _case(config, plan, "one class", {"only": 8}, {"only": 5}, {"only": _BASELINE_SAMPLES})
-    yield _case(config, plan, "nothing a week ago", {}, _NOW, _TRAINED)
-    yield _case(config, plan, "idle a week ago", {"both": 0}, _NOW, {})
-    yield _case(config, plan, "idle now", _THEN, {"both": 0, "gone": 0}, _TRAINED)
+    rows = {
+        "classes that are new, and classes that are gone": (_THEN, _NOW, _TRAINED),
+        "one class": ({"only": 8}, {"only": 5}, {"only": _BASELINE_SAMPLES}),
+        "nothing a week ago": ({}, _NOW, _TRAINED),
+        "idle a week ago": ({"both": 0}, _NOW, {}),
+        "idle now": (_THEN, {"both": 0, "gone": 0}, _TRAINED),
+    }
+    for name, row in rows.items():
+        yield _case(config, plan, name, row)
 
 
-def _case(config: Config, plan: StepPlan, name: str, then: Counts, now: Counts, trained: Counts) -> TestCase:
+def _case(config: Config, plan: StepPlan, name: str, row: tuple[Counts, Counts, Counts]) -> TestCase:
+    then, now, trained = row
     week_steps = round(WEEK_SECONDS / plan.step_seconds)
     last = week_steps + plan.window_steps
     series: dict[str, Values] = {
@@ -67,7 +72,7 @@ def _case(config: Config, plan: StepPlan, name: str, then: Counts, now: Counts, 
 
 
 def _counter(then: int | None, now: int | None, week_steps: int, last: int) -> list[float | None]:
-    """Return a counter that grows by `then` in each step until the week is over and by `now` afterwards, if it exists."""
+    """Return a counter that grows by `then` in each step until the week is over and then by `now`, if it exists."""
     before = 0.0 if then is None else float(then * week_steps)
     return [
         *(None if then is None else float(then * step) for step in range(week_steps)),

@@ -4,15 +4,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mlmetrics.catalog import METRICS
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.durations import format_seconds
+from mlmetrics.monitoring.operations import metric_of
 from mlmetrics.monitoring.promtool.scenarios import StepValues
 from mlmetrics.monitoring.rules.model import AlertingRule
 from mlmetrics.monitoring.rules.promql import quote, selector
 
 Values = Sequence[float | None]
-_LABELS_OF = {name: metric.labels for metric in METRICS for name in metric.sample_names}
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +115,10 @@ def _expanded(template: str, labels: dict[str, str], value: float) -> str:
 def series_name(config: Config, name: str, labels: dict[str, str]) -> str:
     """Return a series with every label of its metric: the given ones, and placeholders for the others."""
     full = {**dict.fromkeys(config.grouping, ""), **target_labels(config)}
-    full |= {label: f"a {label}" for label in _LABELS_OF.get(name, ())}
-    full |= {"service": config.services[0].name} if "service" in _LABELS_OF.get(name, ()) else {}
+    metric = metric_of(config.metrics, name)
+    own = metric.labels if metric is not None else ()
+    full |= {label: f"a {label}" for label in own}
+    full |= {"service": config.services[0].name} if "service" in own else {}
     full |= labels
     return selector(name, *(f"{label}={quote(text)}" for label, text in full.items()))
 

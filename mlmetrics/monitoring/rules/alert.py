@@ -12,6 +12,7 @@ DASHBOARDS = {
     "main": "mlmetrics-performance",
     "models": "mlmetrics-models",
     "quality": "mlmetrics-quality",
+    "operations": "mlmetrics-operations",
     "objectives": "mlmetrics-objectives",
     "fleet": "mlmetrics-fleet",
 }

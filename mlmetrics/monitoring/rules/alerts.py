@@ -14,11 +14,12 @@ from mlmetrics.monitoring.rules.model import Group
 from mlmetrics.monitoring.rules.rows.batch_jobs import BATCH_JOBS
 from mlmetrics.monitoring.rules.rows.documents import DOCUMENTS
 from mlmetrics.monitoring.rules.rows.fleet import FLEET
-from mlmetrics.monitoring.rules.rows.models import COST, MODEL_DRIFT, MODELS
+from mlmetrics.monitoring.rules.rows.models import COST, MODELS
 from mlmetrics.monitoring.rules.rows.own import own_alerts
+from mlmetrics.monitoring.rules.rows.predictions import PREDICTIONS
 from mlmetrics.monitoring.rules.rows.requests import REQUESTS
 
-ALERTS = (*REQUESTS, *MODELS, *DOCUMENTS, *MODEL_DRIFT, *COST, *BATCH_JOBS, *FLEET)
+ALERTS = (*REQUESTS, *MODELS, *PREDICTIONS, *DOCUMENTS, *COST, *BATCH_JOBS, *FLEET)
 DEFAULTS = {row.name: row.defaults for row in ALERTS}
 
 

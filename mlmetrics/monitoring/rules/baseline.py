@@ -82,7 +82,7 @@ def _group(
     if known not in _SCORES and not (known is None and OWN_SCORE.fullmatch(metric)):
         names = ", ".join(score.name for score in _SCORES)
         raise ConfigurationError(
-            f"metric = {metric!r}: expected one of {names}, {CLASS_COUNTER}, or ml_NAME_score of an operation of your own"
+            f"metric = {metric!r}: expected one of {names}, {CLASS_COUNTER}, or ml_NAME_score of an own operation"
         )
     _require_labels(labels, known.labels if known is not None else ("service", *sorted({*labels} - {"service"})))
     bounds = tuple(buckets or (known.buckets if known is not None else SCORE_BUCKETS))

@@ -114,6 +114,17 @@ def usage_missing(*, select: Select = selector) -> Indicator:
     )
 
 
+def bad_feedback(*, select: Select = selector) -> Indicator:
+    """Return the verdicts on results of models, the bad ones being bad."""
+    name = "ml_feedback_total"
+    return Indicator(
+        total=select(name),
+        bad=select(name, f"verdict={quote('bad')}"),
+        not_bad="",
+        samples=(Sample(name, "good", {"verdict": "good"}), Sample(name, "bad", {"verdict": "bad"})),
+    )
+
+
 def busy_host(*, select: Select = selector) -> Indicator:
     """Return the processor time of hosts, all modes except idle and iowait being bad."""
     name = "node_cpu_seconds_total"

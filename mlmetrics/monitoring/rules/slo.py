@@ -13,6 +13,7 @@ from mlmetrics.monitoring.rules.promql import number, quote, selector
 
 DAY_SECONDS = 24 * HOUR_SECONDS
 PERIOD_SECONDS = 30 * DAY_SECONDS
+BURN = "ErrorBudgetBurn"
 RATIO = "mlmetrics:slo_errors:ratio"
 TARGET = "mlmetrics:slo_target:ratio"
 REMAINING = "mlmetrics:slo_budget_remaining:ratio"
@@ -102,7 +103,7 @@ def _burn_alert(condition: BudgetBurn) -> Alert:
     pair, objective = condition.pair, condition.objective
     short, long = format_seconds(pair.short_seconds), format_seconds(pair.long_seconds)
     return Alert(
-        "ErrorBudgetBurn",
+        BURN,
         AlertSettings(pair.severity, pair.for_seconds, window_seconds=pair.short_seconds),
         condition,
         "{{ $labels.service }} burns the error budget of {{ $labels.objective }}",

@@ -1,6 +1,7 @@
 """A service whose requests behave by their number, so that the values of panels are known.
 
-Of 20 numbers in a row 2 answer 500 and 2 take 0.3 s; 4 inferences fail and 2 take 7 s.
+Of 20 numbers in a row 2 answer 500 and 2 take 0.3 s; 4 inferences fail and 2 take 7 s; 5 predictions are "rare", and 4
+verdicts are bad.
 """
 
 import asyncio
@@ -13,17 +14,20 @@ from mlmetrics import (
     inference_timer,
     instrument,
     parsing_timer,
+    track_feedback,
     track_file_processing,
     track_inference,
     track_matching,
     track_ml_inference,
     track_model_load,
     track_parsing_accuracy,
+    track_prediction_error,
 )
 
 NAME = "scripted-service"
 MODEL = "scripted-model"
 TALKER = "scripted-talker"
+SORTER = "scripted-sorter"
 CYCLE = 20
 ACCURACIES = (0.55, 0.72, 0.93, 0.97)
 FAST_SECONDS, SLOW_SECONDS = 0.3, 7.0
@@ -47,6 +51,19 @@ async def talk() -> AsyncIterator[str]:
 def match(number: int) -> float:
     """Score a number by its place in the cycle."""
     return number / CYCLE
+
+
+@track_inference(model=SORTER, score="confidence", predicted_class="label")
+def sort(number: int) -> dict[str, object]:
+    """Predict a class; the model is sure of its common one."""
+    rare = number % 4 == 0
+    return {"label": "rare" if rare else "common", "confidence": 0.35 if rare else 0.85}
+
+
+def judge(number: int) -> None:
+    """Record what became known of a prediction."""
+    track_feedback(SORTER, good=number % 5 != 0)
+    track_prediction_error(SORTER, 3.0 if number % 2 else 1.5)
 
 
 def infer(number: int) -> None:
@@ -81,6 +98,8 @@ async def work(number: int) -> Response:
     bill()
     parse(number)
     match(number)
+    sort(number)
+    judge(number)
     async for _ in talk():
         pass
     if number % 10 == 7:

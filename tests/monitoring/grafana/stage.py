@@ -17,8 +17,10 @@ from examples.recruiting.addresses import SERVICES
 from examples.recruiting.demo.processes import Processes
 from examples.recruiting.demo.settings import move_to_free_ports
 from examples.recruiting.demo.traffic import drive
+from mlmetrics.catalog import OPERATIONS
 from mlmetrics.monitoring.config import Config, Service
 from mlmetrics.monitoring.loading import load
+from mlmetrics.monitoring.operations import metrics_in_use
 from mlmetrics.monitoring.prometheus.files import server_files
 from mlmetrics.monitoring.prometheus.scrape import prometheus_document
 from mlmetrics.monitoring.text import yaml_text
@@ -92,12 +94,20 @@ def staged(folder: Path, seconds: float = TRAFFIC_SECONDS) -> Iterator[Stage]:
 
 
 def configured(scripted_port: int, node_port: int, storage: VictoriaMetrics) -> Config:
-    """Return the committed configuration with the targets that are there, and the scripted service."""
+    """Return the committed configuration with the targets that are there, the scripted service and all operations."""
     config = load(ROOT / "mlmetrics.toml")
     ports = {service.name: service.port for service in SERVICES} | {scripted.NAME: scripted_port}
     services = tuple(Service(name=name, targets=(f"127.0.0.1:{port}",)) for name, port in ports.items())
     node, address = f"127.0.0.1:{node_port}", _write_address(storage)
-    return replace(config, services=services, host_targets=(node,), alertmanagers=(), remote_write=address)
+    return replace(
+        config,
+        services=services,
+        operations=OPERATIONS,
+        metrics=metrics_in_use(OPERATIONS),
+        host_targets=(node,),
+        alertmanagers=(),
+        remote_write=address,
+    )
 
 
 def _write_address(storage: VictoriaMetrics) -> str:

@@ -14,16 +14,17 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import units
 
-from mlmetrics.catalog import METRICS
+from mlmetrics.catalog import METRICS, OPERATIONS
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana.provisioning import dashboard_texts
 from mlmetrics.monitoring.loading import load
+from mlmetrics.monitoring.operations import metrics_in_use
 from mlmetrics.monitoring.prometheus.files import rule_groups
 from mlmetrics.monitoring.rules.model import RecordingRule
 from tests.promql import RATE_INTERVAL, Selector, listed_labels, operations, selectors
 
 ROOT = Path(__file__).parents[3]
-CONFIG = load(ROOT / "mlmetrics.toml")
+CONFIG = replace(load(ROOT / "mlmetrics.toml"), operations=OPERATIONS, metrics=metrics_in_use(OPERATIONS))
 GROUPED = replace(CONFIG, grouping=("cluster", "namespace"))
 BOARDS: dict[str, dict[str, Any]] = {uid: json.loads(text) for uid, text in dashboard_texts(CONFIG).items()}
 OTHERS = {

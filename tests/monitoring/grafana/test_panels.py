@@ -11,46 +11,48 @@ from mlmetrics.monitoring.verify.interpolation import Choice, interpolate
 from tests.monitoring.grafana import scripted
 from tests.monitoring.grafana.stage import RATE_SECONDS, Stage
 
+Ask = Callable[..., list[dict[str, Any]]]
 
-def main_dashboard(stage: Stage) -> dict[str, Any]:
-    """Return the main dashboard as Grafana reads it."""
-    found: dict[str, Any] = json.loads(dashboard_texts(stage.config)["mlmetrics-performance"])
-    return found
+
+def asker(stage: Stage, dashboard: str) -> Ask:
+    """Return a function that runs a panel's query for the scripted service, at the end of its traffic."""
+    board: dict[str, Any] = json.loads(dashboard_texts(stage.config)[dashboard])
+    panels = {panel["title"]: panel for panel in board["panels"]}
+    choices: dict[str, Choice] = {
+        "__rate_interval": f"{RATE_SECONDS}s",
+        **dict.fromkeys(("job", "instance", "model"), ".+"),
+        "service": [scripted.NAME],
+    }
+
+    def answer(title: str, index: int = 0) -> list[dict[str, Any]]:
+        query = interpolate(panels[title]["targets"][index]["expr"], choices)
+        body = stage.prometheus.get("/api/v1/query", query=query, time=f"{stage.end:.3f}").json()
+        found: list[dict[str, Any]] = body["data"]["result"]
+        return found
+
+    return answer
 
 
 class TestMainPanels:
     """The six panels that the first users asked for show what was sent."""
 
     @pytest.fixture
-    def ask(self, stage: Stage) -> Callable[[str, int], list[dict[str, Any]]]:
-        """Return a function that runs a panel's query for the scripted service, at the end of its traffic."""
-        panels = {panel["title"]: panel for panel in main_dashboard(stage)["panels"]}
-        choices: dict[str, Choice] = {
-            "__rate_interval": f"{RATE_SECONDS}s",
-            **dict.fromkeys(("job", "instance", "model"), ".+"),
-            "service": [scripted.NAME],
-        }
+    def ask(self, stage: Stage) -> Ask:
+        """Return a function that runs a panel's query of the main dashboard."""
+        return asker(stage, "mlmetrics-performance")
 
-        def answer(title: str, index: int = 0) -> list[dict[str, Any]]:
-            query = interpolate(panels[title]["targets"][index]["expr"], choices)
-            body = stage.prometheus.get("/api/v1/query", query=query, time=f"{stage.end:.3f}").json()
-            found: list[dict[str, Any]] = body["data"]["result"]
-            return found
-
-        return answer
-
-    def test_request_rate(self, stage: Stage, ask: Callable[..., list[dict[str, Any]]]) -> None:
+    def test_request_rate(self, stage: Stage, ask: Ask) -> None:
         """The request rate is that of the requests that were answered in the window."""
         expected = stage.window().total() / RATE_SECONDS
         assert expected == pytest.approx(value(ask("API request rate")), rel=0.1)
 
-    def test_response_time(self, stage: Stage, ask: Callable[..., list[dict[str, Any]]]) -> None:
+    def test_response_time(self, stage: Stage, ask: Ask) -> None:
         """Of 100 requests 10 sleep into the bucket from 0.25 to 0.5 s, so the 95th is in its middle."""
         slow = share(stage, lambda number: number % 10 == 7)
         expected = 0.25 + 0.25 * (slow - 0.05) / slow
         assert expected == pytest.approx(value(ask("Response time (95th percentile)")), abs=0.05)
 
-    def test_inference_duration(self, stage: Stage, ask: Callable[..., list[dict[str, Any]]]) -> None:
+    def test_inference_duration(self, stage: Stage, ask: Ask) -> None:
         """Of 100 inferences 10 take 7 s, in the bucket from 5 to 10 s; the others 0.3 s, in that from 0.25 to 0.5 s."""
         slow = share(stage, lambda number: number % 10 == 5)
         expected = {"p95": 5 + 5 * (slow - 0.05) / slow, "p50": 0.25 + 0.25 * 0.5 / (1 - slow)}
@@ -58,13 +60,13 @@ class TestMainPanels:
             models = {row["metric"]["model"]: row for row in ask("Inference duration", index)}
             assert expected[name] == pytest.approx(value([models[scripted.MODEL]]), abs=0.5 if name == "p95" else 0.02)
 
-    def test_inference_success_rate(self, stage: Stage, ask: Callable[..., list[dict[str, Any]]]) -> None:
+    def test_inference_success_rate(self, stage: Stage, ask: Ask) -> None:
         """Of 100 inferences 20 fail."""
         expected = share(stage, lambda number: number % 5 != 0)
         models = {row["metric"]["model"]: row for row in ask("Inference success rate")}
         assert expected == pytest.approx(value([models[scripted.MODEL]]), abs=0.03)
 
-    def test_accuracy_scores(self, stage: Stage, ask: Callable[..., list[dict[str, Any]]]) -> None:
+    def test_accuracy_scores(self, stage: Stage, ask: Ask) -> None:
         """A quarter of the documents lies in each of four buckets."""
         cumulated = {float(row["metric"]["le"]): value([row]) for row in ask("Distribution of accuracy scores")}
         for le in (0.5, 0.6, 0.75, 0.95, 0.99, 1.0):
@@ -72,10 +74,42 @@ class TestMainPanels:
             expected = share(stage, low.__contains__)
             assert expected == pytest.approx(cumulated[le] / cumulated[float("inf")], abs=0.03)
 
-    def test_error_rate(self, stage: Stage, ask: Callable[..., list[dict[str, Any]]]) -> None:
+    def test_error_rate(self, stage: Stage, ask: Ask) -> None:
         """Of 100 requests 10 are answered by 500."""
         expected = share(stage, lambda number: number % 10 == 3)
         assert expected == pytest.approx(value(ask("Error rate per service")), abs=0.02)
+
+
+class TestPredictions:
+    """The panels of predictions show what was predicted, and what became known of it."""
+
+    @pytest.fixture
+    def ask(self, stage: Stage) -> Ask:
+        """Return a function that runs a panel's query of the dashboard of quality."""
+        return asker(stage, "mlmetrics-quality")
+
+    def test_confidence(self, stage: Stage, ask: Ask) -> None:
+        """A quarter of the scores is 0.35, in the bucket to 0.4; the others are 0.85, in that from 0.8 to 0.9."""
+        rare = share(stage, lambda number: number % 4 == 0)
+        assert 0.8 + 0.1 * (0.5 - rare) / (1 - rare) == pytest.approx(value(ask("Median confidence")), abs=0.005)
+        assert rare == pytest.approx(value(ask("Low confidence by model")), abs=0.03)
+        cumulated = {float(row["metric"]["le"]): value([row]) for row in ask("Confidence")}
+        assert rare == pytest.approx(cumulated[0.4] / cumulated[1.0], abs=0.03)
+        assert 0 == cumulated[0.3]
+
+    def test_classes(self, stage: Stage, ask: Ask) -> None:
+        """A quarter of the predictions is of the rare class; all shares make 1."""
+        rare = share(stage, lambda number: number % 4 == 0)
+        classes = {row["metric"]["predicted_class"]: value([row]) for row in ask("Predicted classes")}
+        assert {"rare": rare, "common": 1 - rare} == pytest.approx(classes, abs=0.03)
+
+    def test_what_became_known(self, stage: Stage, ask: Ask) -> None:
+        """A fifth of the verdicts is bad; half of the errors is 1.5 and half 3, in the bucket from 2.5 to 5."""
+        assert share(stage, lambda number: number % 5 == 0) == pytest.approx(value(ask("Bad feedback")), abs=0.03)
+        large = share(stage, lambda number: number % 2 == 1)
+        assert 1.5 + 1.5 * large == pytest.approx(value(ask("Error of predicted numbers")), abs=0.05)
+        expected = 2.5 + 2.5 * (large - 0.05) / large
+        assert expected == pytest.approx(value(ask("Error of predicted numbers", 1)), abs=0.05)
 
 
 def value(vector: Sequence[dict[str, Any]]) -> float:

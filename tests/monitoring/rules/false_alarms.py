@@ -1,7 +1,7 @@
 """How often drift alerts fire without drift, and with a drift of known size: measured through the rendered rules.
 
-`python -m tests.monitoring.rules.false_alarms` simulates a week of traffic and the week after it for many models, each
-a label value of its own, and has promtool evaluate the rendered rules on them every quarter of an hour. It prints a row for
+`python -m tests.monitoring.rules.false_alarms` simulates the traffic of many models in one week and in the next, each a
+label value of its own, and has promtool evaluate the rendered rules on it every quarter of an hour. It prints a row for
 each number of bins or classes and each traffic, and exits with 1 if alarms without drift exceed 5 % of the hours in one
 of them; `--write` puts the rows into docs/drift.md.
 """

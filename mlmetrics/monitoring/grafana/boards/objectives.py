@@ -10,9 +10,8 @@ from mlmetrics.monitoring.grafana.panels import Panel, Query, Threshold
 from mlmetrics.monitoring.grafana.queries import Queries, matches_variable
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.rules.promql import selector
-from mlmetrics.monitoring.rules.slo import PAIRS, PERIOD_SECONDS, RATIO, REMAINING, TARGET, WindowPair
+from mlmetrics.monitoring.rules.slo import BURN, PAIRS, PERIOD_SECONDS, RATIO, REMAINING, TARGET, WindowPair
 
-BURN = "ErrorBudgetBurn"
 NO_OBJECTIVE = "No objective is declared (add [[objective]] to mlmetrics.toml), or none had calls yet"
 LEGEND = "{{objective}} · {{service}}"
 

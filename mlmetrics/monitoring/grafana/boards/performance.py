@@ -22,7 +22,7 @@ def performance(config: Config) -> dashboard.Dashboard:
     rows = (
         Row("Now", _now(config, queries)),
         Row("API", _api(config, queries)),
-        Row("Models", _models(config, queries)),
+        Row("Models", _models(config, queries), about="ml_inference_total"),
         Row("Quality", _quality(config, queries)),
         Row("Saturation and alerts", _saturation(config, queries)),
     )

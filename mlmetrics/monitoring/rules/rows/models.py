@@ -1,21 +1,10 @@
 """Alerts on the calls of models, and on what they cost."""
 
-from dataclasses import replace
-
-from mlmetrics.catalog import INFERENCE
 from mlmetrics.monitoring.config import AlertSettings
 from mlmetrics.monitoring.durations import HOUR_SECONDS, MINUTE_SECONDS
 from mlmetrics.monitoring.rules import indicators
 from mlmetrics.monitoring.rules.alert import PERCENT, VALUE, AlertDefinition
-from mlmetrics.monitoring.rules.building import (
-    DRIFT_DEFAULTS,
-    DRIFT_DESCRIPTION,
-    classes_drifted,
-    drifted,
-    growth,
-    share,
-    slow,
-)
+from mlmetrics.monitoring.rules.building import growth, share, slow
 
 MODEL = "{{ $labels.model }} in {{ $labels.service }}"
 
@@ -53,26 +42,6 @@ MODELS = (
         f"{MODEL} does not report its token usage",
         f"{PERCENT} of the answers did not contain their token usage.",
         "models",
-    ),
-)
-MODEL_DRIFT = (
-    AlertDefinition(
-        "InferenceScoreDrift",
-        DRIFT_DEFAULTS,
-        drifted(INFERENCE),
-        "Scores of {{ $labels.model }} {{ $labels.operation }} in {{ $labels.service }} have shifted",
-        DRIFT_DESCRIPTION,
-        "quality",
-        "population stability index",
-    ),
-    AlertDefinition(
-        "PredictedClassDrift",
-        replace(DRIFT_DEFAULTS, minimum=100),
-        classes_drifted,
-        f"Classes that {MODEL} predicts have shifted",
-        DRIFT_DESCRIPTION,
-        "quality",
-        "population stability index",
     ),
 )
 COST = (

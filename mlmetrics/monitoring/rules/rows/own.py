@@ -1,5 +1,6 @@
 """Alerts on the operations that a project declares: each row is made from the row of the operation."""
 
+import re
 from collections.abc import Iterator
 
 from mlmetrics.catalog import Operation
@@ -11,6 +12,9 @@ from mlmetrics.monitoring.rules.building import DRIFT_DEFAULTS, DRIFT_DESCRIPTIO
 
 SLOW, FAILURES, LOW_SCORE, DRIFT = "Slow{}", "High{}FailureRate", "Low{}Score", "{}ScoreDrift"
 """The names of the alerts of an operation; its own name takes the place of the braces."""
+OWN_ALERTS = (FAILURES, LOW_SCORE, DRIFT, SLOW)
+_OF_SCORES = (LOW_SCORE, DRIFT)
+_CAMEL_CASE = "((?:[A-Z][a-z0-9]+)+)"
 
 
 def own_alerts(operation: Operation) -> Iterator[AlertDefinition]:
@@ -64,6 +68,19 @@ def camel_case(name: str) -> str:
     'QueryRewriting'
     """
     return "".join(word.capitalize() for word in name.split("_"))
+
+
+def operation_of_alert(alert: str) -> tuple[str, bool] | None:
+    """Return the name of the operation that would have an alert of this name, and whether it needs scores.
+
+    >>> operation_of_alert("LowQueryRewritingScore")
+    ('query_rewriting', True)
+    """
+    for template in OWN_ALERTS:
+        found = re.fullmatch(template.format(_CAMEL_CASE), alert)
+        if found:
+            return "_".join(word.lower() for word in re.findall("[A-Z][a-z0-9]+", found[1])), template in _OF_SCORES
+    return None
 
 
 def subject_labels(operation: Operation) -> tuple[str, ...]:

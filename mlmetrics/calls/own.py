@@ -1,0 +1,248 @@
+"""Operations of a project's own: a toolkit declares one, whose calls are then recorded as those that ship."""
+
+from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
+from typing import Any, TypeVar, overload
+
+from mlmetrics.calls.decorators import Declaration, decorate
+from mlmetrics.calls.direct import track_call, track_score
+from mlmetrics.calls.labels import Argument, Calls, Label, fixed_label
+from mlmetrics.calls.operation import CallSeries
+from mlmetrics.calls.recorder import Recorder, declare_operation
+from mlmetrics.calls.results import Read, after_score, all_of
+from mlmetrics.calls.timers import Timer
+from mlmetrics.calls.timing import DEFAULT
+from mlmetrics.catalog import Operation
+from mlmetrics.catalog.own import own_operation
+from mlmetrics.errors import DeclarationError
+from mlmetrics.interruption import interrupted
+
+F = TypeVar("F", bound=Callable[..., Any])
+_new = object.__new__
+
+
+class OwnOperation:
+    """An operation of a project's own: a decorator, a timer and direct functions; `operation` makes one.
+
+    Its labels are keywords of each of them. A label that is left out is empty; the subject, which is the first
+    label unless the declaration says otherwise, is then the function's name, or `default` in a timer.
+    """
+
+    def __init__(self, recorder: Recorder, operation: Operation) -> None:
+        self._recorder = recorder
+        self._operation = operation
+        self._timed: dict[tuple[tuple[str, object], ...], CallSeries] = {}
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Unpickled in another process, the operation is declared there."""
+        return _operation_here, (self._recorder, self._operation)
+
+    def __repr__(self) -> str:
+        return f"<operation {self.name} with the labels {self.labelnames}>"
+
+    @property
+    def name(self) -> str:
+        """Its name, such as `retrieval`."""
+        return self._operation.name
+
+    @property
+    def labelnames(self) -> tuple[str, ...]:
+        """Its labels after `service`."""
+        return self._operation.labels
+
+    @overload
+    def track(self, function: F, /) -> F: ...
+    @overload
+    def track(
+        self,
+        function: None = None,
+        /,
+        *,
+        service: str | None = None,
+        stream: bool | None = None,
+        score: Read | None = None,
+        **labels: Label,
+    ) -> Callable[[F], F]: ...
+    def track(
+        self,
+        function: Any = None,
+        /,
+        *,
+        service: str | None = None,
+        stream: bool | None = None,
+        score: Read | None = None,
+        **labels: Label,
+    ) -> Any:
+        """Record every call of a function, of whatever kind, as `track_inference` does.
+
+        Args:
+            service: the service, if it is not the toolkit's.
+            stream: as for `track_inference`; a stream is one call.
+            score: attribute or key of the result, or a function of it, that gives a score in 0..1 or several of
+                them; for an operation that has scores.
+            **labels: each a text, `arg("parameter")`, or a function of the call.
+
+        Raises:
+            DeclarationError: as `track_inference`; the operation has no such label, or no scores.
+
+        Metrics: `ml_<name>_total`, `ml_<name>_duration_seconds`, `ml_<name>_in_progress`, `ml_<name>_errors_total`;
+        with `score`, `ml_<name>_score`.
+        """
+        operation = self._operation
+        if score is not None and operation.score is None:
+            raise DeclarationError(
+                f"{self.name}.track(score={score!r:.100}): the operation has no scores; "
+                f"declare it by operation({self.name!r}, ..., score=True)"
+            )
+        after = all_of([after_score("score", score)] if score is not None else [])
+        values = self._values("track", labels, None)
+        declaration = Declaration(
+            *(self._recorder.calls(operation), self._recorder.named(service), values, None, after, stream),
+            scored=score is not None,
+        )
+        return decorate(declaration, function)
+
+    def timer(self, /, *, service: str | None = None, **labels: str) -> Timer:
+        """Record a block as a call: `with` or `async with`; yields the `Call`. Metrics: as `track`.
+
+        Args:
+            service: the service, if it is not the toolkit's.
+            **labels: the values of its labels.
+
+        Raises:
+            DeclarationError: the operation has no such label.
+        """
+        if service is None:
+            try:
+                # One look-up for labels that are known, and `Timer(...)` without its call, as `inference_timer`.
+                timer = _new(Timer)
+                timer._series = self._timed[tuple(labels.items())]  # noqa: SLF001 (as above)
+                timer.state = None
+                return timer  # noqa: TRY300 (a block is left sooner than an `else` is reached)
+            except Exception as error:  # labels that are new, or that cannot be hashed
+                if interrupted(error):
+                    raise
+        return Timer(self._series("timer", service, labels))
+
+    def record(
+        self,
+        /,
+        duration: float,
+        success: bool = True,  # noqa: FBT001, FBT002 (as `track_ml_inference`)
+        *,
+        service: str | None = None,
+        **labels: str,
+    ) -> None:
+        """Record one finished call whose duration you have measured.
+
+        Args:
+            duration: seconds.
+            success: False for a failure; its error type is `error`.
+            service: the service, if it is not the toolkit's.
+            **labels: the values of its labels.
+
+        Raises:
+            DeclarationError: the operation has no such label.
+
+        Metrics: `ml_<name>_total`, `ml_<name>_duration_seconds`, `ml_<name>_errors_total`.
+        """
+        named = self._recorder.service if service is None else service
+        track_call(self._calls(), named, self._texts("record", labels), duration, success)
+
+    def record_score(self, /, score: float, *, service: str | None = None, **labels: str) -> None:
+        """Record one score, 0 to 1; counted as a recording error if the operation has none. Metrics: `ml_<name>_score`.
+
+        Args:
+            score: the score.
+            service: the service, if it is not the toolkit's.
+            **labels: the values of its labels.
+
+        Raises:
+            DeclarationError: the operation has no such label.
+        """
+        named = self._recorder.service if service is None else service
+        track_score(self._calls(), named, self._texts("record_score", labels), score)
+
+    def _calls(self) -> Calls:
+        return self._recorder.calls(self._operation)
+
+    def _series(self, what: str, service: str | None, labels: Mapping[str, object]) -> CallSeries:
+        """Return the series of a block; remembered by its labels if these are what is recorded."""
+        values = self._texts(what, labels)
+        series = self._calls().series(self._recorder.service if service is None else service, values)
+        if service is None and all(type(value) is str for value in values) and values == series.labels[1:]:
+            self._timed[tuple(labels.items())] = series
+        return series
+
+    def _texts(self, what: str, labels: Mapping[str, object]) -> tuple[object, ...]:
+        """Return the values where there is no call to take them from."""
+        for label, value in labels.items():
+            if type(value) in (Argument, FunctionType):
+                raise DeclarationError(
+                    f"{self.name}.{what}({label}=...): there is no call to take the label from; give it a string"
+                )
+        return self._values(what, labels, DEFAULT)
+
+    def _values(self, what: str, labels: Mapping[str, object], subject: str | None) -> tuple[Any, ...]:
+        """Return the values in the order of the labels; `subject` is that of the subject if it is left out."""
+        operation = self._operation
+        unknown = sorted(labels.keys() - set(operation.labels))
+        if unknown:
+            raise DeclarationError(
+                f"{self.name}.{what}({unknown[0]}=...): {self.name} has no such label, and {what} no such keyword; "
+                f"its labels are {', '.join(operation.labels) or 'none'}"
+            )
+        for label in labels.keys() - {operation.subject}:
+            if what == "track" and labels[label] is None:
+                fixed_label(label, None, empty=True)
+        return tuple(labels.get(each, subject if each == operation.subject else "") for each in operation.labels)
+
+
+class Operating(Recorder):
+    """How a toolkit declares operations of a project's own."""
+
+    def operation(
+        self,
+        name: str,
+        labelnames: Sequence[str] = (),
+        *,
+        score: bool = False,
+        subject: str | None = None,
+        buckets: Sequence[float] | None = None,
+    ) -> OwnOperation:
+        """Declare an operation of your own, such as a retrieval; declared again alike, it is the same operation.
+
+        Args:
+            name: its name, in lower case with underscores.
+            labelnames: its labels after `service`; not the keywords of `track`, and none that Prometheus or
+                mlmetrics sets.
+            score: whether its results have scores, 0 to 1.
+            subject: the label that a decorator may leave out, whose value is then the function's name; by
+                default the first one.
+            buckets: upper bounds of its durations, in seconds, ascending.
+
+        Raises:
+            DeclarationError: a name cannot be used, or the operation was declared in another way.
+            RegistrationError: the registry already has a metric with the name of one of its metrics.
+
+        Example:
+            >>> from prometheus_client import CollectorRegistry
+            >>> from mlmetrics import MLMetrics
+            >>> metrics = MLMetrics(service="docs", registry=CollectorRegistry())
+            >>> retrieval = metrics.operation("retrieval", labelnames=("index",), score=True)
+            >>> @retrieval.track(index="docs", score="relevance")
+            ... def retrieve(query):
+            ...     return {"relevance": 0.9, "found": query.split()}
+            >>> retrieve("to be")["found"]
+            ['to', 'be']
+            >>> with retrieval.timer(index="docs") as call:
+            ...     call.score(0.8)
+        """
+        row = own_operation(name, labelnames, score=score, subject=subject, buckets=buckets)
+        return _operation_here(self, row)
+
+
+def _operation_here(recorder: Recorder, operation: Operation) -> OwnOperation:
+    """Return an operation that is declared in the store of this recorder."""
+    declare_operation(recorder.store, operation)
+    return OwnOperation(recorder, operation)

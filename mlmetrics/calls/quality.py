@@ -1,0 +1,108 @@
+"""What is known of predictions apart from their calls, as methods of a toolkit: classes, feedback, errors."""
+
+from mlmetrics.calls.measures import PREDICTIONS, count_class, number, observe
+from mlmetrics.calls.recorder import Recorder
+from mlmetrics.catalog.models import VERDICTS
+from mlmetrics.interruption import interrupted
+from mlmetrics.recording.labels import RawLabels, is_empty
+from mlmetrics.recording.store import Store
+
+FEEDBACK = "ml_feedback_total"
+PREDICTION_ERROR = "ml_prediction_error"
+GOOD, BAD = VERDICTS
+
+
+class Quality(Recorder):
+    """Functions that record what a model predicted, and what users or a later truth say of it."""
+
+    def track_prediction(self, model: str, predicted_class: object, service: str | None = None) -> None:
+        """Count one prediction of a class; for code that records no inference, or predicts later.
+
+        Args:
+            model: the model.
+            predicted_class: the class: a text, a number or a member of an enum.
+            service: the service, if it is not the toolkit's.
+
+        Metrics: `ml_prediction_total`; its `predicted_class` is limited as every label.
+
+        Example:
+            >>> from prometheus_client import CollectorRegistry
+            >>> from mlmetrics import MLMetrics
+            >>> metrics = MLMetrics(service="docs", registry=CollectorRegistry())
+            >>> metrics.track_prediction("spam-filter", "spam")
+            >>> labels = {"service": "docs", "model": "spam-filter", "predicted_class": "spam"}
+            >>> metrics.registry.get_sample_value("ml_prediction_total", labels)
+            1.0
+        """
+        count_class(self.store, self._of_model(PREDICTIONS, service, model), predicted_class)
+
+    def track_feedback(self, model: str, good: bool = True, service: str | None = None) -> None:  # noqa: FBT001, FBT002 (as `success` of track_ml_inference)
+        """Count one verdict on a result of a model: of its user, or of a truth that is known later.
+
+        Args:
+            model: the model.
+            good: True if the result was good, False if it was bad; anything else is counted as a mistake.
+            service: the service, if it is not the toolkit's.
+
+        Metrics: `ml_feedback_total`; of a model that has feedback, both verdicts exist, at 0 if there was none.
+
+        Example:
+            >>> from prometheus_client import CollectorRegistry
+            >>> from mlmetrics import MLMetrics
+            >>> metrics = MLMetrics(service="docs", registry=CollectorRegistry())
+            >>> metrics.track_feedback("spam-filter", good=False)
+            >>> labels = {"service": "docs", "model": "spam-filter"}
+            >>> [metrics.registry.get_sample_value("ml_feedback_total", labels | {"verdict": verdict})
+            ...  for verdict in ("good", "bad")]
+            [0.0, 1.0]
+        """
+        store = self.store
+        verdict = _verdict(store, good)
+        if verdict is not None:
+            labels = self._of_model(FEEDBACK, service, model)
+            for each in VERDICTS:  # the other one too, so that its first verdict is seen by `rate()`
+                store.record(store.counter(FEEDBACK, (*labels, each)), 1 if each == verdict else 0)
+
+    def track_prediction_error(self, model: str, absolute_error: float, service: str | None = None) -> None:
+        """Record how far a predicted number was from the true one, once that is known.
+
+        Args:
+            model: the model.
+            absolute_error: the difference without its sign, in the unit of what is predicted. The buckets
+                are yours to choose, for all models: `configure(buckets={"ml_prediction_error": [...]})`.
+            service: the service, if it is not the toolkit's.
+
+        Metrics: `ml_prediction_error`.
+
+        Example:
+            >>> from prometheus_client import CollectorRegistry
+            >>> from mlmetrics import MLMetrics
+            >>> metrics = MLMetrics(service="docs", registry=CollectorRegistry(),
+            ...                     buckets={"ml_prediction_error": [1, 2, 5, 10, 20]})
+            >>> predicted, arrived_after = 12.0, 9.5                        # minutes
+            >>> metrics.track_prediction_error("arrival-time", abs(predicted - arrived_after))
+            >>> labels = {"service": "docs", "model": "arrival-time"}
+            >>> metrics.registry.get_sample_value("ml_prediction_error_sum", labels)
+            2.5
+        """
+        store = self.store
+        labels = self._of_model(PREDICTION_ERROR, service, model)
+        observe(store, PREDICTION_ERROR, labels, number(store, "prediction_error", absolute_error))
+
+    def _of_model(self, metric: str, service: str | None, model: object) -> RawLabels:
+        """Return the labels of service and model, admitted."""
+        named = self.service if service is None or is_empty(service) else service
+        store = self.store
+        return store.admit(metric, store.admit_service(metric, named), (model,))
+
+
+def _verdict(store: Store, good: object) -> str | None:
+    """Return the verdict; count a value that is neither true nor false, such as a text or a rating, and return None."""
+    try:
+        if good in (True, False):
+            return GOOD if good else BAD
+    except Exception as error:  # any object may come, with any __eq__
+        if interrupted(error):
+            raise
+    store.failed("feedback", f"expected True or False; got a value of type {type(good).__name__}")
+    return None

@@ -1,0 +1,63 @@
+"""The reference of metrics: every metric that the services of a project may expose, by what it measures."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+from mlmetrics.catalog import OPERATIONS, Metric, Operation
+from mlmetrics.catalog.measuring import MEASURING
+from mlmetrics.catalog.requests import REQUESTS
+from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.rules.promql import number
+from mlmetrics.monitoring.text import table_row
+
+REFERENCE = "metrics.md"
+_COLUMNS = ("metric", "kind", "labels", "meaning", "buckets")
+_INTRODUCTION = """\
+A histogram has the samples `_bucket`, `_count` and `_sum`; its buckets are upper bounds, and `+Inf` is added.
+Prometheus adds the labels `job` and `instance` when it scrapes.
+"""
+
+
+def shipped_reference() -> str:
+    """Return the page of all metrics that mlmetrics ships, with their default buckets."""
+    written = "<!-- Written by `python -m mlmetrics.monitoring.schema` from mlmetrics/catalog. -->"
+    return _page(written, OPERATIONS, lambda metric: metric.buckets)
+
+
+def project_reference(config: Config) -> str:
+    """Return the page of the metrics that the services of a project may expose, with its buckets."""
+    written = "<!-- Rendered by mlmetrics from mlmetrics.toml; change that and render again. -->"
+    return _page(written, config.operations, lambda metric: config.buckets(metric.name) if metric.buckets else ())
+
+
+def _page(written: str, operations: Iterable[Operation], buckets: Callable[[Metric], Sequence[float]]) -> str:
+    parts = ["# Metrics\n", f"{written}\n", _INTRODUCTION, *_section("HTTP requests", "", REQUESTS, buckets)]
+    for operation in operations:
+        title = (operation.noun or operation.name.replace("_", " ")).capitalize()
+        parts += _section(title, _of_parts(operation), operation.metrics, buckets)
+    parts += _section("The recording itself", "", MEASURING, buckets)
+    return "\n".join(parts)
+
+
+def _of_parts(operation: Operation) -> str:
+    """Return the sentence about the metrics that not every service records."""
+    parts = ", ".join(f"`{part}`" for part in sorted(operation.parts))
+    return f"Recorded beside the calls: {parts}.\n" if parts and operation.ships else ""
+
+
+def _section(
+    title: str, words: str, metrics: Iterable[Metric], buckets: Callable[[Metric], Sequence[float]]
+) -> Iterator[str]:
+    yield f"## {title}\n"
+    if words:
+        yield words
+    rows = (
+        (
+            f"`{metric.name}`",
+            metric.kind,
+            ", ".join(f"`{label}`" for label in metric.labels),
+            metric.help + (f" Part `{metric.part}`." if metric.part else ""),
+            ", ".join(number(bound) for bound in buckets(metric)),
+        )
+        for metric in metrics
+    )
+    yield "\n".join((table_row(_COLUMNS), table_row(["---"] * len(_COLUMNS)), *(table_row(row) for row in rows), ""))
