@@ -28,7 +28,12 @@ ROOT = Path(__file__).parent
 SLOW = (
     *("cli/init/test_foreign_projects.py", "cli/test_check.py", "examples", "integration", "packaging", "typing"),
     *("monitoring/deploy/test_kubernetes.py", "monitoring/grafana/test_panels.py", "monitoring/prometheus"),
-    *("monitoring/rules/test_drift.py", "monitoring/test_mutation.py", "monitoring/test_shipped.py"),
+    *(
+        "monitoring/rules/test_drift.py",
+        "monitoring/rules/test_false_alarms.py",
+        "monitoring/test_mutation.py",
+        "monitoring/test_shipped.py",
+    ),
     *("monitoring/test_targets.py", "monitoring/verify", "recording/test_interrupted_folds.py", "scale"),
     *("test_recipes.py", "test_servers.py", "workers/test_interrupted_reads.py"),
     *("workers/test_kills.py", "workers/test_servers.py"),

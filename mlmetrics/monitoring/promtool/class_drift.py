@@ -90,11 +90,11 @@ def _expectations(
             yield {"expr": missing, "eval_time": evaluated_at}
         return
     classes = sorted({*then, *now})
-    shares = ([_share(counts, text) for text in classes] for counts in (then, now))
+    before, after = ([_share(counts, text) for text in classes] for counts in (then, now))
     seen = sum(bool(then.get(text) or now.get(text)) for text in classes)
     degrees = max(1, seen - 1)
     measured = {
-        "psi": psi(*shares, then_total, now_total),
+        "psi": psi(before, after, then_total, now_total),
         "classes": float(seen),
         "chance": chi_squared(degrees, CHANCE_CONFIDENCE) * (1 / then_total + 1 / now_total),
         "samples": float(then_total),

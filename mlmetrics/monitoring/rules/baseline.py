@@ -90,7 +90,7 @@ def _group(
         RecordingRule(
             record_name(metric, "baseline_cdf"),
             f"vector({sum(score <= upper for score in found) / len(found)!r})",
-            {**labels, "bin": bound(upper)},
+            {**_given(labels), "bin": bound(upper)},
         )
         for upper in bounds
     )
@@ -107,9 +107,9 @@ def _checked_scores(scores: Iterable[float] | Iterable[str]) -> list[float]:
     return [float(score) for score in found]
 
 
-def _is_score(score: object) -> bool:
+def _is_score(score: float | str) -> bool:
     try:
-        number = float(score)  # type: ignore[arg-type]  # NumPy's numbers too
+        number = float(score)
     except (TypeError, ValueError):
         return False
     return not isinstance(score, str) and isfinite(number) and 0 <= number <= 1
@@ -117,7 +117,8 @@ def _is_score(score: object) -> bool:
 
 def _require_labels(labels: Mapping[str, str], wanted: tuple[str, ...]) -> None:
     known = set(labels) == set(wanted) and all(is_label_name(name) for name in labels)
-    if not known or not all(is_label_value(text) for text in labels.values()):
+    # Calls may leave a label empty, but they always have a service.
+    if not known or not all(is_label_value(text) for name, text in labels.items() if text or name == "service"):
         raise ConfigurationError(
             f"labels = {dict(labels)!r}: expected a printable text for each of {', '.join(wanted)}"
         )
@@ -148,5 +149,10 @@ def _group_of_classes(classes: Iterable[float] | Iterable[str], labels: Mapping[
 
 
 def _baseline_group(metric: str, labels: Mapping[str, str], total: int, shares: Iterable[RecordingRule]) -> Group:
-    samples = RecordingRule(record_name(metric, "baseline_samples"), f"vector({total})", dict(labels))
-    return Group(f"mlmetrics-baseline: {metric} {' '.join(labels.values())}", (samples, *shares))
+    samples = RecordingRule(record_name(metric, "baseline_samples"), f"vector({total})", _given(labels))
+    return Group(f"mlmetrics-baseline: {metric} {' '.join(_given(labels).values())}", (samples, *shares))
+
+
+def _given(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels that are not empty: for Prometheus, an empty one is none."""
+    return {name: text for name, text in labels.items() if text}
