@@ -79,6 +79,9 @@ mutants: $(VENV)/.installed-mutants ## Change the core in 100 random places, and
 alerts: $(VENV)/.installed-test servers ## See every alert fire and resolve on real servers; writes docs/alerts.md
 	@$(PYTHON) -m tests.integration.alert_rehearsal --write
 
+drift: $(VENV)/.installed-test servers ## Count the false alarms of drift in simulated weeks, and its power; writes docs/drift.md
+	@$(PYTHON) -m tests.monitoring.rules.false_alarms --write $(ARGS)
+
 scale: $(VENV)/.installed-test servers ## Scrape 200 pods of 2,000 series, against the plan; a Prometheus gone for a minute
 	@OUTAGE_SECONDS=60 $(PYTHON) -m pytest tests/integration/test_prometheus_pair.py
 	@$(PYTHON) -m tests.scale.rehearsal --write $(ARGS)

@@ -12,6 +12,8 @@ from mlmetrics.catalog.operation import SCORE, Operation
 from mlmetrics.errors import DeclarationError, shown
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+OWN_SCORE = re.compile(rf"ml_{NAME.pattern}_score")
+"""The histogram of the scores of a project's own operation."""
 LONGEST_NAME = 60
 KEPT = ("agent", "tool")
 """Names of operations that later versions of mlmetrics will ship."""

@@ -16,7 +16,7 @@ from mlmetrics.monitoring.operations import REQUEST, metrics_in_use, operation_p
 from mlmetrics.monitoring.reading import KeyPath, read, refusal
 from mlmetrics.monitoring.rules.alerts import DEFAULTS, configured_alerts
 from mlmetrics.monitoring.rules.conditions import Drifted
-from mlmetrics.monitoring.rules.drift import least_samples
+from mlmetrics.monitoring.rules.drift import FEWEST_CLASSES, least_samples
 from mlmetrics.monitoring.rules.indicators import Sample
 from mlmetrics.monitoring.rules.rows.own import own_alerts
 from mlmetrics.monitoring.rules.slo import indicator_of, measured_by
@@ -183,9 +183,9 @@ def _drift_problems(path: KeyPath, condition: Drifted) -> Iterator[Refusal]:
     if condition.threshold <= 0:
         yield (*path, "threshold"), "a PSI above 0; 0.1 is a slight shift, 0.2 a large one"
         return
-    least = least_samples(condition.threshold, len(condition.bounds))
+    least = least_samples(condition.threshold, len(condition.bounds) or FEWEST_CLASSES)
     if condition.minimum < least:
-        chance = f"with fewer scores the PSI can exceed {condition.threshold:g} by chance"
+        chance = f"with fewer the PSI can exceed {condition.threshold:g} by chance"
         yield (*path, "minimum"), f"at least {least}: {chance}"
 
 

@@ -60,6 +60,8 @@ CAUSES = {
     "LowParsingAccuracy": "documents cut to their first quarter",
     "MatchingScoreDrift": "matcher gives an eighth of its scores; against a recorded baseline",
     "ParsingAccuracyDrift": "documents cut to their first quarter; against a recorded baseline",
+    "InferenceScoreDrift": "tickets in a language that the model has not learned; against a recorded baseline",
+    "PredictedClassDrift": "tickets in a language that the model has not learned; against a recorded baseline",
     "ServiceDown": "process of api killed, later started again",
     "InstanceDown": "one of three processes of matching-service killed, later started again",
     "SlowScrape": "slow /metrics in cv-parser-service",
@@ -95,6 +97,13 @@ minimum = 170
 window = "40m"
 for = "10m"
 minimum = 224
+[alert.InferenceScoreDrift]
+window = "40m"
+for = "10m"
+minimum = 170
+[alert.PredictedClassDrift]
+window = "40m"
+for = "10m"
 [alert.BadFeedback]
 window = "15m"
 [alert.UsageMissing]
@@ -251,12 +260,20 @@ def configuration(
 def _baselines(traffic: Traffic) -> dict[str, str]:
     """Return rule files with the services' scores without faults, as baselines of training time."""
     confidences, similarities = traffic.healthy_scores()
+    sorted_tickets = traffic.healthy_tickets()
     cv = {"service": "cv-parser-service", "parser": "cv", "doc_type": "txt"}
     matcher = {"service": "matching-service", "matcher": "tfidf-cosine"}
     with tempfile.TemporaryDirectory() as folder:
         accuracy = export_baseline(confidences, f"{folder}/cv.yml", metric="parsing_accuracy_score", labels=cv)
         matching = export_baseline(similarities, f"{folder}/matching.yml", labels=matcher)
-        return {f"rules/baselines/{path.name}": path.read_text(encoding="utf-8") for path in (accuracy, matching)}
+        sorter = {"service": "ticket-service", "model": "ticket-sorter"}
+        sure = [confidence for _, confidence in sorted_tickets]
+        model = {**sorter, "operation": ""}
+        scores = export_baseline(sure, f"{folder}/sure.yml", metric="ml_inference_score", labels=model)
+        topics = [topic for topic, _ in sorted_tickets]
+        classes = export_baseline(topics, f"{folder}/topics.yml", metric="ml_prediction_total", labels=sorter)
+        paths = (accuracy, matching, scores, classes)
+        return {f"rules/baselines/{path.name}": path.read_text(encoding="utf-8") for path in paths}
 
 
 def table(rows: Iterable[Row]) -> str:

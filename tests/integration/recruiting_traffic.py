@@ -101,6 +101,11 @@ class Traffic:
         similarities = [self._ask(f"{url}/match", json={"cv": cv, "job": job})["similarity"] for cv, job in pairs]
         return confidences * _WHILE, similarities * _WHILE
 
+    def healthy_tickets(self) -> list[tuple[str, float]]:
+        """Return the topics and the confidences of a while of tickets."""
+        answer = self._ask(f"{self._urls['ticket-service']}/tickets", json=TICKET)
+        return [(answer["topic"], answer["confidence"])] * 500
+
     def _ask(self, url: str, **content: Any) -> Any:
         return httpx.post(url, trust_env=False, **content).raise_for_status().json()
 

@@ -11,15 +11,16 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from mlmetrics.monitoring.config import Config
+from mlmetrics.catalog import OPERATIONS
 from mlmetrics.monitoring.loading import load
+from mlmetrics.monitoring.operations import metrics_in_use
 from mlmetrics.monitoring.prometheus import files as prometheus_files
 from tests.monitoring.mutants import mutants, wait_mutants
 
@@ -37,9 +38,9 @@ class Mutant:
     tests: Mapping[str, str]
 
 
-def all_mutants(config: Config | None = None) -> Iterator[Mutant]:
-    """Return every mutant of every rule of a configuration, by default that of the repository."""
-    config = config or load(CONFIG)
+def all_mutants() -> Iterator[Mutant]:
+    """Return every mutant of every rule of the repository's configuration, with all that mlmetrics can record."""
+    config = replace(load(CONFIG), operations=OPERATIONS, metrics=metrics_in_use(OPERATIONS))
     tests = {Path(name).name: text for name, text in prometheus_files.test_files(config).items()}
     for name, text in sorted(prometheus_files.server_files(config).items()):
         if name.startswith("rules/"):

@@ -32,7 +32,7 @@ RETRIEVAL = {"SlowRetrieval", "HighRetrievalFailureRate", "LowRetrievalScore", "
 REWRITING = {"SlowQueryRewriting", "HighQueryRewritingFailureRate"}
 ALERTS = {
     "chat": {*FLEET, *INFERENCES, "SlowFirstChunk", "UsageMissing", "Unpriced", "CostBudget"},
-    "classifier": {*FLEET, *INFERENCES, "LowConfidence"},
+    "classifier": {*FLEET, *INFERENCES, "LowConfidence", "InferenceScoreDrift", "PredictedClassDrift"},
     "requests": FLEET,
     "own operations": {*FLEET, *RETRIEVAL, *REWRITING, "ErrorBudgetBurn"},
 }
@@ -45,7 +45,7 @@ ROWS = {
     "classifier": {
         "mlmetrics-performance": ["Now", "API", "Models", "Saturation and alerts"],
         "mlmetrics-models": ["Calls", "Latency"],
-        "mlmetrics-quality": ["Predictions"],
+        "mlmetrics-quality": ["Predictions", "Drift of inference scores", "Drift of classes"],
         "mlmetrics-fleet": ["Instances", "Memory and processor", "Measuring"],
     },
     "requests": {

@@ -83,7 +83,7 @@ class TestSchema:
         """Taplo, which editors use, finds the schema by the first line of a file, and reports errors by it."""
         (tmp_path / SCHEMA).write_text(schema_text())
         path = tmp_path / "mlmetrics.toml"
-        path.write_text(f"#:schema ./{SCHEMA}\n{ONE_SERVICE}")
+        path.write_text(f"#:schema ./{SCHEMA}\n{ONE_SERVICE}{OWN}")
         assert (0, "") == lint(path)
         path.write_text(f"#:schema ./{SCHEMA}\n{ONE_SERVICE}[alert.ServiceDown]\nthreshold = 1\n")
         code, complaints = lint(path)

@@ -10,10 +10,12 @@ from mlmetrics.monitoring.promtool.fleet import fleet_test_files
 from mlmetrics.monitoring.promtool.slo import objective_test_files
 from mlmetrics.monitoring.rules.alert import Alert
 from mlmetrics.monitoring.rules.alerts import alert_group, drift_alerts
+from mlmetrics.monitoring.rules.class_drift import class_drift_group
 from mlmetrics.monitoring.rules.conditions import Drifted
-from mlmetrics.monitoring.rules.drift import WEEK_SECONDS, drift_group
+from mlmetrics.monitoring.rules.drift import WEEK_SECONDS
 from mlmetrics.monitoring.rules.fleet import fleet_group
 from mlmetrics.monitoring.rules.model import Group
+from mlmetrics.monitoring.rules.score_drift import score_drift_group
 from mlmetrics.monitoring.rules.slo import objective_file, objective_group
 from mlmetrics.monitoring.text import yaml_text
 
@@ -30,7 +32,10 @@ def rule_groups(config: Config) -> dict[str, tuple[Group, ...]]:
 
 def _drift_group(config: Config, alert: Alert, drifted: Drifted) -> Group:
     window, week = (config.span(seconds) for seconds in (alert.settings.window_seconds or 0.0, WEEK_SECONDS))
-    return drift_group(config.metrics[drifted.histogram], config.grouping, drifted.bounds, window=window, week=week)
+    if not drifted.bounds:
+        return class_drift_group(config.grouping, window=window, week=week)
+    scores = config.metrics[drifted.metric]
+    return score_drift_group(scores, config.grouping, drifted.bounds, window=window, week=week)
 
 
 def server_files(config: Config) -> dict[str, str]:

@@ -1,12 +1,15 @@
-"""The unit tests of drift: of the recorded distances, and of the alerts, which read distances as input."""
+"""The unit tests of drift: of the recorded distances of scores, and of the alerts, which read distances as input."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from math import gcd, log
+from math import gcd
 from typing import Any
 
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.durations import format_seconds
+from mlmetrics.monitoring.promtool.class_drift import class_drift_cases
+from mlmetrics.monitoring.promtool.distances import psi, recorded, recorded_values, wasserstein
 from mlmetrics.monitoring.promtool.scenarios import SLIGHTLY_MORE, StepPlan, exactly_summable
 from mlmetrics.monitoring.promtool.test_cases import (
     ExpectedAlert,
@@ -19,38 +22,29 @@ from mlmetrics.monitoring.promtool.test_cases import (
 from mlmetrics.monitoring.rules.alert import Alert
 from mlmetrics.monitoring.rules.alerts import drift_alerts
 from mlmetrics.monitoring.rules.conditions import Drifted
-from mlmetrics.monitoring.rules.drift import LEAST_SHARE, WEEK_SECONDS, record_name
-from mlmetrics.monitoring.rules.promql import bound, number, quote, selector
+from mlmetrics.monitoring.rules.drift import NOW, WEEK_SECONDS, record_name
+from mlmetrics.monitoring.rules.promql import bound, quote, selector
 
-_TOLERANCE = 1e-9
+_BASELINE_SAMPLES = 700.0
 
 
 def drift_test_files(config: Config) -> dict[str, dict[str, Any]]:
     """Return the unit tests of the recording rules by file name."""
     files: dict[str, dict[str, Any]] = {}
     for alert, drifted in drift_alerts(config):
-        histogram, window = drifted.histogram, alert.settings.window_seconds or 0.0
+        metric, window = drifted.metric, alert.settings.window_seconds or 0.0
         step = gcd(int(window), int(WEEK_SECONDS))
         plan = StepPlan(step, round(window / step), 0.0)
-        cases = (
-            _shifted(config, histogram, plan),
-            _single(config, histogram, plan),
-            _idle(config, histogram, plan),
-        )
-        files[f"drift-{histogram}.test.yml"] = test_document("drift.yml", step, cases)
+        cases = score_drift_cases(config, metric, plan) if drifted.bounds else class_drift_cases(config, plan)
+        files[f"drift-{metric}.test.yml"] = test_document("drift.yml", step, cases)
     return files
 
 
-def psi(then: Sequence[float], now: Sequence[float]) -> float:
-    """Return the population stability index of two cumulative distributions over the same bounds."""
-    shares = [[max(upper - lower, LEAST_SHARE) for lower, upper in pairwise((0.0, *cdf))] for cdf in (then, now)]
-    return sum(((a - b) * log(a / b) for a, b in zip(shares[0], shares[1], strict=True)), start=0.0)
-
-
-def wasserstein(then: Sequence[float], now: Sequence[float], bounds: Sequence[float]) -> float:
-    """Return the area between two cumulative distributions."""
-    widths = [upper - lower for lower, upper in pairwise((0.0, *bounds))]
-    return sum(width * abs(a - b) for width, a, b in zip(widths, then, now, strict=True))
+def score_drift_cases(config: Config, histogram: str, plan: StepPlan) -> Iterator[TestCase]:
+    """Yield the test cases of the recording rules of a histogram."""
+    yield _shifted(config, histogram, plan)
+    yield _single(config, histogram, plan)
+    yield _idle(config, histogram, plan)
 
 
 def _cumulated(weights: Sequence[int]) -> list[float]:
@@ -58,11 +52,16 @@ def _cumulated(weights: Sequence[int]) -> list[float]:
     return [part / whole for part in accumulate(weights)]
 
 
+def _shares(cdf: Sequence[float]) -> list[float]:
+    return [max(upper - lower, 0.0) for lower, upper in pairwise((0.0, *cdf))]
+
+
 def _weights(bins: int) -> tuple[list[int], list[int], list[int]]:
     """Return how scores fall into bins a week ago, now and in the baseline; each bin is empty a week ago or now."""
     week = [0 if i % 2 else 1 + i * 7 % 5 for i in range(bins)]
     now = [2 + i * 3 % 7 if i % 2 else 0 for i in range(bins)]
-    baseline = [*(1 + i * 5 % 4 for i in range(bins - 2)), 0, 3]
+    # A cumulative distribution that falls, as `increase` may make of buckets: that bin counts as empty.
+    baseline = [*(1 + i * 5 % 4 for i in range(bins - 2)), -1, 3]
     return week, now, baseline
 
 
@@ -78,21 +77,23 @@ def _shifted(config: Config, histogram: str, plan: StepPlan) -> TestCase:
     cdfs = {"week": _cumulated(week), "baseline": _cumulated(baseline)}
     samples = {
         "week": float(sum(week)) * plan.window_steps,
-        "baseline": 700.0,
+        "baseline": _BASELINE_SAMPLES,
         "now": float(sum(now)) * plan.window_steps,
     }
     measured: dict[tuple[str, str], float] = {}
     for reference, cdf in cdfs.items():
         here = _cumulated(now)
         values = {
-            "psi": psi(cdf, here),
+            "psi": psi(_shares(cdf), _shares(here), samples[reference], samples["now"]),
             "ks": max(abs(a - b) for a, b in zip(cdf, here, strict=True)),
             "w1": wasserstein(cdf, here, bounds),
         }
         measured |= {(what, reference): value for what, value in values.items()}
     measured |= {("samples", reference): value for reference, value in samples.items()}
     evaluated_at = format_seconds(last * plan.step_seconds)
-    queries = tuple(_values(config, histogram, measured, evaluated_at))
+    queries = tuple(
+        recorded_values(histogram, placeholder_labels(config, _by(config, histogram)), measured, evaluated_at)
+    )
     return TestCase("scores that have shifted since last week", "", series, (), queries)
 
 
@@ -146,25 +147,10 @@ def _baseline(config: Config, histogram: str, weights: Sequence[int], last: int)
     labels = placeholder_labels(config, config.metrics[histogram].labels)
     pairs = zip(config.buckets(histogram), _cumulated(weights), strict=True)
     series: dict[str, Values] = {
-        _recorded(histogram, "baseline_cdf", {**labels, "bin": bound(upper)}): [part] * (last + 1)
+        recorded(histogram, "baseline_cdf", {**labels, "bin": bound(upper)}): [part] * (last + 1)
         for upper, part in pairs
     }
-    return {**series, _recorded(histogram, "baseline_samples", labels): [700.0] * (last + 1)}
-
-
-def _recorded(histogram: str, what: str, labels: dict[str, str]) -> str:
-    return selector(record_name(histogram, what), *(f"{name}={quote(text)}" for name, text in labels.items()))
-
-
-def _values(
-    config: Config, histogram: str, measured: Mapping[tuple[str, str], float], evaluated_at: str
-) -> Iterator[dict[str, Any]]:
-    for (what, reference), value in measured.items():
-        recorded = selector(record_name(histogram, what), f"reference={quote(reference)}")
-        labels = {**placeholder_labels(config, _by(config, histogram)), "reference": reference}
-        sample = {"labels": selector("", *(f"{name}={quote(text)}" for name, text in labels.items())), "value": 1}
-        expression = f"abs({recorded} - {number(value)}) < bool {_TOLERANCE}"
-        yield {"expr": expression, "eval_time": evaluated_at, "exp_samples": [sample]}
+    return {**series, recorded(histogram, "baseline_samples", labels): [_BASELINE_SAMPLES] * (last + 1)}
 
 
 def _by(config: Config, histogram: str) -> tuple[str, ...]:
@@ -176,32 +162,45 @@ def drift_cases(config: Config, alert: Alert, condition: Drifted, plan: StepPlan
     fault_steps, least = plan.wait_steps + 3, condition.minimum
     plenty, few = 2 * least, exactly_summable(least) - 0.5
     at, high, low = condition.threshold, condition.threshold * SLIGHTLY_MORE, condition.threshold / 2
-    rows: dict[str, tuple[Values, float, float]] = {
-        "exactly at the threshold": ([at] * fault_steps, plenty, plenty),
-        "just above the threshold, then below": ([high] * fault_steps + [low] * 3, plenty, plenty),
-        "just enough scores": ([high] * fault_steps, least, least),
-        "low traffic now": ([high] * fault_steps, few, plenty),
-        "low traffic in the reference": ([high] * fault_steps, plenty, few),
-        "restart with a gap": ([low] * fault_steps + [None, None] + [low] * fault_steps, plenty, plenty),
-        "idle service": ([None] * fault_steps, 0.0, plenty),
+    long = [high] * fault_steps
+    rows = {
+        "exactly at the threshold": _Drift([at] * fault_steps, plenty, plenty),
+        "just above the threshold, then below": _Drift([*long, *[low] * 3], plenty, plenty),
+        "just enough scores": _Drift(long, least, least),
+        "low traffic now": _Drift(long, few, plenty),
+        "low traffic in the reference": _Drift(long, plenty, few),
+        "restart with a gap": _Drift([*[low] * fault_steps, None, None, *[low] * fault_steps], plenty, plenty),
+        "idle service": _Drift([None] * fault_steps, 0.0, plenty),
     }
+    if not condition.bounds:
+        rows["as much as by chance"] = _Drift(long, plenty, plenty, chance=high)
     for name, row in rows.items():
         yield _drift_case(config, alert, condition, name, row)
 
 
-def _drift_case(
-    config: Config, alert: Alert, condition: Drifted, name: str, row: tuple[Values, float, float]
-) -> TestCase:
-    distances, now, then = row
+@dataclass(frozen=True, slots=True)
+class _Drift:
+    """The distances at each step, how many scores or predictions there are now and then, and what chance gives."""
+
+    distances: Values
+    now: float
+    then: float
+    chance: float = 0.0
+
+
+def _drift_case(config: Config, alert: Alert, condition: Drifted, name: str, row: _Drift) -> TestCase:
     labels = {**placeholder_labels(config, condition.by), "reference": "week"}
-    length = len(distances)
+    metric, length = condition.metric, len(row.distances)
     series: dict[str, Values] = {
-        _recorded(condition.histogram, "psi", labels): distances,
-        _recorded(condition.histogram, "samples", labels): [then] * length,
-        _recorded(condition.histogram, "samples", {**labels, "reference": "now"}): [now] * length,
+        recorded(metric, "psi", labels): row.distances,
+        recorded(metric, "samples", labels): [row.then] * length,
+        recorded(metric, "samples", {**labels, "reference": NOW}): [row.now] * length,
     }
-    enough = min(now, then) >= condition.minimum
-    values = [level if enough and level is not None and level > condition.threshold else None for level in distances]
+    if not condition.bounds:
+        series[recorded(metric, "chance", labels)] = [row.chance] * length
+    enough = min(row.now, row.then) >= condition.minimum
+    least = max(condition.threshold, row.chance)
+    values = [level if enough and level is not None and level > least else None for level in row.distances]
     return TestCase(
         name, alert.name, series, (ExpectedAlert(alert.rule(config), labels, values, alert.settings.for_seconds),)
     )

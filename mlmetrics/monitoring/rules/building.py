@@ -7,7 +7,9 @@ from mlmetrics.monitoring.config import AlertSettings, Config
 from mlmetrics.monitoring.durations import HOUR_SECONDS, MINUTE_SECONDS
 from mlmetrics.monitoring.rules import indicators
 from mlmetrics.monitoring.rules.alert import VALUE, BuildCondition
+from mlmetrics.monitoring.rules.class_drift import CLASS_SUBJECT
 from mlmetrics.monitoring.rules.conditions import Condition, Drifted, Growth, Level, Share
+from mlmetrics.monitoring.rules.drift import CLASS_COUNTER
 from mlmetrics.monitoring.rules.indicators import Indicator, Sample
 
 
@@ -72,6 +74,12 @@ def drifted(operation: Operation) -> BuildCondition:
         return Drifted(scores.name, by, settings.threshold or 0.0, settings.minimum or 0.0, bounds)
 
     return build
+
+
+def classes_drifted(config: Config, settings: AlertSettings) -> Condition:
+    """Build a condition on how far the classes that models predict have shifted."""
+    by = (*config.grouping, *CLASS_SUBJECT)
+    return Drifted(CLASS_COUNTER, by, settings.threshold or 0.0, settings.minimum or 0.0)
 
 
 DRIFT_DEFAULTS = AlertSettings("warning", 30 * MINUTE_SECONDS, threshold=0.2, window_seconds=HOUR_SECONDS, minimum=500)

@@ -188,28 +188,36 @@ class Unsuccessful:
 
 @dataclass(frozen=True, slots=True)
 class Drifted:
-    """The recorded distance between now and a reference is above a threshold, with enough scores on both sides."""
+    """The recorded distance between now and a reference is above a threshold, with enough of both.
 
-    histogram: str
+    `bounds` are those of the histogram `metric`. Without bounds, `metric` counts classes: how many there are is
+    known from the samples only, so the distance must also exceed what chance gives with so many classes.
+    """
+
+    metric: str
     by: tuple[str, ...]
     threshold: float
     minimum: float
-    bounds: tuple[float, ...]
+    bounds: tuple[float, ...] = ()
 
     def expression(self, _window: str) -> str:
         """Return the PromQL."""
-        prefix = f"mlmetrics:{self.histogram}"
+        prefix = f"mlmetrics:{self.metric}"
         enough = number(self.minimum)
+        by_chance = "" if self.bounds else f"and {prefix}:psi > {prefix}:chance\n"
         return (
             f"{prefix}:psi > {number(self.threshold)}\n"
+            f"{by_chance}"
             f"and {prefix}:samples >= {enough}\n"
             f'and ignoring (reference) {prefix}:samples{{reference="now"}} >= {enough}'
         )
 
     @property
     def samples(self) -> tuple[Sample, ...]:
-        """The buckets that the distance is computed from."""
-        return tuple(Sample(f"{self.histogram}_bucket", "all", {}, bound) for bound in self.bounds)
+        """The samples that the distance is computed from."""
+        if not self.bounds:
+            return (Sample(self.metric, "all"),)
+        return tuple(Sample(f"{self.metric}_bucket", "all", {}, bound) for bound in self.bounds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,117 +1,103 @@
-"""Drift of a histogram, written in PromQL alone: the distance of the scores of this hour from those of a reference.
+"""Drift, written in PromQL alone: the distance of what this hour brought from a reference.
 
 References are the same hour a week earlier (`week`) and a distribution recorded at training time
-(`baseline`). For each bucket, a rule records its cumulative share with the label `bin`, so that
-other rules can select any bound. Scores above the last bound are not counted: no score exceeds 1.
+(`baseline`). `score_drift` and `class_drift` write the rules; this module has what both of them need.
+The population stability index (PSI) is Σ (now - then) · ln((now + h) / (then + h)) over the bins or
+classes. `h` is half an observation as a share of the smaller side, so that an empty bin has a logarithm,
+and one that few observations fall into does not count for more than they can tell.
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from math import ceil, sqrt
 from statistics import NormalDist
 
-from mlmetrics.catalog import Metric
-from mlmetrics.monitoring.rules.model import Group, RecordingRule
-from mlmetrics.monitoring.rules.promql import any_of, bound, bound_matcher, number, quote, selector, sum_by
+from mlmetrics.monitoring.rules.model import RecordingRule
+from mlmetrics.monitoring.rules.promql import number, quote, selector, sum_by
 
-DRIFT_HISTOGRAMS = {
-    "MatchingScoreDrift": "matching_score_distribution",
-    "ParsingAccuracyDrift": "parsing_accuracy_score",
-}
+CLASS_COUNTER = "ml_prediction_total"
+FEWEST_CLASSES = 2
 WEEK_SECONDS = 604_800.0
-LEAST_SHARE = 1e-4
 NOW, WEEK, BASELINE = "now", "week", "baseline"
-_CONFIDENCE = 0.95
+LEAST_CONFIDENCE = 0.95
+"""How often the PSI of equal distributions stays under the threshold, with the lowest `minimum` that is accepted."""
+CHANCE_CONFIDENCE = 0.99
+"""How often the PSI of equal distributions of classes stays under what is recorded as `chance`."""
+VERSUS = "ignoring (reference) group_left ()"
+_PAST = f"reference!={quote(NOW)}"
+_PRESENT = f"reference={quote(NOW)}"
 
 
-def record_name(histogram: str, what: str) -> str:
-    """Return the name under which drift rules record `cdf`, `share`, `samples`, `psi`, `ks`, `w1`."""
-    return f"mlmetrics:{histogram}:{what}"
+def record_name(metric: str, what: str) -> str:
+    """Return the name under which drift rules record `samples`, `share`, `psi` and the others."""
+    return f"mlmetrics:{metric}:{what}"
 
 
-def drift_group(scores: Metric, grouping: Sequence[str], bounds: Sequence[float], *, window: str, week: str) -> Group:
-    """Return the recording rules behind one drift alert; `window` and `week` are durations, scaled already."""
-    histogram, by = scores.name, (*grouping, *scores.labels)
-    rules = (
-        *_now(histogram, by, window, bounds),
-        *_references(scores, week),
-        *_shares(histogram, bounds),
-        *_distances(histogram, bounds),
-    )
-    return Group(f"mlmetrics-drift: {histogram}", rules)
+def now(metric: str, what: str, *matchers: str) -> str:
+    """Return the selector of what was recorded of the last hour."""
+    return selector(record_name(metric, what), _PRESENT, *matchers)
+
+
+def then(metric: str, what: str) -> str:
+    """Return the selector of what was recorded of the references."""
+    return selector(record_name(metric, what), _PAST)
 
 
 def least_samples(psi: float, bins: int) -> int:
-    """Return how many scores both sides need so that equal distributions stay under `psi` 95 times in 100.
+    """Return how many observations both sides need so that equal distributions stay under `psi` 95 times in 100.
 
     PSI of equal distributions is about χ² with `bins - 1` degrees of freedom, times 1/N + 1/M.
     """
-    return ceil(2 * _chi_squared(bins - 1) / psi)
+    return ceil(2 * chi_squared(bins - 1, LEAST_CONFIDENCE) / psi)
 
 
-def _chi_squared(degrees: int) -> float:
-    # The approximation of Wilson and Hilferty is within 1 % of the table from 2 degrees on, without a dependency.
+def chi_squared(degrees: int, confidence: float) -> float:
+    """Return the quantile of χ², as Wilson and Hilferty approximate it: within 3 % of the table."""
     spread = 2 / (9 * degrees)
-    return float(degrees * (1 - spread + NormalDist().inv_cdf(_CONFIDENCE) * sqrt(spread)) ** 3)
+    return float(degrees * (1 - spread + _normal_quantile(confidence) * sqrt(spread)) ** 3)
 
 
-def _now(histogram: str, by: Sequence[str], window: str, bounds: Sequence[float]) -> Iterator[RecordingRule]:
-    total = sum_by(by, f"increase({histogram}_count[{window}])")
-    yield RecordingRule(record_name(histogram, "samples"), total, {"reference": NOW})
-    for upper in bounds:
-        cumulated = sum_by(by, f"increase({selector(f'{histogram}_bucket', bound_matcher(upper))}[{window}])")
-        # Not what was recorded a moment ago: vmalert reads that one evaluation late, and shares would exceed 1.
-        expression = f"{cumulated}\n  / ({total} > 0)"
-        yield RecordingRule(record_name(histogram, "cdf"), expression, {"bin": bound(upper), "reference": NOW})
+def _normal_quantile(confidence: float) -> float:
+    return round(NormalDist().inv_cdf(confidence), 3)
 
 
-def _references(scores: Metric, week: str) -> Iterator[RecordingRule]:
-    histogram, now = scores.name, f"reference={quote(NOW)}"
-    for what in ("samples", "cdf"):
-        name = record_name(histogram, what)
-        yield RecordingRule(name, f"{selector(name, now)} offset {week}", {"reference": WEEK})
-        on = ", ".join([*scores.labels, *(["bin"] if what == "cdf" else [])])
-        # `* 0 +` keeps the labels of the service that runs, which the recorded baseline may not have.
-        expression = (
-            f"{selector(name, now)} * 0\n  + on ({on}) group_left () {record_name(histogram, f'baseline_{what}')}"
-        )
-        yield RecordingRule(name, expression, {"reference": BASELINE})
+def samples_rules(
+    metric: str, labels: Sequence[str], by: Sequence[str], total: str, week: str
+) -> Iterator[RecordingRule]:
+    """Yield the rules of how many observations there are on each side; `total` is the expression of the last hour."""
+    samples = record_name(metric, "samples")
+    yield RecordingRule(samples, sum_by(by, total), {"reference": NOW})
+    yield RecordingRule(samples, f"{now(metric, 'samples')} offset {week}", {"reference": WEEK})
+    yield from_baseline(metric, "samples", labels)
+    # The smaller of both sides is (N + M - |N - M|) / 2; PromQL has no function for it.
+    one, other = then(metric, "samples"), f"{VERSUS} {now(metric, 'samples')}"
+    yield RecordingRule(record_name(metric, "half"), f"1 / ({one} + {other}\n  - abs({one} - {other}))")
 
 
-def _shares(histogram: str, bounds: Sequence[float]) -> Iterator[RecordingRule]:
-    cdf, share = record_name(histogram, "cdf"), record_name(histogram, "share")
-    least = number(LEAST_SHARE)
-    first = selector(cdf, f"bin={quote(bound(bounds[0]))}")
-    yield RecordingRule(share, f"clamp_min({first}, {least})", {"bin": bound(bounds[0])})
-    for lower, upper in pairwise(bounds):
-        above, below = (selector(cdf, f"bin={quote(bound(edge))}") for edge in (upper, lower))
-        expression = f"clamp_min({above} - ignoring (bin) {below}, {least})"
-        yield RecordingRule(share, expression, {"bin": bound(upper)})
-
-
-def _distances(histogram: str, bounds: Sequence[float]) -> Iterator[RecordingRule]:
-    then, now = (
-        selector(record_name(histogram, "share"), f"reference{operator}{quote(NOW)}") for operator in ("!=", "=")
+def from_baseline(metric: str, what: str, on: Sequence[str]) -> RecordingRule:
+    """Return the rule that takes a part of the recorded baseline over."""
+    # `* 0 +` keeps the labels of the service that runs, which the recorded baseline may not have.
+    expression = (
+        f"{now(metric, what)} * 0\n  + on ({', '.join(on)}) group_left () {record_name(metric, f'baseline_{what}')}"
     )
-    versus = "ignoring (reference) group_left ()"
-    yield RecordingRule(
-        record_name(histogram, "psi"),
-        f"sum without (bin) (({then} - {versus} {now})\n  * ln({then} / {versus} {now}))",
-    )
-    cdf = record_name(histogram, "cdf")
-    gap = f"abs({selector(cdf, f'reference!={quote(NOW)}')} - {versus} {selector(cdf, f'reference={quote(NOW)}')})"
-    yield RecordingRule(record_name(histogram, "ks"), f"max without (bin) ({gap})")
-    yield RecordingRule(record_name(histogram, "gap"), gap)
-    yield RecordingRule(record_name(histogram, "w1"), _area(histogram, bounds))
+    return RecordingRule(record_name(metric, what), expression, {"reference": BASELINE})
 
 
-def _area(histogram: str, bounds: Sequence[float]) -> str:
-    """Return the area between two step functions, which meet at the last bound; bins of equal width share a term."""
-    by_width: dict[float, list[str]] = {}
-    for lower, upper in pairwise((0.0, *bounds[:-1])):
-        by_width.setdefault(round(upper - lower, 12), []).append(bound(upper))
-    gap = record_name(histogram, "gap")
-    return "\n  + ".join(
-        f"{number(width)} * sum without (bin) ({selector(gap, f'bin=~{any_of(bins)}')})"
-        for width, bins in by_width.items()
+def psi_rule(metric: str, shift: str, of: str) -> RecordingRule:
+    """Return the rule of the PSI; `shift` is the expression of now - then, and `of` the label of bins or classes."""
+    # (now + h) / (then + h) is 1 + shift / (then + h), whose operands have the same labels.
+    before = f"({then(metric, 'share')} + ignoring ({of}) group_left () {record_name(metric, 'half')})"
+    expression = f"sum without ({of}) (\n  ({shift})\n  * ln(1 + ({shift})\n  / {before})\n)"
+    return RecordingRule(record_name(metric, "psi"), expression)
+
+
+def chance_rule(metric: str) -> RecordingRule:
+    """Return the rule of the PSI that 99 of 100 hours with equal distributions stay under, by the classes there are."""
+    degrees = f"clamp_min({record_name(metric, 'classes')} - 1, 1)"
+    spread = f"2 / (9 * {degrees})"
+    quantile = number(_normal_quantile(CHANCE_CONFIDENCE))
+    expression = (
+        f"{degrees}\n"
+        f"  * (1 - {spread} + {quantile} * sqrt({spread})) ^ 3\n"
+        f"  * (1 / {then(metric, 'samples')} + {VERSUS} 1 / {now(metric, 'samples')})"
     )
+    return RecordingRule(record_name(metric, "chance"), expression)

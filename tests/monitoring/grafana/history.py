@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 
 from mlmetrics.catalog import BY_NAME
-from mlmetrics.monitoring.rules.drift import WEEK_SECONDS, record_name
+from mlmetrics.monitoring.rules.drift import CLASS_COUNTER, WEEK_SECONDS, record_name
 from mlmetrics.monitoring.rules.promql import bound
 from tests.programs import find_program
 
@@ -17,7 +17,10 @@ BEFORE_SECONDS, AFTER_SECONDS = 120, 240
 SUBJECTS = {
     "matching_score_distribution": {"service": "scripted-service", "matcher": "scripted"},
     "parsing_accuracy_score": {"service": "scripted-service", "parser": "scripted", "doc_type": "pdf"},
+    "ml_inference_score": {"service": "scripted-service", "model": "scripted-sorter"},
 }
+SORTER = SUBJECTS["ml_inference_score"]
+CLASSES = {"rare": 0.5, "common": 0.4, "forgotten": 0.1}
 
 
 def write_history(directory: Path, now: float, instance: str) -> None:
@@ -46,6 +49,7 @@ def _lines(start: int, seconds: int, instance: str) -> Iterator[str]:
         target = {"job": "scripted-service", "instance": instance}
         yield from _histogram(histogram, {**subject, **target}, bounds, counts, times)
         yield from _recorded(histogram, subject, bounds, counts, times)
+    yield from _recorded_classes(times)
 
 
 def _histogram(
@@ -69,6 +73,17 @@ def _recorded(
     for each, count in zip(bounds, counts, strict=True):
         labels = _labels({**now, "bin": bound(each)})
         yield from (f"{cdf}{labels} {count / counts[-1]} {time}\n" for time in times)
+
+
+def _recorded_classes(times: list[int]) -> Iterator[str]:
+    samples, share = record_name(CLASS_COUNTER, "samples"), record_name(CLASS_COUNTER, "share")
+    now = {**SORTER, "reference": "now"}
+    yield f"# TYPE {samples} gauge\n"
+    yield from (f"{samples}{_labels(now)} 200 {time}\n" for time in times)
+    yield f"# TYPE {share} gauge\n"
+    for name, part in CLASSES.items():
+        labels = _labels({**now, "predicted_class": name})
+        yield from (f"{share}{labels} {part} {time}\n" for time in times)
 
 
 def _labels(labels: dict[str, str]) -> str:

@@ -240,11 +240,10 @@ def is_budget(node: promql.Expr) -> bool:
 def known_labels() -> dict[str, set[str]]:
     """Return the labels of every metric that may be asked for."""
     known = {sample: set(metric.labels) for metric in CONFIG.metrics.values() for sample in metric.sample_names}
+    labels = {label for operation in CONFIG.operations for metric in operation.metrics for label in metric.labels}
     for groups in rule_groups(CONFIG).values():
         for rule in (rule for group in groups for rule in group.rules if isinstance(rule, RecordingRule)):
-            known.setdefault(
-                rule.name, {"service", "parser", "doc_type", "matcher", "index", "tenant", "objective"}
-            ).update(rule.labels)
+            known.setdefault(rule.name, {*labels, "objective"}).update(rule.labels)
             known[rule.name] |= listed_labels(rule.expression)
     return known | OTHERS
 

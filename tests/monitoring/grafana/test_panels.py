@@ -9,6 +9,7 @@ import pytest
 from mlmetrics.monitoring.grafana.provisioning import dashboard_texts
 from mlmetrics.monitoring.verify.interpolation import Choice, interpolate
 from tests.monitoring.grafana import scripted
+from tests.monitoring.grafana.history import CLASSES
 from tests.monitoring.grafana.stage import RATE_SECONDS, Stage
 
 Ask = Callable[..., list[dict[str, Any]]]
@@ -102,6 +103,15 @@ class TestPredictions:
         rare = share(stage, lambda number: number % 4 == 0)
         classes = {row["metric"]["predicted_class"]: value([row]) for row in ask("Predicted classes")}
         assert {"rare": rare, "common": 1 - rare} == pytest.approx(classes, abs=0.03)
+
+    def test_drift_of_classes(self, stage: Stage, ask: Ask) -> None:
+        """Against a week ago, a class is gone and the common one took most of its place and of the rare one's."""
+        shares = {row["metric"]["predicted_class"]: value([row]) for row in ask("Classes a week ago")}
+        assert CLASSES == pytest.approx(shares)
+        classes = {row["metric"]["predicted_class"]: value([row]) for row in ask("Classes now")}
+        assert {"rare": 0.25, "common": 0.75} == pytest.approx(classes, abs=0.03)
+        assert 0.5 < value(ask("PSI of classes"))
+        assert value(ask("PSI of classes")) > value(ask("PSI of classes", 1))
 
     def test_what_became_known(self, stage: Stage, ask: Ask) -> None:
         """A fifth of the verdicts is bad; half of the errors is 1.5 and half 3, in the bucket from 2.5 to 5."""

@@ -27,6 +27,7 @@ HISTOGRAMS = {
         {"service": "s", "parser": "p", "doc_type": "shifted"},
     ),
 }
+CLASSES = "ml_prediction_total"
 Scores = Any  # arrays of steps x scores; NumPy's types do not express that
 
 
@@ -36,12 +37,17 @@ def distances(histogram: str, then: Scores, now: Scores) -> dict[str, float]:
     edges = np.concatenate([[0.0], bounds])
     shares = [np.histogram(scores, bins=edges)[0] / scores.size for scores in (then, now)]
     cdfs = [np.cumsum(share) for share in shares]
-    floors = [np.maximum(share, 1e-4) for share in shares]
     return {
-        "psi": float(np.sum((floors[1] - floors[0]) * np.log(floors[1] / floors[0]))),
+        "psi": psi(shares[0], shares[1], min(then.size, now.size)),
         "ks": float(np.max(np.abs(cdfs[1] - cdfs[0]))),
         "w1": float(np.sum(np.diff(edges) * np.abs(cdfs[1] - cdfs[0]))),
     }
+
+
+def psi(then: Scores, now: Scores, fewer: int) -> float:
+    """Return the PSI of two arrays of shares by NumPy; `fewer` is the number of observations on the smaller side."""
+    half = 0.5 / fewer
+    return float(np.sum((now - then) * np.log((now + half) / (then + half))))
 
 
 def series(histogram: str, labels: dict[str, str], instance: str, steps: list[Scores], reset: int | None) -> list[Any]:
@@ -61,6 +67,20 @@ def series(histogram: str, labels: dict[str, str], instance: str, steps: list[Sc
 def text(labels: dict[str, str]) -> str:
     """Return labels as PromQL writes them."""
     return ",".join(f'{name}="{value}"' for name, value in labels.items())
+
+
+def class_series(instance: str, counts: dict[str, list[int | None]]) -> list[dict[str, str]]:
+    """Return the counters of the classes of one instance: how often each was predicted in each step, if it exists."""
+    found = []
+    for name, steps in counts.items():
+        columns: list[float | None] = []
+        total = 0.0
+        for count in steps:
+            total += count or 0
+            columns.append(None if count is None else total)
+        labels = f'service="s",model="m",predicted_class="{name}",instance="{instance}"'
+        found.append({"series": f"ml_prediction_total{{{labels}}}", "values": series_notation(columns)})
+    return found
 
 
 def query(histogram: str, labels: dict[str, str], reference: str, what: str, value: float) -> dict[str, Any]:
@@ -117,6 +137,59 @@ class TestDriftRules:
         assert 12 == len(queries)
 
 
+class TestClassDriftRules:
+    """The rules record what NumPy computes from the same predictions."""
+
+    # Predictions in each step, a week ago and now; a class that is not predicted has no series.
+    THEN, NOW = {"a": 31, "b": 12, "gone": 7}, {"a": 20, "b": 25, "new": 9}
+    TRAINED = {"a": 500, "b": 300, "forgotten": 200}  # noqa: RUF012 - read only
+
+    def test_equal_to_numpy(self, tmp_path: Path) -> None:
+        """Two instances, classes that are new and gone, a week ago and a baseline: all that is recorded agrees."""
+        quiet = STEPS_A_WEEK - STEPS_AN_HOUR
+        counts = {
+            name: [
+                *([0 if name in self.THEN else None, *[self.THEN.get(name)] * STEPS_AN_HOUR]),
+                *([0 if name in self.THEN and name in self.NOW else None] * (quiet - 1)),
+                *([0 if name in self.NOW else None, *[self.NOW.get(name)] * STEPS_AN_HOUR]),
+            ]
+            for name in {**self.THEN, **self.NOW}
+        }
+        inputs = [one for instance in ("one", "two") for one in class_series(instance, counts)]
+        files = {"drift.yml": server_files(CONFIGURATIONS["one service"])["rules/drift.yml"]}
+        predictions = [name for name, count in self.TRAINED.items() for _ in range(count)]
+        labels = {"service": "s", "model": "m"}
+        path = export_baseline(predictions, tmp_path / "m.yml", metric=CLASSES, labels=labels)
+        files[path.name] = path.read_text()
+        queries = [
+            query(CLASSES, labels, reference, what, value)
+            for reference, then in (("week", self.THEN), ("baseline", self.TRAINED))
+            for what, value in self.expected(then, 1 if reference == "baseline" else 2 * STEPS_AN_HOUR).items()
+        ]
+        document = {
+            "rule_files": list(files),
+            # Two evaluations a step: baselines are recorded from what drift rules recorded one evaluation before.
+            "evaluation_interval": "225s",
+            "group_eval_order": group_names(files),
+            "tests": [{"interval": STEP, "input_series": inputs, "promql_expr_test": queries}],
+        }
+        write({**files, "numpy.test.yml": yaml.safe_dump(document)}, tmp_path)
+        code, output = run_tool(PROMTOOL, "test", "rules", "numpy.test.yml", folder=tmp_path)
+        assert code == 0, output
+        assert 6 == len(queries)
+
+    def expected(self, then: dict[str, int], steps: int) -> dict[str, float]:
+        """Return what is recorded against predictions that happened in so many steps, of both instances."""
+        names = sorted({*then, *self.NOW})
+        before, after = (np.array([counts.get(name, 0) for name in names]) for counts in (then, self.NOW))
+        sizes = before.sum() * steps, after.sum() * 2 * STEPS_AN_HOUR
+        return {
+            "psi": psi(before / before.sum(), after / after.sum(), int(min(sizes))),
+            "classes": float(len(names)),
+            "samples": float(sizes[0]),
+        }
+
+
 def test_baselines_need_no_extra() -> None:
     """A training job can import `export_baseline` without pydantic, which comes with the extra `cli`."""
     code = "import mlmetrics, sys; mlmetrics.export_baseline; print({'pydantic', 'yaml', 'click'} & set(sys.modules))"
@@ -139,13 +212,30 @@ class TestExportBaseline:
         assert {**self.LABELS, "bin": "0.1"} == rules[1]["labels"]
         assert f"vector({2 / 3!r})" == rules[1]["expr"]
 
+    def test_of_an_own_operation(self, tmp_path: Path) -> None:
+        """Scores of an own operation have its labels, and the bounds that are given; an empty label is left out."""
+        labels = {"service": "s", "index": "docs", "tenant": ""}
+        path = export_baseline(
+            [0.1, 0.9], tmp_path / "b.yml", metric="ml_retrieval_score", labels=labels, buckets=(0.5, 1.0)
+        )
+        _, *shares = yaml.safe_load(path.read_text())["groups"][0]["rules"]
+        assert [{"service": "s", "index": "docs", "bin": each} for each in ("0.5", "1.0")] == [
+            rule["labels"] for rule in shares
+        ]
+        assert ["vector(0.5)", "vector(1.0)"] == [rule["expr"] for rule in shares]
+
     @pytest.mark.parametrize(
         ("scores", "options", "words"),
         [
             ([], {}, "scores are empty"),
             ([0.5, float("nan")], {}, "score = nan: expected numbers from 0 to 1"),
             ([1.2], {}, "score = 1.2"),
-            ([0.5], {"metric": "ml_inference_total"}, "expected matching_score_distribution or parsing_accuracy_score"),
+            ([0.5], {"metric": "ml_inference_total"}, "expected one of .*, ml_prediction_total, or ml_NAME_score"),
+            (["cat"], {}, "score = 'cat': expected numbers"),
+            ([], {"metric": CLASSES}, "no classes"),
+            (["a", " b"], {"metric": CLASSES, "labels": {"service": "s", "model": "m"}}, "class = ' b'"),
+            (["a"], {"metric": CLASSES}, "for each of service, model"),
+            ([0.5], {"metric": "ml_retrieval_score", "labels": {"index": "docs"}}, "for each of service, index"),
             ([0.5], {"labels": {"service": "s"}}, "for each of service, matcher"),
         ],
     )

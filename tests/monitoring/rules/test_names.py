@@ -58,12 +58,10 @@ class Labels:
         if name in self._recorded:
             rule = self._recorded[name]
             return result_labels(parse(rule.expression), self) | set(rule.labels)
-        histogram = re.fullmatch(r"mlmetrics:(\w+):baseline_(cdf|samples)", name)
-        if histogram:
-            return {
-                *self._exported[f"{histogram[1]}_count"] - TARGET_LABELS,
-                *(["bin"] if histogram[2] == "cdf" else []),
-            }
+        baseline = re.fullmatch(r"mlmetrics:(\w+):baseline_(\w+)", name)
+        if baseline:
+            exported = self._exported.get(f"{baseline[1]}_count") or self._exported[baseline[1]]
+            return {*exported - TARGET_LABELS, *(["bin"] if baseline[2] == "cdf" else [])}
         return self._exported[name] | self._grouping
 
 

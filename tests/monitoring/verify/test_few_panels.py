@@ -2,17 +2,19 @@
 
 import asyncio
 import json
+import tempfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI, HTTPException
 from prometheus_client import CollectorRegistry, ProcessCollector
 
-from mlmetrics import MLMetrics
+from mlmetrics import MLMetrics, export_baseline
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana.provisioning import dashboard_texts
 from mlmetrics.monitoring.loading import parse
@@ -31,6 +33,14 @@ Work = Callable[[int], Awaitable[None]]
 HOWEVER_LONG = 60_000
 OWN = '[[operation]]\nname = "retrieval"\nlabels = ["index"]\nscore = true\n'
 DECLARED = {"chat": CHAT, "classifier": CLASSIFIER, "requests": ONLY_REQUESTS, "own": OWN}
+# What the scores and classes are compared with, because no week has passed.
+BASELINES: Mapping[str, Mapping[str, tuple[list[Any], dict[str, str]]]] = {
+    "classifier": {
+        "ml_inference_score": ([0.75, 0.85], {"service": "classifier", "model": "sorter", "operation": "sort"}),
+        "ml_prediction_total": (["rare", "common"], {"service": "classifier", "model": "sorter"}),
+    },
+    "own": {"ml_retrieval_score": ([0.75, 0.85], {"service": "own", "index": "docs"})},
+}
 # Nothing is wrong with the services, no week has passed, and their processes have limits only if the machine has.
 MAY_BE_EMPTY = {
     "@ Firing alerts",
@@ -40,7 +50,8 @@ MAY_BE_EMPTY = {
     "Instances that do not answer",
     "Memory in use",
     "Processor in use",
-    "Retrieval: drift of scores",
+    "A week ago: inference scores",
+    "Classes a week ago",
 }
 
 
@@ -62,7 +73,7 @@ def application(name: str) -> FastAPI:
     work = {"chat": chatting, "classifier": classifying, "own": retrieving}.get(name)
     act = work(metrics) if work else None
 
-    @app.get("/work/{number}")
+    @app.get("/tasks/{number}")
     async def answer(number: int) -> str:
         if act is not None:
             await act(number)
@@ -102,7 +113,7 @@ def chatting(metrics: MLMetrics) -> Work:
 def classifying(metrics: MLMetrics) -> Work:
     """Return the work of a classifier: confidence and classes."""
 
-    @metrics.track_inference(model="sorter", score="confidence", predicted_class="label")
+    @metrics.track_inference(model="sorter", operation="sort", score="confidence", predicted_class="label")
     def classify(number: int) -> dict[str, object]:
         if number % 5 == 0:
             raise ValueError(number)
@@ -152,8 +163,12 @@ def configured(name: str, port: int) -> Config:
 
 
 def files(config: Config) -> tuple[str, dict[str, str]]:
-    """Return the rendered configuration of Prometheus at intervals of a second, and the rendered rules."""
+    """Return the rendered configuration of Prometheus at intervals of a second, the rendered rules, and baselines."""
     rules = {name: text for name, text in server_files(config).items() if name.startswith("rules/")}
+    for metric, (values, labels) in BASELINES.get(config.jobs[0], {}).items():
+        with tempfile.TemporaryDirectory() as folder:
+            path = export_baseline(values, f"{folder}/baseline.yml", metric=metric, labels=labels)
+            rules[f"rules/baselines/{metric}.yml"] = path.read_text(encoding="utf-8")
     document = prometheus_document(config, sorted(rules))
     document["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     for job in document["scrape_configs"]:
@@ -167,7 +182,7 @@ async def drive(urls: list[str]) -> None:
     async with httpx.AsyncClient(trust_env=False, timeout=10) as client:
         number = 0
         while time.monotonic() - start < TRAFFIC_SECONDS:
-            await asyncio.gather(*(client.get(f"{url}/work/{number}") for url in urls))
+            await asyncio.gather(*(client.get(f"{url}/tasks/{number}") for url in urls))
             number += 1
             await asyncio.sleep(0.1)
 

@@ -1,21 +1,26 @@
 """Quality and drift: predictions of models, scores of documents, and their distance from the scores of a week ago."""
 
+from collections.abc import Iterator
+
 from grafana_foundation_sdk.models import dashboard
 
-from mlmetrics.catalog import BY_NAME
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana import panels
+from mlmetrics.monitoring.grafana.boards.drift import class_drift, score_drift
 from mlmetrics.monitoring.grafana.boards.predictions import predictions
 from mlmetrics.monitoring.grafana.layout import Row, board
-from mlmetrics.monitoring.grafana.panels import Panel, Query, above, below, share_above
+from mlmetrics.monitoring.grafana.panels import Panel, Query, below, share_above
 from mlmetrics.monitoring.grafana.queries import WINDOW, Queries, bad_share
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
-from mlmetrics.monitoring.rules.drift import DRIFT_HISTOGRAMS, WEEK_SECONDS, record_name
+from mlmetrics.monitoring.rules.alerts import drift_alerts
 from mlmetrics.monitoring.rules.indicators import failed_calls, low
 
-NO_REFERENCE = "Needs scores of a week ago, or a recorded baseline"
 NO_SCORES = "No document was scored in this time"
-TITLES = {"MatchingScoreDrift": "matching scores", "ParsingAccuracyDrift": "accuracy scores"}
+TITLES = {
+    "InferenceScoreDrift": "inference scores",
+    "MatchingScoreDrift": "matching scores",
+    "ParsingAccuracyDrift": "accuracy scores",
+}
 
 
 def quality(config: Config) -> dashboard.Dashboard:
@@ -24,11 +29,22 @@ def quality(config: Config) -> dashboard.Dashboard:
     rows = (
         Row("Predictions", predictions(config, queries)),
         Row("Documents", _documents(config, queries)),
-        *(Row(f"Drift of {title}", _drift(config, queries, alert)) for alert, title in TITLES.items()),
+        *_drift_rows(config),
         Row("Parsing and matching", _calls(queries)),
     )
     description = "Scores of parsed and matched documents, and their distance from the scores of a week ago."
     return board(config, DASHBOARDS["quality"], "ML Quality and Drift", description, rows, span="now-6h")
+
+
+def _drift_rows(config: Config) -> Iterator[Row]:
+    for alert, drifted in drift_alerts(config):
+        if not drifted.bounds:
+            yield Row("Drift of classes", tuple(class_drift(config, alert.name)))
+        elif alert.name in TITLES:
+            title = TITLES[alert.name]
+            yield Row(
+                f"Drift of {title}", tuple(score_drift(config, config.metrics[drifted.metric], alert.name, title))
+            )
 
 
 def _documents(config: Config, queries: Queries) -> tuple[Panel, ...]:
@@ -61,47 +77,6 @@ def _documents(config: Config, queries: Queries) -> tuple[Panel, ...]:
             panels.BYTES,
             queries.buckets("file_processing_size_bytes"),
             empty="No file was processed in this time",
-        ),
-    )
-
-
-def _drift(config: Config, queries: Queries, alert: str) -> tuple[Panel, ...]:
-    histogram, title = DRIFT_HISTOGRAMS[alert], TITLES[alert]
-    subject = " · ".join(f"{{{{{label}}}}}" for label in reversed(BY_NAME[histogram].labels))
-    legend = f"{subject} against {{{{reference}}}}"
-    return (
-        panels.heatmap(
-            f"Now: {title}", "Number of scores by value.", panels.SHARE, queries.buckets(histogram), width=12
-        ),
-        panels.heatmap(
-            f"A week ago: {title}",
-            "Number of scores by value, in the same hours a week earlier.",
-            panels.SHARE,
-            queries.buckets(histogram, offset=config.span(WEEK_SECONDS)),
-            empty=NO_REFERENCE,
-            width=12,
-        ),
-        panels.timeseries(
-            f"PSI of {title}",
-            "Population stability index against a week ago and against the baseline; 0 is no shift.",
-            panels.COUNT,
-            Query(queries.recorded(record_name(histogram, "psi")), legend),
-            threshold=above(config, alert),
-            empty=NO_REFERENCE,
-        ),
-        panels.timeseries(
-            f"KS of {title}",
-            "Kolmogorov-Smirnov distance: the largest difference between the two cumulative distributions.",
-            panels.SHARE,
-            Query(queries.recorded(record_name(histogram, "ks")), legend),
-            empty=NO_REFERENCE,
-        ),
-        panels.timeseries(
-            f"Wasserstein distance of {title}",
-            "Mean distance by which scores have moved.",
-            panels.COUNT,
-            Query(queries.recorded(record_name(histogram, "w1")), legend),
-            empty=NO_REFERENCE,
         ),
     )
 

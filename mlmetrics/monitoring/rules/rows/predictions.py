@@ -1,11 +1,13 @@
 """Alerts on what models predict: how sure they are of it, and what users or a later truth say."""
 
+from dataclasses import replace
+
 from mlmetrics.catalog import INFERENCE
 from mlmetrics.monitoring.config import AlertSettings
 from mlmetrics.monitoring.durations import HOUR_SECONDS, MINUTE_SECONDS
 from mlmetrics.monitoring.rules import indicators
 from mlmetrics.monitoring.rules.alert import PERCENT, AlertDefinition
-from mlmetrics.monitoring.rules.building import share
+from mlmetrics.monitoring.rules.building import DRIFT_DEFAULTS, DRIFT_DESCRIPTION, classes_drifted, drifted, share
 from mlmetrics.monitoring.rules.rows.models import MODEL
 
 PREDICTIONS = (
@@ -28,5 +30,24 @@ PREDICTIONS = (
         f"{MODEL} gives bad results",
         f"{PERCENT} of the verdicts on its results were bad.",
         "quality",
+    ),
+    AlertDefinition(
+        "InferenceScoreDrift",
+        DRIFT_DEFAULTS,
+        drifted(INFERENCE),
+        "Scores of {{ $labels.model }} {{ $labels.operation }} in {{ $labels.service }} have shifted",
+        DRIFT_DESCRIPTION,
+        "quality",
+        "population stability index",
+    ),
+    AlertDefinition(
+        "PredictedClassDrift",
+        # With so many classes, too: the condition asks for more than chance gives, however few predictions there are.
+        replace(DRIFT_DEFAULTS, minimum=100),
+        classes_drifted,
+        f"Classes that {MODEL} predicts have shifted",
+        DRIFT_DESCRIPTION,
+        "quality",
+        "population stability index",
     ),
 )
