@@ -20,10 +20,13 @@ def measure_calls(rounds: int) -> list[Row]:
     toolkit = Toolkit()
     tracked = calling(toolkit.metrics.track_inference(model=MODEL)(noop), toolkit.fold)
     ours = Side("ours", tracked, lambda: toolkit.calls(MODEL))
-    times = interleave([*floor_sides(), ours, *(peer() for peer in PEERS)], rounds)
+    retrieval = toolkit.metrics.operation("retrieval", labelnames=("index",))
+    own = Side("own", calling(retrieval.track(index=MODEL)(noop), toolkit.fold), lambda: toolkit.calls_of("retrieval"))
+    times = interleave([*floor_sides(), ours, own, *(peer() for peer in PEERS)], rounds)
     cost = {name: added(times, name) for name in times if name != "bare"}
     rows = [
-        Row("call/floor", ratio(cost["ours"], cost["floor"]), "ns", medians(ours=cost["ours"], floor=cost["floor"]))
+        Row("call/floor", ratio(cost["ours"], cost["floor"]), "ns", medians(ours=cost["ours"], floor=cost["floor"])),
+        Row("call/own", ratio(cost["own"], cost["ours"]), "ns", medians(own=cost["own"], ours=cost["ours"])),
     ]
     for name in ("histogram_time", "handwritten", "opentelemetry"):
         sides = medians(**{name: cost[name], "ours": cost["ours"]})

@@ -30,17 +30,21 @@ class Toolkit:
         )
 
     def calls(self, model: str) -> float:
-        """Return the successful calls of a model; check that durations and outcomes agree, and nothing else is there.
+        """Return the successful calls of a model, as `calls_of`."""
+        return self.calls_of("inference", model=model)
+
+    def calls_of(self, operation: str, **labels: str) -> float:
+        """Return the successful calls with these labels; check that durations and outcomes agree, and nothing else.
 
         Raises:
             NotTheSameError: they disagree, or a call failed or is still in progress.
         """
-        succeeded = self.value("ml_inference_total", model=model, outcome="success")
-        timed = self.value("ml_inference_duration_seconds_count", model=model)
-        running = self.value("ml_inference_in_progress", model=model)
-        all_outcomes = self.value("ml_inference_total", model=model)
+        succeeded = self.value(f"ml_{operation}_total", outcome="success", **labels)
+        timed = self.value(f"ml_{operation}_duration_seconds_count", **labels)
+        running = self.value(f"ml_{operation}_in_progress", **labels)
+        all_outcomes = self.value(f"ml_{operation}_total", **labels)
         if not (succeeded == timed == all_outcomes and running == 0):
             raise NotTheSameError(
-                f"{model}: {succeeded} succeeded, {timed} timed, {all_outcomes} in all, {running} running"
+                f"{operation} {labels}: {succeeded} succeeded, {timed} timed, {all_outcomes} in all, {running} running"
             )
         return succeeded

@@ -36,6 +36,7 @@ class Target:
 
 TARGETS: Mapping[str, Target] = {
     "call/floor": Target("`@track_inference`, function: our added cost ÷ the floor's", at_most=1.6),
+    "call/own": Target("an operation of one's own, `@retrieval.track`, function ÷ `@track_inference`", at_most=1.1),
     "call/histogram_time": Target("bound `Histogram.time()`, as a decorator ÷ ours", at_least=5),
     "call/handwritten": Target("hand-written `labels().inc()`, `labels().observe()` ÷ ours", at_least=10),
     "call/autometrics": Target("autometrics ÷ ours, each in floors of its environment", at_least=10),

@@ -1,5 +1,7 @@
 """The exceptions that mlmetrics raises. None of them is raised while a call is recorded."""
 
+from mlmetrics.interruption import interrupted
+
 
 class MLMetricsError(Exception):
     """Base class of every error that mlmetrics raises on purpose."""
@@ -19,3 +21,13 @@ class MissingExtraError(MLMetricsError, ImportError):
 
 class RegistrationError(MLMetricsError, ValueError):
     """The registry already holds a metric under one of the catalogue's names."""
+
+
+def shown(value: object) -> str:
+    """Return the value as text for an error message, even if its `repr` raises."""
+    try:
+        return f"{value!r:.100}"
+    except Exception as error:  # any object may come
+        if interrupted(error):
+            raise
+        return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"

@@ -29,7 +29,7 @@ _standard = structlog.wrap_logger(
 
 TAKEN = frozenset(
     {
-        *("error_type", "duration_seconds", "slow_seconds", "where", "problem", "metric", "label", "request_id"),
+        *("duration_seconds", "slow_seconds", "where", "problem", "metric", "label", "request_id"),
         *("event", "level", "timestamp", "logger", "exception", "exc_info", "stack_info", "extra", "stacklevel"),
         *("self", "method_name", "positional_args"),
     }

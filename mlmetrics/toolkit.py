@@ -9,11 +9,11 @@ from mlmetrics.calls.own import Operating
 from mlmetrics.calls.quality import Quality
 from mlmetrics.calls.timing import Timing
 from mlmetrics.calls.tracking import Tracking
-from mlmetrics.errors import ConfigurationError
+from mlmetrics.errors import ConfigurationError, shown
 from mlmetrics.http.serving import Serving
 from mlmetrics.jobs.toolkit import Jobs
 from mlmetrics.recording.collector import holds, registry_of, store_for, store_of
-from mlmetrics.recording.labels import declared_problem, shown
+from mlmetrics.recording.labels import declared_problem
 from mlmetrics.recording.store import Store
 
 

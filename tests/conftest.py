@@ -42,7 +42,8 @@ SLOW = (
 # These wait for what servers do in real time, and are late on a busy machine: `make test` runs them after the others.
 ALONE = (
     *("integration", "monitoring/grafana/test_panels.py", "scale"),
-    *("monitoring/verify/test_panel_queries.py", "monitoring/verify/test_victoria.py"),
+    *("monitoring/verify/test_few_panels.py", "monitoring/verify/test_panel_queries.py"),
+    "monitoring/verify/test_victoria.py",
 )
 # These start what they need once for a module: in parallel, a module stays in one process.
 TOGETHER = ("examples", "packaging")

@@ -53,6 +53,17 @@ def trace_id(span: trace.Span) -> str:
     return f"{span.get_span_context().trace_id:032x}"
 
 
+def test_of_an_operation_of_ones_own(
+    registry: CollectorRegistry, metrics: MLMetrics, tracer: trace.Tracer, clock: Clock
+) -> None:
+    """The buckets of a project's own operation carry trace ids as well."""
+    retrieval = metrics.operation("retrieval", ("index",))
+    with tracer.start_as_current_span("s") as span:
+        retrieval.track(lambda: clock.advance(3))()
+    found = marked(registry, "ml_retrieval_duration_seconds_bucket")
+    assert {"5.0": trace_id(span)} == {le: exemplar.labels["trace_id"] for le, exemplar in found.items()}
+
+
 def test_on_the_bucket_of_the_call(
     registry: CollectorRegistry, metrics: MLMetrics, tracer: trace.Tracer, clock: Clock
 ) -> None:

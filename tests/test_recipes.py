@@ -42,11 +42,36 @@ metrics.track_inference_retry("gpt-4")
 metrics.track_inference_retry("gpt-4")
 print(generate_latest(metrics.registry).decode())
 """
+OPERATION = """EMBEDDING = Operation("embedding", ("model",), "model")
+"""
+IMPORT = """from mlmetrics.catalog import EMBEDDING
+
+"""
+TIMER = '''    def embedding_timer(self, *, model: str = DEFAULT) -> Timer:
+        """Record a block as an embedding."""
+        return Timer(self._timed(EMBEDDING, None, model))
+
+'''
+DECORATOR = '''    def track_embedding(self, *, model: Label | None = None) -> Callable[[F], F]:
+        """Record every call of a function as an embedding."""
+        declaration = Declaration(self.calls(EMBEDDING), self.named(None), (model,), None, None, None, scored=False)
+        return decorate(declaration, None)
+
+'''
+CALL = """
+from prometheus_client import CollectorRegistry, generate_latest
+from mlmetrics import MLMetrics
+metrics = MLMetrics(service="copy", registry=CollectorRegistry())
+with metrics.embedding_timer(model="e5"):
+    pass
+metrics.track_embedding(model="e5")(lambda: 1)()
+print(generate_latest(metrics.registry).decode())
+"""
 ALERT = """    AlertDefinition(
         "UsageUnknown",
         AlertSettings("info", 0.0, 3.0, window_seconds=HOUR_SECONDS),
-        _growth("ml_inference_usage_missing_total", "service", "model"),
-        f"{_MODEL} does not report its tokens",
+        growth("ml_inference_usage_missing_total", "service", "model"),
+        f"{MODEL} does not report its tokens",
         f"{VALUE} answers in the last <window> did not say how many tokens they took.",
         "models",
         "answers",
@@ -145,7 +170,7 @@ class TestRecipes:
 
     def test_each_is_followed(self) -> None:
         """There is a test for every recipe of the table."""
-        assert {"a metric", "an alert", "a panel", "a configuration key"} == set(recipes())
+        assert {"a metric", "an operation", "an alert", "a panel", "a configuration key"} == set(recipes())
 
     def test_metric(self, copy: Copy) -> None:
         """A metric with the row, the function and the method is recorded and exposed."""
@@ -165,16 +190,42 @@ class TestRecipes:
         page = copy.run("-c", RECORD_TWICE)
         assert '\nml_inference_retries_total{model="gpt-4",service="copy"} 2.0\n' in page
 
+    def test_operation(self, copy: Copy) -> None:
+        """An operation with its row, timer and decorator is recorded, configured, and described."""
+        copy.insert("mlmetrics/catalog/models.py", OPERATION, before="INFERENCE = Operation(")
+        copy.insert("mlmetrics/catalog/__init__.py", "EMBEDDING, ", before="INFERENCE, PARSING, MATCHING, BATCH_JOB)")
+        copy.insert("mlmetrics/catalog/__init__.py", "EMBEDDING, ", before="INFERENCE, TOKEN_TYPES")
+        for name, method, before in (
+            ("timing", TIMER, "    def _timed(self"),
+            ("tracking", DECORATOR, "    @overload\n    def track_parsing(self, function: F"),
+        ):
+            copy.insert(f"mlmetrics/calls/{name}.py", method, before=before)
+            copy.insert(
+                f"mlmetrics/calls/{name}.py", IMPORT, before="F = TypeVar(" if name == "tracking" else "DEFAULT = "
+            )
+        copy.assert_follows("an operation", {})
+        page = copy.run("-c", CALL)
+        assert '\nml_embedding_total{model="e5",outcome="success",service="copy"} 2.0\n' in page
+        configuration = copy.folder / "mlmetrics.toml"
+        named = f'{configuration.read_text()}\n[[operation]]\nname = "embedding"\n'
+        objective = '[[objective]]\nname = "e"\nservice = "api"\noperation = "embedding"\ntarget = 0.9\n'
+        configuration.write_text(named + objective)
+        copy.render()
+        assert "ml_embedding_total" in copy.read("prometheus/rules/objective-4-e.yml")
+        assert "| `ml_embedding_duration_seconds` |" in copy.read("docs/metrics.md")
+
     def test_alert(self, copy: Copy) -> None:
         """An alert with its row and pages is rendered, passes its unit tests, and passes all tests of alerts."""
         runbook = copy.read("docs/runbooks/Unpriced.md").replace("Unpriced", "UsageUnknown")
-        copy.insert("mlmetrics/monitoring/rules/alerts.py", ALERT, before='    AlertDefinition(\n        "Unpriced"')
+        copy.insert(
+            "mlmetrics/monitoring/rules/rows/models.py", ALERT, before='    AlertDefinition(\n        "Unpriced"'
+        )
         copy.write("docs/runbooks/UsageUnknown.md", runbook)
         copy.insert("docs/runbooks/README.md", "- [UsageUnknown](UsageUnknown.md)\n", before="- [Unpriced]")
         copy.insert("docs/alerts.md", "| UsageUnknown | over 3 answers, in 1h | | | info |\n", before="| Unpriced | a ")
         cause = '    "UsageUnknown": "synthetic exporter",\n'
         copy.insert("tests/integration/alert_rehearsal.py", cause, before='    "Unpriced": ')
-        copy.assert_follows("an alert", {"NAME": "UsageUnknown"})
+        copy.assert_follows("an alert", {"rows/NAME": "rows/models", "NAME": "UsageUnknown"})
         copy.render()
         copy.run("-m", "mlmetrics.cli", "render", "--target", "prometheus", "--output", "rendered", "--tests")
         for folder in ("prometheus", "rendered"):

@@ -10,9 +10,9 @@ from mlmetrics.calls.appended import AppendedCalls
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.placed import PlacedCalls
 from mlmetrics.catalog import Operation
-from mlmetrics.errors import DeclarationError
+from mlmetrics.errors import DeclarationError, shown
 from mlmetrics.interruption import interrupted
-from mlmetrics.recording.labels import UNKNOWN, declared_problem, is_empty, shown
+from mlmetrics.recording.labels import UNKNOWN, declared_problem, is_empty
 from mlmetrics.recording.store import Store
 
 

@@ -29,14 +29,14 @@ class NoResult:
 def reader(what: str, read: Read, *, optional: bool = False) -> Callable[[Any], Any]:
     """Return a function that reads a value from a result: an attribute, a key, or the user's own function.
 
-    An attribute or key that is `optional` may be missing; the value is None then.
+    If that is `optional`, `OPTIONAL` may be missing; the value is None then.
     """
     if callable(read):
         check_reader(what, read, "the result")
         return read
     if not isinstance(read, str) or not read:
         raise DeclarationError(f"{what}={read!r}: expected an attribute or key by name, or a function of the result")
-    missing = None if optional else KeyError(f"the result has neither attribute nor key {read!r}")
+    missing = None if optional and read == OPTIONAL else KeyError(f"the result has neither attribute nor key {read!r}")
 
     def by_name(result: Any) -> Any:
         value = result.get(read, _NOTHING) if isinstance(result, Mapping) else getattr(result, read, _NOTHING)

@@ -139,9 +139,7 @@ class Tracking(Recorder):
         Metrics: `ml_parsing_total`, `ml_parsing_duration_seconds`, `ml_parsing_in_progress`,
         `ml_parsing_errors_total`, `parsing_accuracy_score`, `file_processing_size_bytes`.
         """
-        after = all_of(
-            [after_score("accuracy", accuracy, optional=accuracy == OPTIONAL)] if accuracy is not None else []
-        )
+        after = all_of([after_score("accuracy", accuracy, optional=True)] if accuracy is not None else [])
         declaration = Declaration(
             self.calls(PARSING), self.named(service), (parser, doc_type), size, after, None, scored=accuracy is not None
         )

@@ -8,7 +8,7 @@ from math import isfinite
 from mlmetrics.catalog import METRICS, OPERATIONS
 from mlmetrics.catalog.metric import LATENCY_BUCKETS_SECONDS, SCORE_BUCKETS, Metric
 from mlmetrics.catalog.operation import SCORE, Operation
-from mlmetrics.errors import DeclarationError
+from mlmetrics.errors import DeclarationError, shown
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 OWN_SCORE = re.compile(rf"ml_{NAME.pattern}_score")
@@ -47,10 +47,13 @@ def own_operation(
     """
     problem = operation_problem(name) or labels_problem(labelnames)
     if problem is not None:
-        raise DeclarationError(f"operation({name!r:.100}): {problem}")
-    labels = tuple(labelnames)
+        raise DeclarationError(f"operation({shown(name)}): {problem}")
+    name, labels = (
+        str.__str__(name),
+        tuple(map(str.__str__, labelnames)),
+    )  # a class of the user's may be none to compare
     if subject is not None and subject not in labels:
-        raise DeclarationError(f"operation({name!r}): subject={subject!r:.100}: expected one of its labels: {labels}")
+        raise DeclarationError(f"operation({name!r}): subject={shown(subject)}: expected one of its labels: {labels}")
     bounds = LATENCY_BUCKETS_SECONDS if buckets is None else checked_buckets(f"operation({name!r})", buckets)
     scores = Metric(
         f"ml_{name}_score",
@@ -92,10 +95,10 @@ def operation_problem(name: object) -> str | None:
 def labels_problem(labelnames: object) -> str | None:
     """Return why these cannot be the labels of a metric or an operation, None if they can."""
     if isinstance(labelnames, str) or not isinstance(labelnames, Sequence):
-        return f"labelnames={labelnames!r:.100}: expected a tuple of label names, such as ('index',)"
-    if len({repr(label) for label in labelnames}) != len(labelnames):
-        return f"labelnames={tuple(labelnames)!r:.100}: expected different names"
-    return next((f"label {label!r:.100}: {why}" for label in labelnames if (why := _label_problem(label))), None)
+        return f"labelnames={shown(labelnames)}: expected a tuple of label names, such as ('index',)"
+    if len({shown(label) for label in labelnames}) != len(labelnames):
+        return f"labelnames={shown(tuple(labelnames))}: expected different names"
+    return next((f"label {shown(label)}: {why}" for label in labelnames if (why := _label_problem(label))), None)
 
 
 def _label_problem(label: object) -> str | None:
@@ -132,6 +135,6 @@ def checked_buckets(what: str, buckets: Iterable[float]) -> tuple[float, ...]:
         bounds = ()
     if not bounds or not all(isfinite(bound) for bound in bounds) or sorted(set(bounds)) != list(bounds):
         raise DeclarationError(
-            f"{what}: buckets={buckets!r:.200}: expected finite, ascending upper bounds, each once (+Inf is added)"
+            f"{what}: buckets={shown(buckets)}: expected finite, ascending upper bounds, each once (+Inf is added)"
         )
     return bounds

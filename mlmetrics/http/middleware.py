@@ -5,7 +5,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from mlmetrics.errors import ConfigurationError
+from mlmetrics.errors import ConfigurationError, shown
 from mlmetrics.http.answer import scraping
 from mlmetrics.http.exchange import FAILED, RECORDED_BY, REDIRECTS, Exchange
 from mlmetrics.http.levels import level_of
@@ -14,7 +14,7 @@ from mlmetrics.http.routes import Routes, path_within
 from mlmetrics.http.series import METHODS, UNMATCHED, Method, RouteSeries
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.collector import default_store, store_for
-from mlmetrics.recording.labels import declared_problem, shown
+from mlmetrics.recording.labels import declared_problem
 from mlmetrics.workers.detection import warn_about_workers
 
 

@@ -10,8 +10,7 @@ from typing import Any, TypedDict
 from urllib.parse import SplitResult, urlsplit
 from urllib.request import HTTPRedirectHandler, HTTPSHandler, OpenerDirector, build_opener
 
-from mlmetrics.errors import ConfigurationError
-from mlmetrics.recording.labels import shown
+from mlmetrics.errors import ConfigurationError, shown
 
 FilePath = str | os.PathLike[str]
 TLS_FILES = ("ca_file", "cert_file", "key_file")

@@ -22,12 +22,12 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from mlmetrics.errors import ConfigurationError
+from mlmetrics.errors import ConfigurationError, shown
 from mlmetrics.exposition.negotiation import TEXT
 from mlmetrics.exposition.text import write
 from mlmetrics.interruption import Tolerating, interrupted
 from mlmetrics.jobs.gateway import ConnectionOptions, connect
-from mlmetrics.recording.labels import declared_problem, shown
+from mlmetrics.recording.labels import declared_problem
 from mlmetrics.recording.store import Store
 
 TIMEOUT_SECONDS = 30.0

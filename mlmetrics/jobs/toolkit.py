@@ -6,10 +6,10 @@ from prometheus_client import CollectorRegistry
 
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.catalog import BATCH_JOB
-from mlmetrics.errors import ConfigurationError, DeclarationError
+from mlmetrics.errors import ConfigurationError, DeclarationError, shown
 from mlmetrics.jobs.batch import BatchJob
 from mlmetrics.jobs.push import Push, PushOptions, attempt
-from mlmetrics.recording.labels import declared_problem, shown
+from mlmetrics.recording.labels import declared_problem
 
 
 class Jobs(Recorder):

@@ -274,9 +274,9 @@ class Config:
         """Return a duration as text, scaled by `time_scale`."""
         return format_seconds(seconds * self.time_scale)
 
-    def records(self, samples: Iterable[str]) -> bool:
-        """Whether the services may expose all of these samples, as far as they are mlmetrics' own."""
-        return are_recorded(self.metrics.values(), samples)
+    def records(self, names: Iterable[str]) -> bool:
+        """Whether the services may expose all of these metrics and samples, as far as they are mlmetrics' own."""
+        return are_recorded(self.metrics.values(), names)
 
     def buckets(self, metric: str) -> tuple[float, ...]:
         """Return the bounds that the services use for a histogram."""

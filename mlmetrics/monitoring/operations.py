@@ -15,7 +15,6 @@ from mlmetrics.monitoring.reading import Expects, KeyPath, Section
 SHIPPED = {operation.name: operation for operation in OPERATIONS}
 REQUEST = "request"
 """What objectives call the HTTP requests, which every service has."""
-_SHIPPED_SAMPLES = {name for metric in METRICS for name in metric.sample_names}
 _NAMES = Expects("a list of names")
 
 
@@ -110,7 +109,14 @@ def metric_of(metrics: Mapping[str, Metric], sample: str) -> Metric | None:
     return found if found is not None and sample in found.sample_names else None
 
 
-def are_recorded(metrics: Iterable[Metric], samples: Iterable[str]) -> bool:
-    """Whether these metrics include every sample that is mlmetrics' own; others are not asked about."""
-    exposed = {name for metric in metrics for name in metric.sample_names}
-    return all(sample in exposed or sample not in _SHIPPED_SAMPLES for sample in samples)
+def are_recorded(metrics: Iterable[Metric], names: Iterable[str]) -> bool:
+    """Whether these metrics include every metric and sample that is mlmetrics' own; others are not asked about."""
+    recorded = _names(metrics)
+    return all(name in recorded or name not in _SHIPPED_NAMES for name in names)
+
+
+def _names(metrics: Iterable[Metric]) -> set[str]:
+    return {name for metric in metrics for name in (metric.name, *metric.sample_names)}
+
+
+_SHIPPED_NAMES = _names(METRICS)

@@ -9,6 +9,7 @@ from mlmetrics.monitoring.deploy.compose import compose_files
 from mlmetrics.monitoring.deploy.kubernetes import manifests
 from mlmetrics.monitoring.grafana.provisioning import grafana_files
 from mlmetrics.monitoring.prometheus.files import server_files, test_files
+from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.text import HEADER
 
 Target = Literal["prometheus", "grafana", "compose", "kubernetes"]
@@ -62,3 +63,6 @@ def obsolete_files(folder: Path, target: Target) -> Iterator[str]:
     for path in folder.glob(_REMOVABLE_FILES[target]) if target in _REMOVABLE_FILES else ():
         if path.read_text(encoding="utf-8", errors="replace").startswith(HEADER):
             yield str(path.relative_to(folder))
+    if target == "grafana":  # JSON has no header; the names are ours
+        dashboards = (f"dashboards/{uid}.json" for uid in DASHBOARDS.values())
+        yield from (name for name in dashboards if (folder / name).is_file())

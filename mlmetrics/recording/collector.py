@@ -153,23 +153,27 @@ def declare(store: Store, metrics: Iterable[Metric]) -> None:
         DeclarationError: another metric of the store has the name of one, or has it with another row.
         RegistrationError: the registry has another metric with such a name.
     """
+    rows = tuple(metrics)
     with _registering:
-        group = store.group(metrics)
+        group = store.group(rows)
         if group is not None:
-            store.include(group)
-            store.collectors.append(OwnCollector(store, group))
-        registry = registry_of(store)
-        try:
-            if registry is not None and (group is not None or collectors_of(registry)):
-                _register_all(store, registry)  # also what a signal handler kept an earlier declaration from
-        except RegistrationError:
-            if group is not None:
-                store.collectors[:] = [each for each in store.collectors if getattr(each, "group", None) is not group]
-                store.exclude(group)
-            raise
-        for label in {label for metric in group.metrics.values() for label in metric.labels} if group else ():
-            if label != "outcome":  # its values are ours
-                store.counter(ERRORS, (f"label.{label}",))
+            _add(store, group)
+        for label in {label for metric in rows for label in metric.labels} - {"outcome"}:  # whose values are ours
+            store.counter(ERRORS, (f"label.{label}",))
+
+
+def _add(store: Store, group: Group) -> None:
+    collector, registry = OwnCollector(store, group), registry_of(store)
+    try:
+        store.include(group)
+        store.collectors.append(collector)
+        if registry is not None:
+            _register_one(collector, registry)
+    except BaseException:
+        if collector not in collectors_of(registry):  # a signal handler may raise after it was registered
+            store.collectors[:] = [each for each in store.collectors if each is not collector]
+            store.exclude(group)
+        raise
 
 
 def _take_over(registry: CollectorRegistry, store: Store) -> None:
@@ -200,15 +204,10 @@ def _register(store: Store, registry: CollectorRegistry) -> None:
     _take_over(registry, store)
     if not store.collectors:
         store.collectors.append(StoreCollector(store))
-    _register_all(store, registry)
-
-
-def _register_all(store: Store, registry: CollectorRegistry) -> None:
-    """Register the collectors of the store that the registry has not, that of the catalogue last."""
-    held = getattr(registry, "_collector_to_names", None)
-    missing = store.collectors[-1:] if held is None else [each for each in store.collectors if each not in held]
-    for collector in reversed(missing):
-        _register_one(collector, registry)
+    held = collectors_of(registry)
+    for collector in reversed(store.collectors):
+        if collector not in held:
+            _register_one(collector, registry)
 
 
 def _register_one(collector: Collector, registry: CollectorRegistry) -> None:

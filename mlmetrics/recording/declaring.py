@@ -113,7 +113,8 @@ class Families:
     def _with_buckets(self, name: str, bounds: Sequence[float]) -> Family:
         family = self.families.get(name)
         if family is None or family.metric.kind != "histogram":
-            known = ", ".join(name for name, family in self.families.items() if family.metric.kind == "histogram")
+            rows = [family.metric for family in tuple(self.families.values())]
+            known = ", ".join(row.name for row in rows if row.kind == "histogram")
             raise ConfigurationError(
                 f"buckets: {name!r} is no histogram of mlmetrics; there are {known}; declare one of your own before"
             )

@@ -66,16 +66,6 @@ def declared_problem(value: object) -> str | None:
     return cleaned(value)[1]
 
 
-def shown(value: object) -> str:
-    """Return the value as text for an error message, even if its `repr` raises."""
-    try:
-        return f"{value!r:.100}"
-    except Exception as error:  # any object may come
-        if interrupted(error):
-            raise
-        return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
-
-
 class Limits:
     """The distinct values of each label of each metric so far, and the combinations of all labels."""
 

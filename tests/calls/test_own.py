@@ -5,6 +5,7 @@
 
 import inspect
 from collections.abc import Callable
+from enum import StrEnum
 from typing import Any
 
 import pytest
@@ -23,6 +24,31 @@ TOTAL = "ml_retrieval_total"
 DURATION = "ml_retrieval_duration_seconds"
 SCORE = "ml_retrieval_score"
 OVERFLOW = "mlmetrics_label_overflow_total"
+
+
+class Name(StrEnum):
+    """Names as many projects keep them."""
+
+    RETRIEVAL = "retrieval"
+    INDEX = "index"
+
+
+class Hostile:
+    """An object that cannot be shown, compared, counted or hashed."""
+
+    def __repr__(self) -> str:
+        return str(1 / 0)
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        return bool(1 / 0)
+
+    def __hash__(self) -> int:
+        return int(1 / 0)
+
+    def __iter__(self) -> Any:
+        raise TypeError
 
 
 @pytest.fixture
@@ -164,6 +190,21 @@ class TestDeclaration:
         """Labels that are no names, or no tuple of them, are refused."""
         with pytest.raises(DeclarationError, match=r"operation\('retrieval'\): label"):
             metrics.operation("retrieval", labels)
+
+    @pytest.mark.parametrize("what", ["name", "labelnames", "label", "subject", "buckets"])
+    def test_objects_that_cannot_be_shown(self, metrics: MLMetrics, what: str) -> None:
+        """Any object may come by mistake; the message says of which class it is."""
+        hostile: Any = Hostile()
+        given = {what: hostile} if what != "label" else {"labelnames": (hostile,)}
+        with pytest.raises(DeclarationError, match="<Hostile whose repr raised ZeroDivisionError>"):
+            metrics.operation(**{"name": "retrieval", **given})
+
+    def test_names_of_a_class_of_their_own(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+        """Members of an enumeration of texts are texts."""
+        metrics.operation(Name.RETRIEVAL, (Name.INDEX,)).record(0.5, index="docs")
+        metrics.operation("retrieval", ("index",)).record(0.5, index=Name.INDEX)
+        assert {"success": 1} == outcomes(registry, "retrieval", index="docs")
+        assert {"success": 1} == outcomes(registry, "retrieval", index="index")
 
     @pytest.mark.parametrize("buckets", [[], [2, 1], [1, 1], [float("inf")], ["a"], 3], ids=repr)
     def test_buckets_that_cannot_work(self, metrics: MLMetrics, buckets: Any) -> None:

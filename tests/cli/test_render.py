@@ -88,9 +88,21 @@ class TestTargets:
         _, output = run()
         assert "removed prometheus/rules/objective-1-o.yml\n" in output
         assert "removed kubernetes/mlmetrics-objective-1-o.yaml\n" in output
+        assert "removed grafana/dashboards/mlmetrics-objectives.json\n" in output
         assert ["alerts.yml", "drift.yml", "fleet.yml", "mine.yml"] == sorted(
             path.name for path in (project / "prometheus/rules").iterdir()
         )
+
+    def test_removes_dashboards_of_what_is_no_longer_in_use(self, project: Path) -> None:
+        """A dashboard without panels is removed; the user's own dashboards are kept."""
+        run()
+        (project / "grafana/dashboards/mine.json").write_text("{}")
+        (project / "mlmetrics.toml").write_text("operation = []\n" + ONE_SERVICE)
+        assert 0 == run()[0]
+        assert ["mine.json", "mlmetrics-fleet.json", "mlmetrics-performance.json"] == sorted(
+            path.name for path in (project / "grafana/dashboards").iterdir()
+        )
+        assert (0, "up to date\n") == run("--check")
 
     def test_time_scale(self, project: Path) -> None:
         """Windows and waits are multiplied by the scale."""

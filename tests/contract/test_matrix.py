@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mlmetrics import MLMetrics, OwnOperation
-from tests.contract.kinds import FLAVOURS, HOLDERS, OUTCOMES, Flavour, Pause, Script
+from tests.contract.kinds import FLAVOURS, HOLDERS, OUTCOMES, Flavour, Pause, Script, method, partial, plain
 from tests.recorded import errors, in_progress, outcomes, samples
 
 DECORATORS = {
@@ -37,10 +37,14 @@ def retrieval_of(metrics: MLMetrics) -> OwnOperation:
     return metrics.operation("retrieval", labelnames=("index",), score=True)
 
 
+FEW_HOLDERS = (plain, method, partial)
+HOLDERS_OF = {"embedding": FEW_HOLDERS, "reranking": FEW_HOLDERS}
+"""Where the holders have been gone through with other operations, few of them do."""
 CELLS = [
-    pytest.param(flavour, holder, ending, id=f"{flavour.name}-{holder.__name__}-{ending}")
+    pytest.param(operation, flavour, holder, ending, id=f"{operation}-{flavour.name}-{holder.__name__}-{ending}")
+    for operation in DECORATORS
     for flavour in FLAVOURS
-    for holder in HOLDERS
+    for holder in HOLDERS_OF.get(operation, HOLDERS)
     for ending in flavour.endings
 ]
 
@@ -58,8 +62,7 @@ def seen(run: Callable[[], object]) -> tuple[object, BaseException | None, list[
         )
 
 
-@pytest.mark.parametrize("operation", DECORATORS)
-@pytest.mark.parametrize(("flavour", "holder", "ending"), CELLS)
+@pytest.mark.parametrize(("operation", "flavour", "holder", "ending"), CELLS)
 def test_decorator(
     registry: CollectorRegistry, operation: str, flavour: Flavour, holder: Callable[..., Any], ending: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""The configurations that tests render: the one of this repository and three others."""
+"""The configurations that tests render: the one of this repository and others, and services that record little."""
 
 from pathlib import Path
 
@@ -128,9 +128,48 @@ operation = "matching"
 target = 0.987
 """
 
+OWN = """
+[[operation]]
+name = "retrieval"
+labels = ["index", "tenant"]
+subject = "tenant"
+score = true
+
+[[operation]]
+name = "query_rewriting"
+
+[alert.SlowRetrieval]
+threshold = 2.5
+severity = "critical"
+
+[alert.HighQueryRewritingFailureRate]
+minimum = 3
+
+[buckets]
+ml_retrieval_score = [0.25, 0.5, 1]
+
+[[objective]]
+name = "retrieval-success"
+service = "solo"
+operation = "retrieval"
+only = { index = "docs" }
+target = 0.95
+"""
+CHAT = '[[operation]]\nname = "inference"\nrecords = ["streams", "tokens", "cost"]\n'
+CLASSIFIER = '[[operation]]\nname = "inference"\nrecords = ["score", "classes"]\n'
+ONLY_REQUESTS = "operation = []\n"
+FEW: dict[str, Config] = {
+    "chat": parse(ONE_SERVICE + CHAT),
+    "classifier": parse(ONE_SERVICE + CLASSIFIER),
+    "requests": parse(ONLY_REQUESTS + ONE_SERVICE),
+    "own operations": parse(ONE_SERVICE + OWN),
+}
+"""Services that record a part of what there is."""
+
 CONFIGURATIONS: dict[str, Config] = {
     "shipped": load(ROOT / "mlmetrics.toml"),
     "one service": parse(ONE_SERVICE),
     "clusters": parse(CLUSTERS),
     "awkward names": parse(AWKWARD),
+    "own operations": FEW["own operations"],
 }

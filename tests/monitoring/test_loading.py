@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.loading import find_configuration, load, parse
 from mlmetrics.monitoring.rules.alerts import DEFAULTS
-from tests.monitoring.configurations import CONFIGURATIONS, ONE_SERVICE
+from tests.monitoring.configurations import CONFIGURATIONS, ONE_SERVICE, OWN
 
 OBJECTIVE = '[[objective]]\nname = "o"\nservice = "solo"\noperation = "request"\n'
 
@@ -151,6 +151,50 @@ REFUSED = {
     "a key near another": (
         ONE_SERVICE + "[alert.SlowMLInference]\ntreshold = 60",
         "expected one of the keys enabled, for, minimum, severity, share, threshold, window; did you mean 'threshold'?",
+    ),
+    "an alert of an operation that is not declared": (
+        ONE_SERVICE + "[alert.SlowRetrieval]\n",
+        'an operation brings it: [[operation]] with name = "retrieval"',
+    ),
+    "an alert of scores that an operation has not": (
+        ONE_SERVICE + '[[operation]]\nname = "retrieval"\n[alert.RetrievalScoreDrift]\n',
+        '[[operation]] with name = "retrieval" and score = true',
+    ),
+    "an alert near that of an own operation": (
+        ONE_SERVICE + OWN + "[alert.SlowRetrieva]\n",
+        "did you mean 'SlowRetrieval'?",
+    ),
+    "a key that an own operation's alert has not": (
+        ONE_SERVICE + OWN + "[alert.HighRetrievalFailureRate]\nthreshold = 1",
+        "alert.HighRetrievalFailureRate.threshold = 1: expected one of the keys enabled, for, minimum",
+    ),
+    "buckets of an operation that is not declared": (
+        ONE_SERVICE + "[buckets]\nml_retrieval_duration_seconds = [1, 2]",
+        'an operation brings it: [[operation]] with name = "retrieval"',
+    ),
+    "an own threshold between buckets": (
+        ONE_SERVICE + OWN + "[alert.LowRetrievalScore]\nthreshold = 0.3",
+        "expected one of 0.25, 0.5, 1; it is not a bucket bound of ml_retrieval_score",
+    ),
+    "own scores that end early": (
+        ONE_SERVICE + OWN.replace("[0.25, 0.5, 1]", "[0.25, 0.5]"),
+        "buckets.ml_retrieval_score = [0.25, 0.5]: expected bounds up to 1",
+    ),
+    "an objective on a label that an own operation has not": (
+        ONE_SERVICE + OWN.replace("{ index =", "{ model ="),
+        "labels of ml_retrieval_duration_seconds (index, tenant) with the value to count; not 'model'",
+    ),
+    "an objective of an operation that is not in use": (
+        "operation = []\n" + ONE_SERVICE + OBJECTIVE.replace("request", "inference") + "target = 0.9",
+        "objective[0].operation = 'inference': expected one of request",
+    ),
+    "an operation whose alert has the name of another": (
+        ONE_SERVICE + '[[operation]]\nname = "scrape"\n',
+        "operation[0].name = 'scrape': expected another name: its alert SlowScrape would have the name of another",
+    ),
+    "two operations whose alerts have the same name": (
+        ONE_SERVICE + '[[operation]]\nname = "a1"\n[[operation]]\nname = "a_1"\n',
+        "operation[1].name = 'a_1': expected another name",
     ),
     "an alert's threshold left out of the buckets": (
         ONE_SERVICE + "[buckets]\nml_inference_duration_seconds = [1, 2]",

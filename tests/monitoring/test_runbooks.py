@@ -8,11 +8,18 @@ import yaml
 
 from mlmetrics.monitoring.loading import parse
 from mlmetrics.monitoring.rules.alerts import DEFAULTS
-from tests.monitoring.configurations import ROOT
+from mlmetrics.monitoring.runbooks.pages import runbook_files
+from tests.monitoring.configurations import FEW, ONE_SERVICE, OWN, ROOT
 from tests.monitoring.tools import PROMTOOL, run_tool
 
 FOLDER = ROOT / "docs" / "runbooks"
-PAGES = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md") if path.stem != "README"}
+SHIPPED = {path.stem: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.md") if path.stem != "README"}
+OWN_PAGES = {
+    name.removesuffix(".md"): text
+    for name, text in runbook_files(FEW["own operations"]).items()
+    if "Retrieval" in name or "Rewriting" in name
+}
+PAGES = SHIPPED | OWN_PAGES
 SECTIONS = [
     "What it means",
     "First three queries",
@@ -21,6 +28,7 @@ SECTIONS = [
     "How to change its threshold",
 ]
 SERVICES = '[[service]]\nname = "api"\ntargets = ["h:1"]\n'
+DECLARED = ONE_SERVICE + OWN.partition("[alert.")[0]
 
 
 def blocks(page: str, language: str) -> list[str]:
@@ -30,11 +38,11 @@ def blocks(page: str, language: str) -> list[str]:
 
 
 class TestRunbooks:
-    """The pages in docs/runbooks."""
+    """The pages in docs/runbooks, and those of a project's own operations."""
 
     def test_one_page_an_alert(self) -> None:
         """Every alert has its page, and every page its alert."""
-        assert {*DEFAULTS, "ErrorBudgetBurn"} == set(PAGES)
+        assert {*DEFAULTS, "ErrorBudgetBurn"} == set(SHIPPED)
 
     @pytest.mark.parametrize("name", PAGES)
     def test_sections(self, name: str) -> None:
@@ -58,4 +66,14 @@ class TestRunbooks:
         settings = blocks(PAGES[name], "toml")
         assert 2 == len(settings)
         for text in settings:
-            parse(SERVICES + text)
+            parse((DECLARED if name in OWN_PAGES else SERVICES) + text)
+
+    def test_own_pages_say_the_numbers(self) -> None:
+        """A page of an own operation has its names and labels, and the numbers of the configuration."""
+        page = OWN_PAGES["SlowRetrieval"]
+        assert "More than 5 % of the retrieval calls took longer than 2.5 s for 5m, with at least 10 calls" in page
+        assert "sum by (service, index, tenant, le) (rate(ml_retrieval_duration_seconds_bucket[10m]))" in page
+        assert """alertname=SlowRetrieval 'tenant="TENANT"'""" in page
+        assert "at least 3 calls" in OWN_PAGES["HighQueryRewritingFailureRate"]
+        assert """'service="SERVICE"'""" in OWN_PAGES["HighQueryRewritingFailureRate"]
+        assert not [name for name, text in OWN_PAGES.items() if re.search(r"<\w+>", text)]

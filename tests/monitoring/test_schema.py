@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator
 from mlmetrics.monitoring.document import document_of
 from mlmetrics.monitoring.rules.alerts import DEFAULTS
 from mlmetrics.monitoring.schema import REFERENCE_PATH, SCHEMA, SCHEMA_PATH, reference_text, schema_text
-from tests.monitoring.configurations import AWKWARD, CLUSTERS, ONE_SERVICE, ROOT
+from tests.monitoring.configurations import AWKWARD, CLUSTERS, ONE_SERVICE, ONLY_REQUESTS, OWN, ROOT
 from tests.monitoring.test_runbooks import PAGES, blocks
 
 VALIDATOR = Draft7Validator(json.loads(schema_text()))
@@ -21,6 +21,8 @@ EXAMPLES = {
     "one service": ONE_SERVICE,
     "clusters": CLUSTERS,
     "awkward names": AWKWARD,
+    "own operations": ONE_SERVICE + OWN,
+    "requests only": ONLY_REQUESTS + ONE_SERVICE,
 } | {block: ONE_SERVICE + block for page in PAGES.values() for block in blocks(page, "toml")}
 REFUSED = {
     "no service": "",
@@ -32,6 +34,8 @@ REFUSED = {
     "a window without a unit": ONE_SERVICE + "[alert.HighErrorRate]\nwindow = 5\n",
     "a window of no duration": ONE_SERVICE + '[alert.HighErrorRate]\nwindow = "soon"\n',
     "an unknown severity": ONE_SERVICE + '[alert.HighErrorRate]\nseverity = "bad"\n',
+    "an alert of an own operation with a wrong key": ONE_SERVICE + "[alert.HighRetrievalFailureRate]\nthreshold = 1\n",
+    "buckets of an own operation's counter": ONE_SERVICE + "[buckets]\nml_retrieval_total = [1, 2]\n",
     "buckets of a counter": ONE_SERVICE + "[buckets]\nml_inference_total = [1, 2]\n",
     "one bound": ONE_SERVICE + "[buckets]\nml_inference_duration_seconds = [30]\n",
     "an objective without a target": ONE_SERVICE
@@ -76,7 +80,7 @@ class TestSchema:
         """Taplo, which editors use, finds the schema by the first line of a file, and reports errors by it."""
         (tmp_path / SCHEMA).write_text(schema_text())
         path = tmp_path / "mlmetrics.toml"
-        path.write_text(f"#:schema ./{SCHEMA}\n{ONE_SERVICE}")
+        path.write_text(f"#:schema ./{SCHEMA}\n{ONE_SERVICE}{OWN}")
         assert (0, "") == lint(path)
         path.write_text(f"#:schema ./{SCHEMA}\n{ONE_SERVICE}[alert.ServiceDown]\nthreshold = 1\n")
         code, complaints = lint(path)

@@ -233,6 +233,28 @@ def test_series_that_is_interrupted_while_it_is_declared() -> None:
     assert len(places) > 20
 
 
+DECLARING = ("/recording/collector.py", "/recording/declaring.py", "/calls/recorder.py", "/calls/own.py")
+
+
+def test_operation_that_is_interrupted_while_it_is_declared() -> None:
+    """An operation whose declaration was broken off anywhere is there, registered and whole, after the next one."""
+
+    def declared(recorded: Recorded) -> object:
+        return recorded.metrics.operation("retrieval", ("index",), score=True)
+
+    places = points(lambda: partial(declared, Recorded()), *DECLARING)
+    for at in places:
+        recorded = Recorded()
+        interruption = Interruption(at, *DECLARING)
+        assert interruption.during(partial(declared, recorded))
+        recorded.metrics.operation("retrieval", ("index",), score=True).record(0.5, index="docs")
+        registry = recorded.registry
+        assert {"success": 1} == outcomes(registry, "retrieval", index="docs"), interruption.place
+        assert {"ml_retrieval_score", "ml_retrieval_total"} <= registry._names_to_collectors.keys()
+        assert 0 == value(registry, "mlmetrics_recording_errors_total", where="label.index"), interruption.place
+    assert len(places) > 20
+
+
 def test_numbers_that_cannot_be_added_up(registry: CollectorRegistry) -> None:
     """Numbers that are no floats are counted as a mistake, and do not stand in the way of others."""
     store = MLMetrics(service="s", registry=registry).store

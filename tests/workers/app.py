@@ -37,6 +37,13 @@ async def work() -> int:
     return pid
 
 
+@app.get("/retrieve")
+async def retrieve() -> int:
+    """Declare and record an operation in the process that answers, and in no other."""
+    mlmetrics.operation("retrieval", labelnames=("index",)).record(0.5, index="docs")
+    return os.getpid()
+
+
 @app.get("/ready")
 async def ready() -> None:
     """Answer."""

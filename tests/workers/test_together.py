@@ -75,6 +75,22 @@ def test_a_new_worker_goes_on(server: str) -> None:
         assert {"0", "1"} == workers_of(page, "process_resident_memory_bytes")
 
 
+@pytest.mark.parametrize("server", ["uvicorn", "gunicorn"])
+def test_an_operation_that_one_worker_has_declared(server: str) -> None:
+    """Any worker tells what the only one that declared it has recorded, also when that one has been killed."""
+    with WorkersServer(server, "run") as program:
+        program.work()
+        declaring = program.get("/retrieve").json()
+        pages = [program.scrape() for _ in range(SCRAPES)]
+        os.kill(declaring, signal.SIGKILL)
+        _, others = program.work()
+        assert declaring not in others
+        pages += [program.scrape() for _ in range(SCRAPES)]
+        for name in ("ml_retrieval_total", "ml_retrieval_duration_seconds_count"):
+            assert {1} == {total(page, name, index="docs", service="workers") for page in pages}
+        assert {0} == {total(page, "mlmetrics_recording_errors_total") for page in pages}
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 def test_multiprocessing(method: str, tmp_path: Path) -> None:
     """The parent tells what its children have recorded, those that have ended included."""

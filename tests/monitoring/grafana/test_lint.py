@@ -14,17 +14,19 @@ from grafana_foundation_sdk.cog.plugins import register_default_plugins
 from grafana_foundation_sdk.models import dashboard as models
 from grafana_foundation_sdk.models import units
 
-from mlmetrics.catalog import METRICS, OPERATIONS
+from mlmetrics.catalog import OPERATIONS
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana.provisioning import dashboard_texts
-from mlmetrics.monitoring.loading import load
-from mlmetrics.monitoring.operations import metrics_in_use
+from mlmetrics.monitoring.loading import parse
 from mlmetrics.monitoring.prometheus.files import rule_groups
 from mlmetrics.monitoring.rules.model import RecordingRule
 from tests.promql import RATE_INTERVAL, Selector, listed_labels, operations, selectors
 
 ROOT = Path(__file__).parents[3]
-CONFIG = replace(load(ROOT / "mlmetrics.toml"), operations=OPERATIONS, metrics=metrics_in_use(OPERATIONS))
+EXTRA = '[[operation]]\nname = "retrieval"\nlabels = ["index", "tenant"]\nscore = true\n'
+NAMED = re.compile(r"\[\[operation\]\]\n(?:.+\n)*")
+TEXT = NAMED.sub("", (ROOT / "mlmetrics.toml").read_text())
+CONFIG = parse(TEXT + "".join(f'[[operation]]\nname = "{each.name}"\n' for each in OPERATIONS) + EXTRA)
 GROUPED = replace(CONFIG, grouping=("cluster", "namespace"))
 BOARDS: dict[str, dict[str, Any]] = {uid: json.loads(text) for uid, text in dashboard_texts(CONFIG).items()}
 OTHERS = {
@@ -237,10 +239,11 @@ def is_budget(node: promql.Expr) -> bool:
 
 def known_labels() -> dict[str, set[str]]:
     """Return the labels of every metric that may be asked for."""
-    known = {sample: set(metric.labels) for metric in METRICS for sample in metric.sample_names}
+    known = {sample: set(metric.labels) for metric in CONFIG.metrics.values() for sample in metric.sample_names}
+    labels = {label for operation in CONFIG.operations for metric in operation.metrics for label in metric.labels}
     for groups in rule_groups(CONFIG).values():
         for rule in (rule for group in groups for rule in group.rules if isinstance(rule, RecordingRule)):
-            known.setdefault(rule.name, {"service", "parser", "doc_type", "matcher", "objective"}).update(rule.labels)
+            known.setdefault(rule.name, {*labels, "objective"}).update(rule.labels)
             known[rule.name] |= listed_labels(rule.expression)
     return known | OTHERS
 

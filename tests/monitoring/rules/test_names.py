@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from mlmetrics.catalog import METRICS
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.prometheus.files import rule_groups
 from mlmetrics.monitoring.rules.model import AlertingRule, RecordingRule
@@ -22,11 +21,16 @@ FOREIGN = {
     "node_memory_MemAvailable_bytes": TARGET_LABELS,
     "node_cpu_seconds_total": {*TARGET_LABELS, "cpu", "mode"},
 }
-EXPORTED = {
-    name: {*metric.labels, *TARGET_LABELS, *(["le"] if name.endswith("_bucket") else [])}
-    for metric in METRICS
-    for name in metric.sample_names
-} | FOREIGN
+
+
+def exported(config: Config) -> dict[str, set[str]]:
+    """Return the labels of every sample that services of a configuration may expose, and of other programs'."""
+    own = {
+        name: {*metric.labels, *TARGET_LABELS, *(["le"] if name.endswith("_bucket") else [])}
+        for metric in config.metrics.values()
+        for name in metric.sample_names
+    }
+    return own | FOREIGN
 
 
 def rules(config: Config) -> Iterator[RecordingRule | AlertingRule]:
@@ -39,6 +43,7 @@ class Labels:
 
     def __init__(self, config: Config) -> None:
         self._grouping = set(config.grouping)
+        self._exported = exported(config)
         self._recorded: dict[str, RecordingRule] = {}
         for rule in rules(config):
             if isinstance(rule, RecordingRule):
@@ -53,10 +58,11 @@ class Labels:
         if name in self._recorded:
             rule = self._recorded[name]
             return result_labels(parse(rule.expression), self) | set(rule.labels)
-        histogram = re.fullmatch(r"mlmetrics:(\w+):baseline_(cdf|samples)", name)
-        if histogram:
-            return {*EXPORTED[f"{histogram[1]}_count"] - TARGET_LABELS, *(["bin"] if histogram[2] == "cdf" else [])}
-        return EXPORTED[name] | self._grouping
+        baseline = re.fullmatch(r"mlmetrics:(\w+):baseline_(\w+)", name)
+        if baseline:
+            exported = self._exported.get(f"{baseline[1]}_count") or self._exported[baseline[1]]
+            return {*exported - TARGET_LABELS, *(["bin"] if baseline[2] == "cdf" else [])}
+        return self._exported[name] | self._grouping
 
 
 @pytest.mark.parametrize("name", CONFIGURATIONS)
