@@ -4,20 +4,23 @@ from collections.abc import Iterator
 
 from mlmetrics.cli.init.operations import SHIPPED, Recorded
 from mlmetrics.errors import ConfigurationError
-from mlmetrics.monitoring.verify.metrics_page import MetricsPage, read_page
+from mlmetrics.monitoring.verify.metrics_page import MetricsPage
 from mlmetrics.monitoring.verify.own_operations import own_operations
-from mlmetrics.monitoring.verify.pages import fetch
+from mlmetrics.monitoring.verify.pages import read_pages
 
 BUILD_INFO = "mlmetrics_build_info"
 
 
 def operations_at(url: str) -> tuple[Recorded, ...]:
-    """Return the operations on the page at an address.
+    """Return the operations on the page at an address, or at `/metrics` beneath it.
 
     Raises:
         ConfigurationError: no page can be read there, or it is not one of mlmetrics.
     """
-    page = read_page(*fetch(url))
+    pages = read_pages([url])
+    for finding in (*pages.unreachable, *pages.other):
+        raise ConfigurationError(f"{finding.subject}: {finding.text}")
+    (page,) = pages.read.values()
     if BUILD_INFO not in page.names:
         raise ConfigurationError(f"{url}: expected the /metrics page of a service that uses mlmetrics")
     own = (Recorded(row, calls=True) for row in own_operations(page.names, page.labels))

@@ -221,6 +221,7 @@ class TestLivePage:
         server = metrics.start_metrics_server(0)
         try:
             operations = operations_at(f"http://127.0.0.1:{server.port}/metrics")
+            assert operations == operations_at(f"http://127.0.0.1:{server.port}")
         finally:
             server.close()
         read = {each.row.name: (each.parts, each.calls) for each in operations}
