@@ -1,6 +1,7 @@
 """The reference of metrics: every metric that the services of a project may expose, by what it measures."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from mlmetrics.catalog import OPERATIONS, Metric, Operation
 from mlmetrics.catalog.measuring import MEASURING
@@ -13,7 +14,8 @@ REFERENCE = "metrics.md"
 _COLUMNS = ("metric", "kind", "labels", "meaning", "buckets")
 _INTRODUCTION = """\
 A histogram has the samples `_bucket`, `_count` and `_sum`; its buckets are upper bounds, and `+Inf` is added.
-Prometheus adds the labels `job` and `instance` when it scrapes.
+Prometheus adds the labels `job` and `instance` when it scrapes. Not listed are those of the process (`process_*`), and
+counters, gauges and histograms that a project declares by itself.
 """
 
 
@@ -33,7 +35,10 @@ def _page(written: str, operations: Iterable[Operation], buckets: Callable[[Metr
     parts = ["# Metrics\n", f"{written}\n", _INTRODUCTION, *_section("HTTP requests", "", REQUESTS, buckets)]
     for operation in operations:
         title = (operation.noun or operation.name.replace("_", " ")).capitalize()
-        parts += _section(title, _of_parts(operation), operation.metrics, buckets)
+        metrics = operation.metrics
+        if not operation.ships:  # whether it has scores is a key of its own, no part
+            metrics = tuple(replace(metric, part="") for metric in metrics)
+        parts += _section(title, _of_parts(operation), metrics, buckets)
     parts += _section("The recording itself", "", MEASURING, buckets)
     return "\n".join(parts)
 

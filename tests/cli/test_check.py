@@ -48,9 +48,9 @@ groups:
 
 @pytest.fixture
 def config(tmp_path: Path) -> str:
-    """Write a small configuration."""
+    """Write a small configuration that tells somebody of alerts."""
     path = tmp_path / "mlmetrics.toml"
-    path.write_text(ONE_SERVICE)
+    path.write_text(f'{ONE_SERVICE}\n[notify]\npage = "http://hooks/page"\nticket = "http://hooks/ticket"\n')
     return str(path)
 
 

@@ -305,6 +305,6 @@ class TestReference:
         page = project_reference(FEW["own operations"])
         assert (
             "| `ml_retrieval_score` | histogram | `service`, `index`, `tenant` | Scores of retrieval results, 0 to 1. "
-            "Part `score`. | 0.25, 0.5, 1 |"
+            "| 0.25, 0.5, 1 |"
         ) in page
         assert "## Query rewriting" in page

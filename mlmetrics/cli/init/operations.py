@@ -2,7 +2,7 @@
 
 import ast
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from mlmetrics.cli.init.reading.recording import (
     OPERATION,
     TIMERS,
     TRACKING,
-    Recording,
     Use,
     methods_called,
     read_modules,
@@ -92,8 +91,9 @@ def read_operations(source: Source) -> Reading:
         else:
             found.setdefault(row.name, Recorded(row, calls=True)).files.add(use.path)
     confident = any(_has_confidence(module.tree) for module in modules)
+    methods = methods_called(modules)
     for module, each in uses:
-        _read_uses(module, each, found, confident=confident)
+        _read_uses(each, methods[module.path], found, confident=confident)
     return Reading(joined([tuple(found.values())]), tuple(problems))
 
 
@@ -127,9 +127,10 @@ def _has_confidence(tree: ast.AST) -> bool:
     return any(getattr(node, name, None) == OPTIONAL for node in ast.walk(tree) for name in names)
 
 
-def _read_uses(module: Recording, uses: Sequence[Use], found: dict[str, Recorded], *, confident: bool) -> None:
+def _read_uses(
+    uses: Sequence[Use], methods: Collection[tuple[str, str]], found: dict[str, Recorded], *, confident: bool
+) -> None:
     """Add what one module records; `confident` says that results may have a `confidence`."""
-    methods = list(methods_called(module))
     for use in uses:
         if use.function in WITH_CALL:
             _add(found, WITH_CALL[use.function], use.path, _parts(use, methods, confident=confident), calls=True)
@@ -150,7 +151,7 @@ def _add(found: dict[str, Recorded], name: str, path: Path, parts: Iterable[str]
     recorded.files.add(path)
 
 
-def _parts(use: Use, methods: Sequence[tuple[str, str]], *, confident: bool) -> Iterator[str]:
+def _parts(use: Use, methods: Collection[tuple[str, str]], *, confident: bool) -> Iterator[str]:
     """Yield the parts that a decorator, or a timer and the methods of its call, record."""
     words = {} if use.call is None else {word.arg: word.value for word in use.call.keywords}
     if use.function in TRACKING:

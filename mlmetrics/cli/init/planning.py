@@ -110,6 +110,7 @@ def plan_project(directory: Path, request: Request) -> ProjectPlan:
         reading = found.recorded
         problems = [
             *_unnamed(config, drafted, source.name),
+            *_renamed(config, drafted, source.name),
             *disagreements(config.operations, reading.operations),
         ]
     else:
@@ -253,6 +254,17 @@ def _unnamed(config: Config, drafted: Draft, file: str) -> Iterator[str]:
         if each.app is not None and each.target not in targets and each.name not in config.jobs:
             place = f"{each.app.path.as_posix()}:{each.app.line}"
             yield f"{each.name} ({place}) is not in {file}, which you edited; add a [[service]] if it is to be watched"
+
+
+def _renamed(config: Config, drafted: Draft, file: str) -> Iterator[str]:
+    """Yield the services that an edited configuration names otherwise than their code does."""
+    for service in _with_apps(config, drafted):
+        app = service.app
+        if app is not None and app.service and app.service not in config.jobs:
+            yield (
+                f"{service.name} is {app.service} in the code ({app.path.as_posix()}:{app.line}), a name that {file} "
+                "does not have: objectives of its calls never fire; give both the same name"
+            )
 
 
 def _replaced(found: Survey) -> Iterator[str]:

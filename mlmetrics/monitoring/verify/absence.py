@@ -7,12 +7,13 @@ gone; what comes with the first error, or with an operation that the service doe
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from mlmetrics.catalog import METRICS, Metric
+from mlmetrics.catalog import METRICS, OPERATIONS, Metric, Operation
+from mlmetrics.catalog.requests import REQUESTS
 from mlmetrics.monitoring.verify.finding import Level
 
 OURS = "mlmetrics_build_info"
 """A page that has this metric is of a service with mlmetrics."""
-_IN_PROGRESS = "_in_progress"
+_REQUESTS, _REQUEST_DURATION = "fastapi_requests_total", "fastapi_request_duration_seconds"
 _BASELINE = (":baseline_samples", ":baseline_cdf")
 # Every page of ours has these, whatever its service has recorded; the others are there on Linux.
 _ALWAYS = {"mlmetrics_memory_limit_bytes", "mlmetrics_cpu_limit_cores", "mlmetrics_recording_errors_total"}
@@ -31,15 +32,15 @@ class Absence:
 class Exposed:
     """What services may expose: the metrics of the catalogue, and those of operations of a project's own."""
 
-    def __init__(self, own: Iterable[Metric] = ()) -> None:
-        metrics = {metric.name: metric for metric in (*METRICS, *own)}.values()
+    def __init__(self, own: Iterable[Operation] = ()) -> None:
+        operations = (*OPERATIONS, *own)
+        metrics = (*METRICS, *(metric for operation in operations for metric in operation.metrics))
         self.of_sample = {name: metric for metric in metrics for name in metric.sample_names}
-        # Operations, HTTP requests among them, by the counter of their finished calls: the labels of each.
-        self.totals = {
-            f"{metric.name.removesuffix(_IN_PROGRESS)}_total": metric.labels
-            for metric in metrics
-            if metric.name.endswith(_IN_PROGRESS)
+        # By metric, the counter of the finished calls, or requests, that it comes with.
+        self.finished = {metric.name: _REQUESTS for metric in REQUESTS} | {
+            metric.name: operation.finished for operation in operations for metric in operation.metrics
         }
+        self.durations = {_REQUEST_DURATION, *(operation.duration for operation in operations)}
 
     def has(self, sample: str) -> bool:
         """Whether a sample is one of these, or of the process."""
@@ -63,18 +64,9 @@ def why_absent(sample: str, names: Collection[str], exposed: Exposed | None = No
 
 
 def _of_operation(metric: Metric, names: Collection[str], exposed: Exposed) -> Absence:
-    total = next((total for total, labels in exposed.totals.items() if _belongs(metric, total, labels)), "")
-    if total not in names:
+    finished = exposed.finished.get(metric.name, "")
+    if finished not in names:
         return Absence("note", "not recorded", "the services have no such calls, or had none yet")
-    if metric.name.endswith("_duration_seconds") and metric.name.startswith(_prefix(total)):
-        return Absence("error", "never fires", f"{total} is there: was it renamed?")
-    return Absence("note", "waits", f"it comes with the first such event; {total} is there")
-
-
-def _belongs(metric: Metric, total: str, labels: tuple[str, ...]) -> bool:
-    return metric.name.startswith(_prefix(total)) or metric.labels[: len(labels)] == labels
-
-
-def _prefix(total: str) -> str:
-    """Return how the names of an operation's metrics begin; requests are counted in the plural."""
-    return total.removesuffix("s_total") if total.endswith("s_total") else total.removesuffix("total")
+    if metric.name in exposed.durations:
+        return Absence("error", "never fires", f"{finished} is there: was it renamed?")
+    return Absence("note", "waits", f"it comes with the first such event; {finished} is there")

@@ -1,12 +1,13 @@
 """Checks on the live pages of services, and on a running Prometheus: can alerts fire, and are the numbers whole."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.prometheus.files import rule_groups
 from mlmetrics.monitoring.rules.model import AlertingRule
+from mlmetrics.monitoring.verify.absence import OURS
 from mlmetrics.monitoring.verify.finding import Finding
 from mlmetrics.monitoring.verify.metrics_page import MetricsPage
 from mlmetrics.monitoring.verify.prometheus_api import PrometheusAPI
@@ -30,6 +31,7 @@ def check_pages(config: Config, pages: Mapping[str, MetricsPage]) -> list[Findin
         *untyped,
         *page_losses(pages),
         *silent_alerts(config, pages),
+        *(finding for url, page in pages.items() for finding in _strange_names(config, url, page)),
         *(finding for url, page in pages.items() for finding in _growing_labels(url, page)),
     ]
 
@@ -42,6 +44,29 @@ def page_losses(pages: Mapping[str, MetricsPage]) -> Iterator[Finding]:
             for labels, value in sorted(page.above_zero(name).items()):
                 shown = ", ".join(f'{label}="{each}"' for label, each in labels)
                 yield Finding("error", kind, f"{name}{{{shown}}}", text.format(value=value), url)
+
+
+def _strange_names(config: Config, url: str, page: MetricsPage) -> Iterator[Finding]:
+    """Yield the names by which rules and panels select or group, and which a page of ours does not have."""
+    if OURS not in page.names:
+        return
+    samples = (sample for metric in config.metrics.values() for sample in metric.sample_names)
+    named = {service for sample in samples for service in page.values.get((sample, "service"), ())}
+    expected = {service.name for service in config.services}
+    if named and not named & expected:
+        text = f"no [[service]] has this name, but {_listed(expected)}: objectives of the page's calls never fire"
+        yield Finding("error", "service", _listed(named), text, url)
+    for operation in config.operations:
+        found = page.labels(operation.finished)
+        missing = [label for label in operation.labels if label not in found]
+        if found and missing:
+            own = _listed(set(found) - {"service", "outcome"})
+            text = f"has no label {', '.join(missing)}, but {own}: alerts and panels cannot tell its calls apart"
+            yield Finding("error", "label", operation.finished, text, url)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names)) or "none"
 
 
 def _growing_labels(url: str, page: MetricsPage) -> Iterator[Finding]:

@@ -55,6 +55,10 @@ class MetricsPage:
         """Add what the type of a family says about its samples, whether it has some or none."""
         self.growing |= {f"{family}{ending}": grows for ending, grows in _GROWING.get(kind, {}).items()}
 
+    def labels(self, name: str) -> list[str]:
+        """Return the labels that the series of a metric have, in the order of the page."""
+        return list(dict.fromkeys(label for each in self.series.get(name, ()) for label in each))
+
     def above_zero(self, name: str) -> dict[tuple[tuple[str, str], ...], float]:
         """Return the series of a metric that are above 0, by their labels."""
         return {labels: value for (each, labels), value in self.totals.items() if each == name and value > 0}

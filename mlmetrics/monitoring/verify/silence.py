@@ -19,7 +19,7 @@ from mlmetrics.monitoring.verify.metrics_page import MetricsPage
 def silent_alerts(config: Config, pages: Mapping[str, MetricsPage]) -> Iterator[Finding]:
     """Yield a finding for each alert that no page lets fire, and for each page whose buckets lack a threshold."""
     names = {name for page in pages.values() for name in page.names}
-    exposed = Exposed(config.metrics.values())
+    exposed = Exposed(config.operations)
     burns = [alert for objective in config.objectives for alert in burn_alerts(config, objective)[:1]]
     for alert in (*enabled_alerts(config), *burns):
         subject = " ".join(filter(None, (alert.name, alert.labels.get("objective", ""))))

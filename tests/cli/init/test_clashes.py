@@ -202,3 +202,16 @@ class TestAnswers:
         path.write_text(path.read_text() + "# Mine\n")
         write(project, {"audio.py": IMPORT + "audio = FastAPI()\n"})
         assert "audio (audio.py:2) is not in mlmetrics.toml, which you edited" in run(project).stderr
+
+    def test_service_of_another_name_in_an_edited_configuration(self, project: Path) -> None:
+        """The name that the code gives to a service is its label; rules of another name select nothing."""
+        code = "from mlmetrics import instrument\naudio = FastAPI()\ninstrument(audio, service_name='audio')\n"
+        write(project, {"audio.py": IMPORT + code})
+        run(project)
+        path = project / "mlmetrics.toml"
+        path.write_text(path.read_text() + "# Mine\n")
+        assert "in the code" not in run(project).stderr
+        path.write_text(path.read_text().replace('"audio"', '"sound"'))
+        assert (
+            "sound is audio in the code (audio.py:3), a name that mlmetrics.toml does not have" in run(project).stderr
+        )

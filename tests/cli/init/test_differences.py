@@ -145,13 +145,13 @@ class TestJobs:
         """So does a service that was renamed while `prometheus.yml` is edited."""
         (project / PROMETHEUS).write_text((project / PROMETHEUS).read_text() + "# Mine\n")
         assert "scrapes" not in run(project).stderr
-        edit(project / "mlmetrics.toml", 'name = "till"', 'name = "cash-desk"')
+        edit(project / "mlmetrics.toml", '"till"', '"cash-desk"')
         assert "scrapes the job till, which the configuration does not name, and not cash-desk" in run(project).stderr
 
     def test_edited_rules(self, project: Path) -> None:
         """Rules that were edited and speak of another job are said too."""
         (project / ALERTS).write_text((project / ALERTS).read_text() + "# Mine\n")
-        edit(project / "mlmetrics.toml", 'name = "till"', 'name = "cash-desk"')
+        edit(project / "mlmetrics.toml", '"till"', '"cash-desk"')
         assert f"{ALERTS}, edited by you, has rules about the job till" in run(project).stderr
 
     def test_jobs_of_the_monitoring_itself(self, project: Path) -> None:
@@ -225,7 +225,7 @@ class TestRender:
         assert 0 == render(project, "--target", "kubernetes").exit_code
         monitor = project / "monitoring/kubernetes/pod-monitor.yaml"
         assert "till" in monitor.read_text()
-        edit(project / "mlmetrics.toml", 'name = "till"', 'name = "cash-desk"')
+        edit(project / "mlmetrics.toml", '"till"', '"cash-desk"')
         assert 0 == run(project).exit_code
         assert "cash-desk" in monitor.read_text()
 

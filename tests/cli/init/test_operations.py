@@ -105,12 +105,23 @@ class TestParts:
                 {"batches", "queue", "streams"},
             ),
             ("with inference_timer() as c:\n    other.tokens(input=1)\n", set()),
+            ("timer = inference_timer()\nwith timer as call:\n    call.tokens(input=1)\n", {"tokens"}),
+            ("s.t = inference_timer()\nasync with s.t as call:\n    call.cost(0.1)\n", {"cost"}),
+            ("c = stack.enter_context(inference_timer())\nc.tokens(input=1)\n", {"tokens"}),
+            ("t = inference_timer()\nc = await stack.enter_async_context(t)\nc.score(0.5)\n", {"score"}),
+            ("timer = inference_timer()\nwith other as call:\n    call.tokens(input=1)\n", set()),
         ],
     )
     def test_of_inferences(self, tmp_path: Path, source: str, expected: set[str]) -> None:
         """By keywords, by the kind of function, and by the methods of the call."""
         start = "from mlmetrics import inference_timer, track_inference\n"
         assert {"inference": (expected, True)} == found(tmp_path, main=start + source)
+
+    def test_of_a_timer_that_another_module_makes(self, tmp_path: Path) -> None:
+        """What is said of its calls where they are entered belongs to it."""
+        timers = "from mlmetrics import inference_timer\nasking = inference_timer(model='m')\n"
+        service = "from timers import asking\nwith asking as call:\n    call.tokens(input=1)\n"
+        assert {"inference": ({"tokens"}, True)} == found(tmp_path, timers=timers, service=service)
 
     @pytest.mark.parametrize(
         ("source", "expected"),
@@ -210,6 +221,7 @@ class TestLivePage:
         server = metrics.start_metrics_server(0)
         try:
             operations = operations_at(f"http://127.0.0.1:{server.port}/metrics")
+            assert operations == operations_at(f"http://127.0.0.1:{server.port}")
         finally:
             server.close()
         read = {each.row.name: (each.parts, each.calls) for each in operations}

@@ -54,7 +54,7 @@ def test_every_row() -> None:
 
 def test_own_operations() -> None:
     """What an operation of a project's own exposes is known by its row."""
-    exposed = Exposed(own_operation("retrieval", ("index",)).metrics)
+    exposed = Exposed([own_operation("retrieval", ("index",))])
     names = {OURS, "ml_retrieval_total"}
     assert why_absent("ml_retrieval_errors_total", names) is None
     errors = why_absent("ml_retrieval_errors_total", names, exposed)
@@ -62,3 +62,11 @@ def test_own_operations() -> None:
     assert errors is not None
     assert durations is not None
     assert ("waits", "never fires") == (errors.kind, durations.kind)
+
+
+def test_operation_without_labels() -> None:
+    """What a metric comes with is said by the row that it belongs to, whatever labels another operation has."""
+    names = {OURS, "ml_indexing_total"}
+    feedback = why_absent("ml_feedback_total", names, Exposed([own_operation("indexing")]))
+    assert feedback is not None
+    assert feedback.kind == "not recorded"

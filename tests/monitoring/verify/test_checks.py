@@ -68,12 +68,33 @@ class TestCheckPages:
         """What comes with an event that has not happened waits; operations that the service lacks are not recorded."""
         found = check(silent)
         waiting, absent = texts_of(found, "note", "waits"), texts_of(found, "note", "not recorded")
-        assert {"SlowFirstChunk", "UsageMissing", "Unpriced", "CostBudget"} == set(waiting)
+        quality = {"LowConfidence", "BadFeedback", "InferenceScoreDrift", "PredictedClassDrift"}
+        assert {"SlowFirstChunk", "UsageMissing", "Unpriced", "CostBudget", *quality} == set(waiting)
         assert (
             "parsing_accuracy_score_count is on no page; the services have no such calls, or had none yet"
             == (absent["LowParsingAccuracy"])
         )
         assert "HighMLFailureRate" not in {*waiting, *absent}
+
+    def test_service_of_another_name(self, silent: str) -> None:
+        """A service that the configuration calls otherwise has objectives that select nothing."""
+        pages = read_pages([silent]).read
+        assert {} == texts_of(check_pages(CONFIG, pages), "error", "service")
+        renamed = parse(ONE_SERVICE.replace('"solo"', '"single"'))
+        (text,) = texts_of(check_pages(renamed, pages), "error", "service").items()
+        assert ("solo", "single") == (text[0], text[1].partition("but ")[2].partition(":")[0])
+
+    def test_labels_of_an_own_operation(self) -> None:
+        """Labels that the code does not declare are an error; none is known before the first call."""
+        declared = parse(f'{ONE_SERVICE}\n[[operation]]\nname = "retrieval"\nlabels = ["idx"]\n')
+        metrics, app = service()
+        retrieval = metrics.operation("retrieval", labelnames=("index",))
+        with ThreadServer(app) as server:
+            assert {} == texts_of(check_pages(declared, read_pages([server.url]).read), "error", "label")
+            retrieval.record(0.1, index="docs")
+            found = texts_of(check_pages(declared, read_pages([server.url]).read), "error", "label")
+        assert ["ml_retrieval_total"] == list(found)
+        assert found["ml_retrieval_total"].startswith("has no label idx, but index")
 
     def test_page_of_another(self) -> None:
         """A page that is not of mlmetrics has no alert that never fires."""

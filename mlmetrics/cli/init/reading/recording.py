@@ -5,7 +5,7 @@ somewhere in the project.
 """
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,6 +19,8 @@ DIRECT = (
     *("track_model_load", "track_prediction", "track_feedback", "track_prediction_error", "batch_job"),
 )
 FUNCTIONS = frozenset({*TRACKING, *TIMERS, *DIRECT, OPERATION})
+ENTERING = frozenset({"enter_context", "enter_async_context"})
+"""The methods of an exit stack that return what `with ... as` gives."""
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -32,7 +34,7 @@ class Use:
     call: ast.Call | None = None
     decorated: FunctionNode | None = None
     variable: str = ""
-    """The variable that its result is given to, by an assignment or by `with ... as`."""
+    """The variable that its result is given to, by an assignment, by `with ... as` or by an exit stack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +122,7 @@ def uses_in(module: Recording) -> Iterator[Use]:
             decorated = None if isinstance(node, ast.ClassDef) else node
             for decorator in node.decorator_list:
                 yield from _use(module, decorator, seen, decorated=decorated)
-        elif isinstance(node, ast.With | ast.AsyncWith):
-            for item in node.items:
-                yield from _use(module, item.context_expr, seen, variable=_last_name(item.optional_vars))
-    for target, value in _assignments(module.tree):
+    for target, value in (*_entered(module.tree), *_assignments(module.tree)):
         yield from _use(module, value, seen, variable=_last_name(target))
     for node in ast.walk(module.tree):
         if isinstance(node, ast.Call):
@@ -154,8 +153,37 @@ def _last_name(node: ast.expr | None) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
-def methods_called(module: Recording) -> Iterator[tuple[str, str]]:
-    """Yield the variable and the method of each call of a method: `call.tokens(...)` is `("call", "tokens")`."""
-    for node in ast.walk(module.tree):
+def _entered(tree: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+    """Yield the target and the context of each `with context as target` and `target = stack.enter_context(context)`."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.With | ast.AsyncWith):
+            yield from (
+                (item.optional_vars, item.context_expr) for item in node.items if item.optional_vars is not None
+            )
+    for target, value in _assignments(tree):
+        entering = value.value if isinstance(value, ast.Await) else value
+        if isinstance(entering, ast.Call) and _last_name(entering.func) in ENTERING and entering.args:
+            yield target, entering.args[0]
+
+
+def methods_called(modules: Sequence[Recording]) -> dict[Path, set[tuple[str, str]]]:
+    """Return by file the variables and methods of calls: `call.tokens(...)` is `("call", "tokens")`.
+
+    A timer in a variable has the methods of what it is entered as, also in another file that imports it.
+    """
+    called = {module.path: set(_methods(module.tree)) for module in modules}
+    of_timers = {
+        (timer, method)
+        for module in modules
+        for target, context in _entered(module.tree)
+        if (timer := _last_name(context))
+        for variable, method in called[module.path]
+        if variable == _last_name(target)
+    }
+    return {path: methods | of_timers for path, methods in called.items()}
+
+
+def _methods(tree: ast.AST) -> Iterator[tuple[str, str]]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             yield _last_name(node.func.value), node.func.attr

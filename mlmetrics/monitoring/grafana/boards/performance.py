@@ -133,7 +133,7 @@ def _models(config: Config, queries: Queries) -> tuple[Panel, ...]:
         ),
         panels.timeseries(
             "In progress",
-            "Requests and model calls that are running now.",
+            "What is running now.",
             panels.COUNT,
             Query(f"sum by (service) ({queries.select('fastapi_requests_in_progress')})", "requests · {{service}}"),
             Query(f"sum by (service) ({queries.select('ml_inference_in_progress')})", "inferences · {{service}}"),

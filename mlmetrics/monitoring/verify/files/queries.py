@@ -94,7 +94,7 @@ def unparsed(query: Query, error: ValueError) -> tuple[Level, str, str]:
 
 def _check_metrics(tree: promql.Expr, known: Known, report: Report) -> None:
     for name, spared in missing_metrics(tree, known).items():
-        absence = why_absent(name, known.names) if OURS in known.names else None
+        absence = why_absent(name, known.names, known.exposed) if OURS in known.names else None
         if spared and not (absence and absence.level == "error"):
             report("note", "metric", f"{name} is not there; the query goes on without it")
         elif absence is not None:

@@ -10,8 +10,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from mlmetrics.monitoring.verify.absence import Exposed
 from mlmetrics.monitoring.verify.files.intervals import ALL, Interval
 from mlmetrics.monitoring.verify.metrics_page import MetricsPage
+from mlmetrics.monitoring.verify.own_operations import own_operations
 from mlmetrics.monitoring.verify.prometheus_api import PrometheusAPI
 
 SPAN_SECONDS = 3600.0
@@ -143,6 +145,15 @@ class Known:
         """The names of all metrics on the pages and in the Prometheus."""
         found = {name for page in self.pages for name in page.names}
         return found | set(self._stored_names)
+
+    @cached_property
+    def exposed(self) -> Exposed:
+        """What services with mlmetrics may expose: also of the operations of their own that are there."""
+        return Exposed(own_operations(self.names, self._own_labels))
+
+    def _own_labels(self, name: str) -> list[str]:
+        metric = self.metric(name)
+        return [] if metric is None else [label for label in metric.labels.may if not self.is_of_target(label)]
 
     @cached_property
     def _stored_names(self) -> Sequence[str]:

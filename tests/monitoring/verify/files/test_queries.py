@@ -4,9 +4,15 @@ import pytest
 
 from mlmetrics.monitoring.verify.files.queries import Query, check_query
 from mlmetrics.monitoring.verify.files.series import Known
+from mlmetrics.monitoring.verify.metrics_page import read_page
 from tests.monitoring.verify.files.shop import problems_of, shop_page
 
 KNOWN = Known([shop_page()])
+RETRIEVAL = """\
+mlmetrics_build_info{version="1"} 1
+ml_retrieval_total{index="docs",outcome="success",service="s"} 3
+ml_orders_total{country="fr"} 3
+"""
 
 
 @pytest.mark.parametrize(
@@ -70,3 +76,18 @@ def test_old_and_new_functions() -> None:
     assert [] == problems_of("holt_winters(shop_queue[1h], 0.5, 0.5)")
     assert [] == problems_of("double_exponential_smoothing(shop_queue[1h], 0.5, 0.5)")
     assert [] == problems_of("limitk(2, shop_orders_total)")
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("ml_retrieval_errors_total", ("note", "waits")),
+        ("ml_retrieval_duration_seconds_count", ("error", "metric")),
+        ("ml_orders_errors_total", ("error", "metric")),
+    ],
+)
+def test_what_comes_with_the_first_event_of_an_own_operation(name: str, expected: tuple[str, str]) -> None:
+    """An operation that no file of ours names is known by its page: no failure yet is no error."""
+    known = Known([read_page(RETRIEVAL, "text/plain")])
+    (problem,) = check_query(Query("panel", f"sum({name})"), known)
+    assert expected == (problem.level, problem.kind)
