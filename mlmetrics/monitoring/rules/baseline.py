@@ -98,7 +98,7 @@ def _group(
 
 
 def _checked_scores(scores: Iterable[float] | Iterable[str]) -> list[float]:
-    found = list(scores)
+    found: list[float | str] = list(scores)
     if not found:
         raise ConfigurationError("scores are empty: expected the scores that the model gave at training time")
     wrong = next((score for score in found if not _is_score(score)), None)
