@@ -87,7 +87,8 @@ class TestWheel:
         schema = monitoring / "mlmetrics.schema.json"
         shipped = {monitoring / "shipped" / name for name in ("rules", "dashboards", "runbooks")}
         assert schema in data
-        assert {monitoring / "deploy" / "templates", *shipped} == {path.parent for path in data - {schema}}
+        templates = {monitoring / "deploy" / "templates", monitoring / "runbooks" / "own"}
+        assert {*templates, *shipped} == {path.parent for path in data - {schema}}
 
     @pytest.mark.parametrize("page", ["alerts.md", "dashboards.md"])
     def test_documented_way_to_the_rules(self, python: Path, tmp_path: Path, page: str) -> None:
@@ -107,7 +108,7 @@ class TestWheel:
         rules = sorted((copied / "rules").glob("*.yml"))
         assert ["alerts.yml", "drift.yml", "fleet.yml"] == [rule.name for rule in rules]
         run(find_program("promtool", package="prometheus"), "check", "rules", *rules, cwd=tmp_path)
-        assert 5 == len(list((copied / "dashboards").glob("*.json")))
+        assert 4 == len(list((copied / "dashboards").glob("*.json")))
         named = set(re.findall(r"runbook_url: (\S+)", rules[0].read_text()))
         assert len(named) > 10
         assert not [runbook for runbook in named if not (copied / runbook).is_file()]
