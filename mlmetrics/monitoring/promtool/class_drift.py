@@ -86,7 +86,7 @@ def _expectations(
     then_total, now_total = sum(then.values()), sum(now.values())
     if not then_total or not now_total:
         for what in ("psi", "classes", "chance"):
-            missing = selector(record_name(CLASS_COUNTER, what), f"reference={quote(reference)}")
+            missing = selector(record_name(CLASS_COUNTER, what), f"reference=~{quote(f'{reference}|{NOW}')}")
             yield {"expr": missing, "eval_time": evaluated_at}
         return
     classes = sorted({*then, *now})

@@ -101,8 +101,6 @@ def _shifted(config: Config, histogram: str, plan: StepPlan, falling: int) -> Te
     bins = "odd" if falling else "even"
     name = f"scores that have shifted since last week; {bins} bins are empty at training"
     return TestCase(name, "", series, (), queries)
-        f"scores that have shifted since last week; {bins} bins are empty at training", "", series, (), queries
-    )
 
 
 def _single(config: Config, histogram: str, plan: StepPlan) -> TestCase:

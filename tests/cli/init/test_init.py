@@ -144,7 +144,7 @@ class TestPyproject:
         done = run(project, "--title", "Another")
         assert 2 == done.exit_code
         assert (
-            "pyproject.toml: holds [tool.mlmetrics], and --service, --leave-out, --title, --notify and --url would overwrite"
+            "pyproject.toml: holds [tool.mlmetrics], and --service, --leave-out, --title, --notify and --url would"
             in done.output
         )
         assert not (project / "monitoring").exists()
