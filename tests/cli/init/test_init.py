@@ -144,8 +144,8 @@ class TestPyproject:
         done = run(project, "--title", "Another")
         assert 2 == done.exit_code
         assert (
-            "pyproject.toml: holds [tool.mlmetrics], and --service, --leave-out, --title and --notify would overwrite"
-            in done.output
+            "pyproject.toml: holds [tool.mlmetrics], and --service, --leave-out, --title, --notify and --url would "
+            "overwrite that" in done.output
         )
         assert not (project / "monitoring").exists()
 
@@ -193,7 +193,7 @@ class TestRunAgain:
         """An edited `mlmetrics.toml` is not changed, and everything else is rendered from it."""
         run(project)
         path = project / "mlmetrics.toml"
-        path.write_text(path.read_text().replace('name = "corner-shop"\ntargets', 'name = "till"\ntargets'))
+        path.write_text(path.read_text().replace('"corner-shop"', '"till"'))
         done = run(project)
         assert "edited by you, not changed: mlmetrics.toml" in done.stdout
         assert "till" in (project / BOARD).read_text()
@@ -211,11 +211,13 @@ class TestRunAgain:
         path.write_text(f"{plain}\n{wanted}\n")
         run(project)
         rules = project / "monitoring/prometheus/rules"
-        (rules / "objective-2-o1.yml").write_text("groups: []\n")
+        (rules / "objective-3-o1.yml").write_text("groups: []\n")
         path.write_text(f"{plain}\n# No objectives\n")
         done = run(project)
-        assert "removed: monitoring/prometheus/rules/objective-1-o0.yml" in done.stdout
-        assert ["objective-2-o1.yml"] == [each.name for each in rules.glob("objective-*")]
+        assert "removed: monitoring/prometheus/rules/objective-2-o0.yml" in done.stdout
+        assert {"objective-1-corner-shop-requests.yml", "objective-3-o1.yml"} == {
+            each.name for each in rules.glob("objective-*")
+        }
 
     def test_keeps_a_file_that_was_there(self, project: Path) -> None:
         """A file that this command never wrote is not changed."""
@@ -300,8 +302,8 @@ class TestBadInput:
         """A wrong value is named with its key."""
         run(project)
         path = project / "mlmetrics.toml"
-        path.write_text(path.read_text() + "\n[alert.SlowMLInference]\nthreshold = 31\n")
-        assert "alert.SlowMLInference.threshold" in self.refused(project)
+        path.write_text(path.read_text() + "\n[alert.HighAPIResponseTime]\nthreshold = 31\n")
+        assert "alert.HighAPIResponseTime.threshold" in self.refused(project)
 
     def test_flags_against_an_edited_configuration(self, project: Path) -> None:
         """Options that would overwrite an edited configuration are refused."""
