@@ -44,7 +44,7 @@ def own_operation(
         buckets: upper bounds of the histogram of durations, in seconds, ascending.
 
     Raises:
-        DeclarationError: a name cannot be used.
+        DeclarationError: a name cannot be used, or an argument is of another kind.
     """
     problem = operation_problem(name) or labels_problem(labelnames)
     if problem is not None:
@@ -53,6 +53,11 @@ def own_operation(
         str.__str__(name),
         tuple(map(str.__str__, labelnames)),
     )  # a class of the user's may be none to compare
+    if score is not True and score is not False:
+        raise DeclarationError(
+            f"operation({name!r}): score={shown(score)}: expected True or False; what gives the score of "
+            "a result is said in track(score=...)"
+        )
     if subject is not None and subject not in labels:
         raise DeclarationError(f"operation({name!r}): subject={shown(subject)}: expected one of its labels: {labels}")
     bounds = LATENCY_BUCKETS_SECONDS if buckets is None else checked_buckets(f"operation({name!r})", buckets)

@@ -112,6 +112,13 @@ class TestDeclaration:
         retrieval.track(index="docs")(lambda: None)()
         assert {"success": 2} == outcomes(registry, "retrieval")
 
+    @pytest.mark.parametrize("score", ["relevance", 1, None, len])
+    def test_score_that_is_not_true_or_false(self, metrics: MLMetrics, score: Any) -> None:
+        """Where to find the score is said when a function is decorated; said here, it would never be read."""
+        with pytest.raises(DeclarationError, match=r"score=.*expected True or False; .*track\(score="):
+            metrics.operation("retrieval", score=score)
+        assert "ml_retrieval_total" not in metrics.store.families
+
     def test_scores_are_not_added_later(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
         """An operation that was declared without scores has none, whoever asks for them."""
         metrics.operation("retrieval").record(1.0)

@@ -1,33 +1,35 @@
 """The objectives that `mlmetrics init` writes: of each service, for its requests and for what it records."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 from mlmetrics.cli.init.operations import Recorded
+from mlmetrics.cli.init.owners import owners_of
 from mlmetrics.cli.init.proposal import Proposal
+from mlmetrics.cli.init.reading.applications import App
 from mlmetrics.monitoring.starter import starter_objectives
 
 
-def objectives_text(services: Sequence[Proposal], operations: Sequence[Recorded]) -> str:
-    """Return `[[objective]]` sections; an operation is that of the service in whose folder the code records it."""
+def objectives_text(services: Sequence[Proposal], operations: Sequence[Recorded], apps: Sequence[App]) -> str:
+    """Return `[[objective]]` sections; an operation is that of the service in whose folder the code records it.
+
+    Args:
+        services: the services that are written.
+        operations: what is recorded.
+        apps: every application of the project, also those that are left out or not settled.
+    """
     return "\n".join(
-        starter_objectives([each.operation for each in _recorded_by(service, services, operations)], [service.name])
+        starter_objectives(
+            [each.operation for each in operations if each.calls and _records(service, services, each, apps)],
+            [service.name],
+        )
         for service in services
     )
 
 
-def _recorded_by(service: Proposal, services: Sequence[Proposal], operations: Sequence[Recorded]) -> Iterator[Recorded]:
-    for recorded in operations:
-        if not recorded.calls:
-            continue
-        if len(services) == 1 or any(_owners(path, services) == [service] for path in recorded.files):
-            yield recorded
-
-
-def _owners(path: Path, services: Sequence[Proposal]) -> list[Proposal]:
-    """Return the services to which a file belongs: that in the file itself, else those in the nearest folder."""
-    own = [each for each in services if each.app is not None and each.app.path == path]
-    folders = {each: each.app.path.parent for each in services if each.app is not None}
-    around = [each for each in folders if path.is_relative_to(folders[each])]
-    nearest = max((len(folders[each].parts) for each in around), default=0)
-    return own or [each for each in around if len(folders[each].parts) == nearest]
+def _records(service: Proposal, services: Sequence[Proposal], recorded: Recorded, apps: Sequence[App]) -> bool:
+    """Whether an operation is that of a service; what is nobody's is that of the only one."""
+    owners = [owners_of(path, apps) for path in recorded.files]
+    if any(each == [service.app] for each in owners):
+        return True
+    is_shared = not owners or service.app is None or any(not each or service.app in each for each in owners)
+    return len(services) == 1 and is_shared

@@ -69,17 +69,25 @@ class Recorded:
         return self.row.recording(frozenset(self.parts), calls=self.calls) if self.row.ships else self.row
 
 
+_Places = dict[tuple[str, Path], Recorded]
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the source says: operations in the catalogue's order, then own ones; and what could not be read."""
+    """What the source says: each operation by the file that records it, and what could not be read."""
 
-    operations: tuple[Recorded, ...]
+    places: tuple[Recorded, ...]
     problems: tuple[str, ...]
+
+    @property
+    def operations(self) -> tuple[Recorded, ...]:
+        """The operations of all files, in the catalogue's order, and then own ones by name."""
+        return joined([self.places])
 
 
 def read_operations(source: Source) -> Reading:
     """Return the operations that the source of a project records."""
-    found: dict[str, Recorded] = {}
+    found: _Places = {}
     problems: list[str] = []
     modules = read_modules(source)
     uses = [(module, list(uses_in(module))) for module in modules]
@@ -89,12 +97,12 @@ def read_operations(source: Source) -> Reading:
         except (DeclarationError, ValueError, TypeError) as error:
             problems.append(f"{use.path}, line {use.line}: {error}")
         else:
-            found.setdefault(row.name, Recorded(row, calls=True)).files.add(use.path)
+            found.setdefault((row.name, use.path), Recorded(row, calls=True)).files.add(use.path)
     confident = any(_has_confidence(module.tree) for module in modules)
     methods = methods_called(modules)
     for module, each in uses:
         _read_uses(each, methods[module.path], found, confident=confident)
-    return Reading(joined([tuple(found.values())]), tuple(problems))
+    return Reading(tuple(found.values()), tuple(problems))
 
 
 def _declared(use: Use) -> Operation:
@@ -127,9 +135,7 @@ def _has_confidence(tree: ast.AST) -> bool:
     return any(getattr(node, name, None) == OPTIONAL for node in ast.walk(tree) for name in names)
 
 
-def _read_uses(
-    uses: Sequence[Use], methods: Collection[tuple[str, str]], found: dict[str, Recorded], *, confident: bool
-) -> None:
+def _read_uses(uses: Sequence[Use], methods: Collection[tuple[str, str]], found: _Places, *, confident: bool) -> None:
     """Add what one module records; `confident` says that results may have a `confidence`."""
     for use in uses:
         if use.function in WITH_CALL:
@@ -139,13 +145,13 @@ def _read_uses(
             _add(found, operation.name, use.path, (part,))
 
 
-def _add(found: dict[str, Recorded], name: str, path: Path, parts: Iterable[str], *, calls: bool = False) -> None:
+def _add(found: _Places, name: str, path: Path, parts: Iterable[str], *, calls: bool = False) -> None:
     row = SHIPPED[name]
     every = set(parts)
     if SIZE in every and name != PARSING.name:  # whatever call measures a file, its size is in one metric
         every.remove(SIZE)
         _add(found, PARSING.name, path, (SIZE,))
-    recorded = found.setdefault(name, Recorded(row))
+    recorded = found.setdefault((name, path), Recorded(row))
     recorded.parts |= every & row.parts
     recorded.calls |= calls
     recorded.files.add(path)

@@ -173,6 +173,7 @@ def _proposed(
         drafted.services,
         receivers=told,
         operations=reading.operations,
+        apps=found.apps,
         folder=folder,
         runbooks=address_of(directory / folder / "runbooks"),
     )

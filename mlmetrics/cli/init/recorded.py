@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from mlmetrics.catalog.own import own_operation
 from mlmetrics.cli.init.answers import Answers
 from mlmetrics.cli.init.live_page import operations_at
 from mlmetrics.cli.init.operations import SHIPPED, Reading, Recorded, joined
+from mlmetrics.cli.init.owners import owners_of
 from mlmetrics.cli.init.survey import Survey
 from mlmetrics.errors import DeclarationError
 
@@ -27,7 +29,23 @@ def recorded_operations(found: Survey, answers: Answers, urls: Sequence[str]) ->
         seen = joined([operations_at(url) for url in urls])
         answers = replace(answers, seen=tuple(_data(each) for each in seen))
     remembered = [each for data in answers.seen if (each := _read(data)) is not None]
-    return answers, Reading(joined([found.recorded.operations, remembered]), found.recorded.problems)
+    return answers, Reading((*_of_services(found, answers), *remembered), found.recorded.problems)
+
+
+def _of_services(found: Survey, answers: Answers) -> list[Recorded]:
+    """Return what the source records, without files that belong to applications which are left out."""
+    left_out = [app for app in found.apps if answers.services.get(app.key, app) is None]
+    others = [app for app in found.apps if app not in left_out]
+
+    def is_left_out(path: Path) -> bool:
+        owners = owners_of(path, found.apps)
+        if not owners or any(app not in left_out for app in owners):
+            return False
+        # A folder that has other applications too may hold what they share.
+        folder = owners[0].path.parent
+        return path == owners[0].path or not any(app.path.is_relative_to(folder) for app in others)
+
+    return [each for each in found.recorded.places if not all(is_left_out(path) for path in each.files)]
 
 
 def _data(recorded: Recorded) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from mlmetrics.cli.init.objectives import objectives_text
 from mlmetrics.cli.init.operations import Recorded, toml_lines
 from mlmetrics.cli.init.proposal import Proposal, slug
+from mlmetrics.cli.init.reading.applications import App
 from mlmetrics.cli.init.receivers import notify_text
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import Config
@@ -54,13 +55,14 @@ def toml_text(
     *,
     receivers: Receivers,
     operations: Sequence[Recorded],
+    apps: Sequence[App] = (),
     folder: str = FOLDER,
     runbooks: str = "",
 ) -> str:
     """Return a configuration for these services; a guess is marked as one.
 
-    `receivers` are told of alerts, `operations` are what the services record; `runbooks` is the address at which the
-    runbooks can be read.
+    `receivers` are told of alerts, `operations` are what the services record, `apps` every application of the
+    project; `runbooks` is the address at which the runbooks can be read.
     """
     lines = [
         f"#:schema ./{folder}/{SCHEMA}",
@@ -83,7 +85,7 @@ def toml_text(
     lines += toml_lines(operations)
     for table, server in (("host", "node-exporter"), ("alertmanager", "alertmanager")):
         lines += ["", f"[{table}]", f'targets = ["{LOOPBACK}:{PORTS[server]}"]']
-    return "\n".join([*lines, "", notify_text(receivers), "", objectives_text(services, operations)])
+    return "\n".join([*lines, "", notify_text(receivers), "", objectives_text(services, operations, apps)])
 
 
 def read_configuration(path: Path, text: str | None) -> Config:

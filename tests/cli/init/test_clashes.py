@@ -32,6 +32,21 @@ def services(root: Path) -> dict[str, tuple[str, bool]]:
     return {each["name"]: (each["targets"][0], each.get("confirmed", True)) for each in document["service"]}
 
 
+def recorded(root: Path) -> list[dict[str, Any]]:
+    """Return the operations of a configuration."""
+    operations: list[dict[str, Any]] = tomllib.loads((root / "mlmetrics.toml").read_text())["operation"]
+    return operations
+
+
+def objectives(root: Path) -> dict[str, set[str]]:
+    """Return what the objectives of each service measure."""
+    document: dict[str, Any] = tomllib.loads((root / "mlmetrics.toml").read_text())
+    found: dict[str, set[str]] = {}
+    for each in document["objective"]:
+        found.setdefault(each["service"], set()).add(each["operation"])
+    return found
+
+
 class TestTwoOnOnePort:
     """Two applications on one port."""
 
@@ -194,6 +209,36 @@ class TestAnswers:
         manifest.write_text(json.dumps(kept))
         assert 0 == run(project).exit_code
         assert {"chat", "search"} == set(services(project))
+
+    def test_what_is_left_out_records_nothing(self, tmp_path: Path) -> None:
+        """Operations of an application that is left out, or not settled, are no other's; what is shared stays."""
+        served = IMPORT + "from mlmetrics import {0}\napp = FastAPI()\nimport uvicorn\nuvicorn.run(app, port=8101)\n"
+        tracked = "@{0}\ndef work(): ...\n"
+        files = {
+            "chat/main.py": (served + tracked).format("track_inference"),
+            "scan/main.py": (served + tracked).format("track_parsing"),
+            "scan/match.py": "from mlmetrics import track_inference, track_matching\n@track_matching\ndef m(): ...\n"
+            "@track_inference(score='s')\ndef i(): ...\n",
+            "shared/find.py": "from mlmetrics import operation\noperation('retrieval')\n",
+        }
+        write(tmp_path, files)
+        run(tmp_path)
+        assert {"request", "inference", "retrieval"} == objectives(tmp_path)["chat"]
+        assert ["inference", "parsing", "matching", "retrieval"] == [each["name"] for each in recorded(tmp_path)]
+        run(tmp_path, "--leave-out", "scan")
+        assert ["inference", "retrieval"] == [each["name"] for each in recorded(tmp_path)]
+        assert [] == recorded(tmp_path)[0]["records"]
+        write(
+            tmp_path,
+            {
+                "gateway.py": files["chat/main.py"]
+                .replace("8101", "8102")
+                .replace("FastAPI()", "FastAPI(title='Gateway')")
+            },
+        )
+        done = run(tmp_path, "--leave-out", "gateway")
+        assert 0 == done.exit_code, done.output
+        assert ["inference", "retrieval"] == [each["name"] for each in recorded(tmp_path)]
 
     def test_new_application_in_an_edited_configuration(self, project: Path) -> None:
         """An application that an edited configuration does not name is said."""
