@@ -213,7 +213,9 @@ class TestDeclaration:
         assert {"success": 1} == outcomes(registry, "retrieval", index="docs")
         assert {"success": 1} == outcomes(registry, "retrieval", index="index")
 
-    @pytest.mark.parametrize("buckets", [[], [2, 1], [1, 1], [float("inf")], ["a"], 3], ids=repr)
+    @pytest.mark.parametrize(
+        "buckets", [[], [2, 1], [1, 1], [float("inf")], [10**400], ["a"], 3], ids=lambda given: f"{given!r:.20}"
+    )
     def test_buckets_that_cannot_work(self, metrics: MLMetrics, buckets: Any) -> None:
         """Bounds are finite numbers, ascending, each once."""
         with pytest.raises(DeclarationError, match=r"operation\('retrieval'\): buckets="):
@@ -305,7 +307,14 @@ class TestBuckets:
         metrics.configure(slow_seconds=3)
 
     @pytest.mark.parametrize(
-        "buckets", [{"ml_inferense_duration_seconds": [1]}, {3: [1]}, {"ml_inference_score": [2, 1]}], ids=str
+        "buckets",
+        [
+            {"ml_inferense_duration_seconds": [1]},
+            {3: [1]},
+            {"ml_inference_score": [2, 1]},
+            {"ml_inference_score": "12"},
+        ],
+        ids=str,
     )
     def test_what_is_wrong(self, buckets: Any) -> None:
         """A typing mistake in a name, what is no name, and wrong bounds are refused before there is a store."""

@@ -210,6 +210,23 @@ class TestService:
         assert [{"service": "late"}] == [sample.labels for sample in samples(registry, "cv_accepted_total")]
 
 
+class Unshown:
+    """An object that cannot be shown."""
+
+    def __repr__(self) -> str:
+        """Raise."""
+        raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("what", ["name", "documentation", "labelnames", "label", "unit", "multiprocess_mode"])
+def test_objects_that_cannot_be_shown(metrics: MLMetrics, what: str) -> None:
+    """Any object may come by mistake; the message says of which class it is."""
+    given = {"name": "cv_waiting", "documentation": "CVs."}
+    mistake: dict[str, Any] = {"labelnames": (Unshown(),)} if what == "label" else {what: Unshown()}
+    with pytest.raises(DeclarationError, match="<Unshown whose repr raised ZeroDivisionError>"):
+        metrics.gauge(**given | mistake)
+
+
 class TestBuckets:
     """Upper bounds of histograms."""
 
