@@ -41,7 +41,7 @@ class Block:
             DeclarationError: it cannot be called.
         """
         if isinstance(function, staticmethod | classmethod):
-            return type(function)(self(function.__func__))  # type: ignore[return-value]  # of the same kind
+            return type(function)(self(function.__func__))
         if not callable(function):
             raise DeclarationError(f"{type(self).__name__} decorates functions; got {shown(function)}")
         wrapper: Any = next(wrap for concerns, wrap in _WRAPPERS if concerns(function))(function, self.anew)
