@@ -25,7 +25,7 @@ class MissingExtraError(MLMetricsError, ImportError):
 
 
 class RegistrationError(MLMetricsError, ValueError):
-    """The registry already holds a metric under one of the catalogue's names."""
+    """The registry already holds a metric under a name of the catalogue, or of what is declared."""
 
 
 def shown(value: object) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 from typing import Any
 
-from mlmetrics.catalog import METRICS, OPERATIONS
+from mlmetrics.catalog import BATCH_JOB, METRICS, OPERATIONS
 from mlmetrics.catalog.metric import LATENCY_BUCKETS_SECONDS, SCORE_BUCKETS, Metric
 from mlmetrics.catalog.operation import SCORE, Operation
 from mlmetrics.errors import DeclarationError, shown
@@ -88,7 +88,8 @@ def operation_problem(name: object) -> str | None:
             "such as 'retrieval'"
         )
     if name in {operation.name for operation in OPERATIONS}:
-        return f"mlmetrics has an operation of this name; use track_{name}, or choose another name"
+        use = name if name == BATCH_JOB.name else f"track_{name}"
+        return f"mlmetrics has an operation of this name; use {use}, or choose another name"
     if name in KEPT:
         return "the name is kept for an operation that a later version will ship; choose another name"
     return suffix_problem(name)

@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable, Generator
 from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
-from mlmetrics.errors import DeclarationError
+from mlmetrics.errors import DeclarationError, shown
 from mlmetrics.recording.store import Store
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -35,13 +35,15 @@ class Block:
         return self
 
     def __call__(self, function: F) -> F:
-        """Do so around every call of a function.
+        """Do so around every call of a function, also of a static method or a class method.
 
         Raises:
             DeclarationError: it cannot be called.
         """
+        if isinstance(function, staticmethod | classmethod):
+            return type(function)(self(function.__func__))
         if not callable(function):
-            raise DeclarationError(f"{type(self).__name__} decorates functions; got {function!r:.100}")
+            raise DeclarationError(f"{type(self).__name__} decorates functions; got {shown(function)}")
         wrapper: Any = next(wrap for concerns, wrap in _WRAPPERS if concerns(function))(function, self.anew)
         return functools.wraps(function)(wrapper)  # type: ignore[return-value]
 

@@ -3,7 +3,7 @@
 import time
 from sys import float_info
 
-from mlmetrics.errors import DeclarationError
+from mlmetrics.errors import DeclarationError, shown
 from mlmetrics.plain.blocks import ExceptionCounter, InProgress, Timer
 from mlmetrics.plain.labelled import Labelled
 from mlmetrics.recording.labels import RawLabels
@@ -59,7 +59,7 @@ class Counter(Labelled):
         """
         types = exception if isinstance(exception, tuple) else (exception,)
         if not all(isinstance(each, type) and issubclass(each, BaseException) for each in types):
-            raise DeclarationError(f"count_exceptions({exception!r:.100}): expected a type of exceptions, or several")
+            raise DeclarationError(f"count_exceptions({shown(exception)}): expected a type of exceptions, or several")
         return ExceptionCounter(self, exception)
 
 

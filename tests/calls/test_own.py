@@ -4,6 +4,7 @@
 # A lambda has no types, and is often all that a test has to record.
 
 import inspect
+import re
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
@@ -149,8 +150,11 @@ class TestDeclaration:
     @pytest.mark.parametrize("name", [operation.name for operation in OPERATIONS])
     def test_operations_that_ship(self, metrics: MLMetrics, name: str) -> None:
         """The names of the operations that ship are theirs."""
-        with pytest.raises(DeclarationError, match="mlmetrics has an operation of this name"):
+        with pytest.raises(DeclarationError, match="mlmetrics has an operation of this name") as refused:
             metrics.operation(name)
+        advice = re.search(r"use (\w+), or", str(refused.value))
+        assert advice is not None
+        assert callable(getattr(metrics, advice[1]))
 
     @pytest.mark.parametrize("name", KEPT)
     def test_names_that_are_kept(self, metrics: MLMetrics, name: str) -> None:

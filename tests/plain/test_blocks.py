@@ -262,6 +262,15 @@ class TestBlocks:
         work(2)
         assert 3 + 2 + 1 == value(registry, "cv_wait_sum")
 
+    @pytest.mark.parametrize("kind", [staticmethod, classmethod])
+    def test_methods_without_an_instance(self, registry: CollectorRegistry, metrics: MLMetrics, kind: Any) -> None:
+        """A static method and a class method stay what they are, called of the class and of its instances."""
+        reading = metrics.histogram("cv_reading", "Reading.", unit="seconds")
+        owner: Any = type("Reader", (), {"read": reading.time()(kind(lambda *given: given))})
+        first = (owner,) if kind is classmethod else ()
+        assert (*first, 1, 2) == owner.read(1, 2) == owner().read(1, 2)
+        assert 2 == value(registry, "cv_reading_seconds_count")
+
     def test_methods(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
         """A decorated method is bound as it was."""
 
