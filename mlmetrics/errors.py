@@ -1,6 +1,11 @@
 """The exceptions that mlmetrics raises. None of them is raised while a call is recorded."""
 
+from collections.abc import Callable
+
 from mlmetrics.interruption import interrupted
+
+name_of_type: Callable[[type], str] = type.__dict__["__name__"].__get__
+"""Reads the name of a class without its metaclass, which may raise."""
 
 
 class MLMetricsError(Exception):
@@ -30,4 +35,4 @@ def shown(value: object) -> str:
     except Exception as error:  # any object may come
         if interrupted(error):
             raise
-        return f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
+        return f"<{name_of_type(type(value))} whose repr raised {name_of_type(type(error))}>"

@@ -34,8 +34,8 @@ class MLMetrics(Tracking, Timing, Operating, Quality, Serving, Jobs, PlainMetric
         max_series: the most distinct combinations of labels per metric; in further ones, the labels that
             a call provides become `other`. Outcomes, token types and buckets do not count as combinations.
         slow_seconds: calls that take longer are logged, for example as `inference.slow`.
-        buckets: upper bounds by histogram name, in place of the catalogue's or of those that you declare yourself,
-            declared or not.
+        buckets: upper bounds by histogram name, in place of the catalogue's or, of a histogram of your own, of those
+            that it was declared with.
         clock: returns seconds as a monotonic float; `time.perf_counter` by default. After its first failure
             (it raises, or returns no finite number) `perf_counter` is used instead; the failure is counted.
 

@@ -31,6 +31,7 @@ SLOW = (
         "cli/init/test_foreign_projects.py",
         "cli/init/test_layouts.py",
         "cli/init/test_receivers.py",
+        "cli/init/test_recorded.py",
         "cli/test_check.py",
     ),
     *("examples", "integration", "packaging", "typing"),

@@ -6,7 +6,6 @@ A timer is a `Call`; streams use `Run` of `streams`, which ends by the functions
 
 import asyncio
 import sys
-from collections.abc import Callable
 from typing import Any, ClassVar
 
 from mlmetrics import exemplars, logs
@@ -21,13 +20,12 @@ from mlmetrics.calls.measures import (
 )
 from mlmetrics.calls.operation import ENDED, CallSeries
 from mlmetrics.catalog.models import BATCHES, CLASSES, COST, QUEUE, STREAMS, TOKENS
+from mlmetrics.errors import name_of_type
 from mlmetrics.interruption import interrupted
 
 CANCELLATIONS = (asyncio.CancelledError, GeneratorExit)
 """Exceptions that mean cancelled, besides trio's `Cancelled`; any other exception is a failure."""
 CANCELLED = "cancelled"
-name_of_type: Callable[[type], str] = type.__dict__["__name__"].__get__
-"""Reads the name of a class without its metaclass, which may raise."""
 
 
 def raised(series: CallSeries, error: BaseException, seconds: float) -> None:

@@ -8,8 +8,9 @@ from typing import Any
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.catalog import TOKEN_TYPES, Operation
 from mlmetrics.catalog.documents import FILE_SIZE
+from mlmetrics.errors import name_of_type
 from mlmetrics.interruption import interrupted
-from mlmetrics.recording.labels import UNKNOWN, RawLabels
+from mlmetrics.recording.labels import UNKNOWN, RawLabels, number_as_text
 from mlmetrics.recording.store import Store
 
 PREDICTIONS = "ml_prediction_total"
@@ -21,15 +22,15 @@ ROUNDING = 1e-9
 def number(store: Store, where: str, value: Any, highest: float = float("inf")) -> float | None:
     """Return the value as a finite float in 0..highest; count any other value under `where`, and return None."""
     try:
-        result = float(value)
+        result, is_text = float(value), isinstance(value, str | bytes)
     except Exception as error:  # any object may come, with any __float__
         if interrupted(error):
             raise
-        store.failed(where, f"no number: {type(value).__name__} raised {type(error).__name__}")
+        store.failed(where, f"no number: {name_of_type(type(value))} raised {name_of_type(type(error))}")
         return None
-    if isinstance(value, str | bytes) or not isfinite(result) or not -ROUNDING <= result <= highest + ROUNDING:
+    if is_text or not isfinite(result) or not -ROUNDING <= result <= highest + ROUNDING:
         limit = f"0..{highest:g}" if isfinite(highest) else "0 or more"
-        store.failed(where, f"expected a finite number, {limit}; got {type(value).__name__} {result}")
+        store.failed(where, f"expected a finite number, {limit}; got {name_of_type(type(value))} {result}")
         return None
     return min(max(result, 0.0), highest)
 
@@ -110,18 +111,18 @@ def _class_label(predicted_class: Any) -> object:
     try:
         if getattr(predicted_class, "ndim", None) == 0:
             predicted_class = predicted_class.item()
-        # As text, because texts alone are looked up among the labels that are known.
-        return format(predicted_class) if type(predicted_class) in (bool, int, float) else predicted_class
     except Exception as error:  # any object may come; what is no label is counted as such
         if interrupted(error):
             raise
-        return predicted_class
+    return number_as_text(predicted_class)
 
 
 def each_of(values: Any) -> Iterable[Any]:
     """Return several scores or classes as an iterable, and a single one too."""
     if isinstance(values, Iterator):
         raise TypeError("an iterator would be used up before the caller sees it; give a list")
+    if isinstance(values, Mapping):
+        raise TypeError("a mapping has keys and values; give a list of those that are meant")
     # Arrays and tensors of no dimension are numbers, though their classes can be iterated; so are flags.
     single = isinstance(values, str | bytes | Enum) or getattr(values, "ndim", 1) == 0
     return (values,) if single or not isinstance(values, Iterable) else values

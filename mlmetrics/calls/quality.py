@@ -3,6 +3,7 @@
 from mlmetrics.calls.measures import PREDICTIONS, count_class, number, observe
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.catalog.models import VERDICTS
+from mlmetrics.errors import name_of_type
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.labels import RawLabels, is_empty
 from mlmetrics.recording.store import Store
@@ -104,5 +105,5 @@ def _verdict(store: Store, good: object) -> str | None:
     except Exception as error:  # any object may come, with any __eq__
         if interrupted(error):
             raise
-    store.failed("feedback", f"expected True or False; got a value of type {type(good).__name__}")
+    store.failed("feedback", f"expected True or False; got a value of type {name_of_type(type(good))}")
     return None

@@ -2,7 +2,7 @@
 
 import keyword
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from math import isfinite
 from typing import Any
 
@@ -17,8 +17,9 @@ OWN_SCORE = re.compile(rf"ml_{NAME.pattern}_score")
 LONGEST_NAME = 60
 KEPT = ("agent", "tool")
 """Names of operations that later versions of mlmetrics will ship."""
-RESERVED_LABELS = ("service", "outcome", "error_type", "le", "job", "instance", "worker", "token_type")
+RESERVED_LABELS = ("service", "outcome", "error_type", "le", "quantile", "job", "instance", "worker", "token_type")
 """Labels that mlmetrics or Prometheus sets."""
+IS_SET = "mlmetrics or Prometheus sets this label; choose another name"
 KEYWORDS = ("service", "stream", "score", "usage", "failure", "content", "duration", "success")
 """The keywords of `track` and `record` that are no labels."""
 SUFFIXES = ("total", "count", "sum", "bucket", "created", "info")
@@ -46,13 +47,11 @@ def own_operation(
     Raises:
         DeclarationError: a name cannot be used, or an argument is of another kind.
     """
-    problem = operation_problem(name) or labels_problem(labelnames)
+    problem = operation_problem(name) or labels_problem(labelnames, _label_problem)
     if problem is not None:
         raise DeclarationError(f"operation({shown(name)}): {problem}")
-    name, labels = (
-        str.__str__(name),
-        tuple(map(str.__str__, labelnames)),
-    )  # a class of the user's may be none to compare
+    # A class of the user's may be none to compare.
+    name, labels = str.__str__(name), tuple(map(str.__str__, labelnames))
     if score is not True and score is not False:
         raise DeclarationError(
             f"operation({name!r}): score={shown(score)}: expected True or False; what gives the score of "
@@ -92,19 +91,29 @@ def operation_problem(name: object) -> str | None:
         return f"mlmetrics has an operation of this name; use track_{name}, or choose another name"
     if name in KEPT:
         return "the name is kept for an operation that a later version will ship; choose another name"
+    return suffix_problem(name)
+
+
+def suffix_problem(name: str) -> str | None:
+    """Return why a name ends in a way that it must not, None if it does not."""
     last = name.rpartition("_")[2]
     if last in SUFFIXES:
         return f"Prometheus gives names that end in {last!r} a meaning of its own; choose another name"
     return None
 
 
-def labels_problem(labelnames: object) -> str | None:
-    """Return why these cannot be the labels of a metric or an operation, None if they can."""
+def labels_problem(labelnames: object, label_problem: Callable[[object], str | None]) -> str | None:
+    """Return why these cannot be the labels of a metric or an operation, None if they can.
+
+    Args:
+        labelnames: what was given as their names.
+        label_problem: returns why one of them cannot be a label, None if it can.
+    """
     if isinstance(labelnames, str) or not isinstance(labelnames, Sequence):
         return f"labelnames={shown(labelnames)}: expected a tuple of label names, such as ('index',)"
     if len({shown(label) for label in labelnames}) != len(labelnames):
         return f"labelnames={shown(tuple(labelnames))}: expected different names"
-    return next((f"label {shown(label)}: {why}" for label in labelnames if (why := _label_problem(label))), None)
+    return next((f"label {shown(label)}: {why}" for label in labelnames if (why := label_problem(label))), None)
 
 
 def _label_problem(label: object) -> str | None:
@@ -113,7 +122,7 @@ def _label_problem(label: object) -> str | None:
     if label.startswith("__"):
         return "Prometheus keeps names that begin with '__' for itself"
     if label in RESERVED_LABELS:
-        return "mlmetrics or Prometheus sets this label; choose another name"
+        return IS_SET
     return "it is a keyword of `track` or `record`; choose another name" if label in KEYWORDS else None
 
 
@@ -135,12 +144,19 @@ def checked_buckets(what: str, buckets: Any) -> tuple[float, ...]:
     Raises:
         DeclarationError: one is no finite number, or they do not ascend.
     """
-    try:
-        bounds = () if isinstance(buckets, str) else tuple(float(bound) for bound in buckets)
-    except (TypeError, ValueError):
-        bounds = ()
-    if not bounds or not all(isfinite(bound) for bound in bounds) or sorted(set(bounds)) != list(bounds):
+    bounds = upper_bounds(buckets)
+    if bounds is None:
         raise DeclarationError(
             f"{what}: buckets={shown(buckets)}: expected finite, ascending upper bounds, each once (+Inf is added)"
         )
     return bounds
+
+
+def upper_bounds(buckets: Any) -> tuple[float, ...] | None:
+    """Return upper bounds as numbers; None if there is none, one is no finite number, or they do not ascend."""
+    try:
+        bounds = () if isinstance(buckets, str) else tuple(float(bound) for bound in buckets)
+    except (ArithmeticError, TypeError, ValueError):
+        return None
+    ascend = all(isfinite(bound) for bound in bounds) and sorted(set(bounds)) == list(bounds)
+    return bounds if bounds and ascend else None

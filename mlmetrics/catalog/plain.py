@@ -10,17 +10,22 @@ from math import inf
 
 from mlmetrics.catalog import METRICS
 from mlmetrics.catalog.metric import MODES, Kind, Metric
-from mlmetrics.catalog.own import NAME, RESERVED_LABELS, checked_buckets, clashing_name
-from mlmetrics.errors import DeclarationError
+from mlmetrics.catalog.own import (
+    IS_SET,
+    NAME,
+    RESERVED_LABELS,
+    checked_buckets,
+    clashing_name,
+    labels_problem,
+    suffix_problem,
+)
+from mlmetrics.errors import DeclarationError, shown
 
 DEFAULT_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0)
 """Those of prometheus_client, without `+Inf`."""
 LONGEST_NAME = 120
 TOTAL = "_total"
-ENDINGS = ("total", "count", "sum", "bucket", "created", "info")
-"""By these Prometheus tells one kind of sample from another; a gauge of facts ends in `info` by convention."""
 LABEL = re.compile(r"(?!__)[a-zA-Z_][a-zA-Z0-9_]*")
-RESERVED = (*RESERVED_LABELS, "quantile")
 
 
 def own_metric(  # noqa: PLR0917 (the order of prometheus_client)
@@ -46,18 +51,18 @@ def own_metric(  # noqa: PLR0917 (the order of prometheus_client)
     Raises:
         DeclarationError: a name cannot be used or is taken, or an option has no such value.
     """
-    what = f"{kind}({name!r:.100})"
+    what = f"{kind}({shown(name)})"
     problem = (
         _name_problem(kind, name)
         or _text_problem(documentation)
-        or plain_labels_problem(labelnames)
+        or labels_problem(labelnames, _label_problem)
         or _unit_problem(unit)
         or _mode_problem(kind, multiprocess_mode)
     )
     if problem is not None:
         raise DeclarationError(f"{what}: {problem}")
     bounds = _bounds(what, buckets) if kind == "histogram" else ()
-    labels = ("service", *labelnames)
+    name, labels = str.__str__(name), ("service", *map(str.__str__, labelnames))  # as those of operations
     metric = Metric(
         _full_name(kind, name, unit), kind, documentation, labels, unit, bounds, multiprocess_mode=multiprocess_mode
     )
@@ -81,27 +86,16 @@ def _name_problem(kind: Kind, name: object) -> str | None:
             "such as 'cv_accepted'"
         )
     stem = name.removesuffix(TOTAL) if kind == "counter" else name
-    last = stem.rpartition("_")[2]
-    if last in ENDINGS and not (kind == "gauge" and last == "info"):
-        return f"Prometheus gives names that end in {last!r} a meaning of its own; choose another name for this {kind}"
-    return None
+    # By convention, a gauge of facts ends in `info`.
+    return None if kind == "gauge" and stem.endswith("info") else suffix_problem(stem)
 
 
 def _text_problem(documentation: object) -> str | None:
     if not isinstance(documentation, str) or not documentation.strip():
-        return f"documentation={documentation!r:.100}: expected a sentence that says what it measures"
+        return f"documentation={shown(documentation)}: expected a sentence that says what it measures"
     if documentation.encode("utf-8", "replace").decode("utf-8") != documentation:
-        return f"documentation={documentation!r:.100}: expected text; this one has unpaired surrogates"
+        return f"documentation={shown(documentation)}: expected text; this one has unpaired surrogates"
     return None
-
-
-def plain_labels_problem(labelnames: object) -> str | None:
-    """Return why these cannot be the labels of a metric, None if they can."""
-    if isinstance(labelnames, str) or not isinstance(labelnames, Sequence):
-        return f"labelnames={labelnames!r:.100}: expected a tuple of label names, such as ('country',)"
-    if len({repr(label) for label in labelnames}) != len(labelnames):
-        return f"labelnames={tuple(labelnames)!r:.100}: expected different names"
-    return next((f"label {label!r:.100}: {why}" for label in labelnames if (why := _label_problem(label))), None)
 
 
 def _label_problem(label: object) -> str | None:
@@ -109,18 +103,18 @@ def _label_problem(label: object) -> str | None:
         return "expected a name of letters, digits and '_', which does not begin with '__'"
     if label == "service":
         return "every metric of mlmetrics has it; its value is that of MLMetrics(service=...) or configure(service=...)"
-    return "mlmetrics or Prometheus sets this label; choose another name" if label in RESERVED else None
+    return IS_SET if label in RESERVED_LABELS else None
 
 
 def _unit_problem(unit: object) -> str | None:
     if unit != "" and (not isinstance(unit, str) or NAME.fullmatch(unit) is None or unit == "total"):
-        return f"unit={unit!r:.100}: expected lower-case letters such as 'seconds' or 'bytes', or nothing"
+        return f"unit={shown(unit)}: expected lower-case letters such as 'seconds' or 'bytes', or nothing"
     return None
 
 
 def _mode_problem(kind: Kind, mode: object) -> str | None:
     if kind == "gauge" and mode not in MODES:
-        return f"multiprocess_mode={mode!r:.100}: expected one of {', '.join(MODES)}"
+        return f"multiprocess_mode={shown(mode)}: expected one of {', '.join(MODES)}"
     return None
 
 

@@ -66,16 +66,14 @@ def _repeated(arguments: Iterable[str]) -> Iterable[str]:
     "target_labels",
     metavar="NAME",
     multiple=True,
-    help="With files: a label that Prometheus adds to what it scrapes, beside job and instance.",
+    help="With files: a label that Prometheus adds.",
 )
-@click.option(
-    "--prometheus", metavar="URL", help="Also ask a running Prometheus: targets and rules, or what files read."
-)
+@click.option("--prometheus", metavar="URL", help="Also ask a running Prometheus.")
 @alertmanager_option
 @send_test_option
 @severity_option
-@click.option("--panels", is_flag=True, help="Also run the query of every panel on that Prometheus, as Grafana does.")
-@click.option("--by-name", is_flag=True, help="With --panels: select every value of a variable instead of All.")
+@click.option("--panels", is_flag=True, help="Also run the query of every panel there.")
+@click.option("--by-name", is_flag=True, help="With --panels: every value instead of All.")
 @click.option(
     "--slow",
     "slow_milliseconds",
@@ -85,7 +83,7 @@ def _repeated(arguments: Iterable[str]) -> Iterable[str]:
     metavar="MILLISECONDS",
     help="With --panels: a query that takes longer is an error.",
 )
-@click.option("--strict", is_flag=True, help="Treat notes, such as absent metrics, as errors.")
+@click.option("--strict", is_flag=True, help="Treat notes as errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def check(
     *,

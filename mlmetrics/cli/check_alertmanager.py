@@ -9,12 +9,8 @@ from mlmetrics.monitoring.prometheus.alertmanager import TEST_ALERT
 from mlmetrics.monitoring.verify.delivery import Delivery, check_alertmanager, send_test, silence_findings
 from mlmetrics.monitoring.verify.finding import Finding
 
-alertmanager_option = click.option(
-    "--alertmanager", metavar="URL", help="Also check the receivers of a running Alertmanager."
-)
-send_test_option = click.option(
-    "--send-test", is_flag=True, help=f"With --alertmanager: send the alert {TEST_ALERT} through it, and resolve it."
-)
+alertmanager_option = click.option("--alertmanager", metavar="URL", help="Also check the receivers of an Alertmanager.")
+send_test_option = click.option("--send-test", is_flag=True, help=f"Send the alert {TEST_ALERT} through it.")
 severity_option = click.option(
     "--severity",
     type=click.Choice(get_args(Severity)),

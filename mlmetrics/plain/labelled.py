@@ -9,9 +9,10 @@ from math import isfinite
 from typing import Any, ClassVar, Self, TypeVar, cast
 
 from mlmetrics.catalog.metric import Kind, Metric
+from mlmetrics.errors import name_of_type
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.collector import declare
-from mlmetrics.recording.labels import UNKNOWN, RawLabels
+from mlmetrics.recording.labels import UNKNOWN, RawLabels, number_as_text
 from mlmetrics.recording.store import Store
 
 L = TypeVar("L", bound="Labelled")
@@ -124,8 +125,7 @@ class Labelled:
     def _child(self, values: tuple[object, ...]) -> Self:
         """Return the series of these values, cleaned, and `other` beyond a limit."""
         store, metric = self._store, self._metric
-        plain = tuple(format(value) if type(value) in {int, float, bool} else value for value in values)
-        labels = store.admit(metric.name, self._service, plain)[1:]
+        labels = store.admit(metric.name, self._service, tuple(map(number_as_text, values)))[1:]
         child = self._children.get(labels)
         if child is None:
             child = self._children.setdefault(labels, type(self)(store, metric, self._service, labels))
@@ -155,8 +155,8 @@ class Labelled:
         except Exception as error:
             if interrupted(error):
                 raise
-            problem = f"{type(error).__name__} where a number was expected"
-        self._mistake(f"{self._metric.name}.{verb}: {problem}; got {type(value).__name__}")
+            problem = f"{name_of_type(type(error))} where a number was expected"
+        self._mistake(f"{self._metric.name}.{verb}: {problem}; got {name_of_type(type(value))}")
         return None
 
     def _finite(self, verb: str, value: object) -> float | None:

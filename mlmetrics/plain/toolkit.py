@@ -59,7 +59,7 @@ class PlainMetrics(Recorder):
             documentation: what it measures, in a sentence.
             labelnames: the labels after `service`.
             unit: the unit of its values, such as `seconds`, which becomes part of the name.
-            buckets: upper bounds, ascending; prometheus_client's by default. `configure(buckets=...)` comes first.
+            buckets: upper bounds, ascending; prometheus_client's by default. `configure(buckets=...)` may replace them.
 
         Raises:
             DeclarationError: a name cannot be used or is taken, the bounds do not ascend, or the metric was

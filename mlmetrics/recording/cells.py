@@ -90,7 +90,7 @@ class HistogramCell:
                     writes.append((numbers, place, numbers[place] + (until - before)))
                 before = until
             writes.append((numbers, last, numbers[last] + (len(batch) - before)))
-        writes.append((numbers, -1, numbers[-1] + sum(batch)))
+        writes.append((numbers, -1, numbers[-1] + sum(batch, 0.0)))
 
     def mark(self, writes: list[Write], exemplars: Iterable[Exemplar]) -> None:
         """Give each exemplar to the bucket of its value; a bucket keeps the newest one."""

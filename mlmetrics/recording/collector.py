@@ -225,6 +225,13 @@ def _register_one(collector: Collector, registry: CollectorRegistry) -> None:
             "Remove the hand-written metrics of these names, or give mlmetrics a registry "
             "of its own: MLMetrics(registry=CollectorRegistry())"
         ) from error
+    except BaseException:
+        # A signal handler may raise while the client notes the names, one by one; they would be taken for ever.
+        names = getattr(registry, "_names_to_collectors", {})
+        for name in [name for name, held in tuple(names.items()) if held is collector]:
+            if collector not in collectors_of(registry):
+                del names[name]
+        raise
 
 
 def declare_own(store: Store) -> None:

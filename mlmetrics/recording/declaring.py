@@ -1,21 +1,17 @@
 """The families of a store: those of the catalogue, those that a project has declared, and the buckets of both."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from mlmetrics.catalog import METRICS
 from mlmetrics.catalog.metric import Metric
-from mlmetrics.catalog.own import NAME, clashing_name
+from mlmetrics.catalog.own import clashing_name
 from mlmetrics.errors import ConfigurationError, DeclarationError
 from mlmetrics.recording.family import Family
 from mlmetrics.recording.host import Host
 
 if TYPE_CHECKING:
     from mlmetrics.recording.folding import Foldable
-
-CLOSE = 0.9
-"""How like a known name must be for a typing mistake; 1 is the same."""
 
 
 class Group:
@@ -35,7 +31,7 @@ class Families:
         super().__init__()
         self.families = {metric.name: Family(metric) for metric in METRICS}
         self.own: dict[str, Group] = {}
-        self._later_bounds: dict[str, Sequence[float]] = {}
+        self._sent_bounds: dict[str, Sequence[float]] = {}
 
     def group(self, metrics: Iterable[Metric]) -> Group | None:
         """Return these metrics, without those that are declared already, as a group; None if all of them are.
@@ -66,10 +62,10 @@ class Families:
         return False
 
     def include(self, group: Group) -> None:
-        """Have the families of a group, with the buckets that were configured for them before."""
+        """Have the families of a group, with the buckets that were sent for them before."""
         made = {name: Family(metric) for name, metric in group.metrics.items()}
-        for name in made.keys() & self._later_bounds.keys():
-            made[name] = made[name].with_bounds(self._later_bounds[name])
+        for name in made.keys() & self._sent_bounds.keys():
+            made[name] = made[name].with_bounds(self._sent_bounds[name])
         # First: the collector of the catalogue's families leaves out what stands there.
         self.own.update(dict.fromkeys(made, group))
         self.families.update(made)
@@ -87,25 +83,22 @@ class Families:
     def set_buckets(self, buckets: Mapping[str, Sequence[float]], *, sent: bool = False) -> None:
         """Replace default buckets; to be called before the first sample of the metric.
 
-        Those of an operation that may be declared later are kept for it; so are all names that are `sent`, because
-        another process has declared them.
+        Names that are not declared are refused, as typing mistakes. If they are `sent`, another process has declared
+        them: they are kept until they are declared here.
         """
         if not isinstance(buckets, Mapping):
             raise ConfigurationError(f"buckets={buckets!r:.100}: expected upper bounds by histogram name")
-        new = [name for name in buckets if name not in self.families]
-        later = {name: buckets[name] for name in new if sent or _may_come(name)}
+        later = {name: bounds for name, bounds in buckets.items() if sent and name not in self.families}
         families = {name: self._with_buckets(name, bounds) for name, bounds in buckets.items() if name not in later}
-        for name, bounds in later.items():
-            Family(Metric(name, "histogram", "")).with_bounds(bounds)  # refuses what is wrong now
         self.families.update(families)
-        self._later_bounds.update(later)
+        self._sent_bounds.update(later)
 
     def configured_buckets(self) -> dict[str, Sequence[float]]:
         """Return the buckets that are not those of the rows, for another process."""
         rows = [*METRICS, *(metric for group in tuple(self.own.values()) for metric in group.metrics.values())]
         uppers = {row.name: self.families[row.name].bounds.uppers for row in rows if row.kind == "histogram"}
         changed = {row.name: uppers[row.name] for row in rows if row.buckets != uppers.get(row.name, row.buckets)}
-        return {**self._later_bounds, **changed}
+        return {**self._sent_bounds, **changed}
 
     def _with_buckets(self, name: str, bounds: Sequence[float]) -> Family:
         family = self.families.get(name)
@@ -113,16 +106,10 @@ class Families:
             rows = [family.metric for family in tuple(self.families.values())]
             known = ", ".join(row.name for row in rows if row.kind == "histogram")
             raise ConfigurationError(
-                f"buckets: {name!r} is no histogram of mlmetrics; there are {known}; declare one of your own before"
+                f"buckets: {name!r} is no histogram of mlmetrics; there are {known}; one of your own is to be declared "
+                "first, or takes its buckets=... where it is declared"
             )
         changed = family.with_bounds(bounds)
         if changed is not family and (not family.empty or (self.host is not None and self.host.has(name))):
             raise ConfigurationError(f"buckets: {name!r} already has samples; set its buckets before the first call")
         return changed
-
-
-def _may_come(name: object) -> bool:
-    """Whether a histogram may be one of the project's own that is declared later, and no typing mistake."""
-    if not isinstance(name, str) or NAME.fullmatch(name) is None:
-        return False
-    return not get_close_matches(name, [metric.name for metric in METRICS], 1, CLOSE)

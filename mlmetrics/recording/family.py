@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from math import isfinite
 
 from prometheus_client.metrics_core import Metric as ClientMetric
 from prometheus_client.samples import Sample
 
 from mlmetrics.catalog.metric import Metric
-from mlmetrics.errors import ConfigurationError
+from mlmetrics.catalog.own import upper_bounds
+from mlmetrics.errors import ConfigurationError, shown
 from mlmetrics.recording.cells import Bounds, Cell, HistogramCell, NumberCell
 from mlmetrics.recording.folding import steadily
 
@@ -35,14 +35,11 @@ class Family:
         Raises:
             ConfigurationError: a bound is no finite number, or they do not ascend.
         """
-        try:
-            uppers = tuple(float(bound) for bound in bounds)
-        except (TypeError, ValueError):
-            uppers = ()
-        if not uppers or any(not isfinite(upper) for upper in uppers) or list(uppers) != sorted(set(uppers)):
+        uppers = upper_bounds(bounds)
+        if uppers is None:
             raise ConfigurationError(
                 f"buckets: the bounds of {self.metric.name!r} must be finite and ascending, each once (+Inf is added); "
-                f"got {bounds!r:.200}"
+                f"got {shown(bounds)}"
             )
         return self if self.bounds.uppers == uppers else Family(replace(self.metric, buckets=uppers))
 

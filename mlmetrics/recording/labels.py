@@ -8,6 +8,7 @@ combinations, further values become `other`.
 from collections.abc import Hashable
 from enum import Enum
 
+from mlmetrics.errors import name_of_type
 from mlmetrics.interruption import interrupted
 
 MAX_LABEL_CHARACTERS = 200
@@ -32,7 +33,7 @@ def clean(value: object) -> tuple[str, str | None]:
     if isinstance(value, int | float):
         value = format(value)
     if not isinstance(value, str):
-        return UNKNOWN, f"a label value of type {type(value).__name__}"
+        return UNKNOWN, f"a label value of type {name_of_type(type(value))}"
     text = str.__str__(value)  # a subclass may define methods that raise; this one cannot
     if not text:
         return UNKNOWN, "an empty label value"
@@ -51,7 +52,17 @@ def cleaned(value: object) -> tuple[str, str | None]:
     except Exception as error:  # any object may come
         if interrupted(error):
             raise
-        return UNKNOWN, f"a label value that raised {type(error).__name__}"
+        return UNKNOWN, f"a label value that raised {name_of_type(type(error))}"
+
+
+def number_as_text(value: object) -> object:
+    """Return a number as text, and all else as it is, because texts alone are looked up among the known labels."""
+    try:
+        return format(value) if type(value) in {int, float, bool} else value
+    except Exception as error:  # more digits than Python writes, or any class; `cleaned` says what is wrong
+        if interrupted(error):
+            raise
+        return value
 
 
 def is_empty(value: object) -> bool:

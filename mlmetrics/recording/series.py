@@ -112,8 +112,8 @@ class CounterSeries(Series[NumberCell]):
     CELL = NumberCell
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
-        """Add them up."""
-        writes.append(plus(self.cell().numbers, 0, sum(self.pending[: counts[0]])))
+        """Add them up, as floats: whole numbers could become too large to be one."""
+        writes.append(plus(self.cell().numbers, 0, sum(self.pending[: counts[0]], 0.0)))
 
 
 _FIRST = itemgetter(0)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from prometheus_client.samples import Exemplar
 
 from mlmetrics.catalog.metric import Metric
+from mlmetrics.catalog.own import clashing_name
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.cells import HistogramCell, Numbers
 from mlmetrics.recording.family import EXPOSED_NAME_SUFFIX, Family
@@ -30,17 +31,22 @@ Slot = tuple[Numbers, int]
 class Found:
     """A family as the files have it, with each of its numbers by label values and bound; the sum has no bound."""
 
+    name: str
     kind: Kind
     help: str
     labels: tuple[str, ...]
     numbers: dict[tuple[tuple[str, ...], float | None], Numbers] = field(default_factory=dict)
     exemplars: dict[tuple[tuple[str, ...], float], Exemplar] = field(default_factory=dict)
 
-    def family(self, name: str) -> Family:
+    def metric(self, uppers: tuple[float, ...] = ()) -> Metric:
+        """Return the row of the family, as far as the files say it."""
+        unit = "seconds" if self.name.endswith(SECONDS) else ""
+        return Metric(self.name, kind_of_metric(self.kind), self.help, self.labels, unit, uppers)
+
+    def family(self) -> Family:
         """Return the family with its present numbers."""
         uppers = sorted({upper for _, upper in self.numbers if upper is not None and upper != float("inf")})
-        unit = "seconds" if name.endswith(SECONDS) else ""
-        family = Family(Metric(name, kind_of_metric(self.kind), self.help, self.labels, unit, tuple(uppers)))
+        family = Family(self.metric(tuple(uppers)))
         for (labels, upper), numbers in tuple(self.numbers.items()):
             cell = family.cell(labels)
             cell.numbers[-1 if upper is None else bisect_left(uppers, upper)] = numbers[0]
@@ -61,7 +67,7 @@ class Undeclared:
         """Return the list and the place in it of a number; None if it is no number of a family of ours.
 
         Raises:
-            ValueError: the family has been found with other labels, or as another kind.
+            ValueError: the family has been found with other labels, or as another kind, or another family of its name.
         """
         name = family + EXPOSED_NAME_SUFFIX if kind == "counter" else family
         suffixes = (f"{name}_bucket", f"{name}_sum") if kind == "histogram" else (name,)
@@ -74,13 +80,18 @@ class Undeclared:
         ):
             return None
         names = (SERVICE, *sorted(values.keys() - {SERVICE}))
-        found = self._found.setdefault(name, Found(kind, text, names))
+        found = self._found.get(name) or self._new(Found(name, kind, text, names))
         if (found.kind, found.labels) != (kind, names):
             raise ValueError(
                 f"{name} has the labels {names} there, and {found.labels} as a {found.kind} in other files"
             )
         key = tuple(values[label] for label in names), upper
         return found.numbers.setdefault(key, [0.0]), 0
+
+    def _new(self, found: Found) -> Found:
+        if clashing_name([found.metric()], [each.metric() for each in self._found.values()]) is not None:
+            raise ValueError(f"{found.name} is a {found.kind}; other files have another metric of such a name")
+        return self._found.setdefault(found.name, found)
 
     def keep(self, name: str, values: tuple[str, ...], le: str, exemplar: Exemplar) -> None:
         """Give an exemplar to its bucket. Which value is of which label is not said: it goes where they fit alone."""
@@ -96,7 +107,7 @@ class Undeclared:
 
     def families(self) -> Iterator[Family]:
         """Return the families with the numbers that the last read has found."""
-        return (found.family(name) for name, found in tuple(self._found.items()))
+        return (found.family() for found in tuple(self._found.values()))
 
 
 def upper_bound(le: str) -> float | None:

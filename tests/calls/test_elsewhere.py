@@ -25,9 +25,7 @@ from mlmetrics import (
     track_inference, track_matching, track_parsing,
 )
 
-configure(
-    service="batch", buckets={{"ml_inference_duration_seconds": [1.0, 2.0], "ml_retrieval_score": [0.25, 0.75]}}
-)
+configure(service="batch", buckets={{"ml_inference_duration_seconds": [1.0, 2.0]}})
 own = MLMetrics(service="own", registry=CollectorRegistry())
 
 accepted = counter("cv_accepted", "Accepted CVs.", ("country",))
@@ -75,6 +73,7 @@ def owned(number):
     return number
 
 retrieval = operation("retrieval", ("index", "region"), score=True, subject="region", buckets=(4.0, 8.0))
+configure(buckets={{"ml_retrieval_score": [0.25, 0.75]}})
 embedding = own.operation("embedding")
 
 @retrieval.track(index="docs", region=arg("region"), score="relevance")

@@ -106,3 +106,24 @@ def test_comes_out_and_is_a_failure(
     assert [kind] == label_values(registry, "ml_inference_errors_total", "error_type")
     assert in_progress(registry) == 0
     assert {} == errors(registry)
+
+
+class Value(metaclass=RaisingType):
+    """What is no number and no text, of a class that raises when it is asked for its name."""
+
+
+RECORDED: dict[str, Callable[[MLMetrics], object]] = {
+    "metric": lambda metrics: metrics.counter("cv_accepted", "CVs.").inc(Value()),  # type: ignore[arg-type]
+    "feedback": lambda metrics: metrics.track_feedback("m", Value()),  # type: ignore[arg-type]
+    "prediction_error": lambda metrics: metrics.track_prediction_error("m", Value()),  # type: ignore[arg-type]
+    "label.predicted_class": lambda metrics: metrics.track_prediction("m", Value()),
+    "label.model": lambda metrics: metrics.track_feedback(Value()),  # type: ignore[arg-type]
+    "score": lambda metrics: metrics.track_matching_score("m", Value()),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("where", RECORDED)
+def test_a_value_whose_class_raises(registry: CollectorRegistry, where: str) -> None:
+    """What is recorded by mistake is counted, whatever its class does when it is asked for its name."""
+    RECORDED[where](MLMetrics(service="s", registry=registry))
+    assert {where: 1} == errors(registry)

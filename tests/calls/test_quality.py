@@ -177,7 +177,7 @@ class TestCall:
         assert 0.5 == value(registry, f"{SCORES}_sum", model="m", operation="sort")
         assert {"invoice": 2, "letter": 1} == counted(registry, model="m")
 
-    @pytest.mark.parametrize("said", [iter(["a"]), Hostile()], ids=kind)
+    @pytest.mark.parametrize("said", [iter(["a"]), {"a": 0.9, "b": 0.1}, Hostile()], ids=kind)
     def test_what_cannot_be_read(self, registry: CollectorRegistry, metrics: MLMetrics, said: Any) -> None:
         """An iterator, which belongs to the caller, and an object that raises are counted and not raised."""
         with metrics.inference_timer(model="m") as call:

@@ -82,6 +82,16 @@ class TestCounter:
         metrics.counter("cv_refused", "CVs.", ("country",)).labels(country="fr")
         assert 0 == value(registry, "cv_accepted_total") == value(registry, "cv_refused_total", country="fr")
 
+    def test_whole_numbers_beyond_floats(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+        """Numbers whose sum no float can hold do not take others with them: the sum is infinite."""
+        metrics.counter("cv_bytes", "Bytes.").inc(3)
+        for amount in [10**308] * 2:
+            metrics.counter("cv_bytes", "Bytes.").inc(amount)
+            metrics.histogram("cv_sizes", "Sizes.").observe(amount)
+        assert math.inf == value(registry, "cv_bytes_total") == value(registry, "cv_sizes_sum")
+        assert 2 == value(registry, "cv_sizes_count")
+        assert {} == errors(registry)
+
     def test_is_folded(self, metrics: MLMetrics) -> None:
         """What waits to be folded stays near its bound."""
         accepted = metrics.counter("cv_accepted", "CVs.")
@@ -237,7 +247,7 @@ class TestLabels:
         found = {each.labels["country"]: each.value for each in samples(registry, "cv_accepted_total")}
         assert {"1": 2, "True": 1, "1.0": 1} == found
 
-    @pytest.mark.parametrize("given", [None, "", [], Hostile()], ids=type)
+    @pytest.mark.parametrize("given", [None, "", [], 10**5000, Hostile()], ids=type)
     def test_values_that_are_none(self, registry: CollectorRegistry, metrics: MLMetrics, given: Any) -> None:
         """What is no text is `unknown`, and counted."""
         accepted = metrics.counter("cv_accepted", "CVs.", ("country",))

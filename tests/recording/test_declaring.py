@@ -6,6 +6,7 @@
 import threading
 from collections import Counter as Counted
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
@@ -74,6 +75,26 @@ class TestDeclare:
         registry.unregister(theirs)
         declare(store, [WAITING])
         assert [WAITING.name] == list(store.own)
+
+    def test_broken_off_by_the_client(self, registry: CollectorRegistry) -> None:
+        """A signal handler that raises between two names that the client notes leaves none of them taken."""
+        store, noted = store_for(registry), registry._names_to_collectors
+
+        class Interrupting(dict[str, Any]):
+            """Names of which the second new one is interrupted."""
+
+            def __setitem__(self, name: str, collector: Any) -> None:
+                if len(self) > len(noted):
+                    raise KeyboardInterrupt
+                super().__setitem__(name, collector)
+
+        registry._names_to_collectors = Interrupting(noted)
+        with pytest.raises(KeyboardInterrupt):
+            declare(store, [ACCEPTED])
+        assert noted == registry._names_to_collectors
+        registry._names_to_collectors = noted
+        declare(store, [ACCEPTED])
+        assert [ACCEPTED.name] == list(store.own)
 
     def test_places_of_mistakes(self, registry: CollectorRegistry) -> None:
         """From the declaration on, each label's place stands at 0."""

@@ -117,13 +117,28 @@ if counted != [2.0] or "ml_retrieval_score_count" not in names:
 """,
     "of two rows that nobody here has declared, one is left out": """
 def earlier(label):
-    os.environ.pop("x", None)
     metrics.operation("retrieval", (label,)).record(0.5)
 wait(in_child(lambda: earlier("index")))
 wait(in_child(lambda: earlier("region")))
 for _ in range(3):
     check(1, "ml_retrieval_total", outcome="success")
     render(registry)
+""",
+    "files with further labels are left out, too": """
+wait(in_child(lambda: metrics.operation("retrieval", ("region", "index", "user")).record(0.5, index="docs")))
+check(1, "ml_retrieval_total", outcome="success", user="", what="undeclared")
+work()
+check(3, "ml_retrieval_total", outcome="success", what="declared")
+if found("mlmetrics_recording_errors_total", where="workers") == [0.0]:
+    print("they are not counted")
+""",
+    "of two kinds that nobody here has declared, one is left out": """
+wait(in_child(lambda: metrics.counter("cv_seen", "CVs.").inc()))
+wait(in_child(lambda: metrics.histogram("cv_seen", "CVs.").observe(1)))
+for _ in range(3):
+    names = [name for name, _ in families(prefix="cv_seen")]
+    if len(names) != 1:
+        print(names)
 """,
     "files with other bounds are added up": """
 wait(in_child(work))

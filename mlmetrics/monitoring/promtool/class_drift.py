@@ -23,8 +23,8 @@ from mlmetrics.monitoring.rules.promql import quote, selector
 
 Counts = Mapping[str, int]
 _BASELINE_SAMPLES = 40
-# Predictions in each step. `idle` has a series and is never predicted.
-_THEN = {"both": 30, "rare": 1, "gone": 12, "idle": 0}
+# Predictions in each step. `idle` has a series and is never predicted; that of `ended`, neither, is gone by now.
+_THEN = {"both": 30, "rare": 1, "gone": 12, "idle": 0, "ended": 0}
 _NOW = {"both": 20, "rare": 9, "new": 25, "idle": 0}
 _TRAINED = {"both": 25, "rare": 5, "forgotten": 10}
 
@@ -86,7 +86,7 @@ def _expectations(
     then_total, now_total = sum(then.values()), sum(now.values())
     if not then_total or not now_total:
         for what in ("psi", "classes", "chance"):
-            missing = selector(record_name(CLASS_COUNTER, what), f"reference={quote(reference)}")
+            missing = selector(record_name(CLASS_COUNTER, what), f"reference=~{quote(f'{reference}|{NOW}')}")
             yield {"expr": missing, "eval_time": evaluated_at}
         return
     classes = sorted({*then, *now})

@@ -42,7 +42,8 @@ def drift_test_files(config: Config) -> dict[str, dict[str, Any]]:
 
 def score_drift_cases(config: Config, histogram: str, plan: StepPlan) -> Iterator[TestCase]:
     """Yield the test cases of the recording rules of a histogram."""
-    yield _shifted(config, histogram, plan)
+    for falling in (0, 1):
+        yield _shifted(config, histogram, plan, falling)
     yield _single(config, histogram, plan)
     yield _idle(config, histogram, plan)
 
@@ -56,18 +57,21 @@ def _shares(cdf: Sequence[float]) -> list[float]:
     return [max(upper - lower, 0.0) for lower, upper in pairwise((0.0, *cdf))]
 
 
-def _weights(bins: int) -> tuple[list[int], list[int], list[int]]:
-    """Return how scores fall into bins a week ago, now and in the baseline; each bin is empty a week ago or now."""
+def _weights(bins: int, falling: int = 0) -> tuple[list[int], list[int], list[int]]:
+    """Return how scores fall into bins a week ago, now and in the baseline; each bin is empty a week ago or now.
+
+    The cumulative distribution of the baseline falls, as `increase` may make of buckets, in the `falling` one of
+    every two bins, the first excepted; such a bin counts as empty.
+    """
     week = [0 if i % 2 else 1 + i * 7 % 5 for i in range(bins)]
     now = [2 + i * 3 % 7 if i % 2 else 0 for i in range(bins)]
-    # A cumulative distribution that falls, as `increase` may make of buckets: that bin counts as empty.
-    baseline = [*(1 + i * 5 % 4 for i in range(bins - 2)), -1, 3]
+    baseline = [-1 if i and i % 2 == falling else 3 + i * 5 % 4 for i in range(bins)]
     return week, now, baseline
 
 
-def _shifted(config: Config, histogram: str, plan: StepPlan) -> TestCase:
+def _shifted(config: Config, histogram: str, plan: StepPlan, falling: int) -> TestCase:
     bounds = config.buckets(histogram)
-    week, now, baseline = _weights(len(bounds))
+    week, now, baseline = _weights(len(bounds), falling)
     steps = round(WEEK_SECONDS / plan.step_seconds)
     # The distribution changes where the week ends, so the window a week before the last step has the old one only.
     change = steps
@@ -94,7 +98,9 @@ def _shifted(config: Config, histogram: str, plan: StepPlan) -> TestCase:
     queries = tuple(
         recorded_values(histogram, placeholder_labels(config, _by(config, histogram)), measured, evaluated_at)
     )
-    return TestCase("scores that have shifted since last week", "", series, (), queries)
+    bins = "odd" if falling else "even"
+    name = f"scores that have shifted since last week; {bins} bins are empty at training"
+    return TestCase(name, "", series, (), queries)
 
 
 def _single(config: Config, histogram: str, plan: StepPlan) -> TestCase:

@@ -32,15 +32,19 @@ def class_drift_group(grouping: Sequence[str], *, window: str, week: str) -> Gro
     by = (*grouping, *CLASS_SUBJECT)
     grown = f"increase({CLASS_COUNTER}[{window}])"
     present, past = now(CLASS_COUNTER, "share"), then(CLASS_COUNTER, "share")
-    # A class that is gone has no share now: the difference is the share that it had, unless nothing is predicted now.
-    shift = (
-        f"{present} - ignoring (reference) group_right () {past}\n  or -1 * {past} and on ({', '.join(by)}) {present}"
-    )
+    present, past = now(CLASS_COUNTER, "share"), then(CLASS_COUNTER, "share")
+    change = f"{present} - ignoring (reference) group_right () {past}"
+    running = f"and on ({', '.join(by)}) {present}"
+    # A class that is gone has no share now: the difference is the share that it had.
+    shift = f"{change}\n  or -1 * {past}"
+    seen = f"{past} + abs({change}\n  or {past}) > 0"
     rules = (
         *samples_rules(CLASS_COUNTER, CLASS_SUBJECT, by, grown, week),
         *_shares(by, grown, week),
-        psi_rule(CLASS_COUNTER, shift, CLASS_LABEL),
-        _classes(shift),
+        psi_rule(CLASS_COUNTER, shift, CLASS_LABEL, running),
+        RecordingRule(
+            record_name(CLASS_COUNTER, "classes"), f"count without ({CLASS_LABEL}) (\n  {seen}\n)\n{running}"
+        ),
         chance_rule(CLASS_COUNTER),
     )
     return Group(f"mlmetrics-drift: {CLASS_COUNTER}", rules)
@@ -58,9 +62,3 @@ def _shares(by: Sequence[str], grown: str, week: str) -> Iterator[RecordingRule]
     last_week, recorded = f"{present} offset {week}", record_name(CLASS_COUNTER, "baseline_share")
     yield RecordingRule(name, f"{last_week}\n  or {new} {last_week}", {"reference": WEEK})
     yield RecordingRule(name, f"{recorded}\n  or ignoring (reference) {new} {recorded}", {"reference": BASELINE})
-
-
-def _classes(shift: str) -> RecordingRule:
-    """Return the rule of how many classes are predicted on at least one side."""
-    seen = f"{then(CLASS_COUNTER, 'share')} + abs({shift}) > 0"
-    return RecordingRule(record_name(CLASS_COUNTER, "classes"), f"count without ({CLASS_LABEL}) (\n  {seen}\n)")

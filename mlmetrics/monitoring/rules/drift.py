@@ -82,11 +82,15 @@ def from_baseline(metric: str, what: str, on: Sequence[str]) -> RecordingRule:
     return RecordingRule(record_name(metric, what), expression, {"reference": BASELINE})
 
 
-def psi_rule(metric: str, shift: str, of: str) -> RecordingRule:
-    """Return the rule of the PSI; `shift` is the expression of now - then, and `of` the label of bins or classes."""
+def psi_rule(metric: str, shift: str, of: str, condition: str = "") -> RecordingRule:
+    """Return the rule of the PSI; `shift` is the expression of now - then, and `of` the label of bins or classes.
+
+    `condition` is added at the end.
+    """
     # (now + h) / (then + h) is 1 + shift / (then + h), whose operands have the same labels.
     before = f"({then(metric, 'share')} + ignoring ({of}) group_left () {record_name(metric, 'half')})"
     expression = f"sum without ({of}) (\n  ({shift})\n  * ln(1 + ({shift})\n  / {before})\n)"
+    expression += f"\n{condition}" if condition else ""
     return RecordingRule(record_name(metric, "psi"), expression)
 
 

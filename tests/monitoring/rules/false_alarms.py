@@ -35,6 +35,7 @@ STEPS_A_WEEK = round(WEEK_SECONDS) // STEP_SECONDS
 STEPS_AN_HOUR = 3600 // STEP_SECONDS
 SHIFTS = (0.0, 0.2, 0.3)
 """The PSI between the distributions of now and of a week ago, as they are before any sampling."""
+STRONGEST = 60.0
 DOCUMENT = Path(__file__).parents[3] / "docs" / "drift.md"
 BEGIN, END = "<!-- false alarms: begin -->", "<!-- false alarms: end -->"
 SERVICE = '[[service]]\nname = "s"\ntargets = ["h:1"]\n'
@@ -123,15 +124,25 @@ def class_shapes(random: Random, classes: int) -> Iterator[Shares]:
 
 
 def shifted(shares: Shares, psi: float) -> Shares:
-    """Return shares at a PSI from these: the higher the bin, the more its share is raised (exponential tilting)."""
+    """Return shares at a PSI from these: the higher the bin, the more its share is raised (exponential tilting).
+
+    Lower bins are raised where that takes less: of scores that are nearly all at the top, none can be higher.
+    """
     if not psi:
         return shares
     places = np.arange(len(shares)) / len(shares)
-    low, high = 0.0, 200.0
+    strength, way = min((_strength(shares, each, psi), index) for index, each in enumerate((places, places[::-1])))
+    found = _tilted(shares, (places, places[::-1])[way], strength)
+    assert abs(_psi(shares, found) - psi) < 1e-6, "no such shift of these shares"
+    return found
+
+
+def _strength(shares: Shares, places: Shares, psi: float) -> float:
+    low, high = 0.0, STRONGEST
     for _ in range(80):
         middle = (low + high) / 2
         low, high = (middle, high) if _psi(shares, _tilted(shares, places, middle)) < psi else (low, middle)
-    return _tilted(shares, places, high)
+    return high
 
 
 def _tilted(shares: Shares, places: Shares, strength: float) -> Shares:
