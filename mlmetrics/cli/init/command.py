@@ -9,14 +9,10 @@ from mlmetrics.cli.init.instructions import instructions
 from mlmetrics.cli.init.planning import Request, plan_project
 from mlmetrics.cli.init.questions import ask as ask_about
 from mlmetrics.cli.init.receivers import NOTIFY_HELP, ask_receivers
-from mlmetrics.cli.init.rendering import FOLDER
 from mlmetrics.cli.init.reporting import json_text, print_changes, print_diff, print_problems, report_differences
 from mlmetrics.cli.notify_advice import echo_advice
 from mlmetrics.cli.options import attempt
-from mlmetrics.monitoring.deploy.compose import LOOPBACK, PORTS
 from mlmetrics.monitoring.output import write
-
-ALERTMANAGER = f"http://{LOOPBACK}:{PORTS['alertmanager']}"
 
 
 @click.command()
@@ -85,10 +81,7 @@ def init(
         print_diff(plan.changes)
     elif not only_check:
         print_changes(plan.changes)
-        folder = plan.config.output or FOLDER
-        click.echo(f"\n{instructions(plan.services, plan.config, folder, is_kept=plan.is_kept)}")
-        if any(plan.config.receivers.named()):
-            click.echo(f"\nTry the receivers:\n\n    mlmetrics check --alertmanager {ALERTMANAGER} --send-test\n")
+        click.echo(f"\n{instructions(plan.services, plan.config, directory, is_kept=plan.is_kept)}")
         echo_advice(plan.config)
     if not as_json:
         print_problems(plan)

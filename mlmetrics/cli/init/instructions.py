@@ -1,10 +1,16 @@
 """What is printed at the end: where each port is from, the lines to add to the code, and the commands to run next."""
 
+import shlex
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from mlmetrics.cli.init.proposal import Proposal
+from mlmetrics.cli.init.rendering import FOLDER
 from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.deploy.compose import LOOPBACK, PORTS
 from mlmetrics.version import install_command
+
+_ALERTMANAGER = f"{LOOPBACK}:{PORTS['alertmanager']}"
 
 
 def lines_for(service: Proposal) -> list[str]:
@@ -27,9 +33,12 @@ def place_of(service: Proposal) -> str:
     return f"{where}, in {app.factory}()" if app.factory else where
 
 
-def instructions(services: Sequence[Proposal], config: Config, folder: str, *, is_kept: bool) -> str:
-    """Return the text that is printed at the end; a configuration that `is_kept` is the user's own."""
-    return "\n".join([*_addresses(services, is_kept=is_kept), *_code(services), *_commands(config, folder)])
+def instructions(services: Sequence[Proposal], config: Config, directory: Path, *, is_kept: bool) -> str:
+    """Return the text that is printed at the end; a configuration that `is_kept` is the user's own.
+
+    Commands work in the current folder; `directory` is that of the project.
+    """
+    return "\n".join([*_addresses(services, is_kept=is_kept), *_code(services), *_commands(config, directory)])
 
 
 def _addresses(services: Sequence[Proposal], *, is_kept: bool) -> Iterator[str]:
@@ -56,10 +65,15 @@ def _code(services: Sequence[Proposal]) -> Iterator[str]:
         yield f"\n  {service.name}: {place_of(service)}\n{code}"
 
 
-def _commands(config: Config, folder: str) -> Iterator[str]:
+def _commands(config: Config, directory: Path) -> Iterator[str]:
+    folder = shlex.quote((directory / (config.output or FOLDER)).as_posix())
+    there = "" if directory == Path() else f"cd {shlex.quote(directory.as_posix())} && "
     yield (
         f"\nStart the servers (Docker), and open {config.grafana}:\n\n"
         f"    cd {folder} && cp .env.example .env && docker compose up --detach\n\n"
         "In CI, to see that nothing is out of date:\n\n"
-        "    mlmetrics render --check"
+        f"    {there}mlmetrics render --check"
     )
+    if any(config.receivers.named()):
+        address = next(iter(config.alertmanagers), _ALERTMANAGER)
+        yield f"\nTry the receivers:\n\n    {there}mlmetrics check --alertmanager http://{address} --send-test\n"

@@ -14,7 +14,7 @@ from mlmetrics.monitoring.verify.finding import Level
 OURS = "mlmetrics_build_info"
 """A page that has this metric is of a service with mlmetrics."""
 _REQUESTS, _REQUEST_DURATION = "fastapi_requests_total", "fastapi_request_duration_seconds"
-_BASELINE = (":baseline_samples", ":baseline_cdf")
+_BASELINE = (":baseline_samples", ":baseline_cdf", ":baseline_share")
 # Every page of ours has these, whatever its service has recorded; the others are there on Linux.
 _ALWAYS = {"mlmetrics_memory_limit_bytes", "mlmetrics_cpu_limit_cores", "mlmetrics_recording_errors_total"}
 _OF_PROCESS = {"process_resident_memory_bytes", "process_cpu_seconds_total"}

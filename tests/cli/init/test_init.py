@@ -199,6 +199,21 @@ class TestRunAgain:
         assert "till" in (project / BOARD).read_text()
         assert 'service_name="till"' in done.stdout
 
+    def test_commands_work_where_they_are_printed(self, project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        """They name the folder of the project from the current one, and the Alertmanager of the configuration."""
+        monkeypatch.chdir(project)
+        done = run("--notify", "webhook=http://127.0.0.1:8600/hook")
+        assert "\n    cd monitoring && cp" in done.stdout
+        assert "\n    mlmetrics render --check" in done.stdout
+        assert "\n    mlmetrics check --alertmanager http://127.0.0.1:9093 --send-test" in done.stdout
+        path = project / "mlmetrics.toml"
+        path.write_text(path.read_text().replace("127.0.0.1:9093", "alerts.example.org:9093"))
+        monkeypatch.chdir(project.parent)
+        done = run("corner-shop")
+        assert "\n    cd corner-shop/monitoring && cp" in done.stdout
+        assert "\n    cd corner-shop && mlmetrics render --check" in done.stdout
+        assert "cd corner-shop && mlmetrics check --alertmanager http://alerts.example.org:9093 " in done.stdout
+
     def test_removes_what_is_wanted_no_more(self, project: Path) -> None:
         """The rules of a removed objective are removed; a file of them that was edited is kept."""
         run(project)

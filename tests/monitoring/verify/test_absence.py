@@ -23,6 +23,7 @@ REQUESTS = {OURS, "fastapi_requests_total"}
         ("parsing_accuracy_score_bucket", {OURS, "ml_parsing_total"}, ("note", "waits")),
         ("ml_batch_job_last_success_timestamp_seconds", {OURS, "ml_batch_job_total"}, ("note", "waits")),
         ("mlmetrics:matching_score_distribution:baseline_cdf", {OURS}, ("note", "waits")),
+        ("mlmetrics:ml_prediction_total:baseline_share", {OURS}, ("note", "waits")),
         ("ml_inference_total", {OURS}, ("note", "not recorded")),
         ("parsing_accuracy_score_bucket", INFERENCES, ("note", "not recorded")),
         ("ml_inference_duration_seconds_bucket", {"ml_inference_total"}, ("note", "not recorded")),

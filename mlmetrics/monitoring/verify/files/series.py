@@ -210,8 +210,10 @@ class Known:
 
 
 def _labels_of(series: Sequence[Mapping[str, str]]) -> Labels:
-    named = [frozenset(label for label, text in each.items() if text and label != "__name__") for each in series]
-    return Labels(frozenset().union(*named), frozenset.intersection(*named))
+    """Return the labels of series; one that a page shows without a value may have one on another series."""
+    shown = frozenset(label for each in series for label in each)
+    filled = [frozenset(label for label, text in each.items() if text) for each in series]
+    return Labels(shown, frozenset.intersection(*filled)).without({"__name__"})
 
 
 def pattern_of(text: str) -> re.Pattern[str] | None:

@@ -91,3 +91,10 @@ def test_what_comes_with_the_first_event_of_an_own_operation(name: str, expected
     known = Known([read_page(RETRIEVAL, "text/plain")])
     (problem,) = check_query(Query("panel", f"sum({name})"), known)
     assert expected == (problem.level, problem.kind)
+
+
+def test_label_without_a_value() -> None:
+    """A label that a page shows without a value is declared: another series may have one."""
+    known = Known([read_page('tasks_total{kind="",queue="a"} 1\n', "text/plain")])
+    assert [] == check_query(Query("panel", "sum by (kind, queue) (tasks_total)", [("kind", "the legend")]), known)
+    assert [] == check_query(Query("panel", 'tasks_total{kind="", queue!=""}'), known)
