@@ -163,7 +163,7 @@ class TestAnswers:
         assert "# The address is a guess." in (tmp_path / "mlmetrics.toml").read_text()
         assert "severity: critical\n      scope: guess" not in (tmp_path / RULES).read_text()
         assert 'up{job="chat"}' in (tmp_path / RULES).read_text()
-        assert "guess" not in run(tmp_path, "--service", "chat=8000").stdout
+        assert "a guess" not in run(tmp_path, "--service", "chat=8000").stdout
         assert {"chat": ("127.0.0.1:8000", True)} == services(tmp_path)
         assert "guess" not in (tmp_path / RULES).read_text()
 
