@@ -21,7 +21,7 @@ mutants := $(test) --group mutants
 check := $(test) --group check --group bench
 bench := -e ".[fastapi]" --group bench
 
-.PHONY: help venv servers demo quick test mutants versions check check-format check-lint check-types check-imports format bench constraints clean
+.PHONY: help venv servers demo quick test long mutants versions check check-format check-lint check-types check-imports format bench constraints clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -37,8 +37,11 @@ demo: $(VENV)/.installed-demo ## Run the four services, Prometheus and real traf
 quick: $(VENV)/.installed-test ## Run the tests that need no server, on every save; ARGS="-k http" goes to pytest
 	@$(PYTHON) -m pytest -q -n auto --dist worksteal -m "not slow" $(ARGS)
 
-test: $(VENV)/.installed-test servers ## Run all tests, and print the slowest; ARGS="-k http" goes to pytest
+test: $(VENV)/.installed-test servers ## Run all tests but the longest, and print the slowest; ARGS="-k http" goes to pytest
 	@PARALLEL="$(PARALLEL)" scripts/test.sh $(PYTHON) -m pytest --durations=10 $(ARGS)
+
+long: $(VENV)/.installed-test servers ## Run the tests that take longest: foreign projects, mutants of rules, recipes, simulated hours
+	@$(PYTHON) -m pytest --durations=10 -m long $(ARGS)
 
 versions: ## Run the tests on the lowest and the newest dependencies and on each Python (SHORT=1: as CI does)
 	@SHORT=$(SHORT) scripts/versions.sh $(ARGS)

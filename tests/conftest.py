@@ -56,6 +56,11 @@ ALONE = (
     "monitoring/verify/test_panel_queries.py",
     "monitoring/verify/test_victoria.py",
 )
+# These take longest, and fail seldom where the others pass: `make long` runs them, not `make test`.
+LONG = (
+    *("cli/init/test_layouts.py", "monitoring/rules/test_false_alarms.py", "monitoring/test_mutation.py"),
+    *("monitoring/verify/files/test_own_files.py", "test_recipes.py"),
+)
 # These start what they need once for a module: in parallel, a module stays in one process.
 TOGETHER = ("examples", "packaging")
 
@@ -66,6 +71,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_of(item.path, SLOW):
             item.add_marker("slow")
+        if is_of(item.path, LONG):
+            item.add_marker("long")
         if is_of(item.path, ALONE):
             item.add_marker("alone")
             item.add_marker(pytest.mark.xdist_group("alone"))

@@ -28,7 +28,7 @@ def delivery_points(code: CodeType) -> frozenset[int]:
     points, before = set(), ""
     for instruction in dis.get_instructions(code):
         called = before.startswith("CALL") and "INTRINSIC" not in before
-        if called or before == "RESUME" or "JUMP_BACKWARD" in before:
+        if called or before == "RESUME":
             points.add(instruction.offset)
         before = instruction.opname
     jumps = (each for each in dis.get_instructions(code) if "JUMP_BACKWARD" in each.opname)

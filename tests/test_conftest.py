@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.conftest import ALONE, ROOT, SLOW, TOGETHER, pytest_collection_modifyitems, pytest_ignore_collect
+from tests.conftest import ALONE, LONG, ROOT, SLOW, TOGETHER, pytest_collection_modifyitems, pytest_ignore_collect
 
 
 class Item(pytest.Item):
@@ -19,7 +19,7 @@ def marked(request: pytest.FixtureRequest, place: str) -> Item:
     return item
 
 
-@pytest.mark.parametrize("place", sorted({*SLOW, *ALONE, *TOGETHER}))
+@pytest.mark.parametrize("place", sorted({*SLOW, *ALONE, *LONG, *TOGETHER}))
 def test_every_place_is_there(place: str) -> None:
     """Every module that is marked exists, so that a moved one does not come back into `make quick` unnoticed."""
     assert (ROOT / place).exists()
@@ -32,6 +32,7 @@ def test_every_place_is_there(place: str) -> None:
         ("recording/test_interrupted_folds.py", ["slow"]),
         ("integration/test_http_scrape.py", ["alone", "slow", "xdist_group"]),
         ("packaging/test_wheel.py", ["slow", "xdist_group"]),
+        ("test_recipes.py", ["long", "slow"]),
     ],
 )
 def test_marks(request: pytest.FixtureRequest, place: str, marks: list[str]) -> None:
@@ -48,6 +49,6 @@ def test_slow_modules_are_not_read(request: pytest.FixtureRequest, monkeypatch: 
         assert pytest_ignore_collect(ROOT / "recording/test_limits.py", request.config) is None
 
 
-def test_alone_is_slow(request: pytest.FixtureRequest) -> None:
-    """`make quick` leaves out all tests that `make test` runs alone."""
-    assert all(marked(request, place).get_closest_marker("slow") for place in ALONE)
+def test_alone_and_long_are_slow(request: pytest.FixtureRequest) -> None:
+    """`make quick` leaves out all tests that `make test` runs alone, and those that it does not run."""
+    assert all(marked(request, place).get_closest_marker("slow") for place in (*ALONE, *LONG))

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
 from mlmetrics import MLMetrics
+from mlmetrics.recording import collector
 from mlmetrics.recording.series import BOUND
 from tests.interruption import Interruption, points
 from tests.recorded import errors, value
@@ -173,6 +174,7 @@ def test_interrupted_declaration(what: str) -> None:
     for at in places:
         metrics, interruption = fresh(), Interruption(at, *FILES)
         assert interruption.during(partial(declare, metrics))
+        assert "unlocked" in repr(collector._registering), interruption.place
         declare(metrics).inc()
         declare(metrics).inc(2)
         assert 3 == value(metrics.registry, "cv_accepted_total"), interruption.place

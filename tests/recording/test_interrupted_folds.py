@@ -18,7 +18,7 @@ from mlmetrics.catalog import INFERENCE
 from mlmetrics.exposition.text import render
 from mlmetrics.http.requests import requests_of
 from mlmetrics.http.series import MethodSeries, RouteSeries
-from mlmetrics.recording import folding
+from mlmetrics.recording import collector, folding
 from mlmetrics.recording.series import BOUND
 from tests.interruption import Interruption, points
 from tests.recorded import errors, in_progress, outcomes, value
@@ -252,6 +252,7 @@ def test_operation_that_is_interrupted_while_it_is_declared() -> None:
         recorded = Recorded()
         interruption = Interruption(at, *DECLARING)
         assert interruption.during(partial(declared, recorded))
+        assert "unlocked" in repr(collector._registering), interruption.place
         recorded.metrics.operation("retrieval", ("index",), score=True).record(0.5, index="docs")
         registry = recorded.registry
         assert {"success": 1} == outcomes(registry, "retrieval", index="docs"), interruption.place
