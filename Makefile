@@ -40,7 +40,7 @@ quick: $(VENV)/.installed-test ## Run the tests that need no server, on every sa
 test: $(VENV)/.installed-test servers ## Run all tests but the longest, and print the slowest; ARGS="-k http" goes to pytest
 	@PARALLEL="$(PARALLEL)" scripts/test.sh $(PYTHON) -m pytest --durations=10 $(ARGS)
 
-long: $(VENV)/.installed-test servers ## Run the tests that take longest: foreign projects, mutants of rules, recipes, simulated hours
+long: $(VENV)/.installed-test servers ## Run the tests that take longest: every alert, a pair of Prometheus, foreign projects, mutants of rules
 	@$(PYTHON) -m pytest --durations=10 -m long $(ARGS)
 
 versions: ## Run the tests on the lowest and the newest dependencies and on each Python (SHORT=1: as CI does)

@@ -58,7 +58,8 @@ ALONE = (
 )
 # These take longest, and fail seldom where the others pass: `make long` runs them, not `make test`.
 LONG = (
-    *("cli/init/test_layouts.py", "monitoring/rules/test_false_alarms.py", "monitoring/test_mutation.py"),
+    *("cli/init/test_layouts.py", "integration/test_alerts_rehearsal.py", "integration/test_prometheus_pair.py"),
+    *("monitoring/rules/test_false_alarms.py", "monitoring/test_mutation.py"),
     *("monitoring/verify/files/test_own_files.py", "test_recipes.py"),
 )
 # These start what they need once for a module: in parallel, a module stays in one process.
