@@ -61,7 +61,7 @@ CAUSES = {
     "MatchingScoreDrift": "matcher gives an eighth of its scores; against a recorded baseline",
     "ParsingAccuracyDrift": "documents cut to their first quarter; against a recorded baseline",
     "InferenceScoreDrift": "tickets in a language that the model has not learned; against a recorded baseline",
-    "PredictedClassDrift": "tickets in a language that the model has not learned; against a recorded baseline",
+    "PredictedClassDrift": "tickets of one strange language, sorted under one topic; against a recorded baseline",
     "ServiceDown": "process of api killed, later started again",
     "InstanceDown": "one of three processes of matching-service killed, later started again",
     "SlowScrape": "slow /metrics in cv-parser-service",

@@ -15,8 +15,12 @@ import examples.recruiting
 DOCUMENTS = Path(examples.recruiting.__file__).parent / "documents"
 GOOD_CONFIDENCE = 0.8
 _WHILE = 300
-TICKET = {"text": "I was charged twice and want a refund of the payment"}
-STRANGE_TICKET = {"text": "Guten Tag, wo bleibt denn nun meine Antwort?"}
+TICKETS = {
+    "billing": "I was charged twice and want a refund of the payment",
+    "delivery": "The parcel is late, and the tracking shows no courier",
+    "login": "My account is locked, please reset the password",
+}
+STRANGE_TICKET = "Guten Tag, wo bleibt denn nun meine Antwort?"
 
 
 def confident_documents(url: str, kind: str) -> list[bytes]:
@@ -82,14 +86,14 @@ class Traffic:
             client.post(f"{self._urls['matching-service']}/explain", json=pair),
             client.post(f"{self._urls['second matching-service']}/match", json=pair),
             client.get(f"{self._urls['api']}/health"),
-            self._ticket(client),
+            self._ticket(client, list(TICKETS)[turn % len(TICKETS)]),
         ]
 
-    async def _ticket(self, client: httpx.AsyncClient) -> httpx.Response:
+    async def _ticket(self, client: httpx.AsyncClient, topic: str) -> httpx.Response:
         """Send a ticket, and tell at once how it ended."""
-        url, sent = self._urls["ticket-service"], STRANGE_TICKET if self.strange else TICKET
-        answer = (await client.post(f"{url}/tickets", json=sent)).raise_for_status().json()
-        truth = {"topic": "unknown" if self.strange else "billing", "hours": 4}
+        url, text = self._urls["ticket-service"], STRANGE_TICKET if self.strange else TICKETS[topic]
+        answer = (await client.post(f"{url}/tickets", json={"text": text})).raise_for_status().json()
+        truth = {"topic": "unknown" if self.strange else topic, "hours": 4}
         return await client.put(f"{url}/tickets/{answer['id']}", json=truth)
 
     def healthy_scores(self) -> tuple[list[float], list[float]]:
@@ -102,9 +106,10 @@ class Traffic:
         return confidences * _WHILE, similarities * _WHILE
 
     def healthy_tickets(self) -> list[tuple[str, float]]:
-        """Return the topics and the confidences of a while of tickets."""
-        answer = self._ask(f"{self._urls['ticket-service']}/tickets", json=TICKET)
-        return [(answer["topic"], answer["confidence"])] * 500
+        """Return the topics and the confidences of a while of tickets, as many of each topic."""
+        url = f"{self._urls['ticket-service']}/tickets"
+        answers = [self._ask(url, json={"text": text}) for text in TICKETS.values()]
+        return [(answer["topic"], answer["confidence"]) for answer in answers] * _WHILE
 
     def _ask(self, url: str, **content: Any) -> Any:
         return httpx.post(url, trust_env=False, **content).raise_for_status().json()
