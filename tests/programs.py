@@ -10,6 +10,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -58,7 +59,7 @@ def wait_until(condition: Callable[[], object], *, timeout: float, what: Callabl
         time.sleep(POLL_SECONDS)
 
 
-class Program:
+class Program(ABC):
     """A context manager over one program that listens on a port of loopback.
 
     A subclass says how it is called (`command`) and when it is ready (`ready_path`, answered
@@ -73,9 +74,9 @@ class Program:
         self.url = f"http://{HOST}:{self.port}"
         self._env = {**os.environ, **(env or {})}
 
+    @abstractmethod
     def command(self, directory: Path) -> Sequence[str]:
         """Return the command line; `directory` is the program's own, empty when it starts."""
-        raise NotImplementedError
 
     def __enter__(self) -> Self:
         self._folder = tempfile.TemporaryDirectory(prefix="mlmetrics-", ignore_cleanup_errors=True)

@@ -96,10 +96,8 @@ class OwnOperation:
             )
         after = all_of([after_score("score", score)] if score is not None else [])
         values = self._values("track", labels, None)
-        declaration = Declaration(
-            *(self._recorder.calls(operation), self._recorder.named(service), values, None, after, stream),
-            scored=score is not None,
-        )
+        calls, named = self._recorder.calls(operation), self._recorder.named(service)
+        declaration = Declaration(calls, named, values, None, after, stream, scored=score is not None)
         return decorate(declaration, function)
 
     def timer(self, /, *, service: str | None = None, **labels: str) -> Timer:

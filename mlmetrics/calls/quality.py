@@ -5,7 +5,7 @@ from mlmetrics.calls.recorder import Recorder
 from mlmetrics.catalog.models import VERDICTS
 from mlmetrics.errors import name_of_type
 from mlmetrics.interruption import interrupted
-from mlmetrics.recording.labels import RawLabels, is_empty
+from mlmetrics.recording.labels import RawLabels
 from mlmetrics.recording.store import Store
 
 FEEDBACK = "ml_feedback_total"
@@ -92,9 +92,8 @@ class Quality(Recorder):
 
     def _of_model(self, metric: str, service: str | None, model: object) -> RawLabels:
         """Return the labels of service and model, admitted."""
-        named = self.service if service is None or is_empty(service) else service
         store = self.store
-        return store.admit(metric, store.admit_service(metric, named), (model,))
+        return store.admit(metric, store.admit_service(metric, self.service_of(service)), (model,))
 
 
 def _verdict(store: Store, good: object) -> str | None:

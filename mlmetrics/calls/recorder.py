@@ -1,31 +1,36 @@
 """What decorators, timers and direct functions need from a toolkit: its store and its service."""
 
+from abc import ABC, abstractmethod
+
 from mlmetrics.calls.labels import Calls, calls_of, service_label
 from mlmetrics.catalog import Operation
 from mlmetrics.errors import DeclarationError
 from mlmetrics.recording.collector import declare
+from mlmetrics.recording.labels import is_empty
 from mlmetrics.recording.store import Store
 
 
-class Recorder:
+class Recorder(ABC):
     """An object with a store and a service; `service` is used where no other is given."""
 
     service: str | None
 
     @property
+    @abstractmethod
     def store(self) -> Store:
-        """The store to record into."""
-        raise NotImplementedError
+        """The store to record into; read for each call, because that registers again in a cleared registry."""
 
     def calls(self, operation: Operation) -> Calls:
         """Return the series of one operation."""
-        return calls_of(
-            self.store, operation
-        )  # `store` is read each time, because that registers again in a cleared registry
+        return calls_of(self.store, operation)
 
     def named(self, service: object) -> str | None:
         """Return the service of a declaration: the given one, or the toolkit's if it is None."""
         return self.service if service is None else service_label(service)
+
+    def service_of(self, given: str | None) -> str | None:
+        """Return the service of what is recorded directly: the given one, or the toolkit's if it is None or empty."""
+        return self.service if given is None or is_empty(given) else given
 
 
 def declare_operation(store: Store, operation: Operation) -> None:

@@ -7,7 +7,7 @@ the consumer gets what the inner generator returns or raises.
 
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import Any, Never
+from typing import Any
 
 from mlmetrics.calls.call import raised, succeeded
 from mlmetrics.calls.operation import CallSeries
@@ -15,7 +15,7 @@ from mlmetrics.calls.plan import Function, Plan
 from mlmetrics.calls.results import NoResult
 from mlmetrics.calls.templates import write
 from mlmetrics.catalog.models import STREAMS
-from mlmetrics.recording.series import BOUND, HistogramSeries, NumberSeries
+from mlmetrics.recording.series import BOUND, NumberSeries
 
 
 class Run:
@@ -75,20 +75,25 @@ def chunk_recorders(
 ) -> tuple[Callable[[float], object], NumberSeries, Callable[[float], object]]:
     """Return the recorders of a stream's first chunk and gaps; most operations have no metrics for them."""
     if STREAMS not in series.operation.parts or stream is False:
-        unused = HistogramSeries(_no_cell)
-        return _ignore, unused, _ignore
+        return _ignore, _UNUSED, _ignore
     prefix = series.operation.prefix
     first = series.histogram(f"{prefix}_first_chunk_seconds")
     gaps = series.histogram(f"{prefix}_chunk_interval_seconds")
     return lambda seconds: series.store.record(first, seconds), gaps, gaps.record
 
 
-def _no_cell() -> Never:
-    raise NotImplementedError  # nothing is appended to that series, and no store folds it
-
-
 def _ignore(_seconds: float) -> None:
     """Record nothing."""
+
+
+class _Unused:
+    """The series of gaps that are not recorded: one for all streams, with nothing to fold."""
+
+    record = staticmethod(_ignore)
+    pending = ()
+
+
+_UNUSED = _Unused()
 
 
 def _first(inner: AsyncGenerator[Any, Any]) -> Awaitable[Any]:

@@ -10,7 +10,6 @@ from mlmetrics.calls.timers import Timer
 from mlmetrics.catalog import INFERENCE, MATCHING, PARSING, Operation
 from mlmetrics.errors import DeclarationError
 from mlmetrics.interruption import interrupted
-from mlmetrics.recording.labels import is_empty
 
 DEFAULT = "default"
 NO_OPERATION = ""
@@ -145,5 +144,4 @@ class Timing(Recorder):
 
         Metrics: `ml_model_load_duration_seconds`, `ml_model_info`.
         """
-        named = self.service if service is None or is_empty(service) else service
-        track_load(self.store, named, model, duration, version)
+        track_load(self.store, self.service_of(service), model, duration, version)

@@ -18,7 +18,8 @@ from prometheus_client.registry import Collector
 
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.collector import OwnCollector, StoreCollector, collectors_of
-from mlmetrics.recording.host import WORKER, Host
+from mlmetrics.recording.host import Host
+from mlmetrics.recording.merged import WORKER
 from mlmetrics.recording.store import Store
 from mlmetrics.workers.slots import Worker
 

@@ -102,13 +102,6 @@ class InProgress(Block):
         self._gauge.dec()
 
 
-class Timed(Protocol):
-    """A gauge or a histogram."""
-
-    def labels(self, *values: object, **named: object) -> Self:
-        """Return the series of these labels."""
-
-
 class Timer(Block):
     """Records the seconds that a block takes, whatever its end.
 

@@ -53,8 +53,8 @@ class Labelled:
             self._record, self._pending = series.record, series.pending
 
     def _series_of(self, labels: RawLabels) -> Any:
-        """Return the series of these labels in the store."""
-        raise NotImplementedError
+        """Return the series of these labels in the store, whose method for a kind has its name."""
+        return getattr(self._store, self.KIND)(self._metric.name, labels)
 
     def __repr__(self) -> str:
         labels = dict(zip(self._metric.labels[1:], self._values, strict=True)) if self._values else ""

@@ -6,8 +6,7 @@ from sys import float_info
 from mlmetrics.errors import DeclarationError, shown
 from mlmetrics.plain.blocks import ExceptionCounter, InProgress, Timer
 from mlmetrics.plain.labelled import Labelled
-from mlmetrics.recording.labels import RawLabels
-from mlmetrics.recording.series import BOUND, NumberSeries
+from mlmetrics.recording.series import BOUND
 
 ONE: float = 1
 """The default amount. Its identity tells it without a check of what was given."""
@@ -23,9 +22,6 @@ class Counter(Labelled):
 
     __slots__ = ()
     KIND = "counter"
-
-    def _series_of(self, labels: RawLabels) -> NumberSeries:
-        return self._store.counter(self._metric.name, labels)
 
     def inc(self, amount: float = ONE) -> None:
         """Add an amount.
@@ -68,9 +64,6 @@ class Gauge(Labelled):
 
     __slots__ = ()
     KIND = "gauge"
-
-    def _series_of(self, labels: RawLabels) -> NumberSeries:
-        return self._store.gauge(self._metric.name, labels)
 
     def inc(self, amount: float = ONE) -> None:
         """Add an amount.
@@ -157,9 +150,6 @@ class Histogram(Labelled):
 
     __slots__ = ()
     KIND = "histogram"
-
-    def _series_of(self, labels: RawLabels) -> NumberSeries:
-        return self._store.histogram(self._metric.name, labels)
 
     def observe(self, amount: float) -> None:
         """Place a number in its bucket.

@@ -8,24 +8,20 @@ import sys
 import threading
 from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from tempfile import NamedTemporaryFile
-from typing import Any
 
 from prometheus_client.samples import Exemplar
 
-from mlmetrics.catalog import BY_NAME
 from mlmetrics.catalog.metric import OF_EACH, Metric
 from mlmetrics.interruption import interrupted
-from mlmetrics.recording.cells import Bounds, HistogramCell
+from mlmetrics.recording.cells import Bounds
 from mlmetrics.recording.family import EXPOSED_NAME_SUFFIX, Family
 from mlmetrics.recording.labels import UNKNOWN, RawLabels
-from mlmetrics.recording.undeclared import Slot, Undeclared, upper_bound
-from mlmetrics.version import __version__
+from mlmetrics.recording.merged import WORKER, Merged, kind_of
 from mlmetrics.workers.detection import tell
 from mlmetrics.workers.directory import VARIABLE
 from mlmetrics.workers.files import SCRATCH, WorkerFiles
-from mlmetrics.workers.kinds import CALLS_IN_PROGRESS, Kind, kind_of_gauge
+from mlmetrics.workers.kinds import Kind
 from mlmetrics.workers.reading import Reader
 from mlmetrics.workers.slots import Worker, live_workers, slot_of_this_process
 
@@ -37,10 +33,7 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_renew)
 
 Failed = Callable[[str, object], None]
-BUILD_INFO = "mlmetrics_build_info"
 PROBE = ".mlmetrics-probe-"
-WORKER = "worker"
-"""The label of a gauge that keeps the workers apart."""
 
 
 def directory(failed: Failed) -> str | None:
@@ -102,7 +95,7 @@ class Host:
         self._files: WorkerFiles | None = None
         self._generation = 0
         self._reader: Reader | None
-        self._merged: dict[str, Family]
+        self._merged: Merged
         self._placed: set[str] = set()
         self._worker = UNKNOWN
         self._told: set[str] = set()
@@ -114,8 +107,6 @@ class Host:
         self.placing = threading.RLock()
         self._scraping = threading.RLock()
         self._reader = None
-        self._merged = {}
-        self._undeclared = Undeclared()
         self._outdated = False
 
     def look_again(self) -> None:
@@ -191,14 +182,13 @@ class Host:
                 reader = self._new_reader()
                 reader.read()
             for (name, *labels, le), exemplar in reader.exemplars().items():
-                self._keep(name, tuple(labels), le, exemplar)
-            known = [self._merged[name] for name in tuple(self._families) if name in self._merged]
-            return [*known, *self._undeclared.families()]
+                self._merged.keep(name, tuple(labels), le, exemplar)
+            return self._merged.families()
 
     def _new_reader(self) -> Reader:
         self._outdated = False
-        self._merged, self._undeclared = {}, Undeclared()
-        self._reader = reader = Reader(self.directory, self._program, self._slot, self._failed, self._told)
+        self._merged = merged = Merged(self._families, self._failed, self._told)
+        self._reader = reader = Reader(self.directory, self._program, merged.slot, self._failed, self._told)
         return reader
 
     def workers(self) -> list[Worker]:
@@ -213,78 +203,6 @@ class Host:
             if interrupted(error):
                 raise
             self._failed("workers", error)
-
-    def _slot(self, kind: Kind, family: str, sample: str, labels: Mapping[str, str], text: str) -> Slot | None:
-        """Return the list and the place in it where a number belongs; None for one of another version."""
-        name = family if family in self._families else family + EXPOSED_NAME_SUFFIX
-        known = self._families.get(name)
-        if known is None:
-            return self._undeclared_slot(kind, family, sample, labels, text)
-        return self._declared_slot(known, kind, sample, labels)
-
-    def _declared_slot(self, known: Family, kind: Kind, sample: str, labels: Mapping[str, str]) -> Slot | None:
-        name = known.metric.name
-        if labels.get("version", __version__) != __version__ and name == BUILD_INFO:
-            return None  # of an earlier start, before an upgrade
-        metric = exposed(known.metric)
-        # Further labels, too: added up here and apart in another process, a counter would go back between scrapes.
-        if {*metric.labels} != labels.keys() - {"le"} or kind != kind_of(metric):
-            self._leave_out(name)
-            return None
-        numbers = self._cell(known, tuple(labels[each] for each in metric.labels)).numbers
-        if metric.kind != "histogram":
-            return numbers, 0
-        if sample == f"{name}_sum":
-            return numbers, len(numbers) - 1
-        upper = upper_bound(labels.get("le", ""))
-        # Files of an earlier start may have other bounds: their numbers go to the next bound that is known.
-        return None if upper is None else (numbers, bisect_left(known.bounds.uppers, upper))
-
-    def _undeclared_slot(
-        self, kind: Kind, family: str, sample: str, labels: Mapping[str, str], text: str
-    ) -> Slot | None:
-        try:
-            return self._undeclared.slot(kind, family, sample, labels, text)
-        except ValueError as error:
-            if interrupted(error):
-                raise
-            self._leave_out(family)
-            return None
-
-    def _leave_out(self, name: str) -> None:
-        """Leave out a key of a row that is no longer that of the metric; a project's own is counted, once."""
-        if name not in BY_NAME and name not in self._told:
-            self._told.add(name)
-            self._failed("workers", f"{name} also stands in files with other labels or as another kind; left out there")
-
-    def _cell(self, known: Family, labels: tuple[str, ...]) -> Any:
-        family = self._merged.get(known.metric.name)
-        if family is None:
-            family = self._merged[known.metric.name] = Family(exposed(known.metric))
-        return family.cell(labels)
-
-    def _keep(self, name: str, labels: tuple[str, ...], le: str, exemplar: Exemplar) -> None:
-        family = self._merged.get(name)
-        if family is None:
-            self._undeclared.keep(name, labels, le, exemplar)
-            return
-        cell = family.found(labels)
-        if isinstance(cell, HistogramCell) and le in family.bounds.texts:
-            cell.exemplars[family.bounds.texts.index(le)] = exemplar
-
-
-def kind_of(metric: Metric) -> Kind:
-    """Return the kind of file in which the numbers of a metric stand."""
-    if metric.kind != "gauge":
-        return metric.kind
-    if not metric.multiprocess_mode and metric.across_workers == "livesum":
-        return CALLS_IN_PROGRESS
-    return kind_of_gauge(metric.across_workers)
-
-
-def exposed(metric: Metric) -> Metric:
-    """Return a metric as the processes of a host expose it together."""
-    return replace(metric, labels=(*metric.labels, WORKER)) if metric.multiprocess_mode in OF_EACH else metric
 
 
 def _family_name(metric: Metric) -> str:

@@ -5,6 +5,7 @@ and in a GC callback. A fold takes the numbers that have been appended so far; n
 appended during the fold are taken by the next one.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sized
 from operator import itemgetter
 from typing import Any, Generic, Protocol, TypeVar
@@ -32,7 +33,7 @@ class NumberSeries(Protocol):
         """What the next fold has to take."""
 
 
-class Lists:
+class Lists(ABC):
     """What a store folds: lists that calls append to, and the values that their numbers are added to.
 
     The lengths of the lists are read in order. The lists of ended calls come before that of begun
@@ -66,15 +67,15 @@ class Lists:
             raise
         return sources, writes
 
+    @abstractmethod
     def prepare(self) -> None:
         """Create the values, at 0."""
-        raise NotImplementedError
 
+    @abstractmethod
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Compute the new values from the first `counts` numbers of each list, each value at most once."""
-        raise NotImplementedError
 
-    def forget(self) -> None:
+    def forget(self) -> None:  # noqa: B027 (only calls have a number in progress)
         """Set the number in progress to 0: the calls of the parent do not run in a forked child."""
 
 
