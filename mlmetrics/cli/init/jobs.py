@@ -24,10 +24,7 @@ def job_problems(config: Config, changes: Sequence[Change]) -> Iterator[str]:
         if path.name == "prometheus.yml":
             yield from _of_scraping(change, expected)
         elif path.parent.name == "rules" and path.suffix == ".yml":
-            known = {job for match in _MATCHER.findall(change.present) for job in match.replace("\\", "").split("|")}
-            rendered = {
-                job for match in _MATCHER.findall(change.rendered) for job in match.replace("\\", "").split("|")
-            }
+            known, rendered = _jobs_in(change.present), _jobs_in(change.rendered)
             if known != rendered:
                 yield _told(change.name, "has rules about", known - rendered, "not about", rendered - known)
 
@@ -56,6 +53,11 @@ def _told(name: str, verb: str, more: set[str], negated: str, less: set[str]) ->
 
 def _named(jobs: set[str]) -> str:
     return ", ".join(sorted(jobs))
+
+
+def _jobs_in(rules: str) -> set[str]:
+    """Return the jobs that the text of a rule file selects."""
+    return {job for match in _MATCHER.findall(rules) for job in match.replace("\\", "").split("|")}
 
 
 def _jobs(document: Mapping[str, Any]) -> set[str]:

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator
 
-from mlmetrics.cli.init.operations import SHIPPED, Recorded
+from mlmetrics.cli.init.operations import Recorded
 from mlmetrics.errors import ConfigurationError
+from mlmetrics.monitoring.operations import SHIPPED
+from mlmetrics.monitoring.verify.absence import OURS
 from mlmetrics.monitoring.verify.metrics_page import MetricsPage
 from mlmetrics.monitoring.verify.own_operations import own_operations
 from mlmetrics.monitoring.verify.pages import read_pages
-
-BUILD_INFO = "mlmetrics_build_info"
 
 
 def operations_at(url: str) -> tuple[Recorded, ...]:
@@ -21,7 +21,7 @@ def operations_at(url: str) -> tuple[Recorded, ...]:
     for finding in (*pages.unreachable, *pages.other):
         raise ConfigurationError(f"{finding.subject}: {finding.text}")
     (page,) = pages.read.values()
-    if BUILD_INFO not in page.names:
+    if OURS not in page.names:
         raise ConfigurationError(f"{url}: expected the /metrics page of a service that uses mlmetrics")
     own = (Recorded(row, calls=True) for row in own_operations(page.names, page.labels))
     return (*_shipped(page), *own)
@@ -29,8 +29,7 @@ def operations_at(url: str) -> tuple[Recorded, ...]:
 
 def _shipped(page: MetricsPage) -> Iterator[Recorded]:
     for row in SHIPPED.values():
-        beside = (*row.more, row.score) if row.score is not None else row.more
-        parts = {metric.part for metric in beside if metric.part and page.names & set(metric.sample_names)}
+        parts = {metric.part for metric in row.metrics if metric.part and page.names & set(metric.sample_names)}
         calls = row.finished in page.names
         if calls or parts:
             yield Recorded(row, parts, calls)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlmetrics.catalog import BATCH_JOB, INFERENCE, MATCHING, PARSING, Operation
+from mlmetrics.catalog import INFERENCE, MATCHING, PARSING, Operation
 from mlmetrics.catalog.documents import SIZE
 from mlmetrics.catalog.models import BATCHES, CLASSES, COST, FEEDBACK, LOADING, PREDICTION_ERROR, QUEUE, STREAMS, TOKENS
 from mlmetrics.catalog.operation import SCORE
@@ -21,8 +21,9 @@ from mlmetrics.cli.init.reading.recording import (
     read_modules,
     uses_in,
 )
-from mlmetrics.cli.init.reading.source import Source
+from mlmetrics.cli.init.reading.source import Module, Source
 from mlmetrics.errors import DeclarationError
+from mlmetrics.monitoring.operations import SHIPPED
 
 _MOST_FILES = 3
 OPTIONAL = "confidence"
@@ -51,7 +52,6 @@ DIRECT = {
 }
 """The functions that record a part without a call."""
 WITH_CALL = {"track_ml_inference": "inference", "batch_job": "batch_job", **TRACKING, **TIMERS}
-SHIPPED = {operation.name: operation for operation in (INFERENCE, PARSING, MATCHING, BATCH_JOB)}
 
 
 @dataclass(slots=True)
@@ -90,7 +90,7 @@ def read_operations(source: Source) -> Reading:
     found: _Places = {}
     problems: list[str] = []
     modules = read_modules(source)
-    uses = [(module, list(uses_in(module))) for module in modules]
+    uses = [(each, list(uses_in(each))) for each in modules]
     for use in (use for _, each in uses for use in each if use.function == OPERATION):
         try:
             row = _declared(use)
@@ -98,10 +98,10 @@ def read_operations(source: Source) -> Reading:
             problems.append(f"{use.path}, line {use.line}: {error}")
         else:
             found.setdefault((row.name, use.path), Recorded(row, calls=True)).files.add(use.path)
-    confident = any(_has_confidence(module.tree) for module in modules)
+    confident = any(_has_confidence(each.module) for each in modules)
     methods = methods_called(modules)
-    for module, each in uses:
-        _read_uses(each, methods[module.path], found, confident=confident)
+    for recording, each in uses:
+        _read_uses(each, methods[recording.module.path], found, confident=confident)
     return Reading(tuple(found.values()), tuple(problems))
 
 
@@ -129,10 +129,10 @@ def _declared(use: Use) -> Operation:
     return own_operation(*positional, **named)
 
 
-def _has_confidence(tree: ast.AST) -> bool:
+def _has_confidence(module: Module) -> bool:
     """Whether anything is called `confidence`, the attribute of a result that is its accuracy by default."""
     names = ("attr", "arg", "id", "value")
-    return any(getattr(node, name, None) == OPTIONAL for node in ast.walk(tree) for name in names)
+    return any(getattr(node, name, None) == OPTIONAL for node in module.nodes for name in names)
 
 
 def _read_uses(uses: Sequence[Use], methods: Collection[tuple[str, str]], found: _Places, *, confident: bool) -> None:

@@ -9,8 +9,8 @@ from mlmetrics.cli.init.reading.applications import App, Applications
 from mlmetrics.cli.init.reading.command_files import ports_in_command_files
 from mlmetrics.cli.init.reading.composition import Container, containers
 from mlmetrics.cli.init.reading.evidence import Evidence, Trust
-from mlmetrics.cli.init.reading.serving import ports_in_code, serving_modules
-from mlmetrics.cli.init.reading.source import Module, module_parts
+from mlmetrics.cli.init.reading.serving import ports_of, servings
+from mlmetrics.cli.init.reading.source import Module, ends_with, module_parts
 from mlmetrics.cli.init.reading.values import Values
 
 _DEFAULT_FILES = ("main.py", "app.py", "api.py", "app/main.py", "app/app.py", "app/api.py")
@@ -31,11 +31,11 @@ class Ports:
     def __init__(self, applications: Applications, values: Values) -> None:
         self._applications = applications
         self._source = applications.source
-        self._served_by = list(serving_modules(applications, values))
+        self._servings = list(servings(applications, values))
         self.containers = containers(applications.source, values.environment)
         self._evidence: dict[str, list[Evidence]] = {}
         self._container: dict[str, Container] = {}
-        for each in (*ports_in_code(applications, values), *self._of_commands(values)):
+        for each in (*ports_of(self._servings, values), *self._of_commands(values)):
             for app in self._meant(each):
                 self._evidence.setdefault(app.key, []).append(each)
         for container in sorted(self.containers, key=lambda each: not each.published):
@@ -74,7 +74,7 @@ class Ports:
             return [app for app in self._applications.found if app.key == each.app]
         if each.program:
             modules = [module.path for module in self._modules_meant(each, each.program)]
-            served = [app for module, app in self._served_by if module.path in modules]
+            served = [serving.app for serving in self._servings if serving.module.path in modules]
             made = [app for path in modules for app in self._applications.in_module(path)]
             return list(dict.fromkeys(served)) or made[:1]
         if each.served:
@@ -107,7 +107,7 @@ class Ports:
         return []
 
     def _with_parts(self, parts: tuple[str, ...], each: Evidence) -> list[Module]:
-        paths = [path for path in self._source.python_paths if _ends_with(path, parts)]
+        paths = [path for path in self._source.python_paths if _is_meant(path, parts)]
         near = [path for path in paths if path.is_relative_to(each.folder)]
         exact = [path for path in paths if module_parts(path) in (parts, (*parts, "__main__"))]
         far = paths if each.trust is Trust.CONTAINER and len(paths) == 1 else []
@@ -135,9 +135,8 @@ class Ports:
         return [app for app in inside if name in {slug(part) for part in app.path.with_suffix("").parts}][:1]
 
 
-def _ends_with(path: Path, parts: tuple[str, ...]) -> bool:
-    own = module_parts(path)
-    return own[-len(parts) :] == parts or own[-len(parts) - 1 :] == (*parts, "__main__")
+def _is_meant(path: Path, parts: tuple[str, ...]) -> bool:
+    return any(ends_with(path, each) for each in (parts, (*parts, "__main__")))
 
 
 def _published(container: Container, evidence: list[Evidence]) -> Port:

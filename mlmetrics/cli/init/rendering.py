@@ -55,9 +55,9 @@ def toml_text(
     *,
     receivers: Receivers,
     operations: Sequence[Recorded],
-    apps: Sequence[App] = (),
-    folder: str = FOLDER,
-    runbooks: str = "",
+    apps: Sequence[App],
+    folder: str,
+    runbooks: str,
 ) -> str:
     """Return a configuration for these services; a guess is marked as one.
 

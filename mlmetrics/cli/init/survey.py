@@ -1,6 +1,6 @@
 """What was found in a project: its applications with their names and ports, and the ports of its other containers."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlmetrics.cli.init.names import name_services
@@ -20,10 +20,10 @@ class Survey:
     """
 
     apps: list[App]
-    names: dict[str, str] = field(default_factory=dict)
-    ports: dict[str, Port] = field(default_factory=dict)
-    foreign: dict[int, str] = field(default_factory=dict)
-    recorded: Reading = field(default_factory=lambda: Reading((), ()))
+    names: dict[str, str]
+    ports: dict[str, Port]
+    foreign: dict[int, str]
+    recorded: Reading
 
 
 def survey(directory: Path) -> Survey:

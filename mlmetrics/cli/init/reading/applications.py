@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlmetrics.cli.init.reading.source import Function, Module, Source, module_parts
+from mlmetrics.cli.init.reading.source import Function, Module, Source
 
 _CONSTRUCTORS = {"fastapi.FastAPI", "fastapi.applications.FastAPI"}
 _DEEPEST = 8
@@ -25,11 +25,6 @@ class App:
     title: str = ""
     instrumented: bool = False
     service: str = ""
-
-    @property
-    def module(self) -> str:
-        """The dotted name of its module, from the top of the project."""
-        return ".".join(module_parts(self.path))
 
     @property
     def key(self) -> str:
@@ -87,10 +82,6 @@ class Applications:
                     outer = self.meant(call.func.value, module)
                     if app is not None and outer != app:
                         yield app
-
-    def made_by(self, call: ast.Call) -> App | None:
-        """Return the application that a call of `FastAPI` makes."""
-        return self._by_call.get(call)
 
     def in_module(self, path: Path) -> list[App]:
         """Return the applications that a file makes."""

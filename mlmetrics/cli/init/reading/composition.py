@@ -52,7 +52,7 @@ class Container:
 
     def place(self, host: int) -> str:
         """Return the file and line that publish a port of the host."""
-        return self.places.get(host, f"{self.path.as_posix()}:{self.line}")
+        return self.places[host]
 
 
 def containers(source: Source, environment: Environment) -> list[Container]:
@@ -111,10 +111,8 @@ def _read(
         container.evidence = found
     elif isinstance(context, str):
         given = build.get("dockerfile") if isinstance(build, Mapping) else None
-        names = [_joined(folder, given)] if isinstance(given, str) else [folder / name for name in DOCKERFILES[:1]]
-        container.evidence = [
-            each for file in names for each in dockerfile_ports(source, environment, file, folder, command)
-        ]
+        file = _joined(folder, given) if isinstance(given, str) else folder / DOCKERFILES[0]
+        container.evidence = list(dockerfile_ports(source, environment, file, folder, command))
 
 
 def _joined(folder: Path, relative: str) -> Path:

@@ -27,10 +27,10 @@ class Trust(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A port (0 if only what is served is known) and what is served on it, which has one of three forms.
+    """A port (0 if only what is served is known) and what is served on it, if that is known.
 
     `app` is the key of an application, `served` what servers import (`module:name`, or a path of a Python file), and
-    with neither it is about the one application in `folder`. `program` is a Python module or file that serves.
+    `program` a Python module or file that serves; with none of them it is about the one application in `folder`.
     """
 
     port: int

@@ -38,10 +38,9 @@ def _uses(source: Source, module: Module, call: ast.Call) -> Iterator[_Use]:
         app = call.args[0] if call.args else keyword(call, "app")
         if app is not None:
             yield app, service
-    adds = isinstance(call.func, ast.Attribute) and call.func.attr == "add_middleware"
     if (
         isinstance(call.func, ast.Attribute)
-        and adds
+        and call.func.attr == "add_middleware"
         and call.args
         and _is_ours(source, module, call.args[0], _MIDDLEWARE)
     ):

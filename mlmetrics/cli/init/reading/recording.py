@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlmetrics.cli.init.reading.source import Source
+from mlmetrics.cli.init.reading.source import Function, Module, Source
 
 PACKAGE, TOOLKIT, OPERATION = "mlmetrics", "MLMetrics", "operation"
 TRACKING = {"track_inference": "inference", "track_parsing": "parsing", "track_matching": "matching"}
@@ -21,7 +21,6 @@ DIRECT = (
 FUNCTIONS = frozenset({*TRACKING, *TIMERS, *DIRECT, OPERATION})
 ENTERING = frozenset({"enter_context", "enter_async_context"})
 """The methods of an exit stack that return what `with ... as` gives."""
-FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +31,16 @@ class Use:
     path: Path
     line: int
     call: ast.Call | None = None
-    decorated: FunctionNode | None = None
+    decorated: Function | None = None
     variable: str = ""
     """The variable that its result is given to, by an assignment, by `with ... as` or by an exit stack."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """One file: its path, its tree, what its names mean, and the methods that it calls on variables."""
+    """One file, and what its names mean."""
 
-    path: Path
-    tree: ast.Module
+    module: Module
     functions: dict[str, str] = field(default_factory=dict)
     """The functions of mlmetrics by the names that they have here."""
     packages: set[str] = field(default_factory=set)
@@ -55,7 +53,7 @@ def read_modules(source: Source) -> list[Recording]:
     """Return the modules of a project; none if nothing imports mlmetrics."""
     modules = []
     for found in source.modules_with("") if any(source.modules_with(PACKAGE)) else ():
-        module = Recording(found.path, found.tree)
+        module = Recording(found)
         _read_imports(module)
         _read_toolkits(module)
         modules.append(module)
@@ -64,7 +62,7 @@ def read_modules(source: Source) -> list[Recording]:
 
 
 def _read_imports(module: Recording) -> None:
-    for node in ast.walk(module.tree):
+    for node in module.module.nodes:
         if isinstance(node, ast.Import):
             module.packages.update(alias.asname or PACKAGE for alias in node.names if alias.name == PACKAGE)
         elif isinstance(node, ast.ImportFrom) and node.module == PACKAGE and not node.level:
@@ -75,10 +73,10 @@ def _read_imports(module: Recording) -> None:
 
 def _read_toolkits(module: Recording) -> None:
     """Note the variables that are given an `MLMetrics`, and those that are given one of its functions."""
-    for target, value in _assignments(module.tree):
+    for target, value in _assignments(module.module):
         if isinstance(value, ast.Call) and function_of(module, value.func) == TOOLKIT:
             module.toolkits.add(_last_name(target))
-    for target, value in _assignments(module.tree):
+    for target, value in _assignments(module.module):
         function = function_of(module, value)
         if function in FUNCTIONS and isinstance(target, ast.Name):
             module.functions[target.id] = function
@@ -89,7 +87,7 @@ def _share_names(modules: list[Recording]) -> None:
     toolkits = {name for module in modules for name in module.toolkits}
     functions = {name: function for module in modules for name, function in module.functions.items()}
     for module in modules:
-        for node in ast.walk(module.tree):
+        for node in module.module.nodes:
             if isinstance(node, ast.ImportFrom) and node.module != PACKAGE:
                 for alias in node.names:
                     name = alias.asname or alias.name
@@ -117,31 +115,31 @@ def function_of(module: Recording, node: ast.expr) -> str:
 def uses_in(module: Recording) -> Iterator[Use]:
     """Yield each place of a module where a function of mlmetrics is used."""
     seen: set[int] = set()
-    for node in ast.walk(module.tree):
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+    for node in module.module.nodes:
+        if isinstance(node, Function | ast.ClassDef):
             decorated = None if isinstance(node, ast.ClassDef) else node
             for decorator in node.decorator_list:
                 yield from _use(module, decorator, seen, decorated=decorated)
-    for target, value in (*_entered(module.tree), *_assignments(module.tree)):
+    for target, value in (*_entered(module.module), *_assignments(module.module)):
         yield from _use(module, value, seen, variable=_last_name(target))
-    for node in ast.walk(module.tree):
+    for node in module.module.nodes:
         if isinstance(node, ast.Call):
             yield from _use(module, node, seen)
 
 
 def _use(
-    module: Recording, node: ast.expr, seen: set[int], *, decorated: FunctionNode | None = None, variable: str = ""
+    module: Recording, node: ast.expr, seen: set[int], *, decorated: Function | None = None, variable: str = ""
 ) -> Iterator[Use]:
     """Yield the use that an expression is, if it has not been seen."""
     call = node if isinstance(node, ast.Call) else None
     function = function_of(module, node if call is None else call.func)
     if function in FUNCTIONS and id(node) not in seen and (call is not None or decorated is not None):
         seen.add(id(node))
-        yield Use(function, module.path, node.lineno, call, decorated, variable)
+        yield Use(function, module.module.path, node.lineno, call, decorated, variable)
 
 
-def _assignments(tree: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
-    for node in ast.walk(tree):
+def _assignments(module: Module) -> Iterator[tuple[ast.expr, ast.expr]]:
+    for node in module.nodes:
         if isinstance(node, ast.Assign):
             yield from ((target, node.value) for target in node.targets)
         elif isinstance(node, ast.AnnAssign | ast.NamedExpr) and node.value is not None:
@@ -153,14 +151,14 @@ def _last_name(node: ast.expr | None) -> str:
     return node.id if isinstance(node, ast.Name) else node.attr if isinstance(node, ast.Attribute) else ""
 
 
-def _entered(tree: ast.AST) -> Iterator[tuple[ast.expr, ast.expr]]:
+def _entered(module: Module) -> Iterator[tuple[ast.expr, ast.expr]]:
     """Yield the target and the context of each `with context as target` and `target = stack.enter_context(context)`."""
-    for node in ast.walk(tree):
+    for node in module.nodes:
         if isinstance(node, ast.With | ast.AsyncWith):
             yield from (
                 (item.optional_vars, item.context_expr) for item in node.items if item.optional_vars is not None
             )
-    for target, value in _assignments(tree):
+    for target, value in _assignments(module):
         entering = value.value if isinstance(value, ast.Await) else value
         if isinstance(entering, ast.Call) and _last_name(entering.func) in ENTERING and entering.args:
             yield target, entering.args[0]
@@ -171,19 +169,19 @@ def methods_called(modules: Sequence[Recording]) -> dict[Path, set[tuple[str, st
 
     A timer in a variable has the methods of what it is entered as, also in another file that imports it.
     """
-    called = {module.path: set(_methods(module.tree)) for module in modules}
+    called = {each.module.path: set(_methods(each.module)) for each in modules}
     of_timers = {
         (timer, method)
-        for module in modules
-        for target, context in _entered(module.tree)
+        for each in modules
+        for target, context in _entered(each.module)
         if (timer := _last_name(context))
-        for variable, method in called[module.path]
+        for variable, method in called[each.module.path]
         if variable == _last_name(target)
     }
     return {path: methods | of_timers for path, methods in called.items()}
 
 
-def _methods(tree: ast.AST) -> Iterator[tuple[str, str]]:
-    for node in ast.walk(tree):
+def _methods(module: Module) -> Iterator[tuple[str, str]]:
+    for node in module.nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
             yield _last_name(node.func.value), node.func.attr

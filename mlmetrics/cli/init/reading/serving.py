@@ -1,7 +1,8 @@
 """Ports in Python code: `uvicorn.run(app, port=...)` and its relatives, whatever the port is written as."""
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 from mlmetrics.cli.init.reading.applications import App, Applications, keyword
 from mlmetrics.cli.init.reading.evidence import PROGRAM_DEFAULT_PORT, Evidence, Trust
@@ -12,27 +13,33 @@ _PACKAGES = ("uvicorn", "granian")
 _SERVERS = {"uvicorn.run", "uvicorn.main.run", "uvicorn.Config", "uvicorn.config.Config", "granian.Granian"}
 
 
-def ports_in_code(applications: Applications, values: Values) -> Iterator[Evidence]:
-    """Yield the port of each call that serves an application."""
-    for module in applications.source.modules_with(*_PACKAGES):
-        for call in module.calls:
-            if applications.source.origin(module, call.func) in _SERVERS:
-                app = _served(applications, values, module, call)
-                found = _port(values, module, call)
-                if app is not None and found is not None and found.number is not None:
-                    trust = Trust.DEFAULT if found.default else Trust.CODE
-                    words = "a default" if found.default else "its code"
-                    yield Evidence(found.number, trust, found.path, found.line, words, app=app.key)
+@dataclass(frozen=True, slots=True)
+class Serving:
+    """A call that serves an application, in a module that is run as a program."""
+
+    module: Module
+    call: ast.Call
+    app: App
 
 
-def serving_modules(applications: Applications, values: Values) -> Iterator[tuple[Module, App]]:
-    """Yield the modules that serve an application themselves when they are run."""
+def servings(applications: Applications, values: Values) -> Iterator[Serving]:
+    """Yield each call that serves an application of the project."""
     for module in applications.source.modules_with(*_PACKAGES):
         for call in module.calls:
             if applications.source.origin(module, call.func) in _SERVERS:
                 app = _served(applications, values, module, call)
                 if app is not None:
-                    yield module, app
+                    yield Serving(module, call, app)
+
+
+def ports_of(served: Iterable[Serving], values: Values) -> Iterator[Evidence]:
+    """Yield the port that each of these calls names."""
+    for each in served:
+        found = _port(values, each.module, each.call)
+        if found is not None and found.number is not None:
+            trust = Trust.DEFAULT if found.default else Trust.CODE
+            words = "a default" if found.default else "its code"
+            yield Evidence(found.number, trust, found.path, found.line, words, app=each.app.key)
 
 
 def _port(values: Values, module: Module, call: ast.Call) -> Found | None:

@@ -144,7 +144,7 @@ class Source:
     def module_named(self, name: str, near: Path) -> Module | None:
         """Return the module of a dotted name; of several, the one whose path is most like that of the importer."""
         parts = tuple(name.split("."))
-        fitting = [path for path in self._by_last_part.get(parts[-1], ()) if _ends_with(path, parts)]
+        fitting = [path for path in self._by_last_part.get(parts[-1], ()) if ends_with(path, parts)]
         best = max(fitting, key=lambda path: (_in_common(path, near), -len(path.parts)), default=None)
         return None if best is None else self.module(best)
 
@@ -192,7 +192,8 @@ def module_parts(path: Path) -> tuple[str, ...]:
     return tuple(part for part in path.with_suffix("").parts if part not in ("src", "__init__"))
 
 
-def _ends_with(path: Path, parts: tuple[str, ...]) -> bool:
+def ends_with(path: Path, parts: tuple[str, ...]) -> bool:
+    """Tell whether the dotted name of a Python file ends with these parts."""
     return module_parts(path)[-len(parts) :] == parts
 
 
