@@ -71,7 +71,7 @@ def failed(series: CallSeries, error_type: object, seconds: float) -> None:
 
 def _tell_failure(series: CallSeries, error_type: object, seconds: float) -> None:
     store = series.store
-    metric = f"{series.operation.prefix}_errors_total"
+    metric = series.operation.errors
     labels = store.admit(metric, series.labels, (error_type,))
     store.record(store.counter(metric, labels), 1)
     name = str(labels[-1])

@@ -21,7 +21,7 @@ from mlmetrics.calls.labels import Calls, calls_of
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.placed import PlacedCalls
 from mlmetrics.calls.recorder import declare_operation
-from mlmetrics.catalog import OPERATIONS, Operation
+from mlmetrics.catalog import SHIPPED, Operation
 from mlmetrics.catalog.own import own_operation
 from mlmetrics.recording.collector import registry_of, store_for, store_of
 from mlmetrics.recording.labels import RawLabels
@@ -31,7 +31,6 @@ _tokens: "WeakKeyDictionary[Store, str]" = WeakKeyDictionary()
 _registries: "WeakValueDictionary[str, CollectorRegistry]" = WeakValueDictionary()
 _made: list[CollectorRegistry] = []
 """Keeps the registries that were made for a token alive."""
-SHIPPED = {operation.name: operation for operation in OPERATIONS}
 
 
 @dataclass(frozen=True, slots=True)

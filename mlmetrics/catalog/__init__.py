@@ -22,6 +22,7 @@ __all__ = [
     "OUTCOMES",
     "PARSING",
     "RECORDING_PLACES",
+    "SHIPPED",
     "TOKEN_TYPES",
     "Kind",
     "Metric",
@@ -30,6 +31,7 @@ __all__ = [
 
 OUTCOMES = ("success", "failure", "cancelled")
 OPERATIONS: tuple[Operation, ...] = (INFERENCE, PARSING, MATCHING, BATCH_JOB)
+SHIPPED: dict[str, Operation] = {operation.name: operation for operation in OPERATIONS}
 METRICS: tuple[Metric, ...] = (
     *REQUESTS,
     *(metric for operation in OPERATIONS for metric in operation.metrics),

@@ -17,7 +17,7 @@ class Operation:
     """One kind of work: its name in log events, its metrics' prefix, its labels after `service`.
 
     `subject` is the label that a declaration may leave out, whose value is then the function's name; the
-    other labels may be empty. `noun` names it in texts. `score` is the histogram of its scores, 0 to 1.
+    other labels may be empty. `score` is the histogram of its scores, 0 to 1.
     `more` are metrics that a call may record besides, each with its `part`, such as `tokens`.
     `slow_is_told` says whether calls that took longer than `slow_seconds` are logged.
     `ships` says that it is one of mlmetrics' own. `calls` is false where a project records none of its calls, but
@@ -27,7 +27,6 @@ class Operation:
     name: str
     labels: tuple[str, ...]
     subject: str
-    noun: str = ""
     score: Metric | None = None
     more: tuple[Metric, ...] = ()
     buckets: tuple[float, ...] = LATENCY_BUCKETS_SECONDS
@@ -47,6 +46,11 @@ class Operation:
         return f"ml_{self.name}"
 
     @property
+    def noun(self) -> str:
+        """Its name in texts."""
+        return self.name.replace("_", " ")
+
+    @property
     def finished(self) -> str:
         """The counter of its finished calls by outcome."""
         return f"{self.prefix}_total"
@@ -57,13 +61,23 @@ class Operation:
         return f"{self.prefix}_duration_seconds"
 
     @property
+    def errors(self) -> str:
+        """The counter of its failed calls by error type."""
+        return f"{self.prefix}_errors_total"
+
+    @property
+    def in_progress(self) -> str:
+        """The gauge of its calls that run."""
+        return f"{self.prefix}_in_progress"
+
+    @property
     def metrics(self) -> tuple[Metric, ...]:
         """Every metric of the operation, those of each call first."""
         scores = () if self.score is None else (self.score,)
         return (*(self._of_calls() if self.calls else ()), *self.more, *scores)
 
     def _of_calls(self) -> tuple[Metric, ...]:
-        prefix, noun, labels = self.prefix, self.noun or self.name.replace("_", " "), ("service", *self.labels)
+        noun, labels = self.noun, ("service", *self.labels)
         return (
             Metric(
                 self.duration,
@@ -74,8 +88,8 @@ class Operation:
                 self.buckets,
             ),
             Metric(self.finished, "counter", f"Finished {noun} calls by outcome.", (*labels, "outcome")),
-            Metric(f"{prefix}_errors_total", "counter", f"Failed {noun} calls by error type.", (*labels, "error_type")),
-            Metric(f"{prefix}_in_progress", "gauge", f"Calls of {noun} that have begun and not ended.", labels),
+            Metric(self.errors, "counter", f"Failed {noun} calls by error type.", (*labels, "error_type")),
+            Metric(self.in_progress, "gauge", f"Calls of {noun} that have begun and not ended.", labels),
         )
 
     def recording(self, parts: frozenset[str], *, calls: bool = True) -> "Operation":

@@ -1,10 +1,11 @@
 """The configuration: the sections of `mlmetrics.toml` as pydantic models, and `Config`, which holds all of them.
 
-Defaults, units, descriptions and checks of a key stand here and nowhere else; only the default numbers of
-alerts stand in their table, `rules/alerts`. `loading` reads a file; `schema` describes it.
+A key stands in one model, with its default, unit, description and check: here, or in `notify`, `operations` or
+`remote_write`; the default numbers of alerts stand in their rows, `rules/rows`. `loading` reads a file; `schema`
+describes it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, get_args
 
@@ -15,13 +16,12 @@ from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.durations import format_seconds
 from mlmetrics.monitoring.labels import is_label_name
 from mlmetrics.monitoring.notify import Receivers
-from mlmetrics.monitoring.operations import REQUEST, are_recorded
-from mlmetrics.monitoring.reading import Expects, Section, key
+from mlmetrics.monitoring.operations import REQUEST
+from mlmetrics.monitoring.reading import Expects, Flag, Section, key
 from mlmetrics.monitoring.values import (
     BaseAddress,
     CallCount,
     Duration,
-    Flag,
     Folder,
     FreeLabels,
     Labels,
@@ -210,10 +210,6 @@ class Config:
     def span(self, seconds: float) -> str:
         """Return a duration as text, scaled by `time_scale`."""
         return format_seconds(seconds * self.time_scale)
-
-    def records(self, names: Iterable[str]) -> bool:
-        """Whether the services may expose all of these metrics and samples, as far as they are mlmetrics' own."""
-        return are_recorded(self.metrics.values(), names)
 
     def buckets(self, metric: str) -> tuple[float, ...]:
         """Return the bounds that the services use for a histogram."""

@@ -1,6 +1,6 @@
 """Reads a `Config` from `mlmetrics.toml`, or from the table `[tool.mlmetrics]` of a `pyproject.toml`.
 
-`document` has the sections, and `config` checks each key by itself; this module checks keys against each other.
+`document` has the sections, whose models check each key by itself; this module checks keys against each other.
 """
 
 import tomllib
@@ -113,12 +113,11 @@ def _config(document: dict[str, Any]) -> Config:
     sections = dict(read(document_of(own), document))
     alerts = {name: AlertSettings(**dict(keys)) for name, keys in sections["alert"]}
     project, kubernetes = sections["project"], sections["kubernetes"]
-    metrics = metrics_in_use(operations)
     config = Config(
         **dict(project),
         services=sections["service"],
         operations=operations,
-        metrics=metrics,
+        metrics=metrics_in_use(operations),
         alerts=alerts,
         objectives=sections["objective"],
         host_targets=sections["host"].targets,
@@ -128,7 +127,7 @@ def _config(document: dict[str, Any]) -> Config:
         kubernetes_labels=kubernetes.labels,
         kubernetes_namespace=kubernetes.namespace,
         receivers=sections["notify"],
-        bounds={name: metric.buckets for name, metric in metrics.items() if metric.buckets} | dict(sections["buckets"]),
+        bounds=dict(sections["buckets"]),
     )
     for path, expected in _contradictions(config):
         raise refusal(document, path, expected)
@@ -192,7 +191,7 @@ def _drift_problems(path: KeyPath, condition: Drifted) -> Iterator[Refusal]:
 def _objective_problems(config: Config, objective: Objective, path: KeyPath) -> Iterator[Refusal]:
     if objective.service not in config.jobs:
         yield (*path, "service"), f"one of {', '.join(config.jobs)}"
-    known_operations = (REQUEST, *(operation.name for operation in config.operations))
+    known_operations = (REQUEST, *(operation.name for operation in config.operations if operation.calls))
     if objective.operation not in known_operations:
         yield (*path, "operation"), f"one of {', '.join(known_operations)}"
         return

@@ -1,13 +1,13 @@
 """`[notify]`: who is told of alerts. The kinds of receivers have the keys that they have in Alertmanager.
 
-A secret stands in the file itself or, better, in a file of its own that only Alertmanager reads. What `[notify]`
-holds is never printed: `reading` leaves values out of its messages, and `masked` leaves them out of differences.
+A secret stands in the file itself or, better, in a file of its own that only Alertmanager reads. No secret
+of `[notify]` is ever printed: `reading` leaves values out of its messages, and `masked` leaves them out of differences.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 from urllib.parse import urlsplit
 
@@ -16,13 +16,12 @@ from pydantic import (
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
     SecretStr,
-    StrictBool,
     model_validator,
 )
 from pydantic_core import CoreSchema, core_schema
 
 from mlmetrics.monitoring.labels import LONGEST_ADDRESS, is_label_value
-from mlmetrics.monitoring.reading import Expects, Section, key
+from mlmetrics.monitoring.reading import HIDDEN, Expects, Flag, Section, key
 
 Kind = Literal["slack", "email", "pagerduty", "opsgenie", "webhook"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -33,11 +32,6 @@ _TEXT = f"a text of 1 to {LONGEST_ADDRESS} printable characters without '{{{{' (
 _FILE = "the absolute path of a file, such as /etc/alertmanager/secrets/slack: Alertmanager reads it, where it runs"
 _MAIL = "a mail address such as team@example.org"
 _SMARTHOST = "the mail server as host:port, such as smtp.example.org:587"
-# The values of these keys, in TOML and in YAML: a text in quotes, or the rest of the line.
-_SECRET = re.compile(
-    r"""\b((?:url|api_url|routing_key|api_key|auth_password|page|ticket|watchdog)["']?\s*[=:][ \t]+)"""
-    r"""("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s{|].*)"""
-)
 
 
 def _text(text: str) -> str:
@@ -142,9 +136,7 @@ class Email(Receiver):
     auth_username: Line | None = key("Name to log in with; without one, nobody logs in.", default=None)
     auth_password: Secret | None = key("Password to log in with: a secret.", default=None)
     auth_password_file: SecretFile | None = key("File that holds this password.", default=None)
-    require_tls: Annotated[StrictBool, Expects("true or false")] = key(
-        "Whether to refuse a mail server without STARTTLS.", default=True
-    )
+    require_tls: Flag = key("Whether to refuse a mail server without STARTTLS.", default=True)
 
     @model_validator(mode="after")
     def _check_login(self) -> Self:
@@ -180,6 +172,13 @@ class Webhook(Receiver):
 
     url: SecretAddress | None = key("Address: a secret.", default=None)
     url_file: SecretFile | None = key("File that holds this address; needs Alertmanager 0.26.", default=None)
+
+
+# The values of credentials and places, in TOML and in YAML: a text in quotes, or the rest of the line.
+_SECRET = re.compile(
+    rf"""\b((?:{"|".join((*(each.credential for each in Receiver.__subclasses__()), *PLACES))})["']?\s*[=:][ \t]+)"""
+    r"""("(?:[^"\\\n]|\\.)*"|'[^'\n]*'|[^\s{|].*)"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,36 +257,10 @@ def untold(receivers: Receivers) -> str:
     return f"NOBODY IS TOLD of {which}: [notify] names no receiver for {place}"
 
 
-def notes(receivers: Receivers) -> Iterator[str]:
-    """Yield what a user should know of the secrets: those that stand in rendered files, and files that lack."""
-    for path, receiver in receivers.named():
-        name = f"{path}.{receiver.credential}"
-        if receiver.literal is not None and not isinstance(receiver, Webhook):  # many a webhook has no secret
-            yield f"{name} is a secret that stands in rendered files; {name}_file keeps it out of them"
-        if isinstance(receiver, Webhook) and receiver.file is not None:
-            yield f"{name}_file needs Alertmanager 0.26 or later; earlier ones refuse the file alertmanager.yml"
-        if receiver.file is not None and (problem := _problem(Path(receiver.file))):
-            yield f"{name}_file = {receiver.file}: {problem}"
-
-
-def _problem(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except FileNotFoundError:
-        return "no such file on this machine; Alertmanager needs it where it runs"
-    except OSError:
-        return ""  # for Alertmanager alone to read
-    if not content.strip():
-        return "is empty; expected the secret"
-    if content.endswith(b"\n"):
-        return "ends with a line break, which old versions of Alertmanager take for a part of the secret"
-    return ""
-
-
 def masked(text: str) -> str:
     """Return a text of a configuration, or a difference of two, without what may be a secret of `[notify]`.
 
     >>> masked('slack = { api_url = "https://hooks.example.org/T0", channel = "#ml" }')
     'slack = { api_url = ***, channel = "#ml" }'
     """
-    return _SECRET.sub(r"\1***", text)
+    return _SECRET.sub(rf"\1{HIDDEN}", text)

@@ -3,16 +3,15 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated
 
-from pydantic import Field, StrictBool
+from pydantic import Field
 
-from mlmetrics.catalog import METRICS, OPERATIONS, Metric, Operation
+from mlmetrics.catalog import METRICS, SHIPPED, Metric, Operation
 from mlmetrics.catalog.measuring import MEASURING
 from mlmetrics.catalog.own import own_operation
 from mlmetrics.catalog.requests import REQUESTS
 from mlmetrics.errors import DeclarationError
-from mlmetrics.monitoring.reading import Expects, KeyPath, Section
+from mlmetrics.monitoring.reading import Expects, Flag, KeyPath, Section
 
-SHIPPED = {operation.name: operation for operation in OPERATIONS}
 REQUEST = "request"
 """What objectives call the HTTP requests, which every service has."""
 _NAMES = Expects("a list of names")
@@ -31,7 +30,7 @@ class OperationInUse(Section):
     records: Annotated[tuple[str, ...] | None, _NAMES] = Field(
         None, description="Of an operation that mlmetrics ships, what is recorded beside the calls; without it, all."
     )
-    calls: Annotated[StrictBool, Expects("true or false")] = Field(
+    calls: Flag = Field(
         default=True,
         description="Of an operation that mlmetrics ships, false if only numbers such as scores are recorded.",
     )
@@ -41,9 +40,7 @@ class OperationInUse(Section):
     subject: Annotated[str, Expects("a text")] = Field(
         "", description="Of an operation of your own, the label that tells its calls apart; by default the first one."
     )
-    score: Annotated[StrictBool, Expects("true or false")] = Field(
-        default=False, description="Whether the results of an operation of your own have scores."
-    )
+    score: Flag = Field(default=False, description="Whether the results of an operation of your own have scores.")
 
     def row(self) -> Operation:
         """Return the operation with what it records.
@@ -114,14 +111,13 @@ def metric_of(metrics: Mapping[str, Metric], sample: str) -> Metric | None:
     return found if found is not None and sample in found.sample_names else None
 
 
-def are_recorded(metrics: Iterable[Metric], names: Iterable[str]) -> bool:
-    """Whether these metrics include every metric and sample that is mlmetrics' own; others are not asked about."""
-    recorded = _names(metrics)
-    return all(name in recorded or name not in _SHIPPED_NAMES for name in names)
+def not_recorded(metrics: Iterable[Metric]) -> frozenset[str]:
+    """Return the metrics and samples that mlmetrics ships and that are not among these metrics."""
+    return _SHIPPED_NAMES - _names(metrics)
 
 
-def _names(metrics: Iterable[Metric]) -> set[str]:
-    return {name for metric in metrics for name in (metric.name, *metric.sample_names)}
+def _names(metrics: Iterable[Metric]) -> frozenset[str]:
+    return frozenset(name for metric in metrics for name in (metric.name, *metric.sample_names))
 
 
 _SHIPPED_NAMES = _names(METRICS)

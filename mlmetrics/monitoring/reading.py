@@ -6,9 +6,9 @@ pydantic checks the values; this module writes the messages, such as `service[0]
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, StrictBool, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, ErrorDetails, PydanticCustomError, core_schema
 
@@ -39,6 +39,9 @@ class Expects:
             if _own_errors(error):
                 raise  # the message of our own check is more exact
             raise ValueError(self.words) from error
+
+
+Flag = Annotated[StrictBool, Expects("true or false")]
 
 
 def key(description: str, *, name: str | None = None, unit: str = "", **options: Any) -> Any:

@@ -1,6 +1,6 @@
 """The reference of metrics: every metric that the services of a project may expose, by what it measures."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from mlmetrics.catalog import OPERATIONS, Metric, Operation
@@ -22,24 +22,24 @@ counters, gauges and histograms that a project declares by itself.
 def shipped_reference() -> str:
     """Return the page of all metrics that mlmetrics ships, with their default buckets."""
     written = "<!-- Written by `python -m mlmetrics.monitoring.schema` from mlmetrics/catalog. -->"
-    return _page(written, OPERATIONS, lambda metric: metric.buckets)
+    return _page(written, OPERATIONS, {})
 
 
 def project_reference(config: Config) -> str:
     """Return the page of the metrics that the services of a project may expose, with its buckets."""
     written = "<!-- Rendered by mlmetrics from mlmetrics.toml; change that and render again. -->"
-    return _page(written, config.operations, lambda metric: config.buckets(metric.name) if metric.buckets else ())
+    return _page(written, config.operations, config.bounds)
 
 
-def _page(written: str, operations: Iterable[Operation], buckets: Callable[[Metric], Sequence[float]]) -> str:
-    parts = ["# Metrics\n", f"{written}\n", _INTRODUCTION, *_section("HTTP requests", "", REQUESTS, buckets)]
+def _page(written: str, operations: Iterable[Operation], bounds: Mapping[str, Sequence[float]]) -> str:
+    parts = ["# Metrics\n", f"{written}\n", _INTRODUCTION, *_section("HTTP requests", "", REQUESTS, bounds)]
     for operation in operations:
-        title = (operation.noun or operation.name.replace("_", " ")).capitalize()
+        title = operation.noun.capitalize()
         metrics = operation.metrics
         if not operation.ships:  # whether it has scores is a key of its own, no part
             metrics = tuple(replace(metric, part="") for metric in metrics)
-        parts += _section(title, _of_parts(operation), metrics, buckets)
-    parts += _section("The recording itself", "", MEASURING, buckets)
+        parts += _section(title, _of_parts(operation), metrics, bounds)
+    parts += _section("The recording itself", "", MEASURING, bounds)
     return "\n".join(parts)
 
 
@@ -49,9 +49,7 @@ def _of_parts(operation: Operation) -> str:
     return f"Recorded beside the calls: {parts}.\n" if parts and operation.ships else ""
 
 
-def _section(
-    title: str, words: str, metrics: Iterable[Metric], buckets: Callable[[Metric], Sequence[float]]
-) -> Iterator[str]:
+def _section(title: str, words: str, metrics: Iterable[Metric], bounds: Mapping[str, Sequence[float]]) -> Iterator[str]:
     yield f"## {title}\n"
     if words:
         yield words
@@ -61,7 +59,7 @@ def _section(
             metric.kind,
             ", ".join(f"`{label}`" for label in metric.labels),
             metric.help + (f" Part `{metric.part}`." if metric.part else ""),
-            ", ".join(number(bound) for bound in buckets(metric)),
+            ", ".join(number(bound) for bound in bounds.get(metric.name, metric.buckets)),
         )
         for metric in metrics
     )

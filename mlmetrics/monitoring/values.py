@@ -1,12 +1,12 @@
 """Types of values in the configuration: each checks what is given, and says what was expected.
 
-Texts, addresses, labels, durations, ratios, bucket bounds and folders; `config` uses them for its keys.
+Texts, addresses, labels, durations, ratios, bucket bounds and folders, for the keys of all sections.
 """
 
 from pathlib import PurePosixPath
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from mlmetrics.monitoring.durations import format_seconds, parse_seconds
 from mlmetrics.monitoring.labels import LONGEST_ADDRESS, LONGEST_VALUE, is_label_name, is_label_value
@@ -86,7 +86,6 @@ def _ascending(bounds: tuple[float, ...]) -> tuple[float, ...]:
 Text = Annotated[str, Field(min_length=1, max_length=LONGEST_VALUE), AfterValidator(_label_value), Expects(_TEXT)]
 BaseAddress = Annotated[str, AfterValidator(_base_address), Expects("an address in quotes, or an empty text")]
 Folder = Annotated[str, AfterValidator(_folder), Expects("a folder in quotes, such as monitoring")]
-Flag = Annotated[StrictBool, Expects("true or false")]
 Target = Annotated[Text, AfterValidator(_address)]
 Labels = Annotated[dict[str, str], AfterValidator(_labels), Expects('a table of texts such as { team = "ml" }')]
 FreeLabels = Annotated[dict[str, str], Expects('a table of texts such as { release = "prometheus" }')]

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from mlmetrics.catalog import SHIPPED
 from mlmetrics.cli.init.operations import Recorded
 from mlmetrics.errors import ConfigurationError
-from mlmetrics.monitoring.operations import SHIPPED
 from mlmetrics.monitoring.verify.absence import OURS
 from mlmetrics.monitoring.verify.metrics_page import MetricsPage
 from mlmetrics.monitoring.verify.own_operations import own_operations

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlmetrics.catalog import INFERENCE, MATCHING, PARSING, Operation
+from mlmetrics.catalog import INFERENCE, MATCHING, PARSING, SHIPPED, Operation
 from mlmetrics.catalog.documents import SIZE
 from mlmetrics.catalog.models import BATCHES, CLASSES, COST, FEEDBACK, LOADING, PREDICTION_ERROR, QUEUE, STREAMS, TOKENS
 from mlmetrics.catalog.operation import SCORE
@@ -23,7 +23,6 @@ from mlmetrics.cli.init.reading.recording import (
 )
 from mlmetrics.cli.init.reading.source import Module, Source
 from mlmetrics.errors import DeclarationError
-from mlmetrics.monitoring.operations import SHIPPED
 
 _MOST_FILES = 3
 OPTIONAL = "confidence"

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from mlmetrics.catalog import SHIPPED
 from mlmetrics.catalog.own import own_operation
 from mlmetrics.cli.init.answers import Answers
 from mlmetrics.cli.init.live_page import operations_at
@@ -12,7 +13,6 @@ from mlmetrics.cli.init.operations import Reading, Recorded, joined
 from mlmetrics.cli.init.owners import owners_of
 from mlmetrics.cli.init.survey import Survey
 from mlmetrics.errors import DeclarationError
-from mlmetrics.monitoring.operations import SHIPPED
 
 
 def recorded_operations(found: Survey, answers: Answers, urls: Sequence[str]) -> tuple[Answers, Reading]:

@@ -8,11 +8,10 @@ from shlex import quote as quoted
 from typing import Any
 
 from mlmetrics.monitoring.config import Config
-from mlmetrics.monitoring.notify import KINDS, Receiver, Receivers
+from mlmetrics.monitoring.notify import Receiver, Receivers
 from mlmetrics.monitoring.prometheus.alertmanager import TEST_ALERT, inhibitions, route
-from mlmetrics.monitoring.prometheus.files import rule_groups
 from mlmetrics.monitoring.prometheus.receivers import configs
-from mlmetrics.monitoring.rules.model import AlertingRule
+from mlmetrics.monitoring.recorded import Recorded
 
 SECRET = "mlmetrics-notify"  # noqa: S105 - the name of the Secret
 _MATCHER = re.compile(r'(\w+)(=~|!~|!=|=)"(.*)"')
@@ -25,7 +24,7 @@ Keys = dict[str, Any]
 def secret_keys(receivers: Receivers) -> dict[str, Receiver]:
     """Return the receivers whose secrets the Secret must hold, by the key there."""
     named = ((path.removeprefix("notify.").replace(".", "-"), receiver) for path, receiver in receivers.named())
-    return {key: receiver for key, receiver in named if receiver.file is not None or _is_hidden(receiver)}
+    return {key: receiver for key, receiver in named if _is_in_secret(receiver)}
 
 
 def advice(config: Config) -> str:
@@ -41,9 +40,8 @@ def advice(config: Config) -> str:
 
 def spec(config: Config) -> Keys:
     """Return the routes, inhibitions and receivers, for the alerts of this configuration and the test only."""
-    groups = [group for found in rule_groups(config).values() for group in found]
-    names = {rule.name for group in groups for rule in group.rules if isinstance(rule, AlertingRule)}
-    ours = {"name": "alertname", "matchType": "=~", "value": "|".join(sorted({*names, TEST_ALERT}))}
+    names = sorted({*Recorded.of(config).alerts, TEST_ALERT})
+    ours = {"name": "alertname", "matchType": "=~", "value": "|".join(names)}
     return {
         "route": {**_route(route(config)), "matchers": [ours]},
         "inhibitRules": [
@@ -76,9 +74,8 @@ def _receiver(config: Config, name: str) -> Keys:
     place = config.receivers.places[name]
     found = configs(config, place)
     receivers = {
-        f"{kind}Configs": [_keys(f"{name}-{kind}", place.receivers[kind], found[f"{kind}_configs"][0])]
-        for kind in KINDS
-        if kind in place.receivers
+        f"{kind}Configs": [_keys(f"{name}-{kind}", receiver, found[f"{kind}_configs"][0])]
+        for kind, receiver in place.receivers.items()
     }
     return {"name": name, **receivers}
 
@@ -87,9 +84,9 @@ def _keys(key: str, receiver: Receiver, found: Keys) -> Keys:
     """Return the keys of one receiver as the operator names them, its secret as a reference to the Secret."""
     credential = receiver.credential
     rest = {name: value for name, value in found.items() if name not in (f"{credential}_file", credential)}
-    keys = {_NAMES.get(name) or _camel(name): _value(name, value) for name, value in rest.items()}
-    if receiver.file is not None or _is_hidden(receiver):
-        name = "urlSecret" if credential == "url" else _NAMES.get(credential) or _camel(credential)
+    keys = {_camel(name): _value(name, value) for name, value in rest.items()}
+    if _is_in_secret(receiver):
+        name = "urlSecret" if credential == "url" else _camel(credential)
         return {name: {"name": SECRET, "key": key}, **keys}
     return {credential: found[credential], **keys} if credential in found else keys
 
@@ -100,11 +97,14 @@ def _value(name: str, value: Any) -> Any:
     return [{"key": key, "value": text} for key, text in value.items()] if isinstance(value, dict) else value
 
 
-def _is_hidden(receiver: Receiver) -> bool:
-    """Tell whether a secret in the configuration must not stand in a manifest; the operator takes plain addresses."""
-    return receiver.literal is not None and receiver.credential != "url"
+def _is_in_secret(receiver: Receiver) -> bool:
+    """Tell whether a secret must stand in the Secret; the operator takes the plain address of a webhook."""
+    return receiver.file is not None or (receiver.literal is not None and receiver.credential != "url")
 
 
 def _camel(name: str) -> str:
+    """Return the name of a key as the operator writes it."""
+    if name in _NAMES:
+        return _NAMES[name]
     first, *rest = name.split("_")
     return first + "".join(word.title() for word in rest)

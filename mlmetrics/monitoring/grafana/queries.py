@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.operations import metric_of
 from mlmetrics.monitoring.rules.fleet import Total
-from mlmetrics.monitoring.rules.indicators import Indicator, failed_calls
+from mlmetrics.monitoring.rules.indicators import Indicator, failed_calls, low
 from mlmetrics.monitoring.rules.promql import job_matcher, quote, selector, sum_by
 
 WINDOW = "$__rate_interval"
@@ -61,6 +61,11 @@ class Queries:
         buckets = sum_by([*by, "le"], self.rate(f"{histogram}_bucket"))
         observed = sum_by(by, self.rate(f"{histogram}_count"))
         return f"histogram_quantile({share:g}, {buckets}) and ({observed} > 0)"
+
+    def at_most(self, limit: float, by: Sequence[str], scores: str) -> str:
+        """Return the share of scores up to a limit; every bucket exists, so it is 0 if there are none."""
+        scored = low(scores, limit, select=self.select)
+        return f"{scored.bad_rate(by, WINDOW)} / ({scored.total_rate(by, WINDOW)} > 0)"
 
     def mean(self, by: Sequence[str], histogram: str) -> str:
         """Return the mean of the observations."""

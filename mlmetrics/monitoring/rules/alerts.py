@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from mlmetrics.catalog import Operation
 from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.operations import not_recorded
 from mlmetrics.monitoring.rules.alert import Alert, AlertDefinition
 from mlmetrics.monitoring.rules.conditions import Drifted
 from mlmetrics.monitoring.rules.model import Group
@@ -33,7 +34,8 @@ def configured_alerts(config: Config) -> tuple[Alert, ...]:
     """Return the alerts that apply, and whose samples are recorded, with their numbers; disabled ones too."""
     rows = (row for row in alert_rows(config.operations) if row.applies(config))
     alerts = (row.configured(config) for row in rows)
-    return tuple(alert for alert in alerts if config.records(sample.name for sample in alert.condition.samples))
+    missing = not_recorded(config.metrics.values())
+    return tuple(alert for alert in alerts if missing.isdisjoint(sample.name for sample in alert.condition.samples))
 
 
 def enabled_alerts(config: Config) -> tuple[Alert, ...]:

@@ -6,7 +6,7 @@ from mlmetrics.catalog import Operation
 from mlmetrics.monitoring.config import AlertSettings, Config
 from mlmetrics.monitoring.durations import HOUR_SECONDS, MINUTE_SECONDS
 from mlmetrics.monitoring.rules import indicators
-from mlmetrics.monitoring.rules.alert import VALUE, BuildCondition
+from mlmetrics.monitoring.rules.alert import VALUE, AlertDefinition, BuildCondition
 from mlmetrics.monitoring.rules.class_drift import CLASS_SUBJECT
 from mlmetrics.monitoring.rules.conditions import Condition, Drifted, Growth, Level, Share
 from mlmetrics.monitoring.rules.drift import CLASS_COUNTER
@@ -83,4 +83,15 @@ def classes_drifted(config: Config, settings: AlertSettings) -> Condition:
 
 
 DRIFT_DEFAULTS = AlertSettings("warning", 30 * MINUTE_SECONDS, threshold=0.2, window_seconds=HOUR_SECONDS, minimum=500)
-DRIFT_DESCRIPTION = f"The population stability index against the reference '{{{{ $labels.reference }}}}' is {VALUE}."
+
+
+def drift_row(
+    name: str,
+    condition: BuildCondition,
+    summary: str,
+    dashboard: str = "quality",
+    defaults: AlertSettings = DRIFT_DEFAULTS,
+) -> AlertDefinition:
+    """Return the row of an alert on a shift of scores or classes."""
+    description = f"The population stability index against the reference '{{{{ $labels.reference }}}}' is {VALUE}."
+    return AlertDefinition(name, defaults, condition, summary, description, dashboard, "population stability index")

@@ -32,7 +32,6 @@ def class_drift_group(grouping: Sequence[str], *, window: str, week: str) -> Gro
     by = (*grouping, *CLASS_SUBJECT)
     grown = f"increase({CLASS_COUNTER}[{window}])"
     present, past = now(CLASS_COUNTER, "share"), then(CLASS_COUNTER, "share")
-    present, past = now(CLASS_COUNTER, "share"), then(CLASS_COUNTER, "share")
     change = f"{present} - ignoring (reference) group_right () {past}"
     running = f"and on ({', '.join(by)}) {present}"
     # A class that is gone has no share now: the difference is the share that it had.

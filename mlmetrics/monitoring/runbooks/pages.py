@@ -12,13 +12,14 @@ from mlmetrics.monitoring.config import AlertSettings, Config
 from mlmetrics.monitoring.durations import format_seconds
 from mlmetrics.monitoring.recorded import Recorded
 from mlmetrics.monitoring.rules.promql import number
-from mlmetrics.monitoring.rules.rows.own import DRIFT, FAILURES, LOW_SCORE, SLOW, camel_case, subject_labels
+from mlmetrics.monitoring.rules.rows.own import DRIFT, FAILURES, LOW_SCORE, OF_SCORES, SLOW, camel_case, subject_labels
 
 _PACKAGE = Path(__file__).parents[2]
 # In the wheel, and in the repository.
 _SHIPPED = (_PACKAGE / "monitoring" / "shipped" / "runbooks", _PACKAGE.parent / "docs" / "runbooks")
 _OWN = Path(__file__).with_name("own")
-_TEMPLATES = {SLOW: "Slow", FAILURES: "HighFailureRate", LOW_SCORE: "LowScore", DRIFT: "ScoreDrift"}
+_TEMPLATES = (SLOW, FAILURES, LOW_SCORE, DRIFT)
+"""In the order of the list of pages; each file is named as its alert without an operation."""
 INDEX = "README"
 _ENTRY = re.compile(r"- \[(\w+)\]\(\w+\.md\)\n")
 _QUERY = re.compile(r"^\d\. (.+?)\n\n   ```promql\n(.+?)\n   ```\n+", re.MULTILINE | re.DOTALL)
@@ -54,11 +55,11 @@ def _of_what_is_recorded(page: str, recorded: Recorded) -> str:
 def _own_pages(config: Config) -> dict[str, str]:
     """Return a page for each alert of each own operation."""
     return {
-        (name := alert.format(camel_case(operation.name))): _page(template, name, operation, config.alerts[name])
+        (name := alert.format(camel_case(operation.name))): _page(alert, name, operation, config.alerts[name])
         for operation in config.operations
         if not operation.ships
-        for alert, template in _TEMPLATES.items()
-        if operation.score is not None or alert in (SLOW, FAILURES)
+        for alert in _TEMPLATES
+        if operation.score is not None or alert not in OF_SCORES
     }
 
 
@@ -68,14 +69,14 @@ def _page(template: str, alert: str, operation: Operation, settings: AlertSettin
     words = {
         "end": (_OWN / "end.md").read_text(encoding="utf-8").rstrip("\n") + "\n",
         "alert": alert,
-        "noun": operation.name.replace("_", " "),
+        "noun": operation.noun,
         "by": ", ".join(by),
         "labels": ", ".join(("service", *operation.labels)),
         "silenced": f'{by[-1]}="{by[-1].upper()}"',
         "finished": operation.finished,
         "duration": operation.duration,
-        "errors": f"{operation.prefix}_errors_total",
-        "in_progress": f"{operation.prefix}_in_progress",
+        "errors": operation.errors,
+        "in_progress": operation.in_progress,
         "scores": "" if operation.score is None else operation.score.name,
         "threshold": number(settings.threshold or 0.0),
         "share": f"{share * 100:g} %",
@@ -84,7 +85,7 @@ def _page(template: str, alert: str, operation: Operation, settings: AlertSettin
         "for": format_seconds(settings.for_seconds),
         "minimum": number(settings.minimum or 0.0),
     }
-    text = (_OWN / f"{template}.md").read_text(encoding="utf-8")
+    text = (_OWN / f"{template.format('')}.md").read_text(encoding="utf-8")
     for name, word in words.items():  # the first, the end, has words of its own
         text = text.replace(f"<{name}>", word)
     return text

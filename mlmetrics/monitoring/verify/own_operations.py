@@ -3,10 +3,9 @@
 import re
 from collections.abc import Callable, Collection, Iterator
 
-from mlmetrics.catalog import Operation
+from mlmetrics.catalog import SHIPPED, Operation
 from mlmetrics.catalog.own import own_operation
 from mlmetrics.errors import DeclarationError
-from mlmetrics.monitoring.operations import SHIPPED
 
 _FINISHED = re.compile(r"ml_(\w+)_total")
 _OUTCOME = "outcome"

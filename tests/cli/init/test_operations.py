@@ -7,13 +7,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from mlmetrics import MLMetrics
-from mlmetrics.catalog import INFERENCE
+from mlmetrics.catalog import INFERENCE, SHIPPED
 from mlmetrics.cli.init.live_page import operations_at
 from mlmetrics.cli.init.operations import Recorded, joined, read_operations, toml_lines
 from mlmetrics.cli.init.reading.source import Source
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.loading import parse
-from mlmetrics.monitoring.operations import SHIPPED
 
 Found = dict[str, tuple[set[str], bool]]
 SERVICE = '[[service]]\nname = "s"\ntargets = ["127.0.0.1:8000"]\n'

@@ -31,14 +31,7 @@ def score_drift(config: Config, scores: Metric, alert: str, title: str) -> Itera
         empty=NO_REFERENCE,
         width=12,
     )
-    yield panels.timeseries(
-        f"PSI of {title}",
-        "Population stability index against a week ago and against the baseline; 0 is no shift.",
-        panels.COUNT,
-        Query(queries.recorded(record_name(histogram, "psi")), legend),
-        threshold=above(config, alert),
-        empty=NO_REFERENCE,
-    )
+    yield psi_of_scores(config, histogram, alert, f"PSI of {title}", subject)
     yield panels.timeseries(
         f"KS of {title}",
         "Kolmogorov-Smirnov distance: the largest difference between the two cumulative distributions.",
@@ -52,6 +45,19 @@ def score_drift(config: Config, scores: Metric, alert: str, title: str) -> Itera
         panels.COUNT,
         Query(queries.recorded(record_name(histogram, "w1")), legend),
         empty=NO_REFERENCE,
+    )
+
+
+def psi_of_scores(config: Config, histogram: str, alert: str, title: str, subject: str, *, width: int = 8) -> Panel:
+    """Return the panel of the distance that an alert is on; `subject` is the legend of a series' labels."""
+    return panels.timeseries(
+        title,
+        "Population stability index against a week ago and against the baseline; 0 is no shift.",
+        panels.COUNT,
+        Query(Queries(config).recorded(record_name(histogram, "psi")), f"{subject} against {{{{reference}}}}"),
+        threshold=above(config, alert),
+        empty=NO_REFERENCE,
+        width=width,
     )
 
 

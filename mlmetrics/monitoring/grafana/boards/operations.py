@@ -7,29 +7,24 @@ from grafana_foundation_sdk.models import dashboard
 from mlmetrics.catalog import Operation
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana import panels
+from mlmetrics.monitoring.grafana.boards.drift import psi_of_scores
 from mlmetrics.monitoring.grafana.layout import Row, board
 from mlmetrics.monitoring.grafana.panels import Panel, Query, above, below, share_above
-from mlmetrics.monitoring.grafana.queries import WINDOW, Queries, bad_share
+from mlmetrics.monitoring.grafana.queries import Queries, bad_share
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
-from mlmetrics.monitoring.rules.drift import record_name
-from mlmetrics.monitoring.rules.indicators import failed_calls, low
+from mlmetrics.monitoring.rules.indicators import failed_calls
 from mlmetrics.monitoring.rules.promql import sum_by
 from mlmetrics.monitoring.rules.rows.own import DRIFT, FAILURES, LOW_SCORE, SLOW, camel_case, subject_labels
 
-NO_REFERENCE = "Needs scores of a week ago, or a recorded baseline"
 NO_SCORES = "No result was scored in this time"
 
 
 def operations(config: Config) -> dashboard.Dashboard:
     """Return the dashboard of the project's own operations."""
     own = (operation for operation in config.operations if not operation.ships)
-    rows = [Row(_words(operation), tuple(_Of(config, operation).panels())) for operation in own]
+    rows = [Row(operation.noun.capitalize(), tuple(_Of(config, operation).panels())) for operation in own]
     description = "The operations that this project declares: their calls, durations and scores."
     return board(config, DASHBOARDS["operations"], "ML Operations", description, rows)
-
-
-def _words(operation: Operation) -> str:
-    return operation.name.replace("_", " ").capitalize()
 
 
 class _Of:
@@ -39,7 +34,7 @@ class _Of:
         self._config, self._operation, self._queries = config, operation, Queries(config)
         self._by = ["service", *subject_labels(operation)]
         self._legend = " · ".join(f"{{{{{label}}}}}" for label in reversed(self._by))
-        self._title = f"{_words(operation)}: {{}}".format
+        self._title = f"{operation.noun.capitalize()}: {{}}".format
 
     def panels(self) -> Iterator[Panel]:
         """Yield the panels of the calls and, if there are scores, those of the scores."""
@@ -52,7 +47,7 @@ class _Of:
         return template.format(camel_case(self._operation.name))
 
     def _calls(self) -> Iterator[Panel]:
-        finished, errors = self._operation.finished, f"{self._operation.prefix}_errors_total"
+        finished, errors = self._operation.finished, self._operation.errors
         yield panels.timeseries(
             self._title("calls"),
             "Calls that end each second.",
@@ -86,7 +81,7 @@ class _Of:
         )
 
     def _durations(self) -> Iterator[Panel]:
-        seconds, running = self._operation.duration, f"{self._operation.prefix}_in_progress"
+        seconds, running = self._operation.duration, self._operation.in_progress
         yield panels.heatmap(
             self._title("durations"), "Number of calls by duration.", panels.SECONDS, self._queries.buckets(seconds)
         )
@@ -112,7 +107,6 @@ class _Of:
     def _scores(self, scores: str) -> Iterator[Panel]:
         alert = self._alert(LOW_SCORE)
         bound = self._config.alerts[alert].threshold or 0.0
-        scored = low(scores, bound, select=self._queries.select)
         yield panels.heatmap(
             self._title("scores"),
             "Number of results by score.",
@@ -134,17 +128,10 @@ class _Of:
             self._title("low scores"),
             f"Share of results that scored at most {bound:g}.",
             panels.SHARE,
-            Query(f"{scored.bad_rate(self._by, WINDOW)} / ({scored.total_rate(self._by, WINDOW)} > 0)", self._legend),
+            Query(self._queries.at_most(bound, self._by, scores), self._legend),
             threshold=share_above(self._config, alert),
             empty=NO_SCORES,
             width=6,
         )
-        yield panels.timeseries(
-            self._title("drift of scores"),
-            "Population stability index against a week ago and against the baseline; 0 is no shift.",
-            panels.COUNT,
-            Query(self._queries.recorded(record_name(scores, "psi")), f"{self._legend} against {{{{reference}}}}"),
-            threshold=above(self._config, self._alert(DRIFT)),
-            empty=NO_REFERENCE,
-            width=6,
-        )
+        title, alert = self._title("drift of scores"), self._alert(DRIFT)
+        yield psi_of_scores(self._config, scores, alert, title, self._legend, width=6)

@@ -2,12 +2,11 @@
 
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana import panels
+from mlmetrics.monitoring.grafana.boards.models import LEGEND, MODEL
 from mlmetrics.monitoring.grafana.panels import Panel, Query, below, share_above
-from mlmetrics.monitoring.grafana.queries import WINDOW, Queries, bad_share
-from mlmetrics.monitoring.rules.indicators import bad_feedback, low
+from mlmetrics.monitoring.grafana.queries import Queries, bad_share
+from mlmetrics.monitoring.rules.indicators import bad_feedback
 
-MODEL = ["service", "model"]
-LEGEND = "{{model}} · {{service}}"
 NO_SCORES = "No model scored a result in this time"
 SCORE, CLASSES, ERRORS = "ml_inference_score", "ml_prediction_total", "ml_prediction_error"
 
@@ -19,7 +18,6 @@ def predictions(config: Config, queries: Queries) -> tuple[Panel, ...]:
 
 def _confidence(config: Config, queries: Queries) -> tuple[Panel, ...]:
     bound = config.alerts["LowConfidence"].threshold or 0.0
-    scored = low(SCORE, bound, select=queries.select)
     return (
         panels.heatmap(
             "Confidence",
@@ -40,7 +38,7 @@ def _confidence(config: Config, queries: Queries) -> tuple[Panel, ...]:
             "Low confidence by model",
             f"Share of results that scored at most {bound:g}.",
             panels.SHARE,
-            Query(f"{scored.bad_rate(MODEL, WINDOW)} / ({scored.total_rate(MODEL, WINDOW)} > 0)", LEGEND),
+            Query(queries.at_most(bound, MODEL, SCORE), LEGEND),
             threshold=share_above(config, "LowConfidence"),
             empty=NO_SCORES,
         ),

@@ -10,10 +10,10 @@ from mlmetrics.monitoring.grafana.boards.drift import class_drift, score_drift
 from mlmetrics.monitoring.grafana.boards.predictions import predictions
 from mlmetrics.monitoring.grafana.layout import Row, board
 from mlmetrics.monitoring.grafana.panels import Panel, Query, below, share_above
-from mlmetrics.monitoring.grafana.queries import WINDOW, Queries, bad_share
+from mlmetrics.monitoring.grafana.queries import Queries, bad_share
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.rules.alerts import drift_alerts
-from mlmetrics.monitoring.rules.indicators import failed_calls, low
+from mlmetrics.monitoring.rules.indicators import failed_calls
 
 NO_SCORES = "No document was scored in this time"
 TITLES = {
@@ -50,7 +50,6 @@ def _drift_rows(config: Config) -> Iterator[Row]:
 def _documents(config: Config, queries: Queries) -> tuple[Panel, ...]:
     score, kind = "parsing_accuracy_score", ["service", "doc_type"]
     bound = config.alerts["LowParsingAccuracy"].threshold or 0.0
-    scored = low(score, bound, select=queries.select)
     return (
         panels.timeseries(
             "Median accuracy",
@@ -64,10 +63,7 @@ def _documents(config: Config, queries: Queries) -> tuple[Panel, ...]:
             "Low confidence by document type",
             f"Share of documents that scored at most {bound:g}.",
             panels.SHARE,
-            Query(
-                f"{scored.bad_rate(kind, WINDOW)} / ({scored.total_rate(kind, WINDOW)} > 0)",
-                "{{doc_type}} · {{service}}",
-            ),
+            Query(queries.at_most(bound, kind, score), "{{doc_type}} · {{service}}"),
             threshold=share_above(config, "LowParsingAccuracy"),
             empty=NO_SCORES,
         ),

@@ -5,7 +5,7 @@ from mlmetrics.monitoring.config import AlertSettings
 from mlmetrics.monitoring.durations import MINUTE_SECONDS
 from mlmetrics.monitoring.rules import indicators
 from mlmetrics.monitoring.rules.alert import PERCENT, AlertDefinition
-from mlmetrics.monitoring.rules.building import DRIFT_DEFAULTS, DRIFT_DESCRIPTION, drifted, share
+from mlmetrics.monitoring.rules.building import drift_row, drifted, share
 
 DOCUMENTS = (
     AlertDefinition(
@@ -17,22 +17,14 @@ DOCUMENTS = (
         "quality",
         "score, 0 to 1",
     ),
-    AlertDefinition(
+    drift_row(
         "MatchingScoreDrift",
-        DRIFT_DEFAULTS,
         drifted(MATCHING),
         "Scores of {{ $labels.matcher }} in {{ $labels.service }} have shifted",
-        DRIFT_DESCRIPTION,
-        "quality",
-        "population stability index",
     ),
-    AlertDefinition(
+    drift_row(
         "ParsingAccuracyDrift",
-        DRIFT_DEFAULTS,
         drifted(PARSING),
         "Scores of {{ $labels.parser }} {{ $labels.doc_type }} in {{ $labels.service }} have shifted",
-        DRIFT_DESCRIPTION,
-        "quality",
-        "population stability index",
     ),
 )

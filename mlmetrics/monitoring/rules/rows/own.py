@@ -8,18 +8,24 @@ from mlmetrics.monitoring.config import AlertSettings
 from mlmetrics.monitoring.durations import MINUTE_SECONDS
 from mlmetrics.monitoring.rules import indicators
 from mlmetrics.monitoring.rules.alert import PERCENT, AlertDefinition
-from mlmetrics.monitoring.rules.building import DRIFT_DEFAULTS, DRIFT_DESCRIPTION, drifted, share, slow
+from mlmetrics.monitoring.rules.building import drift_row, drifted, share, slow
 
 SLOW, FAILURES, LOW_SCORE, DRIFT = "Slow{}", "High{}FailureRate", "Low{}Score", "{}ScoreDrift"
 """The names of the alerts of an operation; its own name takes the place of the braces."""
 OWN_ALERTS = (FAILURES, LOW_SCORE, DRIFT, SLOW)
-_OF_SCORES = (LOW_SCORE, DRIFT)
+OF_SCORES = (LOW_SCORE, DRIFT)
 _CAMEL_CASE = "((?:[A-Z][a-z0-9]+)+)"
 
 
 def own_alerts(operation: Operation) -> Iterator[AlertDefinition]:
     """Yield the alerts of an operation: on slow calls, on failures and, if it has scores, on those."""
-    name, noun, by = camel_case(operation.name), operation.name.replace("_", " "), subject_labels(operation)
+    yield from _on_calls(operation)
+    if operation.score is not None:
+        yield from _on_scores(operation, operation.score.name)
+
+
+def _on_calls(operation: Operation) -> Iterator[AlertDefinition]:
+    name, noun, by = camel_case(operation.name), operation.noun, subject_labels(operation)
     what = f"{noun.capitalize()}{_of_subject(operation)} in {{{{ $labels.service }}}}"
     yield AlertDefinition(
         SLOW.format(name),
@@ -38,26 +44,24 @@ def own_alerts(operation: Operation) -> Iterator[AlertDefinition]:
         f"{PERCENT} of the {noun} calls failed; cancelled calls are not counted.",
         "operations",
     )
-    if operation.score is None:
-        return
-    scores = operation.score.name
+
+
+def _on_scores(operation: Operation, scores: str) -> Iterator[AlertDefinition]:
+    name, noun, subject = camel_case(operation.name), operation.noun, _of_subject(operation)
     yield AlertDefinition(
         LOW_SCORE.format(name),
         AlertSettings("warning", 10 * MINUTE_SECONDS, 0.5, 0.5, 30 * MINUTE_SECONDS, 30),
-        share(lambda threshold: indicators.low(scores, threshold), "service", *by),
-        f"{what} gives low scores",
+        share(lambda threshold: indicators.low(scores, threshold), "service", *subject_labels(operation)),
+        f"{noun.capitalize()}{subject} in {{{{ $labels.service }}}} gives low scores",
         f"{PERCENT} of the {noun} results scored at most <threshold>, so the median is at or below it.",
         "operations",
         "score, 0 to 1",
     )
-    yield AlertDefinition(
+    yield drift_row(
         DRIFT.format(name),
-        DRIFT_DEFAULTS,
         drifted(operation),
-        f"Scores of {noun}{_of_subject(operation)} in {{{{ $labels.service }}}} have shifted",
-        DRIFT_DESCRIPTION,
+        f"Scores of {noun}{subject} in {{{{ $labels.service }}}} have shifted",
         "operations",
-        "population stability index",
     )
 
 
@@ -79,7 +83,7 @@ def operation_of_alert(alert: str) -> tuple[str, bool] | None:
     for template in OWN_ALERTS:
         found = re.fullmatch(template.format(_CAMEL_CASE), alert)
         if found:
-            return "_".join(word.lower() for word in re.findall("[A-Z][a-z0-9]+", found[1])), template in _OF_SCORES
+            return "_".join(word.lower() for word in re.findall("[A-Z][a-z0-9]+", found[1])), template in OF_SCORES
     return None
 
 

@@ -7,7 +7,7 @@ from mlmetrics.monitoring.config import AlertSettings
 from mlmetrics.monitoring.durations import HOUR_SECONDS, MINUTE_SECONDS
 from mlmetrics.monitoring.rules import indicators
 from mlmetrics.monitoring.rules.alert import PERCENT, AlertDefinition
-from mlmetrics.monitoring.rules.building import DRIFT_DEFAULTS, DRIFT_DESCRIPTION, classes_drifted, drifted, share
+from mlmetrics.monitoring.rules.building import DRIFT_DEFAULTS, classes_drifted, drift_row, drifted, share
 from mlmetrics.monitoring.rules.rows.models import MODEL
 
 PREDICTIONS = (
@@ -31,23 +31,16 @@ PREDICTIONS = (
         f"{PERCENT} of the verdicts on its results were bad.",
         "quality",
     ),
-    AlertDefinition(
+    drift_row(
         "InferenceScoreDrift",
-        DRIFT_DEFAULTS,
         drifted(INFERENCE),
         "Scores of {{ $labels.model }} {{ $labels.operation }} in {{ $labels.service }} have shifted",
-        DRIFT_DESCRIPTION,
-        "quality",
-        "population stability index",
     ),
-    AlertDefinition(
+    drift_row(
         "PredictedClassDrift",
-        # With so many classes, too: the condition asks for more than chance gives, however few predictions there are.
-        replace(DRIFT_DEFAULTS, minimum=100),
         classes_drifted,
         f"Classes that {MODEL} predicts have shifted",
-        DRIFT_DESCRIPTION,
-        "quality",
-        "population stability index",
+        # With so many classes, too: the condition asks for more than chance gives, however few predictions there are.
+        defaults=replace(DRIFT_DEFAULTS, minimum=100),
     ),
 )
