@@ -1,10 +1,12 @@
-"""Servers in Python that tests start on loopback: ASGI applications, and a receiver of webhooks."""
+"""Servers in Python that tests start on loopback: ASGI applications, and receivers of what is sent by HTTP."""
 
 import json
 import socket
 import sys
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -75,26 +77,15 @@ class ThreadServer:
         self._server.run(sockets=[self._socket])
 
 
-class WebhookReceiver:
-    """An HTTP server that keeps the JSON body of every POST it gets in `bodies`, oldest first."""
+class HandlerServer(ABC):
+    """An HTTP server on loopback, in threads of this process; a subclass gives the class that answers its requests."""
 
-    def __init__(self) -> None:
-        self.bodies: list[Any] = []
+    @abstractmethod
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        """Return the class that answers."""
 
     def __enter__(self) -> Self:
-        bodies = self.bodies
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                bodies.append(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_request(self, code: object = "-", size: object = "-") -> None:
-                """Print nothing on the terminal."""
-
-        self._server = ThreadingHTTPServer((HOST, 0), Handler)
+        self._server = ThreadingHTTPServer((HOST, 0), self.handler())
         self.port = self._server.server_address[1]
         self.url = f"http://{HOST}:{self.port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
@@ -108,9 +99,63 @@ class WebhookReceiver:
         self._thread.join()
         self._server.server_close()
 
+
+class QuietHandler(BaseHTTPRequestHandler):
+    """Prints nothing on the terminal, and sends texts."""
+
+    def answer(self, status: int, text: bytes = b"", **headers: str) -> None:
+        """Send an answer."""
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_request(self, code: object = "-", size: object = "-") -> None:
+        """Print nothing."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """What one request said."""
+
+    path: str
+    authorization: str
+    body: Any
+
+
+class HTTPReceiver(HandlerServer):
+    """Keeps every POST in `told`, oldest first, and answers with `status`."""
+
+    def __init__(self, status: int = 200) -> None:
+        self.status = status
+        self.told: list[Told] = []
+
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        """Return the class that answers."""
+        receiver = self
+
+        class Handler(QuietHandler):
+            def do_POST(self) -> None:
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                receiver.told.append(Told(self.path, self.headers.get("Authorization", ""), body))
+                self.answer(receiver.status, b"ok")
+
+        return Handler
+
+    @property
+    def bodies(self) -> list[Any]:
+        """The bodies, oldest first."""
+        return [each.body for each in list(self.told)]
+
+    def at(self, path: str) -> list[Told]:
+        """Return what was told at paths that begin with `path`."""
+        return [each for each in list(self.told) if each.path.startswith(path)]
+
     def wait(self, count: int = 1, *, timeout: float = 30.0) -> list[Any]:
         """Return `bodies` once there are `count`; fail after `timeout` seconds."""
         wait_until(
-            lambda: len(self.bodies) >= count, timeout=timeout, what=lambda: f"{count} webhooks; got {self.bodies}"
+            lambda: len(self.told) >= count, timeout=timeout, what=lambda: f"{count} requests; got {self.bodies}"
         )
         return self.bodies

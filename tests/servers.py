@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.apps import ThreadServer, UvicornServer, WebhookReceiver
+from tests.apps import HTTPReceiver, ThreadServer, UvicornServer
 from tests.programs import HOST, Program, find_program, free_port, wait_until
 
 __all__ = [
     "Alertmanager",
+    "HTTPReceiver",
     "NodeExporter",
     "Prometheus",
     "Pushgateway",
@@ -21,7 +22,6 @@ __all__ = [
     "UvicornServer",
     "VMAlert",
     "VictoriaMetrics",
-    "WebhookReceiver",
     "find_program",
     "free_port",
     "wait_until",

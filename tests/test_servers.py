@@ -8,6 +8,7 @@ import pytest
 
 from tests.servers import (
     Alertmanager,
+    HTTPReceiver,
     NodeExporter,
     Prometheus,
     Pushgateway,
@@ -15,7 +16,6 @@ from tests.servers import (
     ThreadServer,
     UvicornServer,
     VictoriaMetrics,
-    WebhookReceiver,
     free_port,
 )
 
@@ -67,7 +67,7 @@ class TestAlertmanager:
 
     def test_sends_an_alert_to_a_webhook(self) -> None:
         """A posted alert reaches the receiver that the route names."""
-        with WebhookReceiver() as hook, Alertmanager(ROUTE % hook.port) as manager:
+        with HTTPReceiver() as hook, Alertmanager(ROUTE % hook.port) as manager:
             alert = {"labels": {"alertname": "Quiet"}}
             httpx.post(manager.url + "/api/v2/alerts", json=[alert], trust_env=False).raise_for_status()
             assert ["Quiet"] == [a["labels"]["alertname"] for a in manager.alerts()]

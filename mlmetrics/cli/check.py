@@ -141,7 +141,7 @@ def check(
 def _refuse_useless_options(
     files: Files, prometheus: str | None, alertmanager: str | None, *, panels: bool, send_test: bool
 ) -> None:
-    """Raise if an option would have no effect."""
+    """Raise if `--panels`, `--send-test` or `--alertmanager` would have no effect."""
     if send_test and alertmanager is None:
         raise click.UsageError("--send-test sends an alert to an Alertmanager; give --alertmanager URL too")
     if panels and prometheus is None:

@@ -108,7 +108,8 @@ def plan(
     """
     parts = frozenset[str]().union(*(options.pop(name) or () for name in [*options] if name.startswith("records_")))
     given = values | {label: number for label, number in options.items() if number is not None}
-    pod, bounds = Pod(_with_parts(OPERATIONS, parts, frozenset()), {**NOTHING, **given}), None
+    plain = tuple(each.recording(frozenset()) if each.name == INFERENCE.name else each for each in OPERATIONS)
+    pod, bounds = Pod(_with_parts(plain, parts), {**NOTHING, **given}), None
     if config_path.exists() or context.get_parameter_source("config_path") == click.core.ParameterSource.COMMANDLINE:
         config = attempt(lambda: load_configuration(config_path))
         pod, bounds = Pod(_with_parts(config.operations, parts), given), config.bounds
@@ -123,12 +124,10 @@ def plan(
         click.echo("\n".join(_lines(result)))
 
 
-def _with_parts(
-    operations: Iterable[Operation], parts: frozenset[str], known: frozenset[str] | None = None
-) -> tuple[Operation, ...]:
-    """Return the operations; inferences record these parts besides those that are `known`, else those of their row."""
+def _with_parts(operations: Iterable[Operation], parts: frozenset[str]) -> tuple[Operation, ...]:
+    """Return the operations; inferences record these parts besides those of their row."""
     return tuple(
-        INFERENCE.recording(parts | (each.parts if known is None else known)) if each.name == INFERENCE.name else each
+        INFERENCE.recording(parts | each.parts, calls=each.calls) if each.name == INFERENCE.name else each
         for each in operations
     )
 

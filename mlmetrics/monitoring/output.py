@@ -13,6 +13,8 @@ from typing import Any, Literal, Self
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.text import MARK
 
+MANIFEST = ".mlmetrics.json"
+"""The name of the manifest: `mlmetrics init` has rendered into a folder with this file."""
 Status = Literal["new", "updated", "unchanged", "edited", "removed", "skipped"]
 
 
@@ -49,6 +51,11 @@ class Manifest:
     name: str
     hashes: Mapping[str, str] = field(default_factory=dict)
     answers: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> str:
+        """The folder that it is in, as its own path is given."""
+        return self.name.rpartition("/")[0]
 
     @classmethod
     def read(cls, directory: Path, name: str) -> Self:

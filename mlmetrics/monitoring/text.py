@@ -1,5 +1,6 @@
-"""YAML text (stable order, long expressions over several lines, a header that marks it) and rows of Markdown tables."""
+"""Texts of files: YAML (stable order, whole expressions, a header that marks it), values of TOML, rows of Markdown."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -27,6 +28,11 @@ _Dumper.add_representer(str, _text_node)
 def table_row(cells: Iterable[str]) -> str:
     """Return the row of a table in Markdown."""
     return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def toml_value(value: object) -> str:
+    """Return a value as TOML: its texts are those of JSON, except for one character that must be escaped."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def yaml_text(document: dict[str, Any], header: str = HEADER) -> str:

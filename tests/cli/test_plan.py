@@ -95,6 +95,15 @@ class TestConfiguration:
             told("--streams", "--usage")["series_per_pod"],
         ]
 
+    def test_counts_no_calls(self, folder: Path) -> None:
+        """Of an operation whose calls are not recorded, only its parts are counted."""
+        text = ONE_SERVICE + '[[operation]]\nname = "inference"\nrecords = ["feedback"]\n'
+        (folder / "mlmetrics.toml").write_text(text)
+        with_calls = told()["series_per_pod"]
+        (folder / "mlmetrics.toml").write_text(text + "calls = false\n")
+        # A histogram, three outcomes, two error types and one gauge of the one model.
+        assert len(LATENCY_BUCKETS_SECONDS) + 3 + 3 + 2 + 1 == with_calls - told()["series_per_pod"]
+
     def test_counts_own_operations(self, folder: Path) -> None:
         """Labels of an operation of the project's own have the values that are given, else one."""
         own = '[[operation]]\nname = "retrieval"\nlabels = ["index"]\n'

@@ -25,7 +25,7 @@ from tests.integration.nightly_job import NightlyJob
 from tests.integration.pressure import SERVICE as PRESSURE_SERVICE
 from tests.integration.pressure import PressureExporter
 from tests.integration.recruiting_traffic import Traffic
-from tests.servers import Alertmanager, Prometheus, Pushgateway, UvicornServer, WebhookReceiver, free_port
+from tests.servers import Alertmanager, HTTPReceiver, Prometheus, Pushgateway, UvicornServer, free_port
 
 TIME_SCALE = 1 / 60
 CALLS_A_SECOND = 8.0
@@ -146,7 +146,7 @@ class Rehearsal:
     exporter: PressureExporter
     job: NightlyJob
     traffic: Traffic
-    receiver: WebhookReceiver
+    receiver: HTTPReceiver
     prometheus: Prometheus
     downed: list[str] = field(default_factory=lambda: ["api", "third matching-service"])
 
@@ -217,7 +217,7 @@ def _start(stack: ExitStack) -> Rehearsal:
     gateway = stack.enter_context(Pushgateway())
     job = stack.enter_context(NightlyJob(gateway.url))
     traffic = Traffic({name: service.url for name, service in services.items()}, calls_a_second=CALLS_A_SECOND)
-    receiver = stack.enter_context(WebhookReceiver())
+    receiver = stack.enter_context(HTTPReceiver())
     alertmanager_port = free_port()
     config = configuration(services, exporter, gateway, receiver.url, alertmanager_port)
     files = server_files(config)

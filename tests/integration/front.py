@@ -3,13 +3,13 @@
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
-from typing import Self
 
 import httpx
 
-from tests.programs import HOST, Program
+from tests.apps import HandlerServer, QuietHandler
+from tests.programs import Program
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Asked:
     headers: Mapping[str, str]
 
 
-class Front:
+class Front(HandlerServer):
     """Answers the first requests with `statuses`, and forwards later ones to a gateway.
 
     With a `token`, requests without it are answered by 401. A status of 0 answers nothing until `release`.
@@ -35,10 +35,11 @@ class Front:
         self.reached = threading.Event()
         self.asked: list[Asked] = []
 
-    def __enter__(self) -> Self:
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        """Return the class that answers."""
         front = self
 
-        class Handler(BaseHTTPRequestHandler):
+        class Handler(QuietHandler):
             def _answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 headers = {name.lower(): value for name, value in self.headers.items()}
@@ -49,31 +50,17 @@ class Front:
                     front.hold()
                     self.close_connection = True
                     return
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(text)))
-                if 300 <= status < 400:
-                    self.send_header("Location", f"{front.url}/elsewhere")
-                self.end_headers()
-                self.wfile.write(text)
+                self.answer(status, text, **({"Location": f"{front.url}/elsewhere"} if 300 <= status < 400 else {}))
 
             do_GET = do_PUT = do_POST = do_DELETE = _answer  # noqa: N815 (the names that http.server looks for)
 
-            def log_request(self, code: object = "-", size: object = "-") -> None:
-                """Say nothing on the terminal."""
-
-        self._server = ThreadingHTTPServer((HOST, 0), Handler)
-        self.url = f"http://{HOST}:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
-        return self
+        return Handler
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.release()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__exit__(kind, error, traceback)
 
     def hold(self) -> None:
         """Wait until the test goes on, or ends."""

@@ -1,13 +1,9 @@
-"""Receivers of alerts on loopback: a server for everything that is told by HTTP, and a mail server."""
+"""A mail server on loopback that receives alerts."""
 
-import json
 import ssl
-import threading
-from dataclasses import dataclass
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Literal, Self
 
@@ -16,55 +12,6 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from tests.integration.certificates import Authority
 from tests.programs import HOST, free_port
-
-
-@dataclass(frozen=True)
-class Told:
-    """What one request said."""
-
-    path: str
-    authorization: str
-    body: Any
-
-
-class HTTPReceiver:
-    """An HTTP server that keeps every POST in `told`, oldest first, and answers with `status`."""
-
-    def __init__(self, status: int = 200) -> None:
-        self.status = status
-        self.told: list[Told] = []
-
-    def __enter__(self) -> Self:
-        receiver = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-                receiver.told.append(Told(self.path, self.headers.get("Authorization", ""), body))
-                self.send_response(receiver.status)
-                self.send_header("Content-Length", "2")
-                self.end_headers()
-                self.wfile.write(b"ok")
-
-            def log_request(self, code: object = "-", size: object = "-") -> None:
-                """Print nothing on the terminal."""
-
-        self._server = ThreadingHTTPServer((HOST, 0), Handler)
-        self.url = f"http://{HOST}:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
-    def at(self, path: str) -> list[Told]:
-        """Return what was told at paths that begin with `path`."""
-        return [each for each in list(self.told) if each.path.startswith(path)]
 
 
 class MailServer:

@@ -17,8 +17,9 @@ from click.testing import CliRunner
 from mlmetrics.cli.root import main
 from mlmetrics.monitoring.loading import parse
 from mlmetrics.monitoring.prometheus.files import server_files
+from tests.apps import HTTPReceiver, Told
 from tests.integration.certificates import Authority
-from tests.integration.receivers import HTTPReceiver, MailServer, Told, part_of
+from tests.integration.receivers import MailServer, part_of
 from tests.servers import Alertmanager, NodeExporter, wait_until
 
 RUNBOOKS = "https://git.example.org/shop/-/blob/main/runbooks"

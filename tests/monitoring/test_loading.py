@@ -245,6 +245,13 @@ REFUSED = {
         "operation = []\n" + ONE_SERVICE + OBJECTIVE.replace("request", "inference") + "target = 0.9",
         "objective[0].operation = 'inference': expected one of request",
     ),
+    "an objective on calls that are not recorded": (
+        '[[operation]]\nname = "inference"\ncalls = false\nrecords = ["feedback"]\n'
+        + ONE_SERVICE
+        + OBJECTIVE.replace("request", "inference")
+        + "target = 0.9\nthreshold = 1.0",
+        "objective[0].operation = 'inference': expected one of request",
+    ),
     "an operation whose alert has the name of another": (
         ONE_SERVICE + '[[operation]]\nname = "scrape"\n',
         "operation[0].name = 'scrape': expected another name: its alert SlowScrape would have the name of another",

@@ -1,10 +1,13 @@
-"""Whether a configuration that was written by hand and the source of the project name the same operations."""
+"""Whether an edited configuration and the source of the project name the same services and operations."""
 
 from collections.abc import Iterator, Sequence
 
 from mlmetrics.catalog import OPERATIONS, Operation
+from mlmetrics.cli.init.draft import Draft
 from mlmetrics.cli.init.operations import Recorded, toml_lines
+from mlmetrics.cli.init.proposal import Proposal
 from mlmetrics.errors import ConfigurationError
+from mlmetrics.monitoring.config import Config
 
 
 def disagreements(configured: Sequence[Operation], recorded: Sequence[Recorded]) -> Iterator[str]:
@@ -58,3 +61,38 @@ def _refuse_other_labels(operation: Operation, recorded: Recorded) -> None:
 
 def _yes_or_no(operation: Operation) -> str:
     return "no" if operation.score is None else "yes"
+
+
+def with_apps(config: Config, drafted: Draft) -> list[Proposal]:
+    """Return the services, each with the application that was found by its name or its port."""
+    found = [*drafted.services, *(each.proposal for each in drafted.questions)]
+    by_name = {each.name: each for each in reversed(found)}
+    by_target = {each.target: each for each in reversed(found)}
+    services: list[Proposal] = []
+    for service in config.services:
+        target = service.targets[0]
+        near = by_target.get(target) or by_name.get(service.name)
+        same = near is not None and near.target == target and near.confirmed == service.confirmed
+        why = near.why if near is not None and same else ""
+        services.append(Proposal(service.name, target, near.app if near is not None else None, service.confirmed, why))
+    return services
+
+
+def unnamed(config: Config, drafted: Draft, file: str) -> Iterator[str]:
+    """Yield the applications that an edited configuration does not name."""
+    targets = {target for service in config.services for target in service.targets}
+    for each in drafted.services:
+        if each.app is not None and each.target not in targets and each.name not in config.jobs:
+            place = f"{each.app.path.as_posix()}:{each.app.line}"
+            yield f"{each.name} ({place}) is not in {file}, which you edited; add a [[service]] if it is to be watched"
+
+
+def renamed(config: Config, drafted: Draft, file: str) -> Iterator[str]:
+    """Yield the services that an edited configuration names otherwise than their code does."""
+    for service in with_apps(config, drafted):
+        app = service.app
+        if app is not None and app.service and app.service not in config.jobs:
+            yield (
+                f"{service.name} is {app.service} in the code ({app.path.as_posix()}:{app.line}), a name that {file} "
+                "does not have: objectives of its calls never fire; give both the same name"
+            )

@@ -1,14 +1,11 @@
 """What the user has answered, on a terminal or by flags; it is kept, so that nothing is asked twice."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from mlmetrics.cli.init.proposal import Proposal, is_name
+from mlmetrics.cli.init.proposal import Proposal, parse_service
 from mlmetrics.errors import ConfigurationError
-
-ANSWERED = "given"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +31,11 @@ class Answers:
         given = data.get("given")
         return cls(
             {
-                key: None if each is None else _service(each)
+                key: service
                 for key, each in (services.items() if isinstance(services, Mapping) else ())
-                if each is None or _is_service(each)
+                if (service := _service(each)) is not None or each is None
             },
-            tuple(_service(each) for each in given if _is_service(each)) if isinstance(given, list) else (),
+            tuple(service for each in given if (service := _service(each))) if isinstance(given, list) else (),
             bool(data.get("alone")),
             str(data.get("title", "")),
             bool(data.get("nobody_told")),
@@ -92,14 +89,14 @@ class Answers:
         )
 
 
-def _is_service(each: object) -> bool:
-    if not isinstance(each, Mapping) or not is_name(str(each.get("name"))):
-        return False
-    return re.fullmatch(r"\S+:[1-9]\d{0,4}", str(each.get("target"))) is not None
-
-
-def _service(each: Mapping[str, str]) -> Proposal:
-    return Proposal(each["name"], each["target"], why=ANSWERED)
+def _service(each: object) -> Proposal | None:
+    """Return what `_data` returned, None if it cannot be read."""
+    if not isinstance(each, Mapping):
+        return None
+    try:
+        return parse_service(f"{each.get('name')}={each.get('target')}")
+    except ConfigurationError:
+        return None
 
 
 def _data(each: Proposal) -> dict[str, str]:

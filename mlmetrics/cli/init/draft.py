@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
-from mlmetrics.cli.init.answers import ANSWERED, Answers
-from mlmetrics.cli.init.proposal import Proposal
+from mlmetrics.cli.init.answers import Answers
+from mlmetrics.cli.init.proposal import ANSWERED, Proposal
 from mlmetrics.cli.init.reading.applications import App
 from mlmetrics.cli.init.reading.evidence import LAST_PORT
 from mlmetrics.cli.init.survey import Survey
@@ -15,10 +15,14 @@ _FIRST_PORT = 8000
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A service that the user should say more about: a guess or, with a `problem`, one that is not written."""
+    """A service that the user should say more about: a guess or, with a `problem`, one that is not written.
+
+    `remedy` says what flags settle the problem, where the problem does not.
+    """
 
     proposal: Proposal
     problem: str = ""
+    remedy: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,7 @@ class Draft:
     @property
     def problems(self) -> list[str]:
         """Why services that were found are not written, each with the flag that settles it."""
-        return [each.problem for each in self.questions if each.problem]
+        return [f"{each.problem}{each.remedy}" for each in self.questions if each.problem]
 
     @property
     def keys(self) -> dict[str, str]:
@@ -102,11 +106,9 @@ class _Drafting:
 
     def _refuse(self, app: App, name: str, what: str, why: str) -> None:
         target = f"{LOOPBACK}:{next(self._free_ports())}"
-        problem = (
-            f"{name} ({app.path.as_posix()}:{app.line}) {what} ({why}); "
-            f"settle it with --service {name}=PORT, or leave it out with --leave-out {name}"
-        )
-        self._problems[app.key] = Question(Proposal(name, target, app, confirmed=False, why=why), problem)
+        problem = f"{name} ({app.path.as_posix()}:{app.line}) {what} ({why})"
+        remedy = f"; settle it with --service {name}=PORT, or leave it out with --leave-out {name}"
+        self._problems[app.key] = Question(Proposal(name, target, app, confirmed=False, why=why), problem, remedy)
 
     def _doubt(self, holder: str, other: str) -> None:
         """Make a guess of a service on whose port another is served too, unless it was answered."""

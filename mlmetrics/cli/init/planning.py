@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlmetrics.cli.init.agreement import disagreements
+from mlmetrics.cli.init.agreement import disagreements, renamed, unnamed, with_apps
 from mlmetrics.cli.init.answers import Answers
 from mlmetrics.cli.init.draft import Draft, draft
 from mlmetrics.cli.init.jobs import job_problems
@@ -19,9 +19,8 @@ from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.deploy.compose import PORTS, grafana_port
 from mlmetrics.monitoring.loading import CONFIGURATION, PYPROJECT, find_configuration, load
-from mlmetrics.monitoring.output import Change, Manifest, plan, read_text
+from mlmetrics.monitoring.output import MANIFEST, Change, Manifest, plan, read_text
 
-MANIFEST = ".mlmetrics.json"
 Review = Callable[[Draft], Mapping[str, Proposal | None]]
 
 
@@ -98,8 +97,7 @@ def plan_project(directory: Path, request: Request) -> ProjectPlan:
     if not directory.is_dir():
         raise ConfigurationError(f"{directory}: is not a folder; expected the root of a project")
     source = _configuration_of(directory)
-    folder = _folder_of(source)
-    manifest = Manifest.read(directory, f"{folder}/{MANIFEST}")
+    manifest = Manifest.read(directory, f"{_folder_of(source)}/{MANIFEST}")
     forced = [_name_of(path, directory) for path in request.forced]
     found = survey(directory)
     is_kept = _is_kept(source, manifest, forced)
@@ -109,17 +107,20 @@ def plan_project(directory: Path, request: Request) -> ProjectPlan:
         config = read_configuration(source, None)
         reading = found.recorded
         problems = [
-            *_unnamed(config, drafted, source.name),
-            *_renamed(config, drafted, source.name),
+            *unnamed(config, drafted, source.name),
+            *renamed(config, drafted, source.name),
             *disagreements(config.operations, reading.operations),
         ]
     else:
         drafted, text, manifest, reading, problems = _proposed(directory, source, found, manifest, request)
         config = read_configuration(source, text)
     config = request.rendering.configured(config)
-    changes = _changes(directory, config, text, manifest, request)
+    texts = rendered_files(config, manifest.folder, request.rendering, list(manifest.hashes))
+    if text is not None:
+        texts[CONFIGURATION] = text
+    changes = _changes(directory, texts, manifest, forced, request.rendering.filter(config, manifest.folder))
     problems += [*reading.problems, *job_problems(config, changes), *_server_clashes(config, found)]
-    return ProjectPlan(config, _with_apps(config, drafted), changes, manifest, problems, is_kept)
+    return ProjectPlan(config, with_apps(config, drafted), changes, manifest, problems, is_kept)
 
 
 def _configuration_of(directory: Path) -> Path:
@@ -166,7 +167,7 @@ def _proposed(
     if asked is not None and not any(told.named()):
         answers = replace(answers, nobody_told=True)
     answers, reading = recorded_operations(found, answers, request.urls)
-    project, folder = directory.resolve().name, manifest.name.removesuffix(f"/{MANIFEST}")
+    project, folder = directory.resolve().name, manifest.folder
     text = toml_text(
         project,
         answers.title or f"{project} ML/AI Performance",
@@ -203,26 +204,24 @@ def _refuse_nothing(directory: Path, drafted: Draft) -> None:
         )
 
 
-def _changes(directory: Path, config: Config, text: str | None, manifest: Manifest, request: Request) -> list[Change]:
-    folder = manifest.name.removesuffix(f"/{MANIFEST}")
-    forced = [_name_of(path, directory) for path in request.forced]
-    rendering = request.rendering
-    files = rendered_files(config, folder, rendering, list(manifest.hashes))
-    if text is not None:
-        files[CONFIGURATION] = text
+def _changes(
+    directory: Path,
+    texts: Mapping[str, str],
+    manifest: Manifest,
+    forced: Sequence[str],
+    is_about: Callable[[str], bool],
+) -> list[Change]:
+    """Return the change of each file; `skipped` is that of a file that this run is not about."""
 
     def may_be_written(name: str, present: str, rendered: str | None) -> bool:
         return name in forced or manifest.is_unedited(name, present, rendered)
 
-    changes = plan(directory, files, may_be_written, manifest.hashes)
+    changes = plan(directory, texts, may_be_written, manifest.hashes)
     known = {change.name for change in changes}
     for name in forced:
         if name not in known:
             raise ConfigurationError(f"--force = {name!r}: expected a file that `mlmetrics init` writes")
-    return [
-        change if rendering.is_about(config, folder, change.name) else replace(change, status="skipped")
-        for change in changes
-    ]
+    return [change if is_about(change.name) else replace(change, status="skipped") for change in changes]
 
 
 def _name_of(path: Path, directory: Path) -> str:
@@ -231,41 +230,6 @@ def _name_of(path: Path, directory: Path) -> str:
     given = path.resolve()
     inside = given.is_relative_to(root) and (given.exists() or not (directory / path).exists())
     return (given.relative_to(root) if inside else path).as_posix()
-
-
-def _with_apps(config: Config, drafted: Draft) -> list[Proposal]:
-    """Return the services, each with the application that was found by its name or its port."""
-    found = [*drafted.services, *(each.proposal for each in drafted.questions)]
-    by_name = {each.name: each for each in reversed(found)}
-    by_target = {each.target: each for each in reversed(found)}
-    services: list[Proposal] = []
-    for service in config.services:
-        target = service.targets[0]
-        near = by_target.get(target) or by_name.get(service.name)
-        same = near is not None and near.target == target and near.confirmed == service.confirmed
-        why = near.why if near is not None and same else ""
-        services.append(Proposal(service.name, target, near.app if near is not None else None, service.confirmed, why))
-    return services
-
-
-def _unnamed(config: Config, drafted: Draft, file: str) -> Iterator[str]:
-    """Yield the applications that an edited configuration does not name."""
-    targets = {target for service in config.services for target in service.targets}
-    for each in drafted.services:
-        if each.app is not None and each.target not in targets and each.name not in config.jobs:
-            place = f"{each.app.path.as_posix()}:{each.app.line}"
-            yield f"{each.name} ({place}) is not in {file}, which you edited; add a [[service]] if it is to be watched"
-
-
-def _renamed(config: Config, drafted: Draft, file: str) -> Iterator[str]:
-    """Yield the services that an edited configuration names otherwise than their code does."""
-    for service in _with_apps(config, drafted):
-        app = service.app
-        if app is not None and app.service and app.service not in config.jobs:
-            yield (
-                f"{service.name} is {app.service} in the code ({app.path.as_posix()}:{app.line}), a name that {file} "
-                "does not have: objectives of its calls never fire; give both the same name"
-            )
 
 
 def _replaced(found: Survey) -> Iterator[str]:

@@ -9,6 +9,8 @@ from mlmetrics.cli.init.reading.evidence import LAST_PORT
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.deploy.compose import LOOPBACK
 
+ANSWERED = "given"
+"""Where the port is from if the user has said it."""
 _NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
@@ -43,7 +45,7 @@ def parse_service(text: str) -> Proposal:
     host, _, port = address.rpartition(":")
     if not equals or not port.isdecimal() or not 0 < int(port) <= LAST_PORT:
         raise ConfigurationError(f"--service = {text!r}: expected NAME=PORT or NAME=HOST:PORT, such as billing=8000")
-    return Proposal(check_name(name), f"{host or LOOPBACK}:{int(port)}", why="given")
+    return Proposal(check_name(name), f"{host or LOOPBACK}:{int(port)}", why=ANSWERED)
 
 
 def is_name(name: str) -> bool:

@@ -36,7 +36,7 @@ def ask(draft: Draft) -> dict[str, Proposal | None]:
 def _ask_about(question: Question, taken: Mapping[int, str], names: set[str]) -> Proposal | None:
     proposal = question.proposal
     click.echo(f"FastAPI application in {proposal.app.path if proposal.app else '?'}")
-    click.echo(f"  {question.problem.partition('; settle')[0] or f'port {proposal.port} is a guess: {proposal.why}'}")
+    click.echo(f"  {question.problem or f'port {proposal.port} is a guess: {proposal.why}'}")
 
     def name_of(text: str) -> str:
         if text in names:

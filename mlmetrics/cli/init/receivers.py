@@ -1,6 +1,5 @@
 """Who is told of alerts: the flag `--notify`, the question on a terminal, and `[notify]` as it is written."""
 
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, get_args
@@ -12,6 +11,7 @@ from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.loading import load
 from mlmetrics.monitoring.notify import KINDS, PLACES, Kind, Receivers
 from mlmetrics.monitoring.reading import HIDDEN, Section, read
+from mlmetrics.monitoring.text import toml_value
 
 NOTIFY_HELP = (
     "Who is told of alerts: [page:|ticket:|watchdog:]KIND=VALUE[,KEY=VALUE...], such as "
@@ -134,10 +134,6 @@ def notify_text(receivers: Receivers) -> str:
         for name, field in type(receiver).model_fields.items():
             value = getattr(receiver, name)
             if value is not None and value != field.default:
-                lines.append(f"{field.validation_alias or name} = {_literal(value)}")
+                text = value.get_secret_value() if isinstance(value, SecretStr) else value
+                lines.append(f"{field.validation_alias or name} = {toml_value(text)}")
     return "\n".join(lines[1:])
-
-
-def _literal(value: object) -> str:
-    text = value.get_secret_value() if isinstance(value, SecretStr) else value
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,9 +1,8 @@
 """What `mlmetrics init` writes into a project: `mlmetrics.toml`, and everything that is rendered from it."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from mlmetrics.cli.init.objectives import objectives_text
 from mlmetrics.cli.init.operations import Recorded, toml_lines
@@ -19,6 +18,7 @@ from mlmetrics.monitoring.reference import REFERENCE, project_reference
 from mlmetrics.monitoring.runbooks.pages import runbook_files
 from mlmetrics.monitoring.schema import SCHEMA, SCHEMA_PATH
 from mlmetrics.monitoring.targets import FOLDERS, Target, project_files, target_files
+from mlmetrics.monitoring.text import toml_value
 
 FOLDER = "monitoring"
 """Where a project's monitoring is written if its configuration does not name another folder."""
@@ -38,14 +38,14 @@ class Rendering:
     tests: bool = False
     configured: Callable[[Config], Config] = lambda config: config
 
-    def is_about(self, config: Config, folder: str, name: str) -> bool:
-        """Tell whether a file is of the one target that is rendered, or there is no such restriction."""
+    def filter(self, config: Config, folder: str) -> Callable[[str], bool]:
+        """Return what tells whether a file is of the one target that is rendered, or that there is no such target."""
         if self.target is None:
-            return True
-        inner = PurePosixPath(name).relative_to(folder) if name.startswith(f"{folder}/") else PurePosixPath(name)
-        if FOLDERS[self.target]:
-            return inner.parts[0] == FOLDERS[self.target] and str(inner) != name
-        return str(inner) in target_files(config, self.target)
+            return lambda _: True
+        inner = FOLDERS[self.target]
+        if inner:
+            return lambda name: name.startswith(f"{folder}/{inner}/")
+        return {f"{folder}/{name}" for name in target_files(config, self.target)}.__contains__
 
 
 def toml_text(
@@ -71,14 +71,14 @@ def toml_text(
         *([] if operations else [_NOTHING_YET, "operation = []"]),
         "",
         "[project]",
-        f"name = {_quoted(slug(project) or 'project')}",
-        f"title = {_quoted(title)}",
-        f"output = {_quoted(folder)}",
-        f"runbooks = {_quoted(runbooks or f'{folder}/runbooks')}",
+        f"name = {toml_value(slug(project) or 'project')}",
+        f"title = {toml_value(title)}",
+        f"output = {toml_value(folder)}",
+        f"runbooks = {toml_value(runbooks or f'{folder}/runbooks')}",
         'grafana = "http://localhost:3001"',
     ]
     for service in services:
-        lines += ["", "[[service]]", f"name = {_quoted(service.name)}", f"targets = [{_quoted(service.target)}]"]
+        lines += ["", "[[service]]", f"name = {toml_value(service.name)}", f"targets = [{toml_value(service.target)}]"]
         if not service.confirmed:
             lines.append("# The address is a guess. Correct it, and delete this line and the next.")
             lines.append("confirmed = false")
@@ -127,8 +127,3 @@ def rendered_files(config: Config, folder: str, rendering: Rendering, written: S
     pages = {f"runbooks/{name}": text for name, text in runbook_files(config).items()}
     pages[REFERENCE] = project_reference(config)
     return {f"{folder}/{name}": text for name, text in {**files, **pages, **schema}.items()}
-
-
-def _quoted(text: str) -> str:
-    # A JSON string is a TOML basic string, except for one character that TOML requires to be escaped.
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")

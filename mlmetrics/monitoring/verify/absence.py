@@ -16,7 +16,10 @@ OURS = "mlmetrics_build_info"
 _REQUESTS, _REQUEST_DURATION = "fastapi_requests_total", "fastapi_request_duration_seconds"
 _BASELINE = (":baseline_samples", ":baseline_cdf", ":baseline_share")
 # Every page of ours has these, whatever its service has recorded; the others are there on Linux.
-_ALWAYS = {"mlmetrics_memory_limit_bytes", "mlmetrics_cpu_limit_cores", "mlmetrics_recording_errors_total"}
+_ALWAYS = {
+    *("mlmetrics_memory_limit_bytes", "mlmetrics_cpu_limit_cores", "mlmetrics_recording_errors_total"),
+    *("mlmetrics_scrape_errors_total", "mlmetrics_scrape_duration_seconds"),
+}
 _OF_PROCESS = {"process_resident_memory_bytes", "process_cpu_seconds_total"}
 
 

@@ -1,7 +1,6 @@
 """The HTTP API of a running Alertmanager: its configuration, its alerts, and what it counts of messages."""
 
 import json
-import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,13 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import yaml
-from prometheus_client.parser import text_string_to_metric_families
 
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.durations import parse_seconds
-from mlmetrics.monitoring.verify.pages import fetch
+from mlmetrics.monitoring.verify.metrics_page import read_page
+from mlmetrics.monitoring.verify.pages import TIMEOUT_SECONDS, fetch
 
-_TIMEOUT_SECONDS = 10
 # Alertmanager's defaults: before a group is sent first, and between one peer of a cluster and the next.
 _GROUP_WAIT_SECONDS, _PEER_SECONDS = 30.0, 15.0
 
@@ -40,7 +38,9 @@ class Settings:
     def wait_seconds(self) -> float:
         """The longest time that Alertmanager waits before it sends an alert first."""
         waits = [_seconds(route["group_wait"]) for route in self.routes() if "group_wait" in route]
-        return max(waits, default=_GROUP_WAIT_SECONDS) + _PEER_SECONDS * max(self.peers - 1, 0)
+        if "group_wait" not in self.route:  # routes without their own have that of the route around them
+            waits.append(_GROUP_WAIT_SECONDS)
+        return max(waits) + _PEER_SECONDS * max(self.peers - 1, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +95,7 @@ class AlertmanagerAPI:
             f"{self._base}/api/v2/alerts", json.dumps([alert]).encode(), {"Content-Type": "application/json"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310 - as above
+            with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS):  # noqa: S310 - as above
                 pass
         except (OSError, ValueError) as error:
             raise ConfigurationError(
@@ -104,14 +104,11 @@ class AlertmanagerAPI:
 
     def counts(self) -> dict[Count, float]:
         """Return what it counts of messages since it started."""
-        text, _ = fetch(f"{self._base}/metrics")
+        page = read_page(*fetch(f"{self._base}/metrics"))
         return {
-            Count(sample.name, *(sample.labels.get(name, "") for name in ("integration", "receiver_name", "reason"))): (
-                sample.value
-            )
-            for family in text_string_to_metric_families(text)
-            for sample in family.samples
-            if sample.name.startswith(("alertmanager_notification", "alertmanager_config_last_reload_successful"))
+            Count(name, *(dict(labels).get(label, "") for label in ("integration", "receiver_name", "reason"))): value
+            for (name, labels), value in page.totals.items()
+            if name.startswith(("alertmanager_notification", "alertmanager_config_last_reload_successful"))
         }
 
     @property

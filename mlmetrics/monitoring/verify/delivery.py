@@ -6,14 +6,14 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, Literal
+from typing import Any
 
 from mlmetrics.monitoring.config import Config, Severity
 from mlmetrics.monitoring.notify import PLACES, untold
 from mlmetrics.monitoring.prometheus.alertmanager import TEST_ALERT
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.verify.alertmanager_api import AlertmanagerAPI, Count, Settings
-from mlmetrics.monitoring.verify.finding import Finding
+from mlmetrics.monitoring.verify.finding import Finding, Level
 
 _NOTIFICATIONS_FAILED = "alertmanager_notifications_failed_total"
 _REQUESTS, _REQUESTS_FAILED = (
@@ -55,7 +55,7 @@ def _receiver_findings(settings: Settings, counts: Mapping[Count, float]) -> Ite
     needed = {*used[:1], *PLACES} - {"watchdog"}
     for name in dict.fromkeys(used):
         if not settings.kinds.get(name):
-            level: Literal["error", "note"] = "error" if name in needed else "note"
+            level: Level = "error" if name in needed else "note"
             text = _UNNOTICED if name == "watchdog" else _EMPTY
             yield Finding(level, "receivers", name, text)
 

@@ -10,7 +10,7 @@ Level = Literal["error", "note"]
 class Finding:
     """An `error` must be corrected; a `note` may be intended, such as an absent metric in a service without models.
 
-    `url` is the page that it is about; empty if it is about all of them, or about files.
+    `url` is that of the page or server that it is about; empty if it is about all pages, or about files alone.
     """
 
     level: Level

@@ -17,6 +17,7 @@ REQUESTS = {OURS, "fastapi_requests_total"}
         ("ml_inference_duration_seconds_bucket", INFERENCES, ("error", "never fires")),
         ("fastapi_request_duration_seconds_count", REQUESTS, ("error", "never fires")),
         ("mlmetrics_memory_limit_bytes", {OURS}, ("error", "never fires")),
+        ("mlmetrics_scrape_errors_total", {OURS}, ("error", "never fires")),
         ("ml_inference_errors_total", INFERENCES, ("note", "waits")),
         ("ml_inference_unpriced_total", INFERENCES, ("note", "waits")),
         ("ml_inference_first_chunk_seconds_count", INFERENCES, ("note", "waits")),

@@ -36,6 +36,7 @@ class TestSettings:
         ("route", "peers", "seconds"),
         [
             ({}, 0, 30),
+            ({"routes": [{"group_wait": "5s"}, {"receiver": "page"}]}, 0, 30),
             ({"group_wait": "10s"}, 1, 10),
             ({"group_wait": "10s", "routes": [{"routes": [{"group_wait": "1m30s"}]}]}, 0, 90),
             ({"group_wait": "10s"}, 3, 40),

@@ -11,20 +11,7 @@ from mlmetrics.cli.root import main
 from mlmetrics.monitoring.grafana.provisioning import dashboard_texts
 from mlmetrics.monitoring.verify.panel_queries import PanelProbe, QueryResult, panel_findings, results_text
 from mlmetrics.monitoring.verify.prometheus_api import PrometheusAPI
-from tests.monitoring.grafana.stage import RATE_SECONDS, TRAFFIC_SECONDS, Stage
-
-# No query counts as slow here, because a test machine is busy with other work too.
-HOWEVER_LONG = 60_000
-# The stage has no errors, and its processes have no limits unless the machine's own cgroup has one.
-MAY_BE_EMPTY = {
-    "@ Firing alerts",
-    "@ Restarts",
-    "Burning budgets",
-    "Firing alerts",
-    "Instances that do not answer",
-    "Memory in use",
-    "Processor in use",
-}
+from tests.monitoring.grafana.stage import HOWEVER_LONG, MAY_BE_EMPTY, RATE_SECONDS, TRAFFIC_SECONDS, Stage
 
 
 def probe(stage: Stage, *, by_name: bool = False) -> PanelProbe:

@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from mlmetrics.cli.init.reading.command_files import DOCKERFILES, dockerfile_ports
-from mlmetrics.cli.init.reading.commands import commands_in, expanded
+from mlmetrics.cli.init.reading.commands import Lookup, commands_in, expanded
 from mlmetrics.cli.init.reading.evidence import Evidence, Trust
 from mlmetrics.cli.init.reading.source import Source
 from mlmetrics.cli.init.reading.values import Environment
@@ -141,7 +141,7 @@ def _variables(given: object) -> Iterator[tuple[str, str]]:
             yield name, value
 
 
-def _published(ports: object, lookup: Any) -> Iterator[tuple[int, int]]:
+def _published(ports: object, lookup: Lookup) -> Iterator[tuple[int, int]]:
     """Yield the port of the host and that of the container, of each pair that is fixed and reached on this machine."""
     for each in ports if isinstance(ports, list) else ():
         if isinstance(each, Mapping):

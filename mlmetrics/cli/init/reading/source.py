@@ -8,12 +8,13 @@ from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 
+from mlmetrics.monitoring.output import MANIFEST
+from mlmetrics.monitoring.targets import FOLDERS
+
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 _SKIPPED = {"__pycache__", "build", "dist", "env", "node_modules", "site-packages", "test", "tests", "venv"}
 _TESTS = ("test_*.py", "*_test.py", "conftest.py")
-_RENDERED = ".mlmetrics.json"
-"""`mlmetrics init` has rendered into a folder with this file."""
-_RENDERED_FOLDERS = {"grafana", "kubernetes", "prometheus", "runbooks"}
+_RENDERED_FOLDERS = {*FOLDERS.values(), "runbooks"}
 _LONGEST_CHAIN = 8
 
 
@@ -94,7 +95,7 @@ class Source:
         """The files, by their path in the project."""
         found: list[Path] = []
         for folder, names, files in os.walk(self.root):
-            rendered = _RENDERED in files
+            rendered = MANIFEST in files
             skipped = _SKIPPED | _RENDERED_FOLDERS if rendered else _SKIPPED
             names[:] = sorted(name for name in names if name not in skipped and not name.startswith("."))
             own = (name for name in sorted(files) if name.endswith(".py") or not rendered)

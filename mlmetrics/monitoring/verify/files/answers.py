@@ -26,7 +26,6 @@ class Answers:
     def __init__(self, known: Known, prometheus: PrometheusAPI) -> None:
         self._known = known
         self._prometheus = prometheus
-        self._choices: dict[str, dict[str, Choice]] = {}
 
     def of(self, subject: str, text: str, *, instant: bool = True) -> Iterator[Finding]:
         """Yield a finding if a query is refused or has no result."""
@@ -48,22 +47,20 @@ class Answers:
         elif all(math.isnan(float(value)) for series in numbers for _, value in series):
             yield Finding("note", "empty", subject, f"returns only NaN {when}, as 0 / 0 is", self._prometheus.url)
 
-    def of_panel(self, panel: PanelQuery) -> Iterator[Finding]:
-        """Yield the same for a query of a dashboard, its variables having the values that Grafana offers first."""
-        choices = self._choices_of(panel.dashboard)
+    def of_panel(self, panel: PanelQuery, choices: Mapping[str, Choice]) -> Iterator[Finding]:
+        """Yield the same for a query of a dashboard whose variables have these values."""
         text = filled(panel.written, choices)
         if VARIABLE not in text:
             yield from self.of(panel.query.subject, text, instant=panel.instant)
 
-    def _choices_of(self, dashboard: DashboardFile) -> Mapping[str, Choice]:
-        """Return the values of a dashboard's variables: All where it is offered, else the first value."""
-        if dashboard.name not in self._choices:
-            choices = self._choices[dashboard.name] = dict(dashboard.choices)
-            for variable in variables_of(dashboard.document):
-                value = self._value(variable, choices)
-                if value:
-                    choices[str(variable.get("name"))] = value
-        return self._choices[dashboard.name]
+    def choices_of(self, dashboard: DashboardFile) -> Mapping[str, Choice]:
+        """Return the values of a dashboard's variables that Grafana offers first: All, else the first value."""
+        choices = dict(dashboard.choices)
+        for variable in variables_of(dashboard.document):
+            value = self._value(variable, choices)
+            if value:
+                choices[str(variable.get("name"))] = value
+        return choices
 
     def _value(self, variable: Mapping[str, Any], choices: Mapping[str, Choice]) -> str:
         if variable.get("type") != "query":
@@ -78,8 +75,11 @@ class Answers:
         return values[0] if values else ""
 
     def _reason(self, text: str) -> str:
-        """Return which selectors have no series, empty if all have some."""
-        empty = [text_of(each) for each in selectors(parsed(text)) if self._is_empty(each)]
+        """Return which selectors have no series; nothing of a query that Prometheus reads and we do not."""
+        try:
+            empty = [text_of(each) for each in selectors(parsed(text)) if self._is_empty(each)]
+        except ValueError:
+            return ""
         if not empty:
             return ", although all that it selects has series"
         return f": no series of {'; '.join(dict.fromkeys(empty))}"

@@ -64,11 +64,14 @@ def _of_rules(read: RuleFiles, known: Known, answers: Answers | None) -> Iterato
 
 
 def _of_dashboard(dashboard: DashboardFile, known: Known, answers: Answers | None) -> Iterator[Finding]:
+    choices = None
     for query in dashboard.queries:
         found = list(_of_query(query.query, known))
         yield from found
         if answers and query.kind == "panel" and not _says_why(found):
-            yield from answers.of_panel(query)
+            if choices is None:
+                choices = answers.choices_of(dashboard)
+            yield from answers.of_panel(query, choices)
 
 
 def _of_query(query: Query, known: Known) -> Iterator[Finding]:

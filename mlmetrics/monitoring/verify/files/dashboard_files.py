@@ -36,7 +36,6 @@ class PanelQuery:
 
     query: Query
     written: str
-    dashboard: "DashboardFile"
     instant: bool = False
     kind: str = "panel"
 
@@ -147,7 +146,7 @@ def _add(
     for missing in sorted(undeclared(text, found.choices, declared)):
         found.findings.append(Finding("error", "variable", subject, f"${missing} is not a variable of the dashboard"))
     query = Query(subject, filled(text, found.choices), shown, sure=bool(kind))
-    found.queries.append(PanelQuery(query, text, found, instant, what))
+    found.queries.append(PanelQuery(query, text, instant, what))
 
 
 def _add_panel(found: DashboardFile, sources: _Sources, panel: Mapping[str, Any]) -> None:

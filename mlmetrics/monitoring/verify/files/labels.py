@@ -8,7 +8,17 @@ from collections.abc import Iterable
 
 import promql_parser as promql
 
-from mlmetrics.monitoring.verify.files.promql import SETS, VARIABLE, Report, bare, is_scalar, matchers_of, text_of
+from mlmetrics.monitoring.verify.files.promql import (
+    ABSENT,
+    RELABELLING,
+    SETS,
+    VARIABLE,
+    Report,
+    bare,
+    is_scalar,
+    matchers_of,
+    text_of,
+)
 from mlmetrics.monitoring.verify.files.selection import Selection
 from mlmetrics.monitoring.verify.files.series import ANY, Labels, matches
 
@@ -84,9 +94,9 @@ class Flow:
         name, arguments = node.func.name, list(node.args)
         if name in _WITHOUT_INPUT or not arguments:
             return _NONE
-        if name in {"absent", "absent_over_time"}:
+        if name in ABSENT:
             return self._absent(arguments[0])
-        if name in {"label_replace", "label_join"}:
+        if name in RELABELLING:
             return self._relabelled(name, arguments)
         inner = self.of(next((each for each in arguments if not _is_plain(each)), arguments[-1]))
         if name in {"histogram_quantile", "histogram_fraction"}:

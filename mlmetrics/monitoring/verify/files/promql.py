@@ -11,6 +11,10 @@ from mlmetrics.monitoring.verify.finding import Level
 VARIABLE = "grafana_variable_"
 """How a name or a text begins that stands for a dashboard variable whose value is not known."""
 SETS = {"and", "or", "unless"}
+GROWTH = {"rate", "irate", "increase"}
+"""The functions of counters."""
+ABSENT = {"absent", "absent_over_time"}
+RELABELLING = {"label_replace", "label_join"}
 OPERATORS = {"MatchOp.Equal": "=", "MatchOp.NotEqual": "!=", "MatchOp.Re": "=~", "MatchOp.NotRe": "!~"}
 _LONGEST_TEXT = 90
 # The name before Prometheus 3 of double_exponential_smoothing; a parser that has it refuses a second one.
@@ -56,18 +60,12 @@ def text_of(node: promql.Expr) -> str:
 
 def selectors(node: promql.Expr) -> Iterator[promql.VectorSelector]:
     """Yield every selector of an expression."""
-    found: list[promql.VectorSelector] = []
-
-    def visit(each: promql.Expr) -> None:
+    for each in parts(node):
         match each:
             case promql.VectorSelector():
-                found.append(each)
+                yield each
             case promql.MatrixSelector():
-                found.append(each.vector_selector)
-
-    for part in parts(node):
-        visit(part)
-    yield from found
+                yield each.vector_selector
 
 
 def parts(node: promql.Expr) -> Iterator[promql.Expr]:

@@ -10,6 +10,7 @@ import promql_parser as promql
 from mlmetrics.monitoring.verify.absence import OURS, why_absent
 from mlmetrics.monitoring.verify.files.labels import Flow, named
 from mlmetrics.monitoring.verify.files.promql import (
+    GROWTH,
     VARIABLE,
     Problem,
     Report,
@@ -25,7 +26,6 @@ from mlmetrics.monitoring.verify.files.series import OF_ALERTS, OF_TARGETS, Know
 from mlmetrics.monitoring.verify.finding import Level
 
 _NUMBER_OF_VARIABLE = re.compile(rf"\b{VARIABLE}\w+\b")
-_OF_COUNTERS = {"rate", "irate", "increase"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ def _similar(name: str, known: Known) -> str:
 
 def _check_growth(tree: promql.Expr, known: Known, report: Report) -> None:
     for node in parts(tree):
-        if not (isinstance(node, promql.Call) and node.func.name in _OF_COUNTERS):
+        if not (isinstance(node, promql.Call) and node.func.name in GROWTH):
             continue
         argument = node.args[0]
         if isinstance(argument, promql.MatrixSelector):

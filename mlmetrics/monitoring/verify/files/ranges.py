@@ -17,6 +17,7 @@ from mlmetrics.monitoring.verify.files.intervals import (
     point,
 )
 from mlmetrics.monitoring.verify.files.promql import (
+    GROWTH,
     SETS,
     Report,
     bare,
@@ -57,7 +58,6 @@ _SAME = {
     *("avg_over_time", "min_over_time", "max_over_time", "last_over_time", "quantile_over_time"),
     *("sort", "sort_desc", "sort_by_label", "sort_by_label_desc", "label_replace", "label_join", "scalar", "vector"),
 }
-_GROWTH = {"rate", "irate", "increase"}
 _CLAMPS = {"clamp", "clamp_min", "clamp_max"}
 _ROUNDED: dict[str, Callable[[float], int]] = {"ceil": math.ceil, "floor": math.floor}
 _MIRRORED = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
@@ -123,7 +123,7 @@ class Ranges:
         if name in _SAME:
             inner = [each for each in arguments if not isinstance(each, promql.StringLiteral)]
             found = self.of(inner[-1]) if inner else ALL
-        elif name in _GROWTH:
+        elif name in GROWTH:
             found = POSITIVE if self.of(arguments[0]).low >= 0 else ALL
         elif name in _SUMS:
             found = _summed(self.of(arguments[0]))

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 import promql_parser as promql
 
 from mlmetrics.monitoring.verify.files.labels import Flow
-from mlmetrics.monitoring.verify.files.promql import matchers_of, name_of, parse, parts, selectors
+from mlmetrics.monitoring.verify.files.promql import RELABELLING, matchers_of, name_of, parse, parts, selectors
 from mlmetrics.monitoring.verify.files.ranges import Ranges
 from mlmetrics.monitoring.verify.files.rule_files import FileRule
 from mlmetrics.monitoring.verify.files.selection import Selection
@@ -53,11 +53,7 @@ def _bounds(tree: promql.Expr, known: Known) -> set[str]:
     """Return the bounds that a result has, as they are written; none if the rule writes others or one is not known."""
     found: set[str] = set()
     for part in parts(tree):
-        if (
-            isinstance(part, promql.Call)
-            and part.func.name in {"label_replace", "label_join"}
-            and part.args[1].val == "le"
-        ):
+        if isinstance(part, promql.Call) and part.func.name in RELABELLING and part.args[1].val == "le":
             return set()
     for selector in selectors(tree):
         metric = known.metric(name_of(selector)) if name_of(selector) else None

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import promql_parser as promql
 
 from mlmetrics.monitoring.verify.files.promql import (
+    ABSENT,
     VARIABLE,
     Report,
     children,
@@ -17,7 +18,6 @@ from mlmetrics.monitoring.verify.files.series import ANY, Known, Labels, Metric,
 from mlmetrics.monitoring.verify.finding import Level
 
 _MOST_VALUES = 8
-_ABSENT = {"absent", "absent_over_time"}
 
 
 def missing_metrics(node: promql.Expr, known: Known) -> dict[str, bool]:
@@ -31,7 +31,7 @@ def missing_metrics(node: promql.Expr, known: Known) -> dict[str, bool]:
             return dict.fromkeys(_missing_names(node, known), False)
         case promql.MatrixSelector():
             return missing_metrics(node.vector_selector, known)
-        case promql.Call() if node.func.name in _ABSENT:
+        case promql.Call() if node.func.name in ABSENT:
             return dict.fromkeys(missing_metrics(node.args[0], known), True)
         case promql.BinaryExpr() if str(node.op) == "unless":
             right = dict.fromkeys(missing_metrics(node.rhs, known), True)

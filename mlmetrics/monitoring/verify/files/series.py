@@ -112,8 +112,7 @@ class Known:
     prometheus: PrometheusAPI | None = None
     target_labels: frozenset[str] = frozenset()
     recorded: Mapping[str, Callable[[], Metric]] = field(default_factory=dict)
-    clock: Callable[[], float] = time.time
-    _found: dict[str, Metric | None] = field(default_factory=dict)
+    _found: dict[str, Metric | None] = field(default_factory=dict, init=False)
 
     def metric(self, name: str) -> Metric | None:
         """Return a metric; None if it is nowhere."""
@@ -134,7 +133,7 @@ class Known:
 
     @cached_property
     def _stored_labels(self) -> Sequence[str]:
-        return self.prometheus.label_names(self.clock() - SPAN_SECONDS) if self.prometheus else ()
+        return self.prometheus.label_names(time.time() - SPAN_SECONDS) if self.prometheus else ()
 
     def declared(self, name: str) -> bool:
         """Tell whether a page declares the type of a metric, with samples or without."""
@@ -159,7 +158,7 @@ class Known:
     def _stored_names(self) -> Sequence[str]:
         if self.prometheus is None:
             return ()
-        return self.prometheus.label_values("__name__", "", self.clock() - SPAN_SECONDS)
+        return self.prometheus.label_values("__name__", "", time.time() - SPAN_SECONDS)
 
     @cached_property
     def _labels_of_targets(self) -> frozenset[str]:
@@ -200,7 +199,7 @@ class Known:
     def _in_prometheus(self, name: str) -> list[dict[str, Any]]:
         if self.prometheus is None or name not in self._stored_names:
             return []
-        return self.prometheus.series(name, self.clock() - SPAN_SECONDS)
+        return self.prometheus.series(name, time.time() - SPAN_SECONDS)
 
     def _grows(self, name: str) -> bool | None:
         found = [page.growing[name] for page in self.pages if page.growing.get(name) is not None]
@@ -217,7 +216,7 @@ def _labels_of(series: Sequence[Mapping[str, str]]) -> Labels:
 
 
 def pattern_of(text: str) -> re.Pattern[str] | None:
-    """Return a regular expression of a query; None if Python cannot read it, or if a variable stands in it."""
+    """Return a regular expression of a query; None if Python cannot read it."""
     try:
         return re.compile(text, re.DOTALL)
     except re.error:

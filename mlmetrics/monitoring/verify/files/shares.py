@@ -2,9 +2,7 @@
 
 import promql_parser as promql
 
-from mlmetrics.monitoring.verify.files.promql import bare, matchers_of, name_of
-
-_COUNTED = {"rate", "irate", "increase"}
+from mlmetrics.monitoring.verify.files.promql import GROWTH, bare, matchers_of, name_of
 
 
 def share_of(part: promql.Expr, whole: promql.Expr) -> float | None:
@@ -40,7 +38,7 @@ def is_part(part: promql.Expr, whole: promql.Expr) -> bool:
             and is_part(part.expr, whole.expr)
         )
     if isinstance(part, promql.Call) and isinstance(whole, promql.Call):
-        return part.func.name == whole.func.name and part.func.name in _COUNTED and is_part(part.args[0], whole.args[0])
+        return part.func.name == whole.func.name and part.func.name in GROWTH and is_part(part.args[0], whole.args[0])
     if isinstance(part, promql.MatrixSelector) and isinstance(whole, promql.MatrixSelector):
         return bool(part.range == whole.range) and _selects_less(part.vector_selector, whole.vector_selector)
     return False

@@ -22,7 +22,6 @@ BUILT_IN: dict[str, Choice] = {
     "__auto_interval": INTERVAL,
 }
 _WINDOW = re.compile(r"\[([^\[\]]*)\]|\b(offset)\s+(\S+)")
-_ALL = "$__all"
 _SOURCES = {"datasource", "adhoc"}
 
 

@@ -183,6 +183,17 @@ class TestAnswers:
         rule = "{record: a, expr: sum(shop_orders_total)}, {alert: A, expr: a > 1e9}, {alert: B, expr: up == 0}"
         assert [] == self.found(running, tmp_path, rules=rule, panels=panels)
 
+    def test_dashboards_of_one_name(self, running: Running, tmp_path: Path) -> None:
+        """Each has the values of its own variables, also if their files have the same name in two folders."""
+        paths = []
+        for folder, metric, label in (("a", "shop_orders_total", "country"), ("b", "shop_stock", "item")):
+            paths.append(tmp_path / folder / "board.json")
+            paths[-1].parent.mkdir()
+            variable = {"name": "x", "type": "query", "query": f"label_values({metric}, {label})"}
+            panels = [{"title": "P", "targets": [{"expr": f'{metric}{{{label}="$x"}}'}]}]
+            paths[-1].write_text(json.dumps({"panels": panels, "templating": {"list": [variable]}}))
+        assert [] == check_files(Files([], paths), {}, running.url).findings
+
     def test_nothing(self, running: Running, tmp_path: Path) -> None:
         """A panel or a recording rule that returns nothing is a note that names what has no series."""
         panels = (
