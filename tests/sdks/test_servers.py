@@ -100,7 +100,7 @@ class TestScenario:
         """A held stream goes on when it is released."""
         server, path, body = stream
         scenario = server.queue(Scenario(hold_at=2))
-        with httpx.stream("POST", server.url + path, json=body) as answer:
+        with wire.client() as client, client.stream("POST", server.url + path, json=body) as answer:
             scenario.wait_held()
             scenario.release()
             answer.read()
@@ -111,7 +111,7 @@ class TestScenario:
         """A client that leaves a held stream is noticed, with how far the stream was."""
         server, path, body = stream
         scenario = server.queue(Scenario(hold_at=2))
-        with httpx.stream("POST", server.url + path, json=body):
+        with wire.client() as client, client.stream("POST", server.url + path, json=body):
             scenario.wait_held()
         (row,) = server.ledger.rows
         assert (CLIENT_GONE, 2) == (row.ended, row.chunks)
@@ -120,8 +120,8 @@ class TestScenario:
         """Nothing is answered until the release; a client that does not wait has seen nothing."""
         server, path, body = stream
         server.queue(Scenario(timed_out=True))
-        with pytest.raises(httpx.ReadTimeout):
-            httpx.post(server.url + path, json=body, timeout=0.05)
+        with wire.client() as client, pytest.raises(httpx.ReadTimeout):
+            client.post(server.url + path, json=body, timeout=0.05)
         (row,) = server.ledger.rows
         assert (CLIENT_GONE, 0, 0, None) == (row.ended, row.status, row.chunks, row.tokens)
 

@@ -1,7 +1,9 @@
 """What a server sends, read without any SDK: JSON bodies, and the payloads of streams."""
 
 import json
+import ssl
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import httpx
@@ -17,9 +19,21 @@ GENERATE_STREAM = "/v1beta/models/gemini-2.5-flash:streamGenerateContent?alt=sse
 Payload = dict[str, Any]
 
 
+@cache  # reading the certificates of the machine takes longer than a test
+def certificates() -> ssl.SSLContext:
+    """Return the certificates that are never asked for on loopback."""
+    return ssl.create_default_context()
+
+
+def client() -> httpx.Client:
+    """Return a client for a `with` block."""
+    return httpx.Client(verify=certificates())
+
+
 def post(server: ProviderServer, path: str, body: Mapping[str, Any], **headers: str) -> httpx.Response:
     """Return the response to a request."""
-    return httpx.post(server.url + path, json=dict(body), headers=headers)
+    with client() as sender:
+        return sender.post(server.url + path, json=dict(body), headers=headers)
 
 
 def events(server: ProviderServer, path: str, body: Mapping[str, Any]) -> list[Payload]:
