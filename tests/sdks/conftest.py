@@ -3,6 +3,7 @@
 `make sdks` installs them. Tests of one SDK stand in modules `test_*_<sdk>.py`; others need at least `openai`.
 """
 
+import gc
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,6 +35,15 @@ ALWAYS = ("test_published.py", "test_servers.py")
 collect_ignore_glob = [f"*_{name}.py" for name, module in SDKS.items() if not installed(module)]
 if not installed("openai"):
     collect_ignore_glob += [path.name for path in Path(__file__).parent.glob("test_*.py") if path.name not in ALWAYS]
+
+
+@pytest.fixture(scope="session")
+def frozen() -> Iterator[None]:
+    """Leave out what is loaded by now, which are several SDKs, of garbage collections: many tests ask for one."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
