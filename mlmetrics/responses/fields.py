@@ -45,6 +45,12 @@ def extra(value: Any) -> Fields:
     return stored if type(stored) is dict else NONE
 
 
+def all_fields(value: Any) -> Fields:
+    """Return the fields by name, and with them what an SDK that is older than a field was given beside its own."""
+    more = extra(value)
+    return {**more, **fields(value)} if more else fields(value)
+
+
 def declared(kind: type) -> set[str]:
     """Return the names of the fields that a class declares: a pydantic model, a data class, or one with annotations."""
     names: set[str] = set()

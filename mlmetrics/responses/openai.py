@@ -7,7 +7,7 @@ from typing import Any
 
 from mlmetrics.responses.content import any_filled, filled, first, of_parts
 from mlmetrics.responses.failures import fail, failed
-from mlmetrics.responses.fields import Fields, extra, fields
+from mlmetrics.responses.fields import Fields, all_fields, extra, fields
 from mlmetrics.responses.said import ANSWER, NOTHING, REASONING, Said, guarded, keep, name, text
 
 _ANSWERS = ("refusal", "audio", "images")
@@ -62,15 +62,15 @@ def hear_chunk(chunk: Any, said: Said) -> int:
 
 def read_usage(usage: Any, said: Said) -> None:
     """Read a usage, whose prompt contains what was cached and whose completion contains the reasoning."""
-    told = fields(usage)
+    told = all_fields(usage)
     prompt = told.get("prompt_tokens_details")
-    sent = fields(prompt)
+    sent = all_fields(prompt)
     written = sent.get("cache_write_tokens")
     if written is None and prompt is not None:
         written = sent.get("cache_creation_tokens")  # LiteLLM, before OpenAI had a name for it
     cached = sent.get("cached_tokens")
     if cached is None:
-        cached = told.get("prompt_cache_hit_tokens", extra(usage).get("prompt_cache_hit_tokens"))  # DeepSeek
+        cached = told.get("prompt_cache_hit_tokens")  # DeepSeek
     if "service_tier" in told:  # Mistral
         said.tier = text(told["service_tier"]) or said.tier
     keep(
@@ -79,7 +79,7 @@ def read_usage(usage: Any, said: Said) -> None:
         cached,
         written,
         told.get("completion_tokens"),
-        fields(told.get("completion_tokens_details")).get("reasoning_tokens"),
+        all_fields(told.get("completion_tokens_details")).get("reasoning_tokens"),
         told.get("total_tokens"),
     )
 

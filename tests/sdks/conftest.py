@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+pytest.register_assert_rewrite("tests.sdks.asking")
 from tests.sdks.servers import AnthropicServer, GeminiServer, MistralServer, OpenAIServer
 
 SDKS = {
