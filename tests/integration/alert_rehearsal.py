@@ -71,6 +71,7 @@ CAUSES = {
     "HighCPUUsage host": "synthetic exporter",
     "Unpriced": "synthetic exporter",
     "CostBudget": "synthetic exporter",
+    "PriceTableOld": "synthetic exporter",
     "BatchJobNotSucceeded": "every run of a job that pushes to a Pushgateway fails",
     "RecordingErrors": "matcher gives NaN in the second process of matching-service",
     "LabelOverflow": "a model name for each call in matching-service",

@@ -31,7 +31,7 @@ INFERENCES = {"SlowMLInference", "HighMLFailureRate"}
 RETRIEVAL = {"SlowRetrieval", "HighRetrievalFailureRate", "LowRetrievalScore", "RetrievalScoreDrift"}
 REWRITING = {"SlowQueryRewriting", "HighQueryRewritingFailureRate"}
 ALERTS = {
-    "chat": {*FLEET, *INFERENCES, "SlowFirstChunk", "UsageMissing", "Unpriced", "CostBudget"},
+    "chat": {*FLEET, *INFERENCES, "SlowFirstChunk", "UsageMissing", "Unpriced", "CostBudget", "PriceTableOld"},
     "classifier": {*FLEET, *INFERENCES, "LowConfidence", "InferenceScoreDrift", "PredictedClassDrift"},
     "requests": FLEET,
     "own operations": {*FLEET, *RETRIEVAL, *REWRITING, "ErrorBudgetBurn"},

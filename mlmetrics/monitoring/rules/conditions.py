@@ -187,6 +187,25 @@ class Unsuccessful:
 
 
 @dataclass(frozen=True, slots=True)
+class Aged:
+    """What a gauge dates is older than a window; of several instances, the one with the oldest counts."""
+
+    date: Sample
+    by: tuple[str, ...]
+    window_seconds: float
+
+    def expression(self, window: str) -> str:
+        """Return the PromQL."""
+        age = f"time() - min by ({', '.join(self.by)}) ({self.date.name})"
+        return f"{service_of_job(age)} > {number(parse_seconds(window))}"
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The sample that holds the date."""
+        return (self.date,)
+
+
+@dataclass(frozen=True, slots=True)
 class Drifted:
     """The recorded distance between now and a reference is above a threshold, with enough of both.
 
