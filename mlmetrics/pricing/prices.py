@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from enum import Enum, auto
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 from mlmetrics.interruption import interrupted
 from mlmetrics.pricing import genai
@@ -66,10 +66,6 @@ class Prices:
         self._dates: dict[str, float] = {}
         if self.own is not None and self.own.date is not None:
             self._dates[OWN] = self.own.date
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """In another process, the same prices of the project's own are asked first."""
-        return Prices, (self.own,)
 
     def known(self, model: str, provider: str = "", tier: str = "") -> Rates | Later | None:
         """Return the rates of a model; None if it is unknown, `LATER` if another thread must look it up."""

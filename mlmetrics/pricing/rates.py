@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from math import isfinite
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 PER_MILLION = 1e-6
 STANDARD_TIERS = frozenset({"", "auto", "default", "on_demand", "standard"})
@@ -11,6 +11,7 @@ _FALLBACKS = {"cache_read": "input", "cache_write": "input", "reasoning": "outpu
 """A type without a rate of its own costs as the type that the provider counts it among, as in genai-prices."""
 
 
+@runtime_checkable
 class Rates(Protocol):
     """What the tokens of one model cost."""
 

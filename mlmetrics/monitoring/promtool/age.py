@@ -1,4 +1,4 @@
-"""The unit tests of an alert on what is too old: a date that is kept up, that ages, and that nobody exposes any more."""
+"""The unit tests of an alert on what is too old: a date that is kept up, ages, or is no longer exposed."""
 
 from collections.abc import Iterator, Sequence
 
