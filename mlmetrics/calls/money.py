@@ -12,6 +12,8 @@ from mlmetrics.pricing.rates import Rates
 from mlmetrics.recording.collector import observe_prices
 from mlmetrics.recording.store import Store
 
+_COST, _UNPRICED = "ml_inference_cost_usd_total", "ml_inference_unpriced_total"
+
 
 def price(series: CallSeries, tokens: Mapping[str, float], model: str | None, provider: str, tier: str | None) -> None:
     """Add what the tokens of one call cost to the cost of its series, or count the call as unpriced.
@@ -65,9 +67,9 @@ def _record_late(series: CallSeries, tokens: Mapping[str, float], rates: Rates |
 
 
 def _record(series: CallSeries, tokens: Mapping[str, float], rates: Rates | None) -> None:
-    cost = None if rates is None else rates.cost(tokens)
-    spent, unpriced = series.counter("cost_usd_total"), series.counter("unpriced_total")  # both stand at 0 from now on
+    store, cost = series.store, None if rates is None else rates.cost(tokens)
+    spent, unpriced = store.counter(_COST, series.labels), store.counter(_UNPRICED, series.labels)  # both from 0 on
     if cost is None:
-        series.store.record(unpriced, 1)
+        store.record(unpriced, 1)
     else:
-        series.store.record(spent, cost)
+        store.record(spent, cost)

@@ -22,6 +22,7 @@ from tests.recorded import absent, errors, value
 
 ROOT = Path(__file__).parents[2]
 COST, UNPRICED = "ml_inference_cost_usd_total", "ml_inference_unpriced_total"
+ERRORS = "mlmetrics_recording_errors_total"
 DATE = "mlmetrics_price_table_timestamp_seconds"
 NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC).timestamp()
 OWN = {
@@ -42,6 +43,37 @@ metrics = MLMetrics(service="s", prices={"date": date(2026, 11, 1), "m": {"input
 price(calls_of(metrics.store, SHIPPED["inference"]).series("s", ("m", "chat")), {"input": 1e6}, None, "", None)
 sys.stdout.write(generate_latest().decode())
 """
+
+
+BROKEN = """
+import sys
+from prometheus_client import generate_latest
+from mlmetrics import MLMetrics
+from mlmetrics.calls.labels import calls_of
+from mlmetrics.calls.money import price
+from mlmetrics.catalog import SHIPPED
+series = calls_of(MLMetrics(service="s").store, SHIPPED["inference"]).series("s", ("m", "chat"))
+price(series, {"input": 1e6}, None, "", None), price(series, {"input": 1e6}, None, "", None)
+generate_latest()
+price(series, {"input": 1e6}, None, "", None), price(series, {"input": 1e6}, None, "", None)
+sys.stdout.write(generate_latest().decode())
+"""
+
+
+def run(code: str, **environment: str) -> dict[str, list[tuple[dict[str, str], float]]]:
+    """Run a program, and return the labels and numbers of the samples on the page that it printed, by name."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, list[tuple[dict[str, str], float]]] = {}
+    for sample in (sample for each in families(done.stdout) for sample in each.samples):
+        found.setdefault(sample.name, []).append((sample.labels, sample.value))
+    return found
 
 
 def series_of(metrics: MLMetrics, model: str = "my-llm", operation: str = "inference") -> CallSeries:
@@ -120,6 +152,19 @@ class TestPrice:
         assert {"cost": 1} == errors(registry)
 
 
+class TestBrokenPackage:
+    """A genai-prices that cannot be used."""
+
+    def test_counts_as_no_price(self, tmp_path: Path) -> None:
+        """The calls are unpriced and the error is counted once, whatever the number of calls; nothing is raised."""
+        (tmp_path / "genai_prices").mkdir()
+        (tmp_path / "genai_prices/__init__.py").write_text("raise RuntimeError('broken')")
+        found = run(BROKEN, PYTHONPATH=f"{tmp_path}{os.pathsep}{ROOT}")
+        assert {"cost": 1.0} == {labels["where"]: number for labels, number in found[ERRORS] if number}
+        assert [4.0] == [number for _, number in found[UNPRICED]]
+        assert DATE not in found
+
+
 class TestDates:
     """Of when the prices in use are."""
 
@@ -135,13 +180,10 @@ class TestDates:
 
     def test_of_several_processes(self, tmp_path: Path) -> None:
         """A process that is scraped shows the costs and dates of those that were not."""
-        environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
-        for count in (1, 2):
-            done = subprocess.run(
-                [sys.executable, "-c", WORKER], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
-            )
-            found = {sample.name: sample.value for each in families(done.stdout) for sample in each.samples}
-            assert (count, NOVEMBER) == (found[COST], found[DATE])
+        for count in (1.0, 2.0):
+            found = run(WORKER, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
+            assert [count] == [number for _, number in found[COST]]
+            assert [({"table": "own"}, NOVEMBER)] == found[DATE]
 
 
 class TestConfigure:
