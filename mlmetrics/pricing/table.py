@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
 from math import isfinite
@@ -20,25 +19,30 @@ ANY_PROVIDER = frozenset({"", "litellm"})
 """LiteLLM is no provider: the models that it calls are those of others."""
 
 
-@dataclass(frozen=True, slots=True)
+# Plain classes: each data class would add a millisecond to the import of every service.
 class Priced:
     """One model with its rates, those of the standard tier and those of others."""
 
-    rates: FixedRates
-    tiers: Mapping[str, FixedRates]
-    provider: str = ""
+    __slots__ = ("provider", "rates", "tiers")
+
+    def __init__(self, rates: FixedRates, tiers: Mapping[str, FixedRates], provider: str = "") -> None:
+        self.rates = rates
+        self.tiers = tiers
+        self.provider = provider
 
     def of_tier(self, tier: str) -> FixedRates | None:
         """Return the rates of a service tier; None if it has none."""
         return self.rates if tier in STANDARD_TIERS else self.tiers.get(tier)
 
 
-@dataclass(frozen=True, slots=True)
 class Table:
     """The prices of several models, and the time in seconds since 1970 at which they were true, if that is known."""
 
-    models: Mapping[str, Priced]
-    date: float | None = None
+    __slots__ = ("date", "models")
+
+    def __init__(self, models: Mapping[str, Priced], date: float | None = None) -> None:
+        self.models = models
+        self.date = date
 
     def find(self, model: str, provider: str = "") -> Priced | None:
         """Return the prices of a model, whose name may have its provider before it, as in `openai/gpt-4o`."""
