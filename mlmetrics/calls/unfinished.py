@@ -152,7 +152,7 @@ class UnfinishedResults:
 
     def _inner_run(self, inner: Inner, series: CallSeries, start: float, saying: Saying | None) -> InnerRun:
         run = InnerRun(series, start, self.answer(series), started=True)
-        run.prepare(inner, self._plan.stream)
+        run.prepare(inner)
         return _said(run, saying)
 
     def _learn(self, kind: type) -> None:
