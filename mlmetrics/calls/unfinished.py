@@ -128,7 +128,14 @@ class UnfinishedResults:
         kind = type(result)
         inner = stream_of(kind)
         if inner is not None:
-            return measured(result, inner, self._inner_run(inner, series, start, saying))
+            run = self._inner_run(inner, series, start, saying)
+            goes_on = False
+            try:
+                goes_on = measured(result, inner, run)
+            finally:
+                if not goes_on:
+                    run.disown()  # the object has other internals than we know; the call ends here
+            return goes_on
         attribute = manager_of(kind)
         ask = None if attribute is None else getattr(result, attribute, None)
         if attribute is None or ask is None:

@@ -408,3 +408,20 @@ class TestStreamingResponse:
         gc.collect()
         assert {"cancelled": 1} == outcomes(registry)
         assert 1 == value(registry, MISSING)
+
+    @pytest.mark.parametrize("missing", [True, False], ids=["missing", "raising"])
+    def test_other_internals(self, registry: CollectorRegistry, metrics: MLMetrics, missing: bool) -> None:  # noqa: FBT001 (a parameter of the test)
+        """A stream whose inner iterator is not where we know it is one call that is over, and is handed back."""
+
+        class Other(StreamingResponse):
+            def __getattribute__(self, name: str) -> Any:
+                if name == "body_iterator":
+                    raise AttributeError(name) if missing else RuntimeError(name)
+                return super().__getattribute__(name)
+
+        response = Other(iter(["a"]))
+        assert response is metrics.track_inference(model="m")(lambda given: given)(response)
+        gc.collect()
+        assert {"success": 1} == outcomes(registry)
+        assert 0 == in_progress(registry)
+        assert ({} if missing else {"result": 1}) == errors(registry)
