@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Any
 
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.catalog.models import INFERENCE
@@ -73,3 +74,23 @@ def _record(series: CallSeries, tokens: Mapping[str, float], rates: Rates | None
         store.record(unpriced, 1)
     else:
         store.record(spent, cost)
+
+
+class Spent:
+    """The tokens that the code of a call says it used, and whether it also says what they cost."""
+
+    __slots__ = ("costed", "tokens")
+
+    def __init__(self) -> None:
+        self.tokens: dict[str, Any] | None = None
+        self.costed = False
+
+    def add(self, tokens: Mapping[str, Any]) -> None:
+        """Add tokens by type."""
+        known = self.tokens if self.tokens is not None else {}
+        self.tokens = {**known, **{name: known.get(name, 0) + count for name, count in tokens.items()}}
+
+    def settle(self, series: CallSeries) -> None:
+        """Add what the tokens cost, unless the code has said so itself."""
+        if self.tokens is not None and not self.costed:
+            price(series, self.tokens, None, "", None)
