@@ -69,11 +69,11 @@ def _record_late(series: CallSeries, tokens: Mapping[str, float], rates: Rates |
 
 def _record(series: CallSeries, tokens: Mapping[str, float], rates: Rates | None) -> None:
     store, cost = series.store, None if rates is None else rates.cost(tokens)
-    spent, unpriced = store.counter(_COST, series.labels), store.counter(_UNPRICED, series.labels)  # both from 0 on
+    unpriced = store.counter(_UNPRICED, series.labels)  # stands at 0 from the first cost on; an unknown cost is no 0
     if cost is None:
         store.record(unpriced, 1)
     else:
-        store.record(spent, cost)
+        store.record(store.counter(_COST, series.labels), cost)
 
 
 class Spent:
