@@ -26,6 +26,7 @@ settings.load_profile("mlmetrics")
 ROOT = Path(__file__).parent
 # These start servers or run promtool, install packages or take long: `make quick` leaves them out.
 SLOW = (
+    "browser",
     *(
         "cli/init/test_differences.py",
         "cli/init/test_foreign_projects.py",
@@ -63,7 +64,7 @@ LONG = (
     *("monitoring/verify/files/test_own_files.py", "test_recipes.py"),
 )
 # These start what they need once for a module: in parallel, a module stays in one process.
-TOGETHER = ("examples", "packaging")
+TOGETHER = ("browser", "examples", "packaging")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups

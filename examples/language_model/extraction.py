@@ -1,8 +1,8 @@
 """The method: what a prompt asks for is found in its own text, by TF-IDF and a few rules; nothing is made up.
 
 If the first paragraph of the instructions (the system messages) asks for JSON, the fields of a CV that it names are
-extracted from the last message. Otherwise, the last message is a question, and the answer is the sentences of the text
-before it that fit best.
+extracted from the last message. Otherwise, the last message is a question, and the answer is those sentences that fit
+it best, out of the rest of the instructions and of the messages before.
 """
 
 import json
@@ -31,11 +31,11 @@ NOT_PROSE = ("#", "|", "<")
 
 def answer(instructions: str, earlier: str, last: str) -> str:
     """Answer the last message of a conversation from its text."""
-    task, _, _ = instructions.partition("\n\n")
+    task, _, text = instructions.partition("\n\n")
     if "JSON" in task:
         named = {field: find(last) for field, find in FIELDS.items() if re.search(rf"\b{field}\b", task)}
         return json.dumps(named, ensure_ascii=False)
-    return " ".join(fitting_sentences(f"{instructions}\n\n{earlier}", last)) or NOTHING_FOUND
+    return " ".join(fitting_sentences(f"{text}\n\n{earlier}", last)) or NOTHING_FOUND
 
 
 def fitting_sentences(text: str, question: str) -> list[str]:
