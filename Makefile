@@ -28,7 +28,7 @@ help: ## List the commands
 
 venv: $(VENV)/.installed-check ## Make .venv with everything that tests and checks need
 
-servers: ## Install the real servers that tests run against (Debian, root)
+servers: ## Install the real servers and the browser that tests run against (Debian, root)
 	@scripts/servers.sh $(SERVERS)
 
 demo: $(VENV)/.installed-demo ## Run the four services, a language model, Prometheus and real traffic (KEEP=1 stays up)

@@ -2,6 +2,7 @@
 
 import uvicorn
 
-from examples.language_model.server import HOST, app, port
+from examples.language_model.address import HOST, port
+from examples.language_model.server import app
 
 uvicorn.run(app, host=HOST, port=port(), log_level="warning")

@@ -5,7 +5,6 @@ It prints and keeps no prompt and no answer; `/ledger` has the tokens that it ha
 
 import asyncio
 import json
-import os
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from typing import Any
@@ -21,7 +20,6 @@ from examples.language_model.extraction import answer
 from examples.language_model.payloads import Reply, error_payload
 from examples.language_model.tokens import PromptCache, Usage, pieces, tokenize
 
-HOST = "127.0.0.1"
 # The names that it answers to, and whether OpenAI caches the prompts of the model of that name.
 MODELS = {"gpt-4": False, "gpt-4o-mini": True}
 RETRY_AFTER_MILLISECONDS = "50"
@@ -68,11 +66,6 @@ app = FastAPI(title="Language model")
 plan = Plan()
 cache = PromptCache()
 told: defaultdict[str, Counter[str]] = defaultdict(Counter)
-
-
-def port() -> int:
-    """Return the port of the environment, else the default one."""
-    return int(os.environ.get("LANGUAGE_MODEL_PORT", "5056"))
 
 
 @app.exception_handler(RequestValidationError)
