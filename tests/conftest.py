@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-# Settings of the machine that the library reads; they are removed before anything imports it.
-for _name in ("MLMETRICS_SERVICE", "OTEL_SERVICE_NAME", "PROMETHEUS_MULTIPROC_DIR"):
+# Settings of the machine that the library and its examples read; they are removed before anything imports them.
+for _name in ("MLMETRICS_SERVICE", "OPENAI_BASE_URL", "OTEL_SERVICE_NAME", "PROMETHEUS_MULTIPROC_DIR"):
     os.environ.pop(_name, None)
 
 import pytest

@@ -43,7 +43,9 @@ def main() -> int:
 def _run(settings: Settings, folder: Path, interrupts: Interrupts, console: Console) -> int:
     prometheus = find_prometheus(console, folder, interrupts)
     with Processes(folder, interrupts.check) as processes:
-        console.print("Starting the four services and a language model; each trains on the documents first ...")
+        console.print(
+            "Starting the four services, which train their models on the documents first, and a language model ..."
+        )
         processes.start_services()
         url = _start_prometheus(prometheus, settings.prometheus_port, folder, processes, console)
         processes.wait_ready()
