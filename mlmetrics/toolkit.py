@@ -11,6 +11,7 @@ from mlmetrics.calls.timing import Timing
 from mlmetrics.calls.tracking import Tracking
 from mlmetrics.errors import ConfigurationError, shown
 from mlmetrics.http.serving import Serving
+from mlmetrics.integrations.toolkit import Instrumenting
 from mlmetrics.jobs.toolkit import Jobs
 from mlmetrics.plain.toolkit import PlainMetrics
 from mlmetrics.recording.collector import holds, registry_of, store_for, store_of
@@ -18,7 +19,7 @@ from mlmetrics.recording.labels import declared_problem
 from mlmetrics.recording.store import Store
 
 
-class MLMetrics(Tracking, Timing, Operating, Quality, Serving, Jobs, PlainMetrics):
+class MLMetrics(Tracking, Timing, Operating, Quality, Serving, Instrumenting, Jobs, PlainMetrics):
     """One toolkit: decorators, timers, direct functions, own metrics, HTTP and batch jobs, on one registry.
 
     The functions of the `mlmetrics` module are those of a default toolkit on

@@ -29,8 +29,8 @@ MEASURING = (
 )
 
 RECORDING_PLACES = (
-    *("accuracy", "batch", "call", "clock", "cost", "decorator", "duration", "exemplar", "failure", "feedback"),
-    *("first_chunk", "fold", "items"),
+    *("accuracy", "batch", "call", "clock", "content", "cost", "current_call", "decorator", "duration", "exemplar"),
+    *("failure", "feedback", "first_chunk", "fold", "instrument", "items"),
     *(
         "label.batch_job",
         "label.doc_type",
@@ -40,7 +40,16 @@ RECORDING_PLACES = (
         "label.model",
         "label.operation",
     ),
-    *("label.parser", "label.predicted_class", "label.route", "label.service", "label.status", "label.version"),
+    *(
+        "label.parser",
+        "label.predicted_class",
+        "label.provider",
+        "label.response_model",
+        "label.route",
+        "label.service",
+        "label.status",
+        "label.version",
+    ),
     *(
         "log",
         "metric",

@@ -1,0 +1,131 @@
+"""The Messages API of Anthropic: whole messages, and the events of their streams."""
+
+from typing import Any
+
+from mlmetrics.responses.content import filled, of_part, of_parts
+from mlmetrics.responses.failures import fail, failed
+from mlmetrics.responses.fields import Fields, fields
+from mlmetrics.responses.said import ANSWER, NOTHING, REASONING, Said, believed, guarded, name, text, total
+
+_EVENTS = frozenset(
+    {
+        "content_block_delta",
+        "content_block_start",
+        "content_block_stop",
+        "message_delta",
+        "message_start",
+        "message_stop",
+        "ping",
+    }
+)
+_INPUTS = (
+    ("input", "input_tokens"),
+    ("cache_read", "cache_read_input_tokens"),
+    ("cache_write", "cache_creation_input_tokens"),
+)
+_MADE_BY_SDK = {"text": "text", "input_json": "partial_json", "citation": "citation"}
+"""Events that the SDK's stream helper adds, and the field that has what is new; each follows the one it is made of."""
+
+
+def is_event(body: Fields) -> bool:
+    """Return whether a dict is an event of a stream."""
+    return text(body.get("type")) in _EVENTS
+
+
+def is_message(body: Fields) -> bool:
+    """Return whether a dict is a whole message."""
+    return text(body.get("type")) == "message" and "usage" in body
+
+
+def read_message(payload: Any, said: Said) -> int:
+    """Read a whole message."""
+    body = fields(payload)
+    _whole(body, said)
+    return of_parts(body.get("content"))
+
+
+hear_message = guarded(read_message)
+
+
+def read_event(payload: Any, said: Said) -> int:
+    """Read an event of a stream."""
+    body = fields(payload)
+    kind = text(body.get("type"))
+    if kind == "content_block_delta":
+        said.known = True
+        return _delta(body.get("delta"))
+    if kind == "content_block_start":
+        return of_part(body.get("content_block"))
+    if kind in ("message_start", "message_stop"):
+        if body.get("message") is not None:
+            _whole(fields(body["message"]), said)
+    elif kind == "message_delta":
+        said.known = True
+        read_usage(body.get("usage"), said)
+    elif kind == "error":
+        if not failed(body, said):
+            fail(said)
+    elif kind == "thinking":
+        return REASONING if filled(body.get("thinking")) else NOTHING
+    elif kind in _MADE_BY_SDK:
+        return of_part(body.get(_MADE_BY_SDK[kind]))
+    return NOTHING
+
+
+hear_event = guarded(read_event)
+
+
+def hear_delta(event: Any, said: Said) -> int:
+    """Read a `content_block_delta` of the SDK: most have a text."""
+    try:
+        delta = event.delta
+        if delta.type == "text_delta":
+            return ANSWER if delta.text else NOTHING
+    except AttributeError:
+        pass  # the SDK constructs whatever the server sent; the slower reader takes any shape
+    return hear_event(event, said)
+
+
+def read_usage(usage: Any, said: Said) -> None:
+    """Read a usage, whose input does not contain what was cached, and whose output contains the thinking.
+
+    Those of a stream are cumulative: each overwrites what it tells. A count does not fall: a 0 after
+    tokens is a place that a proxy has not filled.
+    """
+    told = fields(usage)
+    if "service_tier" in told:
+        said.tier = text(told["service_tier"]) or said.tier
+    more = _compactions(told)
+    counts = {kind: total(said, told.get(field), *(each.get(field) for each in more)) for kind, field in _INPUTS}
+    made = total(said, told.get("output_tokens"), *(each.get("output_tokens") for each in more))
+    thought = fields(told.get("output_tokens_details")).get("thinking_tokens")
+    if not believed(said, made, thought, *counts.values()):
+        return
+    known = dict(said.usage or {})
+    known |= {kind: count for kind, count in counts.items() if count or (count is not None and kind not in known)}
+    if thought is not None:
+        known["reasoning"] = thought
+    if made is not None:
+        known["output"] = max(0, made - known.get("reasoning", 0))
+    said.usage = known if any(known.values()) else None
+
+
+def _delta(delta: Any) -> int:
+    """Return what a delta carries; a signature is no content."""
+    body = fields(delta)
+    return NOTHING if text(body.get("type")) == "signature_delta" else of_part(delta)
+
+
+def _whole(body: Fields, said: Said) -> None:
+    """Read all of a message but its content."""
+    name(said, body.get("id"), body.get("model"))
+    if body.get("usage") is not None:
+        read_usage(body["usage"], said)
+
+
+def _compactions(told: Fields) -> list[Fields]:
+    """Return the usages of compactions, which the counts beside them leave out and which are billed."""
+    iterations = told.get("iterations")
+    if type(iterations) is not list:
+        return []
+    return [each for each in map(fields, iterations) if each.get("type") == "compaction"]

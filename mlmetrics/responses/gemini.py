@@ -1,0 +1,74 @@
+"""Gemini's `generateContent`, whole and streamed: as the API writes it, and as the SDK names it."""
+
+from typing import Any
+
+from mlmetrics.responses.content import filled, first
+from mlmetrics.responses.failures import failed
+from mlmetrics.responses.fields import Fields, fields
+from mlmetrics.responses.said import ANSWER, NOTHING, REASONING, Said, guarded, keep, name, text, total
+
+_TOLD = ("usageMetadata", "usage_metadata", "promptFeedback", "prompt_feedback")
+MARKS = ("candidates", *_TOLD)
+"""Keys of which a response or a chunk has one or more."""
+
+
+def read_content(payload: Any, said: Said) -> int:
+    """Read a response or a chunk; the usage of each chunk counts all chunks up to it."""
+    body = fields(payload)
+    name(said, _of(body, "response_id", "responseId"), _of(body, "model_version", "modelVersion"))
+    usage = _of(body, "usage_metadata", "usageMetadata")
+    if usage is not None:
+        read_usage(usage, said)
+    failed(body, said)
+    candidates = body.get("candidates")
+    return first(map(_candidate, candidates)) if type(candidates) is list else NOTHING
+
+
+hear_content = guarded(read_content)
+
+
+def is_content(body: Fields) -> bool:
+    """Return whether a dict is a response or a chunk, and not somebody's own list of candidates."""
+    if any(type(body.get(each)) is dict for each in _TOLD):
+        return True
+    candidates = body.get("candidates")
+    return type(candidates) is list and len(candidates) > 0 and "content" in fields(candidates[0])
+
+
+def read_usage(usage: Any, said: Said) -> None:
+    """Read a usage: the prompt contains what was cached; tool results are beside it, thoughts beside the answer."""
+    told = fields(usage)
+    answer = _of(told, "candidates_token_count", "candidatesTokenCount")
+    if answer is None:
+        answer = _of(told, "response_token_count", "responseTokenCount")
+    thoughts = _of(told, "thoughts_token_count", "thoughtsTokenCount")
+    prompt = _of(told, "prompt_token_count", "promptTokenCount")
+    results = _of(told, "tool_use_prompt_token_count", "toolUsePromptTokenCount")
+    said.tier = text(_of(told, "service_tier", "serviceTier")) or said.tier
+    keep(
+        said,
+        total(said, prompt, results),
+        _of(told, "cached_content_token_count", "cachedContentTokenCount"),
+        None,
+        total(said, answer, thoughts),
+        thoughts,
+    )
+
+
+def _of(body: Fields, name_in_python: str, name_in_json: str) -> Any:
+    """Return a field by either of its names."""
+    value = body.get(name_in_python)
+    return body.get(name_in_json) if value is None else value
+
+
+def _candidate(candidate: Any) -> int:
+    """Return what the parts of a candidate carry."""
+    parts = fields(fields(candidate).get("content")).get("parts")
+    return first(map(_part, parts)) if type(parts) is list else NOTHING
+
+
+def _part(part: Any) -> int:
+    """Return what a part carries: a thought is reasoning."""
+    if not filled(part):
+        return NOTHING
+    return REASONING if fields(part).get("thought") is True else ANSWER

@@ -1,0 +1,122 @@
+"""What a response has said so far, in whatever format, and which counts of tokens are believed."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from mlmetrics.interruption import interrupted
+
+NOTHING, ANSWER, REASONING = 0, 1, 2
+"""What a payload carries: no content, content of the answer, or content of the reasoning."""
+
+MOST_TOKENS = 2**53
+LONGEST_NAME = 200
+_NUMBERS = (int, float)
+
+
+class Said:
+    """What a response has said so far; one for each call.
+
+    `usage` has additive token types. `broken` tells that a payload could not be read, or had a usage
+    that cannot be true. `known` tells that a payload was a provider's: its usage is missing if there is none.
+    """
+
+    __slots__ = ("broken", "failure", "identity", "known", "model", "tier", "usage")
+
+    def __init__(self) -> None:
+        self.usage: dict[str, float] | None = None
+        self.failure: str | None = None
+        self.identity: str | None = None
+        self.model: str | None = None
+        self.tier: str | None = None
+        self.broken = False
+        self.known = False
+
+
+Hear = Callable[[Any, Said], int]
+"""Reads a payload (a response, a chunk, an event) into `Said`; returns what the payload carries."""
+
+
+def guarded(read: Hear) -> Hear:
+    """Return a reader that takes a payload of any shape: one that cannot be read carries nothing."""
+
+    @wraps(read)
+    def hear(payload: Any, said: Said) -> int:
+        try:
+            return read(payload, said)
+        except Exception as error:  # any object may come
+            if interrupted(error):
+                raise
+            said.broken = True
+            return NOTHING
+
+    return hear
+
+
+def text(value: Any) -> str | None:
+    """Return the value if it is a text, such as a member of an enum of texts, of a length that a name has."""
+    kind = type(value)
+    if kind is not str:
+        if not issubclass(kind, str):
+            return None
+        value = str.__str__(value)
+    return value if 0 < len(value) <= LONGEST_NAME else None
+
+
+def name(said: Said, identity: Any, model: Any, tier: Any = None) -> None:
+    """Keep how the response names itself, its model and its service tier; what is no name changes nothing."""
+    said.known = True
+    said.identity = text(identity) or said.identity
+    said.model = text(model) or said.model
+    said.tier = text(tier) or said.tier
+
+
+def believed(said: Said, *counts: Any) -> bool:
+    """Return whether these can be counts of tokens; None is a count that is not told. If not, forget the usage."""
+    for count in counts:
+        if count is not None and not (type(count) in _NUMBERS and 0 <= count <= MOST_TOKENS):
+            said.usage = None
+            said.broken = True
+            return False
+    return True
+
+
+def total(said: Said, *counts: Any) -> Any:
+    """Return the sum of counts that are told, else None; what cannot be a count is returned as it is."""
+    told = [count for count in counts if count is not None]
+    if not believed(said, *told):
+        return next(count for count in told if not believed(said, count))
+    return sum(told) if told else None
+
+
+def keep(  # noqa: PLR0917 (the counts of a usage, in the order of the catalogue)
+    said: Said, prompt: Any, cache_read: Any, cache_write: Any, completion: Any, reasoning: Any, altogether: Any = None
+) -> None:
+    """Keep a usage whose prompt contains what was cached, and whose completion contains the reasoning.
+
+    A usage of zeros is a missing one: the SDK of Mistral, and LiteLLM, show it so.
+    """
+    counts = (prompt, cache_read, cache_write, completion, reasoning)
+    if not believed(said, *counts) or not any(counts):
+        return
+    known = said.usage or {}
+    cached = known.get("cache_read", 0) if cache_read is None else cache_read
+    written = known.get("cache_write", 0) if cache_write is None else cache_write
+    thought = known.get("reasoning", 0) if reasoning is None else reasoning
+    beside = (
+        type(altogether) is int and thought and prompt and completion and altogether == prompt + completion + thought
+    )
+    told = {
+        "input": None if prompt is None else _without(prompt, cached + written),
+        "cache_read": cache_read,
+        "cache_write": cache_write,
+        # xAI counts the reasoning beside the completion, which the total tells.
+        "output": None if completion is None else completion if beside else _without(completion, thought),
+        "reasoning": reasoning,
+    }
+    said.usage = known | {kind: count for kind, count in told.items() if count is not None}
+
+
+def _without(whole: float, part: float) -> float:
+    """Return a count without what it contains; a part that is greater than the whole was counted beside it."""
+    return whole - part if part <= whole else whole
