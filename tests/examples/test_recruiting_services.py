@@ -17,7 +17,7 @@ from examples.recruiting.demo.processes import Processes
 from examples.recruiting.demo.server import command
 from examples.recruiting.demo.settings import DemoFailure, move_to_free_ports
 from examples.recruiting.demo.traffic import BROKEN_ANSWERS, LARGE_BYTES
-from tests.programs import find_program
+from tests.programs import find_program, wait_until
 
 ENGLISH_CV = next(each for each in corpus.documents() if (each.kind, each.language) == ("cv", "en"))
 ENGLISH_JOB = next(each for each in corpus.documents() if (each.kind, each.language) == ("job", "en"))
@@ -146,7 +146,12 @@ class TestLanguageModel:
         for kind, name in TOLD.items():
             added = measured(CV_PARSER, "ml_inference_tokens_total", token_type=kind) - tokens[kind]
             assert 0 < after[name] - before[name] == added
-        assert measured(CV_PARSER, "ml_inference_cost_usd_total", model="gpt-4") > cost
+        # The prices of a model are looked up after its first call, so its cost may come a moment later.
+        wait_until(
+            lambda: measured(CV_PARSER, "ml_inference_cost_usd_total", model="gpt-4") > cost,
+            timeout=30,
+            what=lambda: "the call has no cost",
+        )
 
     @pytest.mark.parametrize(
         ("requests", "behaviour", "expected"),
