@@ -6,7 +6,7 @@ SHELL := /bin/bash
 
 VENV ?= .venv
 PYTHON := $(VENV)/bin/python
-SERVERS := prometheus prometheus-alertmanager prometheus-pushgateway prometheus-node-exporter victoria-metrics redis-server wrk
+SERVERS := prometheus prometheus-alertmanager prometheus-pushgateway prometheus-node-exporter victoria-metrics redis-server wrk chromium
 
 # On every core; tests of one group in one process, and the slow ones first, as tests/conftest.py has sorted them.
 PARALLEL := -n auto --dist loadgroup --no-loadscope-reorder
@@ -28,10 +28,10 @@ help: ## List the commands
 
 venv: $(VENV)/.installed-check ## Make .venv with everything that tests and checks need
 
-servers: ## Install the real servers that tests run against (Debian, root)
+servers: ## Install the real servers and the browser that tests run against (Debian, root)
 	@scripts/servers.sh $(SERVERS)
 
-demo: $(VENV)/.installed-demo ## Run the four services, Prometheus and real traffic (KEEP=1 stays up)
+demo: $(VENV)/.installed-demo ## Run the four services, a language model, Prometheus and real traffic (KEEP=1 stays up)
 	@$(PYTHON) -m examples.recruiting.demo
 
 quick: $(VENV)/.installed-test ## Run the tests that need no server, on every save; ARGS="-k http" goes to pytest

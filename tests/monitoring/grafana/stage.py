@@ -86,8 +86,7 @@ def staged(folder: Path, seconds: float = TRAFFIC_SECONDS) -> Iterator[Stage]:
     with ExitStack() as started, patch.dict(os.environ):
         move_to_free_ports()
         processes = started.enter_context(Processes(folder, lambda: None))
-        for service in SERVICES:
-            processes.start_service(service)
+        processes.start_services()
         server = started.enter_context(UvicornServer("tests.monitoring.grafana.scripted:app", ready_path="/metrics"))
         node = started.enter_context(NodeExporter())
         storage, scraped = (started.enter_context(VictoriaMetrics(STORAGE)) for _ in range(2))
