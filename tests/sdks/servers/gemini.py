@@ -125,9 +125,9 @@ class GeminiServer(ProviderServer):
         kind = ERRORS.get(status, "UNAVAILABLE")
         return {"error": {"code": status, "message": f"Rejected with {status}.", "status": kind}}
 
-    def headers(self, *, limited: bool) -> Mapping[str, str]:
+    def headers(self, *, again: bool) -> Mapping[str, str]:
         """Return when to try again."""
-        return {"retry-after": "0"} if limited else {}
+        return {"retry-after": "0"} if again else {}
 
 
 def usage(tokens: Tokens, tool_results: int) -> Body:

@@ -90,8 +90,8 @@ class ProviderServer(ThreadServer):
     def rejection(self, status: int) -> object:
         """Return the body of an error response."""
 
-    def headers(self, *, limited: bool) -> Mapping[str, str]:
-        """Return the provider's own headers."""
+    def headers(self, *, again: bool) -> Mapping[str, str]:
+        """Return the provider's own headers; `again` says that the request may be tried again at once."""
         return {}
 
     async def _serve_request(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
@@ -135,7 +135,7 @@ class ProviderServer(ThreadServer):
                 row.ended = ledger.CLIENT_GONE
                 return
         row.status = scenario.status
-        headers = self.headers(limited=scenario.status == RATE_LIMITED)
+        headers = self.headers(again=scenario.status >= RATE_LIMITED)
         said = answer(asked, self.cached, refused=scenario.refused)
         if scenario.response_model:
             said = replace(said, model=scenario.response_model)
