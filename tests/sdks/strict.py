@@ -12,6 +12,7 @@ UNDECLARED = {
     *("store", "summary", "sequence_number", "name"),
     *("cache_write_tokens", "input_tokens_details", "background", "logprobs", "num_cached_tokens", "service_tier"),
     *("output_tokens_details", "stop_details", "prompt_tokens_details", "prompt_audio_seconds"),
+    *("input_tokens", "cache_creation_input_tokens", "cache_read_input_tokens"),
 }
 
 

@@ -1,4 +1,4 @@
-"""OpenAI's server with the real SDK: its payloads are of the SDK's models, and its clients get what the ledger says."""
+"""OpenAI's server with the real SDK: its payloads fit the SDK's models, its clients get what the ledger says."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
@@ -211,8 +211,8 @@ class TestScenarios:
         """A client that waits no longer raises."""
         openai_server.queue(Scenario(timed_out=True))
         with pytest.raises(openai.APITimeoutError):
-            client.with_options(timeout=0.05, max_retries=0).chat.completions.create(**ASKED)
-        assert [CLIENT_GONE] == [row.ended for row in openai_server.ledger.rows]
+            client.with_options(timeout=0.3, max_retries=0).chat.completions.create(**ASKED)
+        assert [CLIENT_GONE] == [row.ended for row in openai_server.ledger.wait(1)]
 
     def test_error_inside(self, client: openai.OpenAI, openai_server: OpenAIServer) -> None:
         """An error inside a stream is raised."""

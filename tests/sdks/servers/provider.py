@@ -96,6 +96,8 @@ class ProviderServer(ThreadServer):
 
     async def _serve_request(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         body = await _read(receive)
+        if body is None:
+            return
         found = self._endpoint(scope["path"])
         if found is None:
             await send({"type": "http.response.start", "status": 404, "headers": []})
@@ -163,12 +165,14 @@ class ProviderServer(ThreadServer):
         await exchange.whole(self.rejection(500), ended=ledger.REJECTED, tokens=None, headers=headers)
 
 
-async def _read(receive: Receive) -> bytes:
-    """Return the whole body of a request."""
+async def _read(receive: Receive) -> bytes | None:
+    """Return the whole body of a request; None if the client has left before."""
     body = b""
     more = True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += message.get("body", b"")
         more = message.get("more_body", False)
     return body
