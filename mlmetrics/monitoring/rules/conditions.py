@@ -79,6 +79,25 @@ class Growth:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """What a rule has recorded of a counter's growth, by finer labels too, is above a threshold."""
+
+    counter: Sample
+    recorded: str
+    by: tuple[str, ...]
+    threshold: float
+
+    def expression(self, _window: str) -> str:
+        """Return the PromQL."""
+        return f"{sum_by(self.by, self.recorded)} > {number(self.threshold)}"
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The sample whose growth is recorded."""
+        return (self.counter,)
+
+
+@dataclass(frozen=True, slots=True)
 class Level:
     """A gauge, or the rate of a counter over a window, is above a threshold, as a share of a limit if there is one.
 
