@@ -17,6 +17,7 @@ _DECLARED = ("__pydantic_fields__", "model_fields", "__dataclass_fields__", "__a
 _read = object.__getattribute__
 _mro = type.__dict__["__mro__"].__get__
 _vars = type.__dict__["__dict__"].__get__
+_module = type.__dict__["__module__"].__get__
 
 _plain: dict[int, object] = {}
 """By id, the types whose objects give their dict as any object does; each with a weak reference that ends it."""
@@ -63,7 +64,7 @@ def bases(kind: type) -> tuple[type, ...]:
 
 def module_of(kind: type) -> str:
     """Return the top-level module of a class, without its metaclass."""
-    module = _vars(kind).get("__module__")
+    module = _module(kind)
     return module.partition(".")[0] if type(module) is str else ""
 
 

@@ -18,15 +18,14 @@ _REASONINGS = ("reasoning_content", "reasoning", "reasoning_details", "thinking_
 def read_completion(payload: Any, said: Said) -> int:
     """Read a response or a chunk."""
     body = fields(payload)
-    name(said, body.get("id"), body.get("model"), body.get("service_tier"))
-    usage = body.get("usage")
-    if usage is None:
-        usage = extra(payload).get("usage")  # LiteLLM declares none
+    usage = body["usage"] if "usage" in body else extra(payload).get("usage")  # LiteLLM declares none
     if usage is not None:
         read_usage(usage, said)
+    if usage is not None or said.model is None:
+        name(said, body.get("id"), body.get("model"), body.get("service_tier"))
     choices = body.get("choices")
     if type(choices) is not list or not choices:
-        if not failed(body, said):
+        if usage is None and not failed(body, said):
             failed(extra(payload), said)
         data = body.get("data")
         return ANSWER if type(data) is list and data else NOTHING

@@ -1,0 +1,1 @@
+"""Tests that need the SDKs of the providers."""
