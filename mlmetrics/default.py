@@ -4,10 +4,12 @@ Apart from the package itself, which loads this when the first of the names is a
 """
 
 from mlmetrics.calls.call import Call
+from mlmetrics.calls.ending import current_call
 from mlmetrics.calls.labels import BoundCall, arg
 from mlmetrics.calls.own import OwnOperation
 from mlmetrics.errors import ConfigurationError, DeclarationError, MissingExtraError, MLMetricsError, RegistrationError
 from mlmetrics.http.middleware import PrometheusMiddleware
+from mlmetrics.integrations.patches import Instrumentation
 from mlmetrics.jobs.batch import JobRun
 from mlmetrics.plain.verbs import Counter, Gauge, Histogram
 from mlmetrics.recording.collector import follow
@@ -23,6 +25,12 @@ gauge = _default.gauge
 histogram = _default.histogram
 inference_timer = _default.inference_timer
 instrument = _default.instrument
+instrument_anthropic = _default.instrument_anthropic
+instrument_google_genai = _default.instrument_google_genai
+instrument_langchain = _default.instrument_langchain
+instrument_litellm = _default.instrument_litellm
+instrument_mistralai = _default.instrument_mistralai
+instrument_openai = _default.instrument_openai
 lifespan = _default.lifespan
 matching_timer = _default.matching_timer
 metrics_app = _default.metrics_app
@@ -51,6 +59,7 @@ __all__ = [
     "DeclarationError",
     "Gauge",
     "Histogram",
+    "Instrumentation",
     "JobRun",
     "MLMetrics",
     "MLMetricsError",
@@ -62,10 +71,17 @@ __all__ = [
     "batch_job",
     "configure",
     "counter",
+    "current_call",
     "gauge",
     "histogram",
     "inference_timer",
     "instrument",
+    "instrument_anthropic",
+    "instrument_google_genai",
+    "instrument_langchain",
+    "instrument_litellm",
+    "instrument_mistralai",
+    "instrument_openai",
     "lifespan",
     "matching_timer",
     "metrics_app",

@@ -1,16 +1,8 @@
-"""One call, from its beginning to exactly one outcome; the only place that decides which.
+"""One call as users see it: what a timer yields, and what is said of a call while it runs."""
 
-Plain wrappers append a success to the series themselves, and call `raised` after an exception.
-A timer is a `Call`; streams use `Run` of `streams`, which ends by the functions here.
-"""
-
-import asyncio
-import sys
 from typing import Any, ClassVar
 
-from mlmetrics import exemplars, logs
 from mlmetrics.calls.measures import (
-    count,
     number,
     observe,
     record_classes,
@@ -18,109 +10,10 @@ from mlmetrics.calls.measures import (
     record_size,
     record_tokens,
 )
+from mlmetrics.calls.money import Spent
 from mlmetrics.calls.operation import ENDED, CallSeries
+from mlmetrics.calls.outcome import CANCELLED, end_as, succeeded
 from mlmetrics.catalog.models import BATCHES, CLASSES, COST, QUEUE, STREAMS, TOKENS
-from mlmetrics.errors import name_of_type
-from mlmetrics.interruption import interrupted
-
-CANCELLATIONS = (asyncio.CancelledError, GeneratorExit)
-"""Exceptions that mean cancelled, besides trio's `Cancelled`; any other exception is a failure."""
-CANCELLED = "cancelled"
-
-
-def raised(series: CallSeries, error: BaseException, seconds: float) -> None:
-    """End a call that raised.
-
-    Only the type of the error is read, and without its own attributes: its `__class__` or its
-    metaclass may raise.
-    """
-    if is_cancellation(error):
-        cancelled(series, seconds)
-    else:
-        failed(series, name_of_type(type(error)), seconds)
-
-
-def is_cancellation(error: BaseException) -> bool:
-    """Whether the exception means cancelled; a group does if all its exceptions do."""
-    kind = type(error)
-    if issubclass(kind, BaseExceptionGroup):
-        return all(is_cancellation(each) for each in error.exceptions)  # type: ignore[attr-defined]  # a group has them
-    trio = sys.modules.get("trio")
-    return issubclass(kind, CANCELLATIONS) or (trio is not None and issubclass(kind, trio.Cancelled))
-
-
-def cancelled(series: CallSeries, seconds: float) -> None:
-    """End a call that was cancelled; its duration is not added to the histogram."""
-    series.cancel(seconds)
-    if series.full:
-        series.store.fold(series)
-
-
-def failed(series: CallSeries, error_type: object, seconds: float) -> None:
-    """End a call as a failure of this type."""
-    series.fail(seconds)
-    try:
-        _tell_failure(series, error_type, seconds)
-    except RecursionError:
-        pass  # the outcome is recorded; the stack has no room for the error type and the log event
-    except Exception as error:  # nothing of ours reaches the user's call
-        if interrupted(error):
-            raise
-        series.store.failed("failure", error)
-
-
-def _tell_failure(series: CallSeries, error_type: object, seconds: float) -> None:
-    store = series.store
-    metric = series.operation.errors
-    labels = store.admit(metric, series.labels, (error_type,))
-    store.record(store.counter(metric, labels), 1)
-    name = str(labels[-1])
-    logs.call_failed(store, series.operation.name, named_labels(series), name, seconds)
-    slow_path(series, seconds)
-
-
-def succeeded(series: CallSeries, seconds: float) -> None:
-    """End a call as a success."""
-    series.succeed(seconds)
-    slow_path(series, seconds)
-
-
-def slow_path(series: CallSeries, seconds: float) -> None:
-    """Fold, log, keep an exemplar: what few calls need."""
-    store = series.store
-    try:
-        if seconds > series.notice_seconds:
-            if seconds > store.slow_seconds and series.operation.slow_is_told:
-                logs.call_slow(store, series.operation.name, named_labels(series), seconds)
-            mark(series, seconds)
-            store.check_tracing()
-            series.update_notice()
-        if series.full:
-            store.fold(series)
-    except Exception as error:  # nothing of ours reaches the user's call
-        if interrupted(error):
-            raise
-        store.failed("call", error)
-
-
-def mark(series: CallSeries, seconds: float) -> None:
-    """Keep the current trace id as the exemplar of this duration's bucket."""
-    try:
-        exemplar = exemplars.current(seconds)
-    except Exception as error:  # an error of the tracer must not reach the user's call
-        if interrupted(error):
-            raise
-        series.store.failed("exemplar", error)
-        return
-    if exemplar is not None:
-        series.mark(exemplar)
-
-
-def named_labels(series: CallSeries) -> dict[str, str]:
-    """Return the labels of a series by name, for log events."""
-    names = ("service", *series.operation.labels)
-    values = (series.store.service if label is None else label for label in series.labels)
-    return dict(zip(names, values, strict=True))
 
 
 class Call:
@@ -130,7 +23,7 @@ class Call:
     `mlmetrics_recording_errors_total{where}` and logged once.
     """
 
-    __slots__ = ("_first_chunk_seen", "_seconds", "_series", "_start", "_verdict", "spot", "state")
+    __slots__ = ("_first_chunk_seen", "_seconds", "_series", "_spent", "_start", "_verdict", "spot", "state")
     droppable: ClassVar[type["Call"]]
 
     def __init__(self, series: CallSeries) -> None:
@@ -161,14 +54,12 @@ class Call:
             return
         self._seconds = seconds = series.clock() - self._start
         self.state = ENDED
-        if verdict == CANCELLED:
-            cancelled(series, seconds)
-        elif verdict is not None:
-            failed(series, verdict, seconds)
-        elif error is not None:
-            raised(series, error, seconds)
-        else:
+        if verdict is None and error is None:
             self._succeed(seconds)
+        else:
+            end_as(series, verdict, error, seconds)
+        if hasattr(self, "_spent"):
+            self._spent.settle(series)
 
     def _succeed(self, seconds: float) -> None:
         succeeded(self._series, seconds)
@@ -199,18 +90,33 @@ class Call:
     def tokens(self, **tokens: float) -> None:
         """Count tokens by type: `input`, `cache_read`, `cache_write`, `output`, `reasoning`; none contains another.
 
-        Metrics: `ml_inference_tokens_total`.
+        Where prices are in use, the call costs what its tokens cost, unless `cost` says otherwise.
+
+        Metrics: `ml_inference_tokens_total`, `ml_inference_cost_usd_total`, `ml_inference_unpriced_total`.
         """
-        series = self._series
         if self._records(TOKENS, "tokens"):
-            record_tokens(series, tokens)
+            self._spending().add(record_tokens(self._series, tokens))
 
     def cost(self, usd: float) -> None:
-        """Add the cost of the call, in US dollars. Metrics: `ml_inference_cost_usd_total`."""
+        """Add the cost of the call, in US dollars; it then counts instead of one computed from its tokens.
+
+        Metrics: `ml_inference_cost_usd_total`.
+        """
         if self._records(COST, "cost"):
             series = self._series
-            name = f"{series.operation.prefix}_cost_usd_total"
-            count(series.store, name, series.labels, number(series.store, "cost", usd))
+            self._spending().costed = True
+            amount = number(series.store, "cost", usd)
+            if amount is not None:
+                series.store.record(series.counter("cost_usd_total"), amount)
+
+    def _spending(self) -> Spent:
+        """Return what the call has spent; priced at its end."""
+        if not hasattr(self, "_spent"):
+            self._spent = Spent()
+            if self.state is ENDED:
+                return Spent()
+            self.state = False if self.state is not None else None
+        return self._spent
 
     def score(self, score: float) -> None:
         """Record the score of the result, 0 to 1.

@@ -17,10 +17,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlmetrics.calls import pickling  # noqa: F401 (says how all of this is pickled)
+from mlmetrics.calls.answers import Reads
 from mlmetrics.calls.labels import Argument, Calls, Computed, FindArgument, SeriesFinder, fixed_label
 from mlmetrics.calls.plan import Function, Plan
 from mlmetrics.calls.proxies import Proxy
-from mlmetrics.calls.results import After, Size
+from mlmetrics.calls.results import After, Size, all_of
 from mlmetrics.calls.templates import function_of
 from mlmetrics.calls.wrappers import wrap
 from mlmetrics.catalog.models import STREAMS
@@ -42,7 +43,7 @@ class Declaration:
     """The arguments of a decorator, before it is applied to a function.
 
     `labels` are in the order of the operation's labels; None stands for the function's name.
-    `size` reads a call's arguments, `after` its result.
+    `size` reads a call's arguments, `after` its result, and `usage` one that is no stream; `reads` its answer.
     `scored` says that results have scores, whose histogram exists at 0 from the declaration on.
     """
 
@@ -53,6 +54,8 @@ class Declaration:
     after: After | None
     stream: bool | None
     scored: bool = False
+    reads: Reads | None = None
+    usage: After | None = None
 
     def decorate(self, target: Any) -> Any:
         """Return the recorded target, of the same kind."""
@@ -98,7 +101,17 @@ class Declaration:
         before = None if self.size is None else Size(self.size, first, described)
         find = None if fixed else SeriesFinder(self.calls, self.service, labels)
         store = self.calls.store
-        return Plan(series, find, store.clock, before, self.after, self.stream, in_files=store.host is not None)
+        return Plan(
+            series,
+            find,
+            store.clock,
+            before,
+            after=all_of(each for each in (self.usage, self.after) if each is not None),
+            after_stream=self.after,
+            reads=self.reads,
+            stream=self.stream,
+            in_files=store.host is not None,
+        )
 
     def _label(self, name: str, label: Any, named: Any, described: Function) -> str | FindArgument | Computed:
         if isinstance(label, Argument):

@@ -14,6 +14,7 @@ from mlmetrics.recording.labels import UNKNOWN, RawLabels, number_as_text
 from mlmetrics.recording.store import Store
 
 PREDICTIONS = "ml_prediction_total"
+ANSWERED = "ml_inference_response_model_info"
 
 ROUNDING = 1e-9
 """Rounding errors are accepted: a cosine of 1.0000000000000002 counts as 1."""
@@ -60,15 +61,23 @@ def count(store: Store, name: str, labels: tuple[str | None, ...], value: float 
         store.record(store.counter(name, labels), value)
 
 
-def record_tokens(series: CallSeries, tokens: Mapping[str, Any]) -> None:
-    """Count tokens by type; types whose value is None are skipped."""
-    store = series.store
+def record_tokens(series: CallSeries, tokens: Mapping[str, Any]) -> dict[str, float]:
+    """Count tokens by type; types whose value is None are skipped. Returns what was counted."""
+    store, counted = series.store, dict[str, float]()
     for token_type, value in tokens.items():
         if token_type not in TOKEN_TYPES:
             store.failed("tokens", f"unknown token type {token_type!r}; there are {', '.join(TOKEN_TYPES)}")
-        elif value is not None:
-            labels = (*series.labels, token_type)
-            count(store, f"{series.operation.prefix}_tokens_total", labels, number(store, "tokens", value))
+        elif value is not None and (amount := number(store, "tokens", value)) is not None:
+            store.record(series.counter("tokens_total", token_type), amount)
+            counted[token_type] = amount
+    return counted
+
+
+def tell_provider(series: CallSeries, provider: str, response_model: str) -> None:
+    """Say who answered, and by which model, which may be another name than the one that was asked for."""
+    store = series.store
+    labels = store.admit(ANSWERED, series.labels[:2], (provider, response_model), ("provider", "response_model"))
+    store.record(store.gauge(ANSWERED, labels), 1)
 
 
 def record_score(series: CallSeries, score: Any) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
 from typing import Any, TypeVar, overload
 
+from mlmetrics.calls.answers import Failure, declared_reads
 from mlmetrics.calls.decorators import Declaration, decorate
 from mlmetrics.calls.direct import track_call, track_score
 from mlmetrics.calls.labels import Argument, Calls, Label, fixed_label
@@ -61,6 +62,7 @@ class OwnOperation:
         service: str | None = None,
         stream: bool | None = None,
         score: Read | None = None,
+        failure: Failure | None = None,
         **labels: Label,
     ) -> Callable[[F], F]: ...
     def track(
@@ -71,6 +73,7 @@ class OwnOperation:
         service: str | None = None,
         stream: bool | None = None,
         score: Read | None = None,
+        failure: Failure | None = None,
         **labels: Label,
     ) -> Any:
         """Record every call of a function, of whatever kind, as `track_inference` does.
@@ -97,7 +100,8 @@ class OwnOperation:
         after = all_of([after_score("score", score)] if score is not None else [])
         values = self._values("track", labels, None)
         calls, named = self._recorder.calls(operation), self._recorder.named(service)
-        declaration = Declaration(calls, named, values, None, after, stream, scored=score is not None)
+        reads = declared_reads(failure=failure)
+        declaration = Declaration(calls, named, values, None, after, stream, scored=score is not None, reads=reads)
         return decorate(declaration, function)
 
     def timer(self, /, *, service: str | None = None, **labels: str) -> Timer:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from mlmetrics.calls.answers import Reads
 from mlmetrics.calls.labels import SeriesFinder
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.results import After, Size
@@ -16,7 +17,8 @@ class Plan:
     """What a decorator decided about one function.
 
     `series` is set if all labels are fixed, `find` if they depend on the call. `before` reads
-    the arguments and `after` the result. `stream` says whether the result is a stream; with None,
+    the arguments and `after` the result, `after_stream` that of a stream; `reads` says what is read from the answer
+    itself, chunk by chunk if it is a stream. `stream` says whether the result is a stream; with None,
     its type decides. `in_files` says that the numbers stand in files, because there may be several processes.
     """
 
@@ -25,5 +27,7 @@ class Plan:
     clock: Callable[[], float]
     before: Size | None = None
     after: After | None = None
+    after_stream: After | None = None
+    reads: Reads | None = None
     stream: bool | None = None
     in_files: bool = False

@@ -10,11 +10,12 @@ import weakref
 from collections.abc import Collection
 from typing import Any, Protocol
 
-from mlmetrics.calls.call import succeeded
+from mlmetrics.calls.answers import Answer, Saying
 from mlmetrics.calls.operation import CallSeries
+from mlmetrics.calls.outcome import succeeded
 from mlmetrics.calls.results import After, NoResult
-from mlmetrics.calls.streams import Run, chunk_recorders
-from mlmetrics.recording.series import BOUND
+from mlmetrics.calls.runs import Chunks, Run
+from mlmetrics.responses.said import ANSWER
 
 
 class ResultHandler(Protocol):
@@ -28,7 +29,14 @@ class ResultHandler(Protocol):
     def after(self) -> After | None:
         """What reads the result of a call."""
 
-    def replace(self, series: CallSeries, start: float, result: Any) -> Any:
+    @property
+    def after_stream(self) -> After | None:
+        """What reads the result of a call that is a stream."""
+
+    def answer(self, series: CallSeries) -> Answer | None:
+        """Return what reads the answer of a call, if anything does."""
+
+    def replace(self, series: CallSeries, start: float, result: Any, saying: Saying | None = None) -> Any:
         """Return what replaces the result if the call goes on; None if the call is over."""
 
 
@@ -38,13 +46,16 @@ class Progress(Run):
     __slots__ = ("_after", "_busy", "_consumer", "_results", "_unused_seconds")
 
     def __init__(self, series: CallSeries, start: float, results: ResultHandler, *, ran: bool) -> None:
-        super().__init__(series, start)
+        super().__init__(series, start, results.answer(series))
         self._results = results
-        self._after = results.after
+        self._after = self._reader()
         self._busy = False
         self._consumer: weakref.ref[Any] | None = None
         # The duration of the call if its result is never used; None if nothing has run then.
         self._unused_seconds = series.clock() - start if ran else None
+
+    def _reader(self) -> After | None:
+        return self._results.after
 
     @property
     def started(self) -> bool:
@@ -90,10 +101,12 @@ class Progress(Run):
         if self._ended:
             return result
         if type(result) not in self._results.plain:
-            replacement = self._results.replace(self._series, self._start, result)
+            replacement = self._results.replace(self._series, self._start, result, self.saying)
             if replacement is not None:
                 self._ended = True
                 return replacement
+        if self.answer is not None:
+            self.answer.whole(result)
         self.end(None, result)
         return result
 
@@ -106,34 +119,35 @@ class Progress(Run):
             self.leave()
 
 
-class StreamProgress(Progress):
+class StreamProgress(Chunks, Progress):
     """As `Progress`, for a stream and its chunks; its result is what it returns, else its last chunk."""
 
-    __slots__ = ("_gap", "_gaps", "_item", "_last", "_record_first")
+    __slots__ = (*Chunks.SLOTS, "_item", "_last")
 
     def __init__(self, series: CallSeries, start: float, results: ResultHandler, *, ran: bool) -> None:
         super().__init__(series, start, results, ran=ran)
+        self.record_chunks()
         self._item: Any = NoResult
         self._last: float | None = None
-        self._record_first, self._gaps, self._gap = chunk_recorders(series)
+
+    def _reader(self) -> After | None:
+        return self._results.after_stream
 
     def chunk(self, item: Any) -> None:
-        """Record the time of a chunk."""
+        """Record the time of a chunk that has content, and read what it says."""
         if self._ended:
             return
-        now = self._series.clock()
-        if self._last is None:
-            self._record_first(now - self._start)
-        else:
-            self._gap(now - self._last)
-            if len(self._gaps.pending) > BOUND:
-                self._series.store.fold(self._gaps)
-        self._last = now
+        answer = self.answer
+        content = ANSWER if answer is None or type(item) in answer.silent else answer.chunk(item)
+        if content:
+            self._last = self.timed(content, self._last)
         if self._after is not None:
             self._item = item
 
     def exhausted(self, thrown: tuple[Any, ...], returned: Any = None) -> None:
         """End the call after the last chunk; it is cancelled if the stream ended because of a `GeneratorExit`."""
+        if self.answer is not None and returned is not None:
+            self.answer.returned(returned)
         self.end(exit_of(thrown), self._item if returned is None else returned)
 
     def _read(self, error: BaseException | None, result: Any) -> None:

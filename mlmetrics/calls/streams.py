@@ -6,94 +6,15 @@ the consumer gets what the inner generator returns or raises.
 """
 
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable
 from typing import Any
 
-from mlmetrics.calls.call import raised, succeeded
-from mlmetrics.calls.operation import CallSeries
+from mlmetrics.calls.answers import Answer
 from mlmetrics.calls.plan import Function, Plan
 from mlmetrics.calls.results import NoResult
+from mlmetrics.calls.runs import Run, StreamRun, chunk_recorders
 from mlmetrics.calls.templates import write
-from mlmetrics.catalog.models import STREAMS
-from mlmetrics.recording.series import BOUND, NumberSeries
-
-
-class Run:
-    """A call that outlives its function; begins and ends once. Garbage collection counts as cancelled."""
-
-    __slots__ = ("_begun", "_ended", "_series", "_spot", "_start")
-
-    def __init__(self, series: CallSeries, start: float, *, started: bool = False) -> None:
-        self._series = series
-        self._start = start
-        self._begun = started
-        self._ended = False
-        self._spot = series.spot
-
-    def begin(self) -> None:
-        """Begin the call, if it has not begun."""
-        if not self._begun:
-            self._begun = True
-            self._series.begin(None)
-            self._spot = self._series.spot
-
-    @property
-    def seconds(self) -> float:
-        """Seconds since it was called."""
-        return self._series.clock() - self._start
-
-    def end(self, error: BaseException | None = None, seconds: float | None = None) -> None:
-        """End the call, with its error if it raised; only the first end counts, and only if the call has begun."""
-        if not self._begun or self._ended:
-            return
-        seconds = self.seconds if seconds is None else seconds
-        self._ended = True
-        if self._series.spot is not self._spot:
-            return  # it began in the process that this one was forked from, which records it
-        if error is None:
-            succeeded(self._series, seconds)
-        else:
-            raised(self._series, error, seconds)
-
-    def disown(self) -> bool:
-        """Record nothing of it from now on; False if it has been recorded."""
-        recorded, self._ended = self._ended, True
-        return not recorded
-
-    def leave(self) -> None:
-        """End the call as cancelled: its consumer stopped early."""
-        self.end(GeneratorExit())
-
-    def __del__(self) -> None:
-        if self._begun and not self._ended:
-            self.leave()
-
-
-def chunk_recorders(
-    series: CallSeries,
-    stream: bool | None = None,  # noqa: FBT001 (a template passes what the user said)
-) -> tuple[Callable[[float], object], NumberSeries, Callable[[float], object]]:
-    """Return the recorders of a stream's first chunk and gaps; most operations have no metrics for them."""
-    if STREAMS not in series.operation.parts or stream is False:
-        return _ignore, _UNUSED, _ignore
-    prefix = series.operation.prefix
-    first = series.histogram(f"{prefix}_first_chunk_seconds")
-    gaps = series.histogram(f"{prefix}_chunk_interval_seconds")
-    return lambda seconds: series.store.record(first, seconds), gaps, gaps.record
-
-
-def _ignore(_seconds: float) -> None:
-    """Record nothing."""
-
-
-class _Unused:
-    """The series of gaps that are not recorded: one for all streams, with nothing to fold."""
-
-    record = staticmethod(_ignore)
-    pending = ()
-
-
-_UNUSED = _Unused()
+from mlmetrics.recording.series import BOUND
 
 
 def _first(inner: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
@@ -110,6 +31,19 @@ def _first(inner: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
         sys.set_asyncgen_hooks(*hooks)
 
 
+CHUNK = """if {plain}:
+                now = clock()
+                if last is None:
+                    record_first(now - start)
+                else:
+                    record_gap(now - last)
+                    if len(gaps.pending) > {bound}:
+                        series.store.fold(gaps)
+                last = now
+            else:
+                silent, last = run.hear(item, last)"""
+"""What is recorded of a chunk: here, if it is content and says nothing else, because a call would cost more."""
+
 GENERATOR = """
 def wrapper({{declared}}):
     {{prepare}}
@@ -117,15 +51,15 @@ def wrapper({{declared}}):
     thrown = []
     closing = False
     item = NoResult
+    last = None
     start = clock()
-    run = Run(series, start)
+    run = {run}
     try:
         run.begin()
         inner = function({{passed}})
         item = next(inner)
-        last = clock()
-        record_first(last - start)
         while True:
+            {chunk}
             try:
                 sent = yield item
             except BaseException as error:  # handed on below
@@ -139,12 +73,8 @@ def wrapper({{declared}}):
                 item = next(inner)  # `send` would take one level more of the stack
             else:
                 item = inner.send(sent)
-            now = clock()
-            record_gap(now - last)
-            last = now
-            if len(gaps.pending) > {bound}:
-                series.store.fold(gaps)
     except StopIteration as stop:
+        {returned}
         run.end(GeneratorExit() if closing else None)
         {ended}
         return stop.value
@@ -161,16 +91,16 @@ async def wrapper({{declared}}):
     thrown = []
     closing = False
     item = NoResult
+    last = None
     start = clock()
-    run = Run(series, start)
+    run = {run}
     try:
         run.begin()
         inner = function({{passed}})
         send = inner.asend
         item = await first(inner)
-        last = clock()
-        record_first(last - start)
         while True:
+            {chunk}
             try:
                 sent = yield item
             except BaseException as error:  # handed on below
@@ -180,11 +110,6 @@ async def wrapper({{declared}}):
                 item = await inner.athrow(thrown.pop())
             else:
                 item = await send(sent)
-            now = clock()
-            record_gap(now - last)
-            last = now
-            if len(gaps.pending) > {bound}:
-                series.store.fold(gaps)
     except StopAsyncIteration:
         run.end(GeneratorExit() if closing else None)
         {ended}
@@ -195,7 +120,7 @@ async def wrapper({{declared}}):
 """
 CELLS: dict[str, Any] = {
     **{each.__name__: each for each in (BaseException, GeneratorExit, StopAsyncIteration, StopIteration)},
-    **{each.__name__: each for each in (NoResult, Run, isinstance, len, next)},
+    **{each.__name__: each for each in (Answer, NoResult, Run, StreamRun, isinstance, len, next, type)},
     "recorders": chunk_recorders,
 }
 
@@ -203,17 +128,30 @@ CELLS: dict[str, Any] = {
 def wrap_generator(function: Function, plan: Plan) -> Function:
     """Record a generator function; its result is what it returns, else its last chunk."""
     result = "NoResult if closing else item if stop.value is None else stop.value"
-    return write(_filled(GENERATOR, plan, result), function, plan, CELLS)
+    return write(_filled(GENERATOR, plan, result), function, plan, _cells(plan))
 
 
 def wrap_async_generator(function: Function, plan: Plan) -> Function:
     """Record an async generator function; its result is its last chunk."""
     result = "NoResult if closing else item"
-    return write(_filled(ASYNC_GENERATOR, plan, result), function, plan, {**CELLS, "first": _first})
+    return write(_filled(ASYNC_GENERATOR, plan, result), function, plan, {**_cells(plan), "first": _first})
+
+
+def _cells(plan: Plan) -> dict[str, Any]:
+    return {**CELLS, "reads": plan.reads, "after": plan.after_stream}
 
 
 def _filled(template: str, plan: Plan, result: str) -> str:
     """Fill in the template for this plan."""
-    reads = plan.after is not None
-    ended, left = f"after(series, {result})" if reads else "", "after(series, NoResult)" if reads else ""
-    return template.format(stream=plan.stream, bound=BOUND, ended=ended, left=left)
+    after, reads = plan.after_stream is not None, plan.reads is not None
+    made = (
+        f"StreamRun(series, start, Answer(series, reads)).record_chunks({plan.stream})\n    silent = run.answer.silent"
+    )
+    return template.format(
+        stream=plan.stream,
+        run=made if reads else "Run(series, start)",
+        chunk=CHUNK.format(plain="type(item) in silent" if reads else "True", bound=BOUND),
+        returned="run.answer.returned(stop.value)" if reads else "",
+        ended=f"after(series, {result})" if after else "",
+        left="after(series, NoResult)" if after else "",
+    )

@@ -99,7 +99,7 @@ def function_of(called: Function) -> Function:
 def write(template: str, function: Function, plan: Plan, cells: Mapping[str, Any]) -> types.FunctionType:
     """Make the wrapper of a function from a template; `cells` has the objects that the template uses."""
     parameters, names = parameters_of(function)
-    bound = {**cells, "function": function, "clock": plan.clock, "after": plan.after}
+    bound = {"after": plan.after, **cells, "function": function, "clock": plan.clock}
     text = template.format(
         declared=parameters.declared,
         passed=parameters.passed,
@@ -108,7 +108,7 @@ def write(template: str, function: Function, plan: Plan, cells: Mapping[str, Any
     code = _named(compiled(text, tuple(bound)), len(parameters.names), names, parameters.names)
     code = code.replace(
         co_flags=code.co_flags | code_flags(function) & inspect.CO_ITERABLE_COROUTINE,
-        co_filename=f"<mlmetrics wrapper of {getattr(function, '__qualname__', 'a callable')}>",
+        co_filename=f"{WRAPPER} {getattr(function, '__qualname__', 'a callable')}>",
     )
     closure = tuple(types.CellType(bound[name.removeprefix(OWN)]) for name in code.co_freevars)
     own: types.FunctionType | None = function if type(function) is types.FunctionType else None
@@ -158,6 +158,8 @@ def own_parameter(function: Function, name: str) -> bool:
     return name in code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
 
 
+WRAPPER = "<mlmetrics wrapper of"
+"""How the file names of wrappers begin; there is no file."""
 OWN = "."
 """The first character of the wrapper's own names, so that they differ from every parameter."""
 

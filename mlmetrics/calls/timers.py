@@ -13,8 +13,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
 
-from mlmetrics.calls.call import Call, Droppable, slow_path
+from mlmetrics.calls.call import Call, Droppable
 from mlmetrics.calls.operation import ENDED
+from mlmetrics.calls.outcome import slow_path
 from mlmetrics.loops import current_runner
 from mlmetrics.recording.series import BOUND
 

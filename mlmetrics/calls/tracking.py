@@ -1,8 +1,9 @@
 """The three decorators, as methods of a toolkit."""
 
-from collections.abc import Callable, Mapping
-from typing import Any, TypeVar, overload
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar, overload
 
+from mlmetrics.calls.answers import AUTO, Content, Failure, Usage, declared_reads
 from mlmetrics.calls.decorators import Declaration, decorate
 from mlmetrics.calls.labels import Argument, Label
 from mlmetrics.calls.recorder import Recorder
@@ -27,7 +28,9 @@ class Tracking(Recorder):
         operation: Label = "",
         service: str | None = None,
         stream: bool | None = None,
-        usage: Callable[[Any], Mapping[str, Any] | None] | None = None,
+        usage: Usage | Literal["auto"] | None = AUTO,
+        failure: Failure | None = None,
+        content: Content | None = None,
         score: Read | None = None,
         predicted_class: Read | None = None,
     ) -> Callable[[F], F]: ...
@@ -40,7 +43,9 @@ class Tracking(Recorder):
         operation: Label = "",
         service: str | None = None,
         stream: bool | None = None,
-        usage: Callable[[Any], Mapping[str, Any] | None] | None = None,
+        usage: Usage | Literal["auto"] | None = AUTO,
+        failure: Failure | None = None,
+        content: Content | None = None,
         score: Read | None = None,
         predicted_class: Read | None = None,
     ) -> Any:
@@ -59,10 +64,16 @@ class Tracking(Recorder):
             service: the service, if it is not the toolkit's.
             stream: True if the result is a stream, False if it is not one although it is an
                 iterator; by default the type of the result decides.
-            usage: a function from the result to tokens by type, such as `{"input": 120, "output": 48}`;
-                None is counted in `ml_inference_usage_missing_total`. The result of a stream is what
-                its generator returns, else its last chunk; one that ended early has none, and its
-                usage is counted as missing.
+            usage: a function from the result, or from a chunk of a stream, to tokens by type, such as
+                `{"input": 120, "output": 48}`. Of a stream, each chunk and what its generator returns are
+                asked; later ones overwrite the types that they name. If none says anything, that is counted in
+                `ml_inference_usage_missing_total`. The default, `auto`, reads the responses of OpenAI,
+                Anthropic, Gemini, Mistral, LiteLLM and LangChain, as objects, dictionaries and server-sent
+                events; None counts no tokens.
+            failure: a function from the result, or from a chunk, to an error type, or None if it is none: the call
+                is then a failure although nothing is raised. Errors inside the responses named above are known.
+            content: a function of a chunk that says whether it has content: the first such chunk is the first one
+                that is timed. The responses named above are known.
             score: attribute or key of the result, or a function of it, that gives a score (confidence)
                 in 0..1 or several of them.
             predicted_class: attribute or key of the result, or a function of it, that gives the class
@@ -70,7 +81,8 @@ class Tracking(Recorder):
                 that gives None for it, or for its score, has none.
 
         Raises:
-            DeclarationError: an empty model, `arg` of an unknown parameter, something that cannot be called.
+            DeclarationError: an empty model, `arg` of an unknown parameter, something that cannot be called,
+                `content` where `stream=False` says that there are no chunks.
 
         Metrics: `ml_inference_total`, `ml_inference_duration_seconds`, `ml_inference_in_progress`,
         `ml_inference_errors_total`; streams also `ml_inference_first_chunk_seconds` and
@@ -87,12 +99,18 @@ class Tracking(Recorder):
             >>> extract("to be")
             ['to', 'be']
         """
-        afters = [after_usage(usage)] if usage is not None else []
-        afters += [after_score("score", score)] if score is not None else []
+        afters = [after_score("score", score)] if score is not None else []
         afters += [after_class(predicted_class)] if predicted_class is not None else []
-        labels, after, scored = (model, operation), all_of(afters), score is not None
         declaration = Declaration(
-            self.calls(INFERENCE), self.named(service), labels, None, after, stream, scored=scored
+            self.calls(INFERENCE),
+            self.named(service),
+            (model, operation),
+            None,
+            all_of(afters),
+            stream,
+            scored=score is not None,
+            reads=declared_reads(failure=failure, usage=usage, content=content, known=True, stream=stream),
+            usage=after_usage(usage) if callable(usage) else None,
         )
         return decorate(declaration, function)
 
@@ -109,6 +127,7 @@ class Tracking(Recorder):
         service: str | None = None,
         accuracy: Read | None = OPTIONAL,
         size: Argument | Callable[[Any], Any] | None = None,
+        failure: Failure | None = None,
     ) -> Callable[[F], F]: ...
     def track_parsing(
         self,
@@ -120,6 +139,7 @@ class Tracking(Recorder):
         service: str | None = None,
         accuracy: Read | None = OPTIONAL,
         size: Argument | Callable[[Any], Any] | None = None,
+        failure: Failure | None = None,
     ) -> Any:
         """Record every call of a function as a parsing, with its accuracy and the size of its file.
 
@@ -132,6 +152,7 @@ class Tracking(Recorder):
                 a stream is what its generator returns, else its last chunk, once it is exhausted.
             size: a function of the first argument that gives bytes, such as `len`, or
                 `arg("parameter")` for another one. The `file_type` label is the `doc_type`.
+            failure: as for `track_inference`.
 
         Raises:
             DeclarationError: as `track_inference`.
@@ -141,7 +162,14 @@ class Tracking(Recorder):
         """
         after = all_of([after_score("accuracy", accuracy, optional=True)] if accuracy is not None else [])
         declaration = Declaration(
-            self.calls(PARSING), self.named(service), (parser, doc_type), size, after, None, scored=accuracy is not None
+            self.calls(PARSING),
+            self.named(service),
+            (parser, doc_type),
+            size,
+            after,
+            None,
+            scored=accuracy is not None,
+            reads=declared_reads(failure=failure),
         )
         return decorate(declaration, function)
 
@@ -156,6 +184,7 @@ class Tracking(Recorder):
         matcher: Label | None = None,
         service: str | None = None,
         score: Read | None = None,
+        failure: Failure | None = None,
     ) -> Callable[[F], F]: ...
     def track_matching(
         self,
@@ -165,6 +194,7 @@ class Tracking(Recorder):
         matcher: Label | None = None,
         service: str | None = None,
         score: Read | None = None,
+        failure: Failure | None = None,
     ) -> Any:
         """Record every call of a function as a matching, with the score or scores of its result.
 
@@ -173,6 +203,7 @@ class Tracking(Recorder):
             service: the service, if it is not the toolkit's.
             score: attribute or key of the result, or a function of it, that gives a score in 0..1
                 or several of them. The result of a stream is as for `track_parsing`.
+            failure: as for `track_inference`.
 
         Raises:
             DeclarationError: as `track_inference`.
@@ -182,6 +213,13 @@ class Tracking(Recorder):
         """
         after = all_of([after_score("score", score)] if score is not None else [])
         declaration = Declaration(
-            self.calls(MATCHING), self.named(service), (matcher,), None, after, None, scored=score is not None
+            self.calls(MATCHING),
+            self.named(service),
+            (matcher,),
+            None,
+            after,
+            None,
+            scored=score is not None,
+            reads=declared_reads(failure=failure),
         )
         return decorate(declaration, function)

@@ -8,9 +8,11 @@ import asyncio
 import concurrent.futures
 import inspect
 import types
-from collections.abc import AsyncGenerator, Coroutine, Generator
-from typing import Any
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from typing import Any, TypeVar
 
+from mlmetrics.calls.answers import Answer, Saying, Told
+from mlmetrics.calls.inner import Asking, Inner, InnerRun, manager_of, measured, stream_of
 from mlmetrics.calls.iteration import (
     AsyncGeneratorIteration,
     AsyncIteration,
@@ -24,13 +26,16 @@ from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.plan import Plan
 from mlmetrics.calls.progress import Progress, StreamProgress
 from mlmetrics.calls.results import After
+from mlmetrics.calls.runs import Run
 from mlmetrics.calls.standins import StandIn, class_for, find
-from mlmetrics.calls.streams import Run
 from mlmetrics.interruption import interrupted
+from mlmetrics.responses.kinds import MARKS, hearing
 
 BUILTIN_TYPES = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict, set})
 PLAIN_TYPES: set[type] = set(BUILTIN_TYPES)
 """Types of results that are known not to be streams, so that one look-up is enough."""
+SILENT_TYPES: set[type] = {*BUILTIN_TYPES} - {dict}
+"""Those that are known to say nothing of usage either, where responses of known providers are read."""
 
 MOST_PLAIN_TYPES = 4096
 """The set must not grow without limit in a program that keeps creating classes."""
@@ -46,12 +51,19 @@ C_METHODS = (types.WrapperDescriptorType, types.MethodDescriptorType, types.Buil
 class UnfinishedResults:
     """What a wrapper does with a result that is not a plain value."""
 
-    __slots__ = ("_plan", "plain")
+    __slots__ = ("_asks", "_judged", "_plan", "_whole", "plain")
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._asks = plan.reads is not None and plan.reads.failure is not None
+        self._judged = plan.reads is not None and plan.reads.judges
+        self._whole: set[type] = set()
+        """Types of results that are known not to be streams, and are read."""
+        shared = (PLAIN_TYPES, SILENT_TYPES)[self._judged]
         # With `stream=` given, a type may be a stream that is none by default; so the set is not shared.
-        self.plain = PLAIN_TYPES if plan.stream is None else set(BUILTIN_TYPES)
+        self.plain = set() if self._asks else shared
+        if plan.stream is not None and self.plain is shared:
+            self.plain = shared & BUILTIN_TYPES
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Unpickled in another process, it starts with the types known there."""
@@ -62,46 +74,120 @@ class UnfinishedResults:
         """What reads the result of a call."""
         return self._plan.after
 
-    def replace(self, series: CallSeries, start: float, result: Any) -> Any:
+    @property
+    def after_stream(self) -> After | None:
+        """What reads the result of a call that is a stream."""
+        return self._plan.after_stream
+
+    def answer(self, series: CallSeries) -> Answer | None:
+        """Return what reads the answer of a call, if anything does."""
+        return None if self._plan.reads is None else Answer(series, self._plan.reads)
+
+    def told(self, series: CallSeries, start: float, seconds: float, result: Any, saying: Saying | None) -> Any:
+        """Return what replaces the result if the call is still running, else how it ends; None for a plain success."""
+        kind = type(result)
+        if kind is dict and saying is None and not self._asks and result.keys().isdisjoint(MARKS):
+            return None  # a model's own dictionary, which costs no more than this
+        replacement = None if kind in self._whole else self.replace(series, start, result, saying)
+        if replacement is not None or not (self._judged or saying is not None):
+            return replacement
+        answer = self.answer(series) if self._judged else None
+        if answer is not None:
+            answer.whole(result)
+        return Told(series, start, seconds, answer, saying)
+
+    def replace(self, series: CallSeries, start: float, result: Any, saying: Saying | None = None) -> Any:
         """Return what replaces the result if the call is still running; None if the call is over."""
         try:
-            return self._replacement(series, start, result)
+            return self._replacement(series, start, result, saying)
         except Exception as error:  # any attribute of a result may raise
             if interrupted(error):
                 raise
             series.store.failed("result", error)
             return None
 
-    def _replacement(self, series: CallSeries, start: float, result: Any) -> Any:
+    def _replacement(self, series: CallSeries, start: float, result: Any, saying: Saying | None) -> Any:
         kind = type(result)
+        if kind in BUILTIN_TYPES:
+            return None
         if issubclass(kind, FUTURES):
-            return self._await_future(series, start, result)
-        replacement = self._stand_in(series, start, result)
+            return self._await_future(series, start, result, saying)
+        if self._plan.stream is not False and self._goes_on_inside(series, start, result, saying):
+            return result
+        replacement = self._stand_in(series, start, result, saying)
         if replacement is not None:
             series.leave(None)
             if series.full:
                 series.store.fold(series)
-        elif len(self.plain) < MOST_PLAIN_TYPES:
-            self.plain.add(kind)
+        else:
+            self._learn(kind)
         return replacement
 
-    def _stand_in(self, series: CallSeries, start: float, result: Any) -> Any:
+    def _goes_on_inside(self, series: CallSeries, start: float, result: Any, saying: Saying | None) -> bool:
+        """Measure a stream on its inner iterator, if it is of a type that has one."""
+        kind = type(result)
+        inner = stream_of(kind)
+        if inner is not None:
+            run = self._inner_run(inner, series, start, saying)
+            goes_on = False
+            try:
+                goes_on = measured(result, inner, run)
+            finally:
+                if not goes_on:
+                    run.disown()  # the object has other internals than we know; the call ends here
+            return goes_on
+        attribute = manager_of(kind)
+        ask = None if attribute is None else getattr(result, attribute, None)
+        if attribute is None or ask is None:
+            return False
+
+        def begin() -> tuple[InnerRun, Callable[[Any], None]]:
+            inner = Inner("")
+            series.begin(None)
+            run = self._inner_run(inner, series, series.clock(), saying)
+
+            def go_on(stream: Any) -> None:
+                found = stream_of(type(stream))
+                if found is None or not measured(stream, found, run):
+                    run.end()
+
+            return run, go_on
+
+        setattr(result, attribute, Asking(ask, begin))
+        series.leave(None)  # the provider is asked when the manager is entered
+        return True
+
+    def _inner_run(self, inner: Inner, series: CallSeries, start: float, saying: Saying | None) -> InnerRun:
+        run = InnerRun(series, start, self.answer(series), started=True)
+        run.prepare(inner)
+        return _said(run, saying)
+
+    def _learn(self, kind: type) -> None:
+        """Note that results of this type are no streams, so that one look-up is enough from now on."""
+        reads = self._plan.reads
+        read = self._asks or (reads is not None and reads.known and hearing(kind) is not None)
+        known = self._whole if read else self.plain
+        if len(known) < MOST_PLAIN_TYPES:
+            known.add(kind)
+
+    def _stand_in(self, series: CallSeries, start: float, result: Any, saying: Saying | None) -> Any:
         """Return the stand-in for a result that is still running; None for any other result."""
         kind = type(result)
         if kind.__module__ == "unittest.mock":
             return None  # a mock has every method, and tests expect the same object back
         if kind is types.GeneratorType and result.gi_code.co_flags & inspect.CO_ITERABLE_COROUTINE:
-            return _drive_generator(Progress(series, start, self, ran=False), result)
+            return _drive_generator(_said(Progress(series, start, self, ran=False), saying), result)
         parts = parts_of(kind, self._plan.stream)
         if not parts:
             return None
         made = class_for(kind, parts)
         progress = StreamProgress if any(issubclass(part, STREAMS) for part in parts) else Progress
-        return made(result, progress(series, start, self, ran=not issubclass(kind, NOT_RUN) or under_way(result)))
+        ran = not issubclass(kind, NOT_RUN) or under_way(result)
+        return made(result, _said(progress(series, start, self, ran=ran), saying))
 
-    def _await_future(self, series: CallSeries, start: float, future: Any) -> Any:
+    def _await_future(self, series: CallSeries, start: float, future: Any, saying: Saying | None) -> Any:
         """End the call when the future is done, by a callback. Garbage collection before that counts as cancelled."""
-        run = Run(series, start, started=True)
+        run = _said(Run(series, start, self.answer(series) if self._judged else None, started=True), saying)
 
         def done(future: Any) -> None:
             try:
@@ -129,9 +215,20 @@ class UnfinishedResults:
         # Not `exception()`: that would mark it as retrieved, and asyncio's own warning would be lost.
         error = future._exception  # noqa: SLF001 (no public way reads it without marking it)
         seconds = run.seconds
+        if run.answer is not None and error is None:
+            run.answer.whole(future.result())
         if self.after is not None and error is None:
             self.after(series, future.result())  # before `end`, so that an interruption here cannot end the call twice
         run.end(error, seconds)
+
+
+R = TypeVar("R", bound=Run)
+
+
+def _said(run: R, saying: Saying | None) -> R:
+    """Let a run go on with what the function has said of its call."""
+    run.saying = saying
+    return run
 
 
 STREAMS = (Iteration, AsyncIteration)

@@ -17,7 +17,7 @@ import types
 from bisect import bisect_left
 from typing import Any
 
-from mlmetrics.calls.call import raised, slow_path
+from mlmetrics.calls.ending import Ending
 from mlmetrics.calls.plan import Function, Plan
 from mlmetrics.calls.streams import wrap_async_generator, wrap_generator
 from mlmetrics.calls.templates import code_flags, function_of, write
@@ -32,17 +32,22 @@ TEMPLATE = """
         {of}begin(None)
         result = {wait} function({{passed}})
         seconds = clock() - start
-        if type(result) not in ending.plain and (replacement := ending.replace(series, start, result)) is not None:
-            return replacement
+        if type(result) in ending.plain:
+            told = None
+        elif (told := ending.told(series, start, seconds, result)) is not None and type(told) is not ending.Told:
+            return told
     except ending.BaseException as error:
         try:
             ending.raised(series, error, clock() - start)
         except ending.RecursionError:  # no room on the stack for one call more
             series.fail(clock() - start)
         raise
-    {of}succeed(seconds)
-    if seconds > series.notice_seconds or len(series.started) > {bound}:
-        ending.slow_path(series, seconds)
+    if told is None:
+        {of}succeed(seconds)
+        if seconds > series.notice_seconds or len(series.started) > {bound}:
+            ending.slow_path(series, seconds)
+    else:
+        told.end()
     {after}
     return result
 """
@@ -57,8 +62,10 @@ PLACED = """
         views.gauge_livesum[spot.in_progress] += 1.0
         result = {wait} function({{passed}})
         seconds = clock() - start
-        if type(result) not in ending.plain and (replacement := ending.replace(series, start, result)) is not None:
-            return replacement
+        if type(result) in ending.plain:
+            told = None
+        elif (told := ending.told(series, start, seconds, result)) is not None and type(told) is not ending.Told:
+            return told
         bucket = spot.buckets[bisect(spot.uppers, seconds)]
     except ending.BaseException as error:
         if spot is series.spot:
@@ -72,36 +79,20 @@ PLACED = """
                 views.histogram[bucket] += 1.0
                 views.histogram[spot.sum] += seconds
         raise
-    views.histogram[bucket] += 1.0
-    views.histogram[spot.sum] += seconds
-    views.counter[spot.success] += 1.0
-    views.gauge_livesum[spot.in_progress] -= 1.0
-    if seconds > series.notice_seconds:
-        ending.slow_path(series, seconds)
+    if told is None:
+        views.histogram[bucket] += 1.0
+        views.histogram[spot.sum] += seconds
+        views.counter[spot.success] += 1.0
+        views.gauge_livesum[spot.in_progress] -= 1.0
+        if seconds > series.notice_seconds:
+            ending.slow_path(series, seconds)
+    elif spot is series.spot:
+        told.end()
     {after}
     return result
 """
 """The same with the numbers in files: they are added here, because a call more would cost as much as all of this.
 A call whose `spot` is no longer that of its series began in the parent of a forked process; what it adds is dropped."""
-
-
-class Ending:
-    """What a wrapper needs when a call ends, in one cell of its closure, because each cell slows down every call."""
-
-    __slots__ = ("_results", "plain", "replace")
-
-    BaseException = BaseException
-    RecursionError = RecursionError
-    raised = staticmethod(raised)
-    slow_path = staticmethod(slow_path)
-
-    def __init__(self, results: UnfinishedResults) -> None:
-        self._results = results
-        self.replace = results.replace
-        self.plain = results.plain
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Ending, (self._results,)
 
 
 def wrap(called: Function, plan: Plan) -> Function:

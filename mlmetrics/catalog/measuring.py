@@ -25,12 +25,19 @@ MEASURING = (
         (),
         "bytes",
     ),
+    Metric(
+        "mlmetrics_price_table_timestamp_seconds",
+        "gauge",
+        "Date of the prices in use, in seconds since 1970, by table: 'own' or 'genai-prices'.",
+        ("table",),
+        "seconds",
+    ),
     Metric("mlmetrics_cpu_limit_cores", "gauge", "CPU limit of the process's cgroup; 0 means none.", (), "cores"),
 )
 
 RECORDING_PLACES = (
-    *("accuracy", "batch", "call", "clock", "cost", "decorator", "duration", "exemplar", "failure", "feedback"),
-    *("first_chunk", "fold", "items"),
+    *("accuracy", "batch", "call", "clock", "content", "cost", "current_call", "decorator", "duration", "exemplar"),
+    *("failure", "feedback", "first_chunk", "fold", "instrument", "items"),
     *(
         "label.batch_job",
         "label.doc_type",
@@ -40,7 +47,16 @@ RECORDING_PLACES = (
         "label.model",
         "label.operation",
     ),
-    *("label.parser", "label.predicted_class", "label.route", "label.service", "label.status", "label.version"),
+    *(
+        "label.parser",
+        "label.predicted_class",
+        "label.provider",
+        "label.response_model",
+        "label.route",
+        "label.service",
+        "label.status",
+        "label.version",
+    ),
     *(
         "log",
         "metric",

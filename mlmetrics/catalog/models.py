@@ -12,6 +12,7 @@ from mlmetrics.catalog.metric import (
 from mlmetrics.catalog.operation import SCORE, Operation
 
 STREAMS, TOKENS, COST, BATCHES, QUEUE, LOADING = "streams", "tokens", "cost", "batches", "queue", "loading"
+REASONING, PROVIDERS = "reasoning", "providers"
 CLASSES, FEEDBACK, PREDICTION_ERROR = "classes", "feedback", "prediction_error"
 TOKEN_TYPES = ("input", "cache_read", "cache_write", "output", "reasoning")
 VERDICTS = ("good", "bad")
@@ -37,7 +38,7 @@ INFERENCE = Operation(
         Metric(
             "ml_inference_first_chunk_seconds",
             "histogram",
-            "Streams: time to the first chunk (token).",
+            "Streams: time to the first chunk with content (token) of the answer.",
             _INFERENCE,
             "seconds",
             FIRST_CHUNK_BUCKETS_SECONDS,
@@ -46,11 +47,20 @@ INFERENCE = Operation(
         Metric(
             "ml_inference_chunk_interval_seconds",
             "histogram",
-            "Streams: time between one chunk and the next.",
+            "Streams: time between one chunk with content and the next.",
             _INFERENCE,
             "seconds",
             CHUNK_INTERVAL_BUCKETS_SECONDS,
             STREAMS,
+        ),
+        Metric(
+            "ml_inference_first_reasoning_seconds",
+            "histogram",
+            "Streams: time to the first chunk of the reasoning, where a model sends its reasoning.",
+            _INFERENCE,
+            "seconds",
+            FIRST_CHUNK_BUCKETS_SECONDS,
+            REASONING,
         ),
         Metric(
             "ml_inference_tokens_total",
@@ -80,6 +90,13 @@ INFERENCE = Operation(
             "Calls whose tokens are known and whose price is not.",
             _INFERENCE,
             part=COST,
+        ),
+        Metric(
+            "ml_inference_response_model_info",
+            "gauge",
+            "1 for each provider that answered, and the model that it says has answered.",
+            (*_MODEL, "provider", "response_model"),
+            part=PROVIDERS,
         ),
         Metric(
             "ml_inference_batch_size",

@@ -12,7 +12,7 @@ from types import MethodType
 from typing import Any, Protocol
 
 from mlmetrics import exemplars, logs
-from mlmetrics.calls.call import is_cancellation
+from mlmetrics.calls.outcome import is_cancellation
 from mlmetrics.http.request_id import KEY, bind, choose, kept, restore, returned
 from mlmetrics.http.requests import ServiceRequests
 from mlmetrics.http.series import Method, RouteSeries

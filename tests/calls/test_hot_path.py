@@ -95,7 +95,7 @@ def test_computed_label(metrics: MLMetrics) -> None:
 
 def test_type_that_is_no_stream(metrics: MLMetrics, monkeypatch: pytest.MonkeyPatch) -> None:
     """A type of results is looked at once, and then known; of types without end only so many are kept."""
-    monkeypatch.setattr(unfinished, "MOST_PLAIN_TYPES", len(unfinished.PLAIN_TYPES) + 2)
+    monkeypatch.setattr(unfinished, "MOST_PLAIN_TYPES", len(unfinished.SILENT_TYPES) + 2)
     looked_at = []
     for number in range(3):
         result = type(f"Result{number}", (), {})()

@@ -388,7 +388,7 @@ class TestTrack:
 
     @pytest.mark.parametrize(
         "labels",
-        [{"indx": "docs"}, {"usage": len}, {"model": "m"}, {"failure": len}],
+        [{"indx": "docs"}, {"usage": len}, {"model": "m"}, {"content": len}],
         ids=str,
     )
     def test_keywords_that_it_does_not_have(self, retrieval: OwnOperation, labels: dict[str, Any]) -> None:

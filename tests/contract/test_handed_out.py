@@ -776,15 +776,20 @@ class TestResultsOfStreams:
         assert {} == errors(registry)
 
     def test_left_early(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
-        """A stream that fails or is left before its end has used what nobody knows."""
+        """A stream that fails or is left before its end has used what its chunks said until then, else nobody knows."""
         with pytest.raises(KeyError):
-            list(self.stream(metrics, {"input": 3}, fails=True))
-        stream = self.stream(metrics, {"input": 3})
+            list(self.stream(metrics, None, fails=True))
+        stream = self.stream(metrics, None)
         next(stream)
         stream.close()
         assert {"failure": 1, "cancelled": 1} == outcomes(registry)
         assert 2 == value(registry, MISSING)
         assert absent(registry, USAGE)
+        stream = self.stream(metrics, {"input": 3})
+        next(stream)
+        stream.close()
+        assert 3 == value(registry, USAGE)
+        assert 2 == value(registry, MISSING)
 
     def test_async(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
         """The result of an async stream is read in the same way, also if a coroutine function returns it."""

@@ -44,7 +44,7 @@ MODULES = {
 FAULTS = {
     "cv-parser-service": ["slow model", "slow page"],
     "job-parser-service": ["failing model"],
-    "matching-service": ["shifted scores", "late first chunk", "a model name for each call"],
+    "matching-service": ["shifted scores", "late first chunk", "pauses", "a model name for each call"],
     "second matching-service": ["scores are no numbers"],
 }
 # Alert and the label that distinguishes its rules -> the fault that makes it fire.
@@ -54,6 +54,7 @@ CAUSES = {
     "SlowMLInference": "slow model in cv-parser-service",
     "HighMLFailureRate": "failing model in job-parser-service",
     "SlowFirstChunk": "matching-service starts its explanations late",
+    "SlowChunks": "matching-service pauses between the lines of its explanations",
     "UsageMissing": "synthetic exporter",
     "LowConfidence": "tickets in a language that the model of ticket-service has not learned",
     "BadFeedback": "every ticket of ticket-service is closed under another topic",
@@ -71,6 +72,8 @@ CAUSES = {
     "HighCPUUsage host": "synthetic exporter",
     "Unpriced": "synthetic exporter",
     "CostBudget": "synthetic exporter",
+    "PriceTableOld": "synthetic exporter",
+    "MonthlyBudget": "synthetic exporter",
     "BatchJobNotSucceeded": "every run of a job that pushes to a Pushgateway fails",
     "RecordingErrors": "matcher gives NaN in the second process of matching-service",
     "LabelOverflow": "a model name for each call in matching-service",
@@ -87,6 +90,10 @@ threshold = 0.5
 threshold = 0.5
 [alert.SlowFirstChunk]
 threshold = 0.5
+[alert.SlowChunks]
+threshold = 0.5
+window = "20m"
+minimum = 20
 [alert.SlowScrape]
 threshold = 0.25
 [alert.MatchingScoreDrift]
@@ -111,6 +118,9 @@ window = "15m"
 [alert.Unpriced]
 window = "15m"
 [alert.CostBudget]
+window = "15m"
+[alert.MonthlyBudget]
+threshold = 20
 window = "15m"
 [alert.BatchJobNotSucceeded]
 window = "20m"

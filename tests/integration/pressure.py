@@ -1,6 +1,7 @@
 """An exporter with set values for the memory, processor time, cost and usage of a service and a host."""
 
 import threading
+import time
 from types import TracebackType
 from typing import Self
 
@@ -29,6 +30,7 @@ class PressureExporter:
         Gauge("mlmetrics_memory_limit_bytes", "Limit.", registry=self._service).set(1000)
         Gauge("mlmetrics_cpu_limit_cores", "Limit.", registry=self._service).set(2)
         Gauge("node_memory_MemTotal_bytes", "All.", registry=self._host).set(1000)
+        self._prices = Gauge("mlmetrics_price_table_timestamp_seconds", "Date.", ["table"], registry=self._service)
         self._available = Gauge("node_memory_MemAvailable_bytes", "Free.", registry=self._host)
 
     def _counters(self) -> None:
@@ -51,6 +53,7 @@ class PressureExporter:
         busy = 0.95 if self.pressure else 0.2
         self._memory.set(1000 * busy)
         self._available.set(1000 * (1 - busy))
+        self._prices.labels("own").set(0 if self.pressure else time.time())
         self._cpu.inc(2 * busy * TICK_SECONDS)
         self._host_cpu.labels("0", "user").inc(busy * TICK_SECONDS)
         self._host_cpu.labels("0", "idle").inc((1 - busy) * TICK_SECONDS)

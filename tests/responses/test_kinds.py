@@ -204,7 +204,7 @@ JSON = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(sorted(kinds._MARKS | {"delta", "message", "response", "content", "parts"})), inner
+            st.sampled_from(sorted(kinds.MARKS | {"delta", "message", "response", "content", "parts"})), inner
         )
     ),
     max_leaves=12,
@@ -235,7 +235,7 @@ def replaced(payload: Any, draw: Any, value: Any) -> Any:
 class TestAnyShape:
     """Payloads of any shape."""
 
-    @given(st.dictionaries(st.sampled_from(sorted(kinds._MARKS)), JSON))
+    @given(st.dictionaries(st.sampled_from(sorted(kinds.MARKS)), JSON))
     def test_random(self, payload: Payload) -> None:
         """No nest of values raises; what is believed to be a usage has counts of tokens."""
         said = Said()

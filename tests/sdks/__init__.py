@@ -1,1 +1,1 @@
-"""Tests that need the SDKs of the providers."""
+"""The instruments of the SDKs, against servers on loopback that speak the providers' wire protocols."""

@@ -1,23 +1,102 @@
-"""Tests of this folder run where the SDKs are installed; those of one SDK, where it is."""
+"""The providers' servers as fixtures, one of each for the whole run; what needs an SDK is collected where it is.
 
+`make sdks` installs them. Tests of one SDK stand in modules `test_*_<sdk>.py`; others need at least `openai`.
+"""
+
+from collections.abc import Iterator
 from importlib.util import find_spec
+from pathlib import Path
 
-_NEEDED = {
-    "test_*": "openai",
-    "test_*anthropic*": "anthropic",
-    "test_*google*": "google.genai",
-    "test_*langchain*": "langchain_core",
-    "test_*litellm*": "litellm",
-    "test_*mistralai*": "mistralai",
+import pytest
+
+from tests.sdks.servers import AnthropicServer, GeminiServer, MistralServer, OpenAIServer
+
+SDKS = {
+    "openai": "openai",
+    "anthropic": "anthropic",
+    "litellm": "litellm",
+    "google_genai": "google.genai",
+    "mistralai": "mistralai",
+    "langchain": "langchain_core",
 }
 
 
-def _installed(package: str) -> bool:
-    """Return whether a package can be imported."""
+def installed(module: str) -> bool:
+    """Whether a module can be imported; `google` may be missing altogether."""
     try:
-        return find_spec(package) is not None
-    except ModuleNotFoundError:  # of the package that contains it
+        return find_spec(module) is not None
+    except ModuleNotFoundError:
         return False
 
 
-collect_ignore_glob = [files for files, package in _NEEDED.items() if not _installed(package)]
+OTHERS = "(anthropic|google|httpx|langchain|litellm|mistralai|openai|pydantic)"
+# LiteLLM leaves event loops and connections open.
+LEFT_OPEN = "Exception ignored in. <(socket|ssl|function (BaseEventLoop|_SelectorTransport|ClientSession|Connector))"
+# These need no SDK.
+ALWAYS = ("test_published.py", "test_servers.py")
+collect_ignore_glob = [f"*_{name}.py" for name, module in SDKS.items() if not installed(module)]
+if not installed("openai"):
+    collect_ignore_glob += [path.name for path in Path(__file__).parent.glob("test_*.py") if path.name not in ALWAYS]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the SDKs warn of what they themselves do, of which old releases do much on new ones of what they need."""
+    config.addinivalue_line("filterwarnings", f"ignore::Warning:{OTHERS}")
+    if installed("litellm"):
+        config.addinivalue_line("filterwarnings", f"ignore:{LEFT_OPEN}:pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(scope="session")
+def openai_running() -> Iterator[OpenAIServer]:
+    """Run OpenAI's server."""
+    with OpenAIServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def anthropic_running() -> Iterator[AnthropicServer]:
+    """Run Anthropic's server."""
+    with AnthropicServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def gemini_running() -> Iterator[GeminiServer]:
+    """Run Gemini's server."""
+    with GeminiServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def mistral_running() -> Iterator[MistralServer]:
+    """Run Mistral's server."""
+    with MistralServer() as server:
+        yield server
+
+
+@pytest.fixture
+def openai_server(openai_running: OpenAIServer) -> Iterator[OpenAIServer]:
+    """Give OpenAI's server with an empty ledger."""
+    yield openai_running
+    openai_running.reset()
+
+
+@pytest.fixture
+def anthropic_server(anthropic_running: AnthropicServer) -> Iterator[AnthropicServer]:
+    """Give Anthropic's server with an empty ledger."""
+    yield anthropic_running
+    anthropic_running.reset()
+
+
+@pytest.fixture
+def gemini_server(gemini_running: GeminiServer) -> Iterator[GeminiServer]:
+    """Give Gemini's server with an empty ledger."""
+    yield gemini_running
+    gemini_running.reset()
+
+
+@pytest.fixture
+def mistral_server(mistral_running: MistralServer) -> Iterator[MistralServer]:
+    """Give Mistral's server with an empty ledger."""
+    yield mistral_running
+    mistral_running.reset()

@@ -1,0 +1,284 @@
+"""What the answers of calls say: usage, errors that arrive inside an answer, and which chunks have content.
+
+A declaration says what is read (`Reads`); one call reads its answer, whole or chunk by chunk (`Answer`).
+What responses of known providers say is read in `mlmetrics.responses`.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from mlmetrics.calls.counted import counted_once
+from mlmetrics.calls.labels import check_reader
+from mlmetrics.calls.measures import record_tokens, tell_provider
+from mlmetrics.calls.money import Spent, price
+from mlmetrics.calls.operation import CallSeries
+from mlmetrics.calls.outcome import end_as, is_cancellation
+from mlmetrics.errors import DeclarationError, shown
+from mlmetrics.interruption import interrupted
+from mlmetrics.responses.kinds import hearing
+from mlmetrics.responses.said import ANSWER, NOTHING, Said
+from mlmetrics.responses.sse import SSE, is_sse
+
+AUTO: Final = "auto"
+Usage = Callable[[Any], Mapping[str, Any] | None]
+Failure = Callable[[Any], str | None]
+Content = Callable[[Any], object]
+
+BUILTIN_TYPES = frozenset({type(None), bool, int, float, list, tuple, set})
+"""Types of chunks that say nothing of known providers' responses; texts may be server-sent events."""
+WITH_TEXTS = BUILTIN_TYPES | {str, bytes}
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """What a declaration reads from answers.
+
+    `failure`, `usage` and `content` are the user's functions of a result or a chunk; `usage` may be `AUTO`.
+    `known` says whether the responses of known providers are recognised. `first` says that the response comes from
+    `provider` itself, so that its tokens are counted here, and not in what hands it on.
+    """
+
+    failure: Failure | None = None
+    usage: Usage | Literal["auto"] | None = None
+    content: Content | None = None
+    known: bool = False
+    first: bool = False
+    provider: str = ""
+
+    @property
+    def asks(self) -> bool:
+        """Whether a function of the user's is asked about each chunk."""
+        return self.failure is not None or self.content is not None or callable(self.usage)
+
+    @property
+    def judges(self) -> bool:
+        """Whether a whole result may say how its call ended, or what it used."""
+        return self.failure is not None or self.known
+
+
+def declared_reads(
+    *, failure: Any = None, usage: Any = None, content: Any = None, known: bool = False, stream: bool | None = None
+) -> Reads | None:
+    """Return what a declaration reads from answers; None if that is nothing.
+
+    Raises:
+        DeclarationError: something that is no function of one argument, or `content` where nothing is a stream.
+    """
+    if usage != AUTO and usage is not None and not callable(usage):
+        raise DeclarationError(
+            f"usage={shown(usage)}: expected a function from the result to tokens by type, or 'auto'"
+        )
+    for name, read in (("failure", failure), ("usage", usage), ("content", content)):
+        if read is not None and read != AUTO:
+            if not callable(read):
+                raise DeclarationError(f"{name}={shown(read)}: expected a function of the result or of a chunk")
+            check_reader(name, read, "the result or a chunk")
+    if content is not None and stream is False:
+        raise DeclarationError(
+            "content=...: it is asked of the chunks of a stream, and stream=False says there is none"
+        )
+    reads = Reads(failure, usage, content, known)
+    return reads if reads.asks or known else None
+
+
+class Saying:
+    """What code within a call has said of it, through `current_call`."""
+
+    __slots__ = ("spent", "verdict")
+
+    def __init__(self) -> None:
+        self.verdict: str | None = None
+        self.spent = Spent()
+
+
+class Answer:
+    """What the answer of one call has said so far."""
+
+    __slots__ = (
+        "_inside",
+        "_payload",
+        "_problem",
+        "_recognised",
+        "_series",
+        "_sse",
+        "_whole",
+        "reads",
+        "said",
+        "silent",
+    )
+
+    def __init__(self, series: CallSeries, reads: Reads) -> None:
+        self._series = series
+        self.reads = reads
+        self._sse: SSE | None = None
+        self._problem: Exception | None = None
+        self._whole = False
+        self._payload: int | None = None
+        self._inside: dict[str, float] = {}
+        self.said = Said()
+        self.silent: frozenset[type] = frozenset() if reads.asks else BUILTIN_TYPES
+        """Types of chunks that have content and say nothing else, so that they need not be read."""
+
+    def chunk(self, chunk: Any) -> int:
+        """Read a chunk; return what content it has. Nothing that the user's functions raise goes on."""
+        reads = self.reads
+        content = self._known(chunk) if reads.known else ANSWER
+        if reads.asks:
+            if reads.failure is not None:
+                self._ask_failure(reads.failure, chunk)
+            if reads.content is not None:
+                content = self._ask_content(reads.content, chunk)
+            if callable(reads.usage):
+                self._ask_usage(reads.usage, chunk)
+        return content
+
+    def whole(self, result: Any) -> None:
+        """Read a result that is not a stream. Its usage, if a function gives it, is read with its scores."""
+        reads = self.reads
+        self._whole = True
+        self._payload = id(result)
+        if reads.known:
+            hear = hearing(type(result))
+            if hear is not None:
+                hear(result, self.said)
+        if reads.failure is not None:
+            self._ask_failure(reads.failure, result)
+
+    def returned(self, result: Any) -> None:
+        """Read what a generator returned."""
+        if result is not None and callable(self.reads.usage):
+            self._ask_usage(self.reads.usage, result)
+
+    def inside(self, said: Said) -> None:
+        """Take over what a layer inside the call has read; its tokens count where the answer itself says nothing."""
+        if said.usage is not None:
+            known = self._inside
+            self._inside = {name: known.get(name, 0.0) + said.usage.get(name, 0.0) for name in {*known, *said.usage}}
+            self.said.model = self.said.model or said.model
+            self.said.tier = self.said.tier or said.tier
+
+    def _known(self, chunk: Any) -> int:
+        kind = type(chunk)
+        if kind is str or kind is bytes:
+            return self._text(chunk)
+        hear = hearing(kind)
+        return ANSWER if hear is None else hear(chunk, self.said)
+
+    def _text(self, chunk: str | bytes) -> int:
+        if self._sse is None:
+            if not is_sse(chunk):
+                if not self.reads.asks:
+                    self.silent = WITH_TEXTS
+                return ANSWER
+            self._sse = SSE()
+        return self._sse.feed(chunk, self.said)
+
+    def _ask_failure(self, failure: Failure, item: Any) -> None:
+        try:
+            wrong = failure(item)
+            if wrong is not None:
+                self.said.failure = wrong if isinstance(wrong, str) and wrong else "error"
+        except Exception as error:  # the user's code, run on behalf of a measurement
+            if interrupted(error):
+                raise
+            self._series.store.failed("failure", error)
+
+    def _ask_content(self, content: Content, chunk: Any) -> int:
+        try:
+            return ANSWER if content(chunk) else NOTHING
+        except Exception as error:  # as above
+            if interrupted(error):
+                raise
+            self._series.store.failed("content", error)
+            return ANSWER
+
+    def _ask_usage(self, usage: Usage, item: Any) -> None:
+        """Ask for the usage in a chunk. Most chunks have none, and a function may raise because of that."""
+        try:
+            tokens = usage(item)
+            if tokens is not None:
+                self.said.usage = {**(self.said.usage or {}), **tokens}
+        except Exception as error:  # as above
+            if interrupted(error):
+                raise
+            self._problem = error
+
+    def record(self, start: float, *, complete: bool) -> None:
+        """Record what the answer has said, after its call has ended, early or complete; never raises."""
+        try:
+            self._record(start, complete)
+        except Exception as error:  # nothing of ours reaches the user's call
+            if interrupted(error):
+                raise
+            self._series.store.failed("usage", error)
+
+    def _record(self, start: float, complete: bool) -> None:  # noqa: FBT001 (as `record` was told)
+        reads, said, series = self.reads, self.said, self._series
+        if reads.usage is None or (self._whole and reads.usage != AUTO):
+            return
+        if said.broken:
+            series.store.failed("usage", "a response whose usage is negative, or of a wrong type")
+        if said.usage is None and self._inside:
+            said.usage = self._inside
+        if said.usage is None:
+            if self._problem is not None and complete:
+                series.store.failed("usage", self._problem)
+            if said.known or callable(reads.usage):
+                series.store.record(series.counter("usage_missing_total"), 1)
+        else:
+            new = reads.usage != AUTO or counted_once(series.store, said, self._payload, start)
+            if new or reads.first:
+                tokens = record_tokens(series, said.usage)
+                price(series, tokens, said.model, reads.provider, said.tier)
+        if reads.first and (reads.provider or said.model):
+            tell_provider(series, reads.provider, said.model or "")
+
+
+def end_answered(  # noqa: PLR0917 (what is known of a call at its end)
+    series: CallSeries,
+    start: float,
+    error: BaseException | None,
+    seconds: float,
+    answer: Answer | None,
+    saying: Saying | None,
+) -> None:
+    """End a call of which its answer or the code within it may have said something.
+
+    What the code said counts first, then what the call raised. An error inside the answer makes a failure
+    of a call that raised nothing, and also of one that was left afterwards.
+    """
+    verdict = None if saying is None else saying.verdict
+    if verdict is None and answer is not None and (error is None or is_cancellation(error)):
+        verdict = answer.said.failure
+    end_as(series, verdict, error, seconds)
+    counts = saying is not None and saying.spent.tokens is not None
+    if answer is not None and not counts:
+        answer.record(start, complete=error is None)
+    if saying is not None:
+        saying.spent.settle(series)
+
+
+class Told:
+    """The end of a call whose result, or whose code, says more than that it is over."""
+
+    __slots__ = ("_answer", "_ended", "_saying", "_seconds", "_series", "_start")
+
+    def __init__(
+        self, series: CallSeries, start: float, seconds: float, answer: Answer | None, saying: Saying | None
+    ) -> None:
+        self._series = series
+        self._start = start
+        self._seconds = seconds
+        self._answer = answer
+        self._saying = saying
+        self._ended = False
+
+    def end(self) -> None:
+        """End the call, once."""
+        if not self._ended:
+            self._ended = True
+            end_answered(self._series, self._start, None, self._seconds, self._answer, self._saying)
+
+    def __del__(self) -> None:
+        self.end()  # a signal handler may have raised before it was called

@@ -1,0 +1,257 @@
+"""Streams that are measured on their inner iterator, and handed back as the objects that they are.
+
+The streams of SDKs have helpers, such as `get_final_message()`, which read the same inner iterator; so they count as
+reading. The attributes named here are private ones of the SDKs: where one is missing, the object is as any other.
+"""
+
+import inspect
+import weakref
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from functools import partial
+from typing import Any, NamedTuple, Self, TypeVar
+
+from mlmetrics.calls.runs import StreamRun
+from mlmetrics.interruption import Tolerating
+from mlmetrics.responses.said import ANSWER
+
+
+class Inner(NamedTuple):
+    """Where a stream object has its inner iterator.
+
+    `path` leads to it by attributes, separated by dots. `asked` says that the provider has been asked when there is
+    such an object, so that one that nobody reads is cancelled; of any other, the code that made it has run.
+    """
+
+    path: str
+    asked: bool = True
+
+
+STREAMS: dict[tuple[str, str], Inner] = {
+    ("starlette", "StreamingResponse"): Inner("body_iterator", asked=False),
+    **{
+        (package, name): Inner("_iterator")
+        for package in ("openai", "anthropic", "groq", "cerebras")
+        for name in ("Stream", "AsyncStream")
+    },
+    **{
+        (package, f"{prefix}{name}"): Inner("_raw_stream._iterator")
+        for package, name in (
+            ("openai", "ChatCompletionStream"),
+            ("openai", "ResponseStream"),
+            ("anthropic", "MessageStream"),
+            ("anthropic", "BetaMessageStream"),
+        )
+        for prefix in ("", "Async")
+    },
+    ("mistralai", "EventStream"): Inner("generator"),
+    ("mistralai", "EventStreamAsync"): Inner("generator"),
+}
+"""By top-level package and name of the class; subclasses count as their bases."""
+
+MANAGERS: dict[tuple[str, str], str] = {
+    (package, f"{prefix}{name}"): f"_{prefix}{name}__api_request"
+    for package, name in (
+        ("openai", "ChatCompletionStreamManager"),
+        ("openai", "ResponseStreamManager"),
+        ("anthropic", "MessageStreamManager"),
+        ("anthropic", "BetaMessageStreamManager"),
+    )
+    for prefix in ("", "Async")
+}
+"""Objects that ask the provider when they are entered, and where they keep the function, or awaitable, that asks."""
+
+K = TypeVar("K")
+
+
+def stream_of(kind: type) -> Inner | None:
+    """Return where the streams of a type have their inner iterator; None if it is no type with one."""
+    return _by_class(STREAMS, kind)
+
+
+def manager_of(kind: type) -> str | None:
+    """Return where the managers of a type keep what asks the provider; None if it is no such type."""
+    return _by_class(MANAGERS, kind)
+
+
+def _by_class(table: dict[tuple[str, str], K], kind: type) -> K | None:
+    for base in kind.__mro__:
+        found = table.get((base.__module__.partition(".")[0], base.__name__))
+        if found is not None:
+            return found
+    return None
+
+
+class InnerRun(StreamRun):
+    """The run of such a stream."""
+
+    __slots__ = ("_unread_seconds", "read")
+
+    def prepare(self, inner: Inner) -> None:
+        """Decide what it means if the stream is never read."""
+        self.read = False
+        self._unread_seconds = None if inner.asked else self.seconds
+
+    def leave(self) -> None:
+        """End the call as cancelled; as a success if it was never read, and nobody outside was asked."""
+        if self.read or self._unread_seconds is None:
+            super().leave()
+        else:
+            self.end(None, self._unread_seconds)
+
+
+def measured(stream: Any, inner: Inner, run: InnerRun) -> bool:
+    """Measure a stream on its inner iterator; False if it has none there."""
+    *path, last = inner.path.split(".")
+    holder = stream
+    for name in path:
+        holder = getattr(holder, name, None)
+    iterator: Any = getattr(holder, last, None)
+    run.record_chunks()
+    if hasattr(iterator, "__anext__"):
+        listening: Any = AsyncListening(iterator, run)
+    elif hasattr(iterator, "__next__"):
+        listening = listen(iterator, run)
+    elif hasattr(iterator, "__aiter__"):
+        listening = AsyncListening(aiter(iterator), run)
+    else:
+        return False
+    setattr(holder, last, listening)
+    if inner.asked:
+        _hear_close(holder, run)
+    return True
+
+
+def listen(inner: Iterator[Any], run: InnerRun) -> Iterator[Any]:
+    """Yield the chunks of an iterator, and record them.
+
+    A generator, because resuming one costs least. One that is closed before it has begun runs none of this; the
+    run then ends when it is dropped.
+    """
+    run.read = True
+    silent, last = run.answer.silent if run.answer is not None else None, None
+    try:
+        for item in inner:
+            if silent is None or type(item) in silent:
+                last = run.timed(ANSWER, last)
+            else:
+                silent, last = run.hear(item, last)
+            yield item
+    except GeneratorExit:
+        try:
+            getattr(inner, "close", _nothing)()
+        finally:
+            run.leave()
+        raise
+    except BaseException as error:
+        run.end(error)
+        raise
+    run.end()
+
+
+class AsyncListening(AsyncIterator[Any]):
+    """Yields the chunks of an async iterator, and records them.
+
+    No async generator: the event loop closes those one by one when it ends, in an order of its own.
+    """
+
+    __slots__ = ("_inner", "_last", "_next", "_run", "_silent")
+
+    def __init__(self, inner: AsyncIterator[Any], run: InnerRun) -> None:
+        self._inner = inner
+        self._next: Callable[[], Awaitable[Any]] = inner.__anext__
+        self._run = run
+        self._silent = None if run.answer is None else run.answer.silent
+        self._last: float | None = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        run = self._run
+        run.read = True
+        try:
+            item = await self._next()
+        except StopAsyncIteration:
+            run.end()
+            raise
+        except BaseException as error:
+            run.end(error)
+            raise
+        if self._silent is None or type(item) in self._silent:
+            self._last = run.timed(ANSWER, self._last)
+        else:
+            self._silent, self._last = run.hear(item, self._last)
+        return item
+
+    async def aclose(self) -> None:
+        """Close the inner one, if it can be closed."""
+        try:
+            await getattr(self._inner, "aclose", _nothing_async)()
+        finally:
+            self._run.leave()
+
+
+def _nothing() -> None:
+    """Close what cannot be closed."""
+
+
+async def _nothing_async() -> None:
+    """Close what cannot be closed."""
+
+
+def _hear_close(stream: Any, run: InnerRun) -> None:
+    """Have the stream's `close` end the call. It must not keep the stream alive: one that is dropped is cancelled."""
+    close = getattr(type(stream), "close", None)
+    if close is not None:
+        closing = _aclose if inspect.iscoroutinefunction(close) else _close
+        with Tolerating(AttributeError, TypeError):  # it has slots; then only dropping it ends the call
+            stream.close = partial(closing, close, weakref.ref(stream), run)
+
+
+def _close(close: Callable[..., Any], stream: weakref.ref[Any], run: InnerRun, *args: Any, **kwargs: Any) -> Any:
+    try:
+        return close(stream(), *args, **kwargs)
+    finally:
+        run.leave()
+
+
+async def _aclose(close: Callable[..., Any], stream: weakref.ref[Any], run: InnerRun, *args: Any, **kwargs: Any) -> Any:
+    try:
+        return await close(stream(), *args, **kwargs)
+    finally:
+        run.leave()
+
+
+class Asking:
+    """Replaces what a manager asks the provider by: a function, or an awaitable; the call begins with it."""
+
+    __slots__ = ("_ask", "_begin")
+
+    def __init__(self, ask: Any, begin: Callable[[], tuple[InnerRun, Callable[[Any], None]]]) -> None:
+        self._ask = ask
+        self._begin = begin
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Ask the provider."""
+        run, go_on = self._begin()
+        try:
+            stream = self._ask(*args, **kwargs)
+        except BaseException as error:
+            run.end(error)
+            raise
+        go_on(stream)
+        return stream
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        run, go_on = self._begin()
+        try:
+            stream = yield from self._ask.__await__()
+        except BaseException as error:
+            run.end(error)
+            raise
+        go_on(stream)
+        return stream
+
+    def close(self) -> None:
+        """Close a coroutine that nobody has awaited."""
+        getattr(self._ask, "close", _nothing)()

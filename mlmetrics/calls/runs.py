@@ -1,0 +1,167 @@
+"""Calls that outlive their function, such as streams: each begins once, and ends once with one outcome."""
+
+from collections.abc import Callable
+from typing import Any, Self
+
+from mlmetrics.calls.answers import Answer, Saying, end_answered
+from mlmetrics.calls.operation import CallSeries
+from mlmetrics.calls.outcome import end_as
+from mlmetrics.catalog.models import STREAMS
+from mlmetrics.recording.series import BOUND, NumberSeries
+from mlmetrics.responses.said import REASONING
+
+
+class Run:
+    """A call that outlives its function; begins and ends once. Garbage collection counts as cancelled.
+
+    `answer` reads what its answer says, if anything does; `saying` is what code within the call has said of it.
+    """
+
+    __slots__ = ("_begun", "_ended", "_series", "_spot", "_start", "answer", "saying")
+
+    def __init__(
+        self, series: CallSeries, start: float, answer: Answer | None = None, *, started: bool = False
+    ) -> None:
+        self._series = series
+        self._start = start
+        self._begun = started
+        self._ended = False
+        self._spot = series.spot
+        self.answer = answer
+        self.saying: Saying | None = None
+
+    def begin(self) -> None:
+        """Begin the call, if it has not begun."""
+        if not self._begun:
+            self._begun = True
+            self._series.begin(None)
+            self._spot = self._series.spot
+
+    @property
+    def series(self) -> CallSeries:
+        """Its series."""
+        return self._series
+
+    @property
+    def start(self) -> float:
+        """When it was called."""
+        return self._start
+
+    def said(self) -> Saying:
+        """Return what is to be said of it by the code within it."""
+        if self.saying is None:
+            self.saying = Saying()
+        return self.saying
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since it was called."""
+        return self._series.clock() - self._start
+
+    def end(self, error: BaseException | None = None, seconds: float | None = None) -> None:
+        """End the call, with its error if it raised; only the first end counts, and only if the call has begun."""
+        if not self._begun or self._ended:
+            return
+        seconds = self.seconds if seconds is None else seconds
+        self._ended = True
+        if self._series.spot is not self._spot:
+            return  # it began in the process that this one was forked from, which records it
+        if self.answer is None and self.saying is None:
+            end_as(self._series, None, error, seconds)
+        else:
+            end_answered(self._series, self._start, error, seconds, self.answer, self.saying)
+
+    def disown(self) -> bool:
+        """Record nothing of it from now on; False if it has been recorded."""
+        recorded, self._ended = self._ended, True
+        return not recorded
+
+    def leave(self) -> None:
+        """End the call as cancelled: its consumer stopped early."""
+        self.end(GeneratorExit())
+
+    def __del__(self) -> None:
+        if self._begun and not self._ended:
+            self.leave()
+
+
+class Chunks:
+    """The first chunk of a stream with content, and the gaps between those; a part of runs."""
+
+    __slots__ = ()
+    SLOTS = ("_answered", "_gap", "_gaps", "_record_first")
+    """The slots of a run that has chunks; Python lets only one of several bases have any."""
+    answer: Answer | None
+    _answered: bool
+    _gap: Callable[[float], object]
+    _gaps: NumberSeries
+    _record_first: Callable[[float], object]
+    _series: CallSeries
+    _start: float
+
+    def record_chunks(self, stream: bool | None = None) -> Self:  # noqa: FBT001 (as the user said it)
+        """Find the series of its chunks; returns itself."""
+        self._answered = False  # type: ignore[misc]  # the slot is that of each kind
+        self._record_first, self._gaps, self._gap = chunk_recorders(self._series, stream)  # type: ignore[misc]  # as above
+        return self
+
+    def hear(self, item: Any, last: float | None) -> tuple[frozenset[type], float | None]:
+        """Read a chunk, and record its time if it has content.
+
+        Returns the types of chunks that need not be read from now on, and when the last one with content came.
+        """
+        answer: Any = self.answer
+        content = answer.chunk(item)
+        return answer.silent, self.timed(content, last) if content else last
+
+    def timed(self, content: int, last: float | None) -> float:
+        """Record that a chunk with content came now; return the time."""
+        now = self._series.clock()
+        if last is not None:
+            self._gap(now - last)
+            if len(self._gaps.pending) > BOUND:
+                self._series.store.fold(self._gaps)
+        if not self._answered:
+            self._first(content, now - self._start, last)
+        return now
+
+    def _first(self, content: int, seconds: float, last: float | None) -> None:
+        if content != REASONING:
+            self._answered = True  # type: ignore[misc]  # as above
+            self._record_first(seconds)
+        elif last is None and STREAMS in self._series.operation.parts:
+            name = f"{self._series.operation.prefix}_first_reasoning_seconds"
+            self._series.store.record(self._series.histogram(name), seconds)
+
+
+class StreamRun(Chunks, Run):
+    """A stream as a call."""
+
+    __slots__ = Chunks.SLOTS
+
+
+def chunk_recorders(
+    series: CallSeries,
+    stream: bool | None = None,  # noqa: FBT001 (a template passes what the user said)
+) -> tuple[Callable[[float], object], NumberSeries, Callable[[float], object]]:
+    """Return the recorders of a stream's first chunk and gaps; most operations have no metrics for them."""
+    if STREAMS not in series.operation.parts or stream is False:
+        return _ignore, _UNUSED, _ignore
+    prefix = series.operation.prefix
+    first = series.histogram(f"{prefix}_first_chunk_seconds")
+    gaps = series.histogram(f"{prefix}_chunk_interval_seconds")
+    return lambda seconds: series.store.record(first, seconds), gaps, gaps.record
+
+
+def _ignore(_seconds: float) -> None:
+    """Record nothing."""
+
+
+class _Unused:
+    """The series of gaps that are not recorded: one for all streams, with nothing to fold."""
+
+    record = staticmethod(_ignore)
+    pending = ()
+
+
+_UNUSED = _Unused()

@@ -1,0 +1,128 @@
+"""How an SDK is instrumented: its functions are replaced when it is imported, and put back by the handle."""
+
+import importlib.metadata
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Self
+
+import wrapt
+
+from mlmetrics.errors import ConfigurationError, MissingExtraError
+from mlmetrics.interruption import interrupted
+from mlmetrics.version import install_command
+
+Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
+"""What is called in place of a function: with the function, what it is bound to, and the arguments."""
+
+
+@dataclass(frozen=True, slots=True)
+class SDK:
+    """A library that can be instrumented: its import name, its distribution, its extra, and the versions we know.
+
+    `lowest` is the first release that is known, `below` the first one that is not.
+    """
+
+    package: str
+    distribution: str
+    extra: str
+    lowest: tuple[int, ...]
+    below: tuple[int, ...]
+
+    def check(self, function: str) -> None:
+        """Refuse a version that is not known.
+
+        Raises:
+            MissingExtraError: it is not installed.
+            ConfigurationError: its version is not one that is known.
+        """
+        try:
+            version = importlib.metadata.version(self.distribution)
+        except importlib.metadata.PackageNotFoundError as error:
+            raise MissingExtraError(
+                f"{function}() needs {self.distribution}, which the extra `{self.extra}` brings: "
+                f"{install_command(self.extra)}"
+            ) from error
+        numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:3])
+        if not self.lowest <= numbers < self.below:
+            raise ConfigurationError(
+                f"{function}(): {self.distribution} {version} is installed, and mlmetrics knows "
+                f"{_text(self.lowest)} up to, but not including, {_text(self.below)}; install one of these, or a newer "
+                "mlmetrics"
+            )
+
+
+def _text(version: tuple[int, ...]) -> str:
+    return ".".join(map(str, version))
+
+
+@dataclass(frozen=True, slots=True)
+class Patch:
+    """One function of an SDK, by module and path in it, and what is called in its place."""
+
+    module: str
+    path: str
+    wrapper: Wrapper
+
+
+class Instrumentation:
+    """What an `instrument_*` function returns: the instrumented SDK, until `uninstrument`; usable in `with`."""
+
+    def __init__(self, sdk: SDK, patches: Iterable[Patch], failed: Callable[[str, object], None]) -> None:
+        self._sdk = sdk
+        self._patches = tuple(patches)
+        self._failed = failed
+        self._undo: list[Callable[[], None]] = []
+        self.active = True
+
+    def __repr__(self) -> str:
+        return f"<instrumentation of {self._sdk.distribution}, {'active' if self.active else 'undone'}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self.uninstrument()
+
+    def uninstrument(self) -> None:
+        """Put the functions of the SDK back; calls that have begun are still recorded. The second time does nothing."""
+        self.active = False
+        while self._undo:
+            self._undo.pop()()
+
+    def apply(self) -> Self:
+        """Replace the functions now, or when their module is imported; return itself."""
+        for patch in self._patches:
+            if patch.module in sys.modules:
+                self._replace(patch, sys.modules[patch.module])
+            else:
+                wrapt.register_post_import_hook(partial(self._replace, patch), patch.module)
+        return self
+
+    def _replace(self, patch: Patch, module: Any) -> None:
+        if not self.active:
+            return
+        try:
+            owner, name, original = wrapt.resolve_path(module, patch.path)
+            replaced = wrapt.FunctionWrapper(original, partial(self._called, patch.wrapper))
+            kept = vars(owner).get(name, original)
+            setattr(owner, name, replaced)
+            self._undo.append(partial(_put_back, owner, name, replaced, kept))
+        except Exception as error:  # an SDK with other internals must still be importable
+            if interrupted(error):
+                raise
+            self._failed("instrument", error)
+
+    def _called(self, wrapper: Wrapper, wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: Any) -> Any:
+        if not self.active:
+            return wrapped(*args, **kwargs)
+        return wrapper(wrapped, instance, args, kwargs)
+
+
+def _put_back(owner: Any, name: str, replaced: object, original: object) -> None:
+    """Put a function back, unless somebody else has replaced it since; ours then only passes on."""
+    if vars(owner).get(name) is replaced:
+        setattr(owner, name, original)

@@ -1,0 +1,76 @@
+"""The instruments of SDKs, as methods of a toolkit."""
+
+from importlib import import_module
+from typing import Any
+
+from mlmetrics.calls.recorder import Recorder
+from mlmetrics.integrations.patches import Instrumentation
+
+
+class Instrumenting(Recorder):
+    """Records the calls of SDKs that ask models: each is an inference, labelled by the model that was asked for.
+
+    Every method returns a handle: `uninstrument()` ends it, and so does leaving its `with` block. An SDK may be
+    instrumented before or after it is imported. Layers of instruments are one call, that of the outermost; a decorator
+    or a timer of yours around an SDK's call is a call of its own.
+    """
+
+    def instrument_openai(self, *, include_usage: bool = False) -> Instrumentation:
+        """Record every call of the `openai` SDK: chat, responses, completions, embeddings; sync, async, streams, raw.
+
+        Args:
+            include_usage: ask for the usage of each stream of chat, as `stream_options={"include_usage": True}` does.
+                Your program then gets one more chunk, which has no choices. Without it, a stream that does not ask
+                has no usage, and is counted in `ml_inference_usage_missing_total`.
+
+        Raises:
+            MissingExtraError: `openai` is not installed.
+            ConfigurationError: its version is not known.
+
+        Metrics: those of `track_inference`, with `operation` `chat`, `responses`, `completions` or `embeddings`;
+        `ml_inference_tokens_total`, `ml_inference_cost_usd_total`, `ml_inference_response_model_info`.
+        """
+        return _instrument("openai", self, include_usage=include_usage)
+
+    def instrument_anthropic(self) -> Instrumentation:
+        """Record every call of the `anthropic` SDK; `operation` is `messages`.
+
+        Raises, Metrics: as `instrument_openai`.
+        """
+        return _instrument("anthropic", self)
+
+    def instrument_google_genai(self) -> Instrumentation:
+        """Record every request of the `google-genai` SDK; `operation` is `generate_content` or `embed_content`.
+
+        Each request is a call: where the SDK calls functions of yours by itself, it sends several.
+
+        Raises, Metrics: as `instrument_openai`.
+        """
+        return _instrument("google_genai", self)
+
+    def instrument_mistralai(self) -> Instrumentation:
+        """Record every call of the `mistralai` SDK; `operation` is `chat`, `fim`, `agents` or `embeddings`.
+
+        Raises, Metrics: as `instrument_openai`.
+        """
+        return _instrument("mistralai", self)
+
+    def instrument_litellm(self) -> Instrumentation:
+        """Record every call of LiteLLM; `operation` is `chat`, `completions`, `responses` or `embeddings`.
+
+        Raises, Metrics: as `instrument_openai`.
+        """
+        return _instrument("litellm", self)
+
+    def instrument_langchain(self) -> Instrumentation:
+        """Record every call of a model through LangChain, by its callbacks; `operation` is `chat` or `completions`.
+
+        Raises, Metrics: as `instrument_openai`.
+        """
+        return _instrument("langchain", self)
+
+
+def _instrument(module: str, recorder: Recorder, **options: Any) -> Instrumentation:
+    """Load one integration, and no other."""
+    found: Instrumentation = import_module(f"mlmetrics.integrations.{module}").instrument(recorder, **options)
+    return found
