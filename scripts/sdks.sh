@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs the tests of the SDKs' instruments with the newest release of each SDK, with LiteLLM and the openai that it
-# allows, and with the oldest releases that pyproject.toml allows; each in a virtual environment of its own,
-# .venv-sdks-RELEASES, all at once. The arguments go to pytest.
+# Runs the tests of the SDKs' instruments with the newest release of each SDK, with LiteLLM on the newest openai 2, and
+# with the oldest releases that pyproject.toml allows; each in a virtual environment of its own, .venv-sdks-RELEASES,
+# all at once. The arguments go to pytest.
 set -euo pipefail
 
 cd "$(dirname "$0")/.."
@@ -28,7 +28,7 @@ install() {
         langchain-openai
       ;;
     litellm)
-      "${pip[@]}" --upgrade -e ".[fastapi,llm,litellm,openai,langchain]" --group runtime langchain-litellm
+      "${pip[@]}" --upgrade -e ".[fastapi,llm,litellm,openai,langchain]" --group runtime langchain-litellm "openai<3"
       ;;
     oldest)
       "$1/bin/python" scripts/lowest.py llm "${SDKS[@]}" >"$logs/oldest.txt"

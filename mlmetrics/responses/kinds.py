@@ -81,10 +81,10 @@ _CLAIMS: tuple[tuple[Callable[[Fields], bool], Hear], ...] = (
     (openai.is_completion, openai.read_completion),
     (anthropic.is_event, anthropic.read_event),
     (openai_responses.is_event, openai_responses.read_event),
+    (langchain.is_message, langchain.read_any),
     (gemini.is_content, gemini.read_content),
     (openai_responses.is_response, openai_responses.read_response),
     (anthropic.is_message, anthropic.read_message),
-    (langchain.is_message, langchain.read_any),
 )
 """Of a dict: whether it has the keys of a format, and what reads it then."""
 

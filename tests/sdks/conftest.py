@@ -3,6 +3,7 @@
 `make sdks` installs them. Tests of one SDK stand in modules `test_*_<sdk>.py`; others need at least `openai`.
 """
 
+import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,7 +31,7 @@ def installed(module: str) -> bool:
 
 
 OTHERS = "(anthropic|google|httpx|langchain|litellm|mistralai|openai|pydantic)"
-# LiteLLM leaves event loops and connections open.
+# LangChain and LiteLLM leave event loops and connections open.
 LEFT_OPEN = "Exception ignored in. <(socket|ssl|function (BaseEventLoop|_SelectorTransport|ClientSession|Connector))"
 # These need no SDK.
 ALWAYS = ("test_published.py", "test_servers.py")
@@ -42,8 +43,9 @@ if not installed("openai"):
 def pytest_configure(config: pytest.Config) -> None:
     """Let the SDKs warn of what they themselves do, of which old releases do much on new ones of what they need."""
     config.addinivalue_line("filterwarnings", f"ignore::Warning:{OTHERS}")
-    if installed("litellm"):
-        config.addinivalue_line("filterwarnings", f"ignore:{LEFT_OPEN}:pytest.PytestUnraisableExceptionWarning")
+    config.addinivalue_line("filterwarnings", f"ignore:{LEFT_OPEN}:pytest.PytestUnraisableExceptionWarning")
+    # And what is found when pytest ends, where only filters from before this file was read would hold.
+    warnings.filterwarnings("ignore", LEFT_OPEN, pytest.PytestUnraisableExceptionWarning)
 
 
 @pytest.fixture(scope="session")
