@@ -236,7 +236,7 @@ class TestLivePage:
     """A running service says what it records."""
 
     def test_operations(self) -> None:
-        """Shipped ones with the parts that the page has; what is not recorded is not there."""
+        """Shipped ones with the parts that the page has, such as that tokens have no price; others are not there."""
         metrics = MLMetrics(service="s", registry=CollectorRegistry())
         with metrics.inference_timer(model="m") as call:
             call.tokens(input=1)
@@ -250,7 +250,11 @@ class TestLivePage:
         finally:
             server.close()
         read = {each.row.name: (each.parts, each.calls) for each in operations}
-        assert {"inference": ({"tokens"}, True), "batch_job": (set(), True), "parsing": ({"score"}, False)} == read
+        assert {
+            "inference": ({"tokens", "cost"}, True),
+            "batch_job": (set(), True),
+            "parsing": ({"score"}, False),
+        } == read
 
     def test_of_others(self) -> None:
         """An address that answers nothing is refused."""
