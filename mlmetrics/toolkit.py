@@ -14,6 +14,7 @@ from mlmetrics.http.serving import Serving
 from mlmetrics.integrations.toolkit import Instrumenting
 from mlmetrics.jobs.toolkit import Jobs
 from mlmetrics.plain.toolkit import PlainMetrics
+from mlmetrics.pricing.table import Own, read_table
 from mlmetrics.recording.collector import holds, registry_of, store_for, store_of
 from mlmetrics.recording.labels import declared_problem
 from mlmetrics.recording.store import Store
@@ -37,6 +38,8 @@ class MLMetrics(Tracking, Timing, Operating, Quality, Serving, Instrumenting, Jo
         slow_seconds: calls that take longer are logged, for example as `inference.slow`.
         buckets: upper bounds by histogram name, in place of the catalogue's or, of a histogram of your own, of those
             that it was declared with.
+        prices: what tokens of your models cost, in US dollars per million by model and token type, such as
+            `{"my-llm": {"input": 0.15, "output": 0.6}}`, or the path of a TOML file; asked before genai-prices.
         clock: returns seconds as a monotonic float; `time.perf_counter` by default. After its first failure
             (it raises, or returns no finite number) `perf_counter` is used instead; the failure is counted.
 
@@ -60,6 +63,7 @@ class MLMetrics(Tracking, Timing, Operating, Quality, Serving, Instrumenting, Jo
         max_series: int | None = None,
         slow_seconds: float | None = None,
         buckets: Mapping[str, Sequence[float]] | None = None,
+        prices: Own | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         super().__init__()
@@ -73,6 +77,7 @@ class MLMetrics(Tracking, Timing, Operating, Quality, Serving, Instrumenting, Jo
             max_series=max_series,
             slow_seconds=slow_seconds,
             buckets=buckets,
+            prices=prices,
             clock=clock,
         )
 
@@ -89,6 +94,7 @@ class MLMetrics(Tracking, Timing, Operating, Quality, Serving, Instrumenting, Jo
         max_series: int | None = None,
         slow_seconds: float | None = None,
         buckets: Mapping[str, Sequence[float]] | None = None,
+        prices: Own | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         """Change the given options and keep the others. Call it at the start of the program, before the first call.
@@ -103,6 +109,7 @@ class MLMetrics(Tracking, Timing, Operating, Quality, Serving, Instrumenting, Jo
             "max_label_values": max_label_values,
             "max_series": max_series,
             "slow_seconds": slow_seconds,
+            "prices": None if prices is None else read_table(prices),
             "clock": clock,
         }
         options = {name: value for name, value in given.items() if value is not None}
@@ -144,6 +151,8 @@ class MLMetrics(Tracking, Timing, Operating, Quality, Serving, Instrumenting, Jo
             store.set_clock(options["clock"])
         if "service" in options:
             store.name_service(options["service"], configured=True)
+        if "prices" in options:
+            store.set_prices(options["prices"])
         store.limits.max_values = options.get("max_label_values", store.limits.max_values)
         store.limits.max_series = options.get("max_series", store.limits.max_series)
         store.slow_seconds = options.get("slow_seconds", store.slow_seconds)

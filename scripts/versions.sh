@@ -21,7 +21,7 @@ else
 fi
 # Tests not of the runtime, slow, or independent of versions: `make test` runs them. (Those of the dashboards start
 # services in threads, and anyio 4.3, which the lowest versions need, cannot always be imported by several at once.)
-left_out+=(benchmarks integration packaging scale typing monitoring/grafana monitoring/test_mutation.py monitoring/verify)
+left_out+=(benchmarks browser integration packaging scale typing monitoring/grafana monitoring/test_mutation.py monitoring/verify)
 
 constraints=$(mktemp)
 trap 'rm -f "$constraints"' EXIT

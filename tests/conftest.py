@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 
-# Settings of the machine that the library reads; they are removed before anything imports it.
-for _name in ("MLMETRICS_SERVICE", "OTEL_SERVICE_NAME", "PROMETHEUS_MULTIPROC_DIR"):
+# Settings of the machine that the library and its examples read; they are removed before anything imports them.
+for _name in ("MLMETRICS_SERVICE", "OPENAI_BASE_URL", "OTEL_SERVICE_NAME", "PROMETHEUS_MULTIPROC_DIR"):
     os.environ.pop(_name, None)
 
 import pytest
@@ -26,6 +26,7 @@ settings.load_profile("mlmetrics")
 ROOT = Path(__file__).parent
 # These start servers or run promtool, install packages or take long: `make quick` leaves them out.
 SLOW = (
+    "browser",
     *(
         "cli/init/test_differences.py",
         "cli/init/test_foreign_projects.py",
@@ -63,7 +64,7 @@ LONG = (
     *("monitoring/verify/files/test_own_files.py", "test_recipes.py"),
 )
 # These start what they need once for a module: in parallel, a module stays in one process.
-TOGETHER = ("examples", "packaging")
+TOGETHER = ("browser", "examples", "packaging")
 
 
 @pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups

@@ -7,8 +7,8 @@ from datetime import timedelta
 import promql_parser as promql
 
 LabelsOf = Callable[[str], set[str]]
-# Stands for `$__rate_interval`, which Grafana replaces before Prometheus parses the query.
-RATE_INTERVAL = timedelta(minutes=11)
+# Stand for `$__rate_interval` and `$__range`, which Grafana replaces before Prometheus parses the query.
+RATE_INTERVAL, RANGE = timedelta(minutes=11), timedelta(minutes=13)
 _COMPARISONS = {"==", "!=", ">", "<", ">=", "<="}
 _OPERATORS = {"MatchOp.Equal": "=", "MatchOp.NotEqual": "!=", "MatchOp.Re": "=~", "MatchOp.NotRe": "!~"}
 
@@ -29,7 +29,8 @@ class Selector:
 
 def parse(query: str) -> promql.Expr:
     """Return a query as a tree; raises ValueError if it is not PromQL."""
-    return promql.parse(query.replace("$__rate_interval", f"{RATE_INTERVAL.seconds}s"))
+    replaced = query.replace("$__rate_interval", f"{RATE_INTERVAL.seconds}s")
+    return promql.parse(replaced.replace("$__range", f"{RANGE.seconds}s"))
 
 
 def nodes(expression: promql.Expr) -> list[promql.Expr]:

@@ -1,4 +1,4 @@
-"""The four services: their names, modules, and the ports they listen on."""
+"""The four services and the language model: their names, modules, and the ports they listen on."""
 
 import os
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ HOST = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """One service; the environment variable `port_variable` moves it to another port."""
+    """One server; the environment variable `port_variable` moves it to another port."""
 
     name: str
     module: str
@@ -22,7 +22,7 @@ class Service:
 
     @property
     def url(self) -> str:
-        """Where the service answers."""
+        """Where it answers."""
         return f"http://{HOST}:{self.port}"
 
 
@@ -31,3 +31,6 @@ JOB_PARSER = Service("job-parser-service", "examples.recruiting.job_parser", "JO
 MATCHING = Service("matching-service", "examples.recruiting.matching", "MATCHING_PORT", 5052)
 API = Service("api", "examples.recruiting.api", "API_PORT", 5050)
 SERVICES = (CV_PARSER, JOB_PARSER, MATCHING, API)
+# Someone else's server in real life, so it is not among the services that are measured.
+LANGUAGE_MODEL = Service("language-model", "examples.language_model", "LANGUAGE_MODEL_PORT", 5056)
+STARTED = (LANGUAGE_MODEL, *SERVICES)

@@ -1,6 +1,7 @@
 """cv-parser-service: reads a CV and says what is in it.
 
-Its endpoint is a plain `def`, so FastAPI runs it in a thread and parsing never blocks the event loop.
+Its endpoint is a plain `def`, so FastAPI runs it in a thread and parsing never blocks the event loop. Who the CV is
+about is asked of a language model through OpenAI's SDK; `instrument_openai` measures that call, its tokens and cost.
 """
 
 import uvicorn
@@ -8,17 +9,20 @@ from fastapi import FastAPI, UploadFile
 
 from examples.recruiting import models
 from examples.recruiting.addresses import CV_PARSER, HOST
+from examples.recruiting.candidate import connect, describe
 from examples.recruiting.errors import DocumentError, UnexpectedKind, refuse
 from examples.recruiting.extraction import ParsedDocument, extract
 from examples.recruiting.reading import document_type, read_text
-from mlmetrics import arg, instrument, track_inference, track_parsing
+from mlmetrics import arg, instrument, instrument_openai, track_inference, track_parsing
 
 app = FastAPI(title="CV parser")
 instrument(app, service_name=CV_PARSER.name)
+instrument_openai()
 app.add_exception_handler(DocumentError, refuse)
 
 kinds = models.train_kind()
 roles = models.train_role()
+language_model = connect()
 
 
 @track_inference(model="document-classifier")
@@ -42,6 +46,7 @@ def parse_cv(content: bytes, doc_type: str) -> ParsedDocument:
         raise UnexpectedKind(f"This is not a CV but a job ad (probability {kind.probability:.2f}).")
     parsed = extract(text, "cv", kind.probability)
     parsed.role = guess_role(text).label
+    parsed.candidate = describe(language_model, text)
     return parsed
 
 

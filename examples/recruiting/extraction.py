@@ -18,6 +18,15 @@ EXPECTED_SKILLS = 5
 EXPECTED_WORDS = 80
 
 
+class Candidate(BaseModel):
+    """What a language model says of the person."""
+
+    name: str
+    years: int | None
+    skills: list[str]
+    summary: str
+
+
 class ParsedDocument(BaseModel):
     """What was found in a document; `confidence` is between 0 and 1."""
 
@@ -25,6 +34,7 @@ class ParsedDocument(BaseModel):
     headline: str
     role: str = ""
     language: str = ""
+    candidate: Candidate | None = None
     email: str | None
     phone: str | None
     skills: list[str]

@@ -1,13 +1,79 @@
-"""What the tokens of a call cost."""
+"""What a call costs: its tokens by the rates of its model, or, where these are not known, that it has no price."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from mlmetrics.calls.operation import CallSeries
+from mlmetrics.catalog.models import INFERENCE
+from mlmetrics.interruption import interrupted
+from mlmetrics.pricing import genai
+from mlmetrics.pricing.prices import LATER, PLACE, Prices
+from mlmetrics.pricing.rates import Rates
+from mlmetrics.recording.collector import observe_prices
+from mlmetrics.recording.store import Store
+
+_COST, _UNPRICED = "ml_inference_cost_usd_total", "ml_inference_unpriced_total"
 
 
 def price(series: CallSeries, tokens: Mapping[str, float], model: str | None, provider: str, tier: str | None) -> None:
-    """Stub until the pricing room is there."""
+    """Add what the tokens of one call cost to the cost of its series, or count the call as unpriced.
+
+    Nothing happens where no prices are in use: the project has none of its own, and genai-prices is not installed.
+
+    Args:
+        series: the series of the call.
+        tokens: the tokens by additive type; an empty mapping says nothing, and is not priced.
+        model: the model that the response names; by default that of the series, which own prices may name too.
+        provider: who answered, such as `openai`; empty if that is not known.
+        tier: the service tier that the response names.
+    """
+    store = series.store
+    try:
+        prices = prices_of(store) if tokens and series.operation.name == INFERENCE.name else None
+        if prices is None:
+            return
+        name = _priced_name(prices, model or "", series.labels[1] or "", provider)
+        rates = prices.known(name, provider, tier or "")
+        if rates is LATER:
+            prices.later(name, provider, tier or "", partial(_record_late, series, dict(tokens)))
+        else:
+            _record(series, tokens, rates)
+    except Exception as error:  # a mapping may be any object
+        if interrupted(error):
+            raise
+        store.failed(PLACE, error)
+
+
+def prices_of(store: Store) -> Prices | None:
+    """Return the prices in use; None if there are none."""
+    prices = store.prices
+    if prices is None and genai.installed():
+        with store.declaring:
+            prices = store.prices or store.set_prices(None)
+    return prices
+
+
+def _priced_name(prices: Prices, said: str, label: str, provider: str) -> str:
+    """Return the name by which the model has a price: that of the response, unless own prices know the other one."""
+    own = prices.own
+    if not said or (own is not None and own.find(said, provider) is None and own.find(label, provider) is not None):
+        return label
+    return said
+
+
+def _record_late(series: CallSeries, tokens: Mapping[str, float], rates: Rates | None) -> None:
+    _record(series, tokens, rates)
+    observe_prices(series.store)  # of several processes, the one that is scraped may have priced nothing
+
+
+def _record(series: CallSeries, tokens: Mapping[str, float], rates: Rates | None) -> None:
+    store, cost = series.store, None if rates is None else rates.cost(tokens)
+    unpriced = store.counter(_UNPRICED, series.labels)  # stands at 0 from the first cost on; an unknown cost is no 0
+    if cost is None:
+        store.record(unpriced, 1)
+    else:
+        store.record(store.counter(_COST, series.labels), cost)
 
 
 class Spent:

@@ -23,6 +23,7 @@ from mlmetrics.calls.placed import PlacedCalls
 from mlmetrics.calls.recorder import declare_operation
 from mlmetrics.catalog import SHIPPED, Operation
 from mlmetrics.catalog.own import own_operation
+from mlmetrics.pricing.table import Table
 from mlmetrics.recording.collector import registry_of, store_for, store_of
 from mlmetrics.recording.labels import RawLabels
 from mlmetrics.recording.store import Store
@@ -43,6 +44,7 @@ class Settings:
     slow_seconds: float
     clock: Callable[[], float]
     buckets: Mapping[str, Sequence[float]]
+    prices: Table | None
 
     @classmethod
     def of(cls, store: Store) -> Self:
@@ -50,7 +52,8 @@ class Settings:
         buckets = store.configured_buckets()
         service = store.configured_service or store.middleware_service
         limits = store.limits
-        return cls(service, limits.max_values, limits.max_series, store.slow_seconds, store.given_clock, buckets)
+        options = (limits.max_values, limits.max_series, store.slow_seconds, store.given_clock, buckets)
+        return cls(service, *options, None if store.prices is None else store.prices.own)
 
     def apply(self, store: Store) -> None:
         """Configure a store with these options."""
@@ -61,6 +64,8 @@ class Settings:
         store.slow_seconds = self.slow_seconds
         store.set_clock(self.clock)
         store.set_buckets(self.buckets, sent=True)
+        if self.prices is not None:
+            store.set_prices(self.prices)
 
 
 def send_store(store: Store) -> tuple[Any, ...]:

@@ -25,6 +25,13 @@ MEASURING = (
         (),
         "bytes",
     ),
+    Metric(
+        "mlmetrics_price_table_timestamp_seconds",
+        "gauge",
+        "Date of the prices in use, in seconds since 1970, by table: 'own' or 'genai-prices'.",
+        ("table",),
+        "seconds",
+    ),
     Metric("mlmetrics_cpu_limit_cores", "gauge", "CPU limit of the process's cgroup; 0 means none.", (), "cores"),
 )
 

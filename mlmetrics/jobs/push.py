@@ -46,6 +46,7 @@ OF_THE_PROCESS = frozenset(
         *("process_start_time_seconds", "process_virtual_memory_bytes"),
         *("python_gc_collections", "python_gc_objects_collected", "python_gc_objects_uncollectable", "python_info"),
         *("mlmetrics_build_info", "mlmetrics_cpu_limit_cores", "mlmetrics_memory_limit_bytes"),
+        "mlmetrics_price_table_timestamp_seconds",
         *("mlmetrics_scrape_duration_seconds", "mlmetrics_scrape_errors"),
     }
 )

@@ -4,6 +4,7 @@ import re
 
 MINUTE_SECONDS = 60.0
 HOUR_SECONDS = 3600.0
+DAY_SECONDS = 24 * HOUR_SECONDS
 _MILLISECONDS = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 _PART = re.compile(r"(\d+)(ms|[wdhms])")
 

@@ -25,6 +25,8 @@ from mlmetrics.recording.folding import hold
 from mlmetrics.recording.store import ERRORS, Store
 from mlmetrics.version import __version__
 
+SETTLE_SECONDS = 1.0
+"""A scrape waits so long for costs whose rates are being looked up; the next one has them otherwise."""
 _stores: "WeakKeyDictionary[CollectorRegistry, Store]" = WeakKeyDictionary()
 _registering = threading.RLock()
 if hasattr(os, "register_at_fork"):
@@ -110,6 +112,15 @@ def observe_process(store: Store) -> None:
     store.gauge("mlmetrics_build_info", (__version__,)).record(1)
     store.gauge("mlmetrics_memory_limit_bytes").record(limits.memory_limit_bytes())
     store.gauge("mlmetrics_cpu_limit_cores").record(limits.cpu_limit_cores())
+    if store.prices is not None:
+        store.prices.settle(SETTLE_SECONDS)
+        observe_prices(store)
+
+
+def observe_prices(store: Store) -> None:
+    """Record of when the prices in use are."""
+    for table, seconds in store.prices.tables().items() if store.prices is not None else ():
+        store.gauge("mlmetrics_price_table_timestamp_seconds", (table,)).record(seconds)
 
 
 def store_for(registry: CollectorRegistry) -> Store:

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 from mlmetrics import exemplars, logs
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.interruption import interrupted
+from mlmetrics.pricing.prices import Prices
+from mlmetrics.pricing.table import Table
 from mlmetrics.recording import folding
 from mlmetrics.recording.cells import HistogramCell, NumberCell
 from mlmetrics.recording.clock import guarded
@@ -61,6 +63,8 @@ class Store(Naming, Families):
         self.declared: dict[str, Declared] = {}
         self.plain: dict[tuple[str, str | None], object] = {}
         """A project's own counters, gauges and histograms, by name and service."""
+        self.prices: Prices | None = None
+        """What tokens cost; made when something is to be priced, or when the project's own prices are configured."""
         self.operations: dict[str, Operation] = {}
         """The operations of the project's own that are declared, by name."""
         self.counted: dict[Hashable, float] = {}
@@ -264,6 +268,11 @@ class Store(Naming, Families):
             if place not in self._failed_places:
                 self._failed_places.add(place)
                 logs.emit(self, "warning", "label.overflow", {"label": name, **series})
+
+    def set_prices(self, own: Table | None) -> Prices:
+        """Price by a project's own table from now on, and then by genai-prices if it is installed."""
+        self.prices = prices = Prices(own, failed=self.failed)
+        return prices
 
     def set_clock(self, clock: Callable[[], float]) -> None:
         """Use this clock; to be called before anything is declared, because declarations keep the clock they find."""

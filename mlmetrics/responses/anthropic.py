@@ -4,7 +4,7 @@ from typing import Any
 
 from mlmetrics.responses.content import filled, of_part, of_parts
 from mlmetrics.responses.failures import fail, failed
-from mlmetrics.responses.fields import Fields, all_fields, fields
+from mlmetrics.responses.fields import Fields, fields
 from mlmetrics.responses.said import ANSWER, NOTHING, REASONING, Said, believed, guarded, name, text, total
 
 _EVENTS = frozenset(
@@ -89,13 +89,13 @@ def read_usage(usage: Any, said: Said) -> None:
     Those of a stream are cumulative: each overwrites what it tells. A count does not fall: a 0 after
     tokens is a place that a proxy has not filled.
     """
-    told = all_fields(usage)
+    told = fields(usage)
     if "service_tier" in told:
         said.tier = text(told["service_tier"]) or said.tier
     counts = [told.get(each) for each in _COUNTS]
     for compaction in _compactions(told):
         counts = [total(said, count, compaction.get(each)) for count, each in zip(counts, _COUNTS, strict=True)]
-    thought = all_fields(told.get("output_tokens_details")).get("thinking_tokens")
+    thought = fields(told.get("output_tokens_details")).get("thinking_tokens")
     if not believed(said, thought, *counts):
         return
     made = counts.pop()

@@ -1,8 +1,10 @@
 """The fields that an object stores: those of a dict, of an SDK's model, of a data class with or without slots.
 
+The fields of a pydantic model include those that it does not declare: SDKs keep there what another server sends.
 No property, `__getattr__` or method of a user's class runs.
 """
 
+from collections.abc import Callable
 from functools import partial
 from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
@@ -12,14 +14,18 @@ Fields = dict[str, Any]
 
 MOST_TYPES = 1024
 NONE: Fields = {}
+_EXTRA = "__pydantic_extra__"
 _DECLARED = ("__pydantic_fields__", "model_fields", "__dataclass_fields__", "__annotations__")
 
-_read = object.__getattribute__
 _mro = type.__dict__["__mro__"].__get__
 _vars = type.__dict__["__dict__"].__get__
+_module = type.__dict__["__module__"].__get__
 
-_plain: dict[int, object] = {}
-"""By id, the types whose objects give their dict as any object does; each with a weak reference that ends it."""
+_plain: dict[int, tuple[Callable[[Any], Fields | None], object]] = {}
+"""By id, the types whose objects give their dict as any object does.
+
+With what a pydantic model was given beside its fields, and a weak reference that forgets the type when it ends.
+"""
 
 
 def fields(value: Any) -> Fields:
@@ -29,26 +35,15 @@ def fields(value: Any) -> Fields:
         return value  # type: ignore[no-any-return]  # mypy does not narrow by `type(...) is`
     if value is None:
         return NONE
-    if id(kind) in _plain:
-        return value.__dict__  # type: ignore[no-any-return]  # it is a dict
-    return _look(kind, value)
-
-
-def extra(value: Any) -> Fields:
-    """Return what a pydantic model was given beside its fields, such as the reasoning in an SDK of OpenAI."""
-    if type(value) is dict:
-        return NONE
+    known = _plain.get(id(kind))
+    if known is None:
+        return _look(kind, value)
+    stored: Fields = value.__dict__
     try:
-        stored = _read(value, "__pydantic_extra__")
-    except AttributeError:
-        return NONE
-    return stored if type(stored) is dict else NONE
-
-
-def all_fields(value: Any) -> Fields:
-    """Return the fields by name, and with them what an SDK that is older than a field was given beside its own."""
-    more = extra(value)
-    return {**more, **fields(value)} if more else fields(value)
+        extra = known[0](value)
+    except AttributeError:  # Mistral's SDK leaves it unset
+        return stored
+    return stored | extra if extra and type(extra) is dict else stored
 
 
 def declared(kind: type) -> set[str]:
@@ -69,7 +64,7 @@ def bases(kind: type) -> tuple[type, ...]:
 
 def module_of(kind: type) -> str:
     """Return the top-level module of a class, without its metaclass."""
-    module = _vars(kind).get("__module__")
+    module = _module(kind)
     return module.partition(".")[0] if type(module) is str else ""
 
 
@@ -87,9 +82,16 @@ def _look(kind: type, value: Any) -> Fields:
     if stored is dicts[0] and not any("__getattribute__" in own for own in owns[:-1]):
         if len(_plain) >= MOST_TYPES:
             _plain.clear()
-        _plain[id(kind)] = ref(kind, partial(_plain.pop, id(kind)))
+        slot = next((own[_EXTRA] for own in owns if type(own.get(_EXTRA)) is MemberDescriptorType), None)
+        extra = _nothing if slot is None else slot.__get__
+        _plain[id(kind)] = extra, ref(kind, partial(_plain.pop, id(kind)))
+        return fields(value)
     found = stored.__get__(value)
     return found if type(found) is dict else NONE
+
+
+def _nothing(_value: object) -> None:
+    """Return what a class that is no pydantic model has beside its fields."""
 
 
 def _slots(owns: list[Any], value: Any) -> Fields:

@@ -81,14 +81,14 @@ _CLAIMS: tuple[tuple[Callable[[Fields], bool], Hear], ...] = (
     (openai.is_completion, openai.read_completion),
     (anthropic.is_event, anthropic.read_event),
     (openai_responses.is_event, openai_responses.read_event),
+    (langchain.is_message, langchain.read_any),
     (gemini.is_content, gemini.read_content),
     (openai_responses.is_response, openai_responses.read_response),
     (anthropic.is_message, anthropic.read_message),
-    (langchain.is_message, langchain.read_any),
 )
 """Of a dict: whether it has the keys of a format, and what reads it then."""
 
-_MARKS = {"candidates", "choices", "error", "error_code", "object", "type", "usage", *gemini.MARKS}
+MARKS = {"candidates", "choices", "error", "error_code", "object", "type", "usage", *gemini.MARKS}
 
 _heard: dict[int, tuple[Hear | None, object]] = {}
 """By the id of a type: what reads it, and a weak reference that forgets it when the type ends."""
@@ -143,7 +143,7 @@ def _of_own(kind: type) -> Hear | None:
 def read_dict(payload: Any, said: Said) -> int:
     """Read a payload by the keys that it has."""
     body = fields(payload)
-    if body.keys().isdisjoint(_MARKS):
+    if body.keys().isdisjoint(MARKS):
         return ANSWER
     for claims, read in _CLAIMS:
         if claims(body):

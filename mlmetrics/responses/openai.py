@@ -7,7 +7,7 @@ from typing import Any
 
 from mlmetrics.responses.content import any_filled, filled, first, of_parts
 from mlmetrics.responses.failures import fail, failed
-from mlmetrics.responses.fields import Fields, all_fields, extra, fields
+from mlmetrics.responses.fields import Fields, fields
 from mlmetrics.responses.said import ANSWER, NOTHING, REASONING, Said, guarded, keep, name, text
 
 _ANSWERS = ("refusal", "audio", "images")
@@ -18,16 +18,15 @@ _REASONINGS = ("reasoning_content", "reasoning", "reasoning_details", "thinking_
 def read_completion(payload: Any, said: Said) -> int:
     """Read a response or a chunk."""
     body = fields(payload)
-    name(said, body.get("id"), body.get("model"), body.get("service_tier"))
     usage = body.get("usage")
-    if usage is None:
-        usage = extra(payload).get("usage")  # LiteLLM declares none
     if usage is not None:
         read_usage(usage, said)
+    if usage is not None or said.model is None:
+        name(said, body.get("id"), body.get("model"), body.get("service_tier"))
     choices = body.get("choices")
     if type(choices) is not list or not choices:
-        if not failed(body, said):
-            failed(extra(payload), said)
+        if usage is None:
+            failed(body, said)
         data = body.get("data")
         return ANSWER if type(data) is list and data else NOTHING
     if body.get("error") is not None:
@@ -62,9 +61,9 @@ def hear_chunk(chunk: Any, said: Said) -> int:
 
 def read_usage(usage: Any, said: Said) -> None:
     """Read a usage, whose prompt contains what was cached and whose completion contains the reasoning."""
-    told = all_fields(usage)
+    told = fields(usage)
     prompt = told.get("prompt_tokens_details")
-    sent = all_fields(prompt)
+    sent = fields(prompt)
     written = sent.get("cache_write_tokens")
     if written is None and prompt is not None:
         written = sent.get("cache_creation_tokens")  # LiteLLM, before OpenAI had a name for it
@@ -79,7 +78,7 @@ def read_usage(usage: Any, said: Said) -> None:
         cached,
         written,
         told.get("completion_tokens"),
-        all_fields(told.get("completion_tokens_details")).get("reasoning_tokens"),
+        fields(told.get("completion_tokens_details")).get("reasoning_tokens"),
         told.get("total_tokens"),
     )
 
@@ -102,10 +101,7 @@ def _message(message: Any) -> int:
     carried = NOTHING if content is None else of_parts(content)
     if carried == ANSWER or _called(body) or any_filled(body, _ANSWERS):
         return ANSWER
-    more = extra(message)
-    if carried or any_filled(body, _REASONINGS) or any_filled(more, _REASONINGS):
-        return REASONING
-    return ANSWER if any_filled(more, _ANSWERS) else NOTHING
+    return REASONING if carried or any_filled(body, _REASONINGS) else NOTHING
 
 
 def _called(body: Fields) -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 from mlmetrics.responses.content import any_filled, filled, first, of_part, of_parts
 from mlmetrics.responses.failures import fail_by, failed
-from mlmetrics.responses.fields import Fields, all_fields, extra, fields
+from mlmetrics.responses.fields import Fields, fields
 from mlmetrics.responses.openai import read_completion
 from mlmetrics.responses.said import ANSWER, NOTHING, REASONING, Said, guarded, keep, name, text
 
@@ -42,8 +42,8 @@ def read_event(payload: Any, said: Said) -> int:
     kind = text(body.get("type")) or ""  # in LiteLLM, a member of an enum
     if kind == "chunk":
         return read_completion(body.get("chunk"), said)
-    if not kind and "event" in (wrapped := extra(payload)):
-        return read_event(wrapped.get("data"), said)  # an SDK that is older than the error event
+    if not kind and "event" in body and "data" in body:
+        return read_event(body["data"], said)  # an SDK that is older than the events of errors
     if "response" in body:
         _whole(fields(body["response"]), said)
     elif kind == "error" and not failed(body, said):
@@ -59,9 +59,9 @@ hear_event = guarded(read_event)
 
 def read_usage(usage: Any, said: Said) -> None:
     """Read a usage, whose input contains what was cached and whose output contains the reasoning."""
-    told = all_fields(usage)
-    sent = all_fields(told.get("input_tokens_details"))
-    made = all_fields(told.get("output_tokens_details"))
+    told = fields(usage)
+    sent = fields(told.get("input_tokens_details"))
+    made = fields(told.get("output_tokens_details"))
     keep(
         said,
         told.get("input_tokens"),

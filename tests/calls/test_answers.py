@@ -39,6 +39,11 @@ def metrics(registry: CollectorRegistry, clock: Clock) -> MLMetrics:
     return MLMetrics(service="s", registry=registry, clock=clock)
 
 
+def kind_of(value: object) -> str:
+    """Return the name of its class."""
+    return type(value).__name__
+
+
 def tokens(registry: CollectorRegistry) -> dict[str, float]:
     """Return the tokens that are counted, by type."""
     return {each.labels["token_type"]: each.value for each in samples(registry, "ml_inference_tokens_total")}
@@ -162,7 +167,7 @@ class TestFailure:
             list(stream())
         assert {"TimeoutError": 1} == error_types(registry)
 
-    @pytest.mark.parametrize("result", [3, "", b"x", object()], ids=repr)
+    @pytest.mark.parametrize("result", [3, "", b"x", object()], ids=kind_of)
     def test_no_text(self, registry: CollectorRegistry, metrics: MLMetrics, result: object) -> None:
         """An error type that is no text counts as `error`."""
         metrics.track_inference(model="m", failure=lambda _: result)(lambda: None)()  # type: ignore[arg-type,return-value]  # what a user may do
@@ -307,7 +312,7 @@ class TestUsage:
         assert {"usage": 2} == errors(registry)
         assert 2 == value(registry, MISSING)
 
-    @pytest.mark.parametrize("usage", [3, "automatic", object()], ids=repr)
+    @pytest.mark.parametrize("usage", [3, "automatic", object()], ids=kind_of)
     def test_refused(self, metrics: MLMetrics, usage: Any) -> None:
         """What is no function is refused where it is declared."""
         with pytest.raises(DeclarationError, match="usage="):
@@ -408,3 +413,20 @@ class TestStreamingResponse:
         gc.collect()
         assert {"cancelled": 1} == outcomes(registry)
         assert 1 == value(registry, MISSING)
+
+    @pytest.mark.parametrize("missing", [True, False], ids=["missing", "raising"])
+    def test_other_internals(self, registry: CollectorRegistry, metrics: MLMetrics, missing: bool) -> None:  # noqa: FBT001 (a parameter of the test)
+        """A stream whose inner iterator is not where we know it is one call that is over, and is handed back."""
+
+        class Other(StreamingResponse):
+            def __getattribute__(self, name: str) -> Any:
+                if name == "body_iterator":
+                    raise AttributeError(name) if missing else RuntimeError(name)
+                return super().__getattribute__(name)
+
+        response = Other(iter(["a"]))
+        assert response is metrics.track_inference(model="m")(lambda given: given)(response)
+        gc.collect()
+        assert {"success": 1} == outcomes(registry)
+        assert 0 == in_progress(registry)
+        assert ({} if missing else {"result": 1}) == errors(registry)

@@ -76,7 +76,7 @@ class TestTargets:
         assert 0 == run("--tests")[0]
         assert (rules / "ServiceDown.test.yml").is_file()
         assert 0 == run()[0]
-        assert ["alerts.yml", "drift.yml", "fleet.yml"] == sorted(path.name for path in rules.iterdir())
+        assert ["alerts.yml", "cost.yml", "drift.yml", "fleet.yml"] == sorted(path.name for path in rules.iterdir())
 
     def test_removes_what_is_no_longer_rendered(self, project: Path) -> None:
         """The rules of a removed objective are removed in both folders; the user's own rules are kept."""
@@ -89,7 +89,7 @@ class TestTargets:
         assert "removed prometheus/rules/objective-1-o.yml\n" in output
         assert "removed kubernetes/mlmetrics-objective-1-o.yaml\n" in output
         assert "removed grafana/dashboards/mlmetrics-objectives.json\n" in output
-        assert ["alerts.yml", "drift.yml", "fleet.yml", "mine.yml"] == sorted(
+        assert ["alerts.yml", "cost.yml", "drift.yml", "fleet.yml", "mine.yml"] == sorted(
             path.name for path in (project / "prometheus/rules").iterdir()
         )
 

@@ -58,6 +58,11 @@ def test_whole_run(tmp_path: Path) -> None:
         assert re.search(rf"\| {service} +\| yes \|", output)
     for error in ("EncryptedDocument", "NoTextFound", "DocumentTooLarge", "DamagedDocument", "WrongExtension"):
         assert error in output
+    tokens = re.search(r"\| cv-parser-service \| gpt-4 \| +([\d,]+) \| +([\d,]+) \| +([\d.]+) \|", output)
+    assert tokens
+    assert all(float(number.replace(",", "")) > 0 for number in tokens.groups())
+    for error in ("APIConnectionError", "APIError"):
+        assert re.search(rf"\| cv-parser-service \| gpt-4 \| {error} +\|", output)
     assert "\x1b" not in output
     assert [] == processes_using(tmp_path)
     assert [] == list(tmp_path.iterdir())

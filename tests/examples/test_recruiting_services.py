@@ -10,17 +10,18 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from examples.recruiting import corpus
-from examples.recruiting.addresses import API, CV_PARSER, HOST, JOB_PARSER, MATCHING, SERVICES, Service
+from examples.recruiting.addresses import API, CV_PARSER, HOST, JOB_PARSER, LANGUAGE_MODEL, MATCHING, Service
 from examples.recruiting.demo import report
 from examples.recruiting.demo.figures import PrometheusFigures, ScrapedFigures
 from examples.recruiting.demo.processes import Processes
 from examples.recruiting.demo.server import command
 from examples.recruiting.demo.settings import DemoFailure, move_to_free_ports
 from examples.recruiting.demo.traffic import BROKEN_ANSWERS, LARGE_BYTES
-from tests.programs import find_program
+from tests.programs import find_program, wait_until
 
 ENGLISH_CV = next(each for each in corpus.documents() if (each.kind, each.language) == ("cv", "en"))
 ENGLISH_JOB = next(each for each in corpus.documents() if (each.kind, each.language) == ("job", "en"))
+TOLD = {"input": "prompt_tokens", "output": "completion_tokens"}
 FRENCH_JOB = next(each for each in corpus.documents() if (each.kind, each.language) == ("job", "fr"))
 
 
@@ -30,11 +31,10 @@ def undisturbed() -> None:
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
-    """Start the four services on free ports."""
+    """Start the four services and the language model on free ports."""
     with patch.dict(os.environ), Processes(tmp_path_factory.mktemp("services"), undisturbed) as processes:
         move_to_free_ports()
-        for service in SERVICES:
-            processes.start_service(service)
+        processes.start_services()
         processes.wait_ready()
         yield processes
 
@@ -108,6 +108,74 @@ class TestParsers:
         assert [(422, "UnexpectedKind")] * 2 == [(answer.status_code, answer.json()["error"]) for answer in answers]
 
 
+def plan(requests: int, **behaviour: float) -> None:
+    """Tell the language model how to treat its next requests."""
+    url = f"{LANGUAGE_MODEL.url}/behaviour"
+    httpx.post(url, params={"requests": requests}, json=behaviour, trust_env=False).raise_for_status()
+
+
+def told() -> dict[str, int]:
+    """Return the tokens that the language model has told under the name gpt-4."""
+    ledger = httpx.get(f"{LANGUAGE_MODEL.url}/ledger", trust_env=False).json()
+    tokens: dict[str, int] = {"prompt_tokens": 0, "completion_tokens": 0} | ledger.get("gpt-4", {})
+    return tokens
+
+
+def outcomes() -> dict[str, float]:
+    """Return the calls of gpt-4 by their outcome, and those whose tokens nobody told."""
+    counts = {
+        kind: measured(CV_PARSER, "ml_inference_total", model="gpt-4", operation="chat", outcome=kind)
+        for kind in ("success", "failure", "cancelled")
+    }
+    return counts | {"not told": measured(CV_PARSER, "ml_inference_usage_missing_total", model="gpt-4")}
+
+
+@pytest.mark.usefixtures("services")
+class TestLanguageModel:
+    """The language model that the CV parser asks."""
+
+    def test_candidate(self) -> None:
+        """The model's answer is part of the parsed CV; the tokens that it told are measured, and have a cost."""
+        before, cost = told(), measured(CV_PARSER, "ml_inference_cost_usd_total", model="gpt-4")
+        tokens = {kind: measured(CV_PARSER, "ml_inference_tokens_total", token_type=kind) for kind in TOLD}
+        candidate = upload(CV_PARSER, ENGLISH_CV.file, ENGLISH_CV.content).json()["candidate"]
+
+        assert candidate["name"]
+        assert sorted(ENGLISH_CV.skills) == sorted(candidate["skills"])
+        after = told()
+        for kind, name in TOLD.items():
+            added = measured(CV_PARSER, "ml_inference_tokens_total", token_type=kind) - tokens[kind]
+            assert 0 < after[name] - before[name] == added
+        # The prices of a model are looked up after its first call, so its cost may come a moment later.
+        wait_until(
+            lambda: measured(CV_PARSER, "ml_inference_cost_usd_total", model="gpt-4") > cost,
+            timeout=30,
+            what=lambda: "the call has no cost",
+        )
+
+    @pytest.mark.parametrize(
+        ("requests", "behaviour", "expected"),
+        [
+            (1, {"cut_after_words": 5}, {"failure": 1, "not told": 1}),
+            (1, {"error_after_words": 5}, {"failure": 1, "not told": 1}),
+            (1, {"between_words_seconds": 0.25}, {"cancelled": 1, "not told": 1}),
+            (1, {"usage": False}, {"success": 1, "not told": 1}),
+            (1, {"rate_limited": True}, {"success": 1}),
+            (2, {"rate_limited": True}, {"failure": 1}),
+        ],
+    )
+    def test_trouble(self, requests: int, behaviour: dict[str, float], expected: dict[str, float]) -> None:
+        """Whatever the model does, the CV is parsed, and the call has exactly one outcome."""
+        before = outcomes()
+        plan(requests, **behaviour)
+        answer = upload(CV_PARSER, ENGLISH_CV.file, ENGLISH_CV.content)
+
+        assert 200 == answer.status_code
+        assert ("success" in expected) == (answer.json()["candidate"] is not None)
+        after = outcomes()
+        assert expected == {kind: after[kind] - before[kind] for kind in after if after[kind] != before[kind]}
+
+
 @pytest.mark.usefixtures("services")
 class TestGateway:
     """The gateway and, behind it, the matching service."""
@@ -160,6 +228,7 @@ class TestFigures:
     def test_prometheus_and_own_sums_agree(self, services: Processes, tmp_path_factory: pytest.TempPathFactory) -> None:
         """The tables read by PromQL are those computed from the services' own `/metrics`."""
         program = find_program("prometheus", package="prometheus")
+        plan(1, error_after_words=5)
         upload(CV_PARSER, ENGLISH_CV.file, ENGLISH_CV.content)
         send_pair("/matches")
         send_pair("/matches/explanation")

@@ -27,6 +27,7 @@ from tests.integration.pressure import PressureExporter
 from tests.integration.recruiting_traffic import Traffic
 from tests.servers import Alertmanager, HTTPReceiver, Prometheus, Pushgateway, UvicornServer, free_port
 
+CHAT_SERVICE = "chat-service"
 TIME_SCALE = 1 / 60
 CALLS_A_SECOND = 8.0
 BAD_SECONDS = 75.0
@@ -44,17 +45,20 @@ MODULES = {
 FAULTS = {
     "cv-parser-service": ["slow model", "slow page"],
     "job-parser-service": ["failing model"],
-    "matching-service": ["shifted scores", "late first chunk", "a model name for each call"],
+    "matching-service": ["shifted scores", "a model name for each call"],
     "second matching-service": ["scores are no numbers"],
+    "chat-service": ["an expensive model", "a model without price", "no usage", "old prices"],
 }
+SLOW_ANSWERS = {"first_word_seconds": 0.8, "between_words_seconds": 0.6}
 # Alert and the label that distinguishes its rules -> the fault that makes it fire.
 CAUSES = {
     "HighAPIResponseTime": "slow model in cv-parser-service",
     "HighErrorRate": "failing model in job-parser-service, answered by 500",
     "SlowMLInference": "slow model in cv-parser-service",
     "HighMLFailureRate": "failing model in job-parser-service",
-    "SlowFirstChunk": "matching-service starts its explanations late",
-    "UsageMissing": "synthetic exporter",
+    "SlowFirstChunk": "a language model that begins late, asked through the SDK of OpenAI",
+    "SlowChunks": "a language model that pauses between words, asked through the SDK of OpenAI",
+    "UsageMissing": "streams asked for through the SDK of OpenAI without their usage",
     "LowConfidence": "tickets in a language that the model of ticket-service has not learned",
     "BadFeedback": "every ticket of ticket-service is closed under another topic",
     "LowParsingAccuracy": "documents cut to their first quarter",
@@ -69,8 +73,10 @@ CAUSES = {
     "HighCPUUsage process": "synthetic exporter",
     "HighMemoryUsage host": "synthetic exporter",
     "HighCPUUsage host": "synthetic exporter",
-    "Unpriced": "synthetic exporter",
-    "CostBudget": "synthetic exporter",
+    "Unpriced": "a model without a price, asked through the SDK of OpenAI",
+    "CostBudget": "an expensive model, asked through the SDK of OpenAI",
+    "PriceTableOld": "a table of prices of years ago",
+    "MonthlyBudget": "an expensive model, asked through the SDK of OpenAI",
     "BatchJobNotSucceeded": "every run of a job that pushes to a Pushgateway fails",
     "RecordingErrors": "matcher gives NaN in the second process of matching-service",
     "LabelOverflow": "a model name for each call in matching-service",
@@ -87,6 +93,10 @@ threshold = 0.5
 threshold = 0.5
 [alert.SlowFirstChunk]
 threshold = 0.5
+[alert.SlowChunks]
+threshold = 0.5
+window = "20m"
+minimum = 20
 [alert.SlowScrape]
 threshold = 0.25
 [alert.MatchingScoreDrift]
@@ -111,6 +121,9 @@ window = "15m"
 [alert.Unpriced]
 window = "15m"
 [alert.CostBudget]
+window = "15m"
+[alert.MonthlyBudget]
+threshold = 20
 window = "15m"
 [alert.BatchJobNotSucceeded]
 window = "20m"
@@ -143,6 +156,7 @@ class Rehearsal:
 
     stack: ExitStack
     services: dict[str, UvicornServer]
+    model: UvicornServer
     exporter: PressureExporter
     job: NightlyJob
     traffic: Traffic
@@ -154,6 +168,7 @@ class Rehearsal:
         """Start every fault."""
         for name, faults in FAULTS.items():
             self._set_faults(name, faults)
+        self._answer(SLOW_ANSWERS)
         self.exporter.pressure = self.traffic.torn = self.traffic.strange = self.job.failing = True
         for name in self.downed:
             self.services[name].process.kill()
@@ -162,6 +177,7 @@ class Rehearsal:
         """End every fault."""
         for name in FAULTS:
             self._set_faults(name, [])
+        self._answer({})
         self.exporter.pressure = self.traffic.torn = self.traffic.strange = self.job.failing = False
         for name in self.downed:
             restarted = _service(name, self.services[name].port)
@@ -169,6 +185,10 @@ class Rehearsal:
 
     def _set_faults(self, name: str, faults: list[str]) -> None:
         httpx.put(f"{self.services[name].url}/faults", json=faults, trust_env=False).raise_for_status()
+
+    def _answer(self, behaviour: dict[str, float]) -> None:
+        """Set how the language model answers from now on."""
+        httpx.put(f"{self.model.url}/behaviour", json=behaviour, trust_env=False).raise_for_status()
 
     def heard(self, status: str) -> set[str]:
         """Return the alerts that the webhook has received with a status."""
@@ -189,7 +209,7 @@ def run() -> list[Row]:
     """Run the rehearsal, and return the result of every alert."""
     with ExitStack() as stack:
         rehearsal = _start(stack)
-        rehearsal.prometheus.wait_for("count(up == 1) == 10")
+        rehearsal.prometheus.wait_for("count(up == 1) == 11")
         time.sleep(WELL_SECONDS)
         false = rehearsal.heard("firing") - {"Watchdog"}
         assert "Watchdog" in rehearsal.heard("firing"), "Alertmanager tells nothing, not even the Watchdog"
@@ -213,6 +233,11 @@ def _start(stack: ExitStack) -> Rehearsal:
     names = [*MODULES, "second matching-service", "third matching-service"]
     services = {name: stack.enter_context(_service(name)) for name in names}
     services["ticket-service"] = stack.enter_context(UvicornServer("examples.classifier:app", ready_path="/metrics"))
+    model = stack.enter_context(UvicornServer("examples.language_model.server:app", ready_path="/ledger"))
+    chat = {"OPENAI_BASE_URL": f"{model.url}/v1"}
+    services[CHAT_SERVICE] = stack.enter_context(
+        UvicornServer("tests.integration.asking:app", env=chat, ready_path="/metrics")
+    )
     exporter = stack.enter_context(PressureExporter())
     gateway = stack.enter_context(Pushgateway())
     job = stack.enter_context(NightlyJob(gateway.url))
@@ -225,7 +250,7 @@ def _start(stack: ExitStack) -> Rehearsal:
     files |= _baselines(traffic)
     stack.enter_context(traffic)
     prometheus = stack.enter_context(Prometheus(files.pop("prometheus.yml"), files))
-    return Rehearsal(stack, services, exporter, job, traffic, receiver, prometheus)
+    return Rehearsal(stack, services, model, exporter, job, traffic, receiver, prometheus)
 
 
 def _service(name: str, port: int | None = None) -> UvicornServer:

@@ -10,14 +10,12 @@ import itertools
 import json
 import os
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from mlmetrics import track_ml_inference
 
 SLOW_SECONDS = 0.8
 SLOW_PAGE_SECONDS = 0.35
-LATE_SECONDS = 0.8
 
 service: Any = importlib.import_module(os.environ["RECRUITING_MODULE"])
 faults: set[str] = set()
@@ -39,7 +37,7 @@ class FaultyClassifier:
 
 
 class FaultyMatcher:
-    """A matcher whose scores shift or are not numbers, and whose explanations are slow, if that fault is set."""
+    """A matcher whose scores shift or are not numbers, if a fault is set."""
 
     def __init__(self, model: Any) -> None:
         self._model = model
@@ -51,11 +49,8 @@ class FaultyMatcher:
         score: float = self._model.similarity(left, right)
         return score / 8 if "shifted scores" in faults else score
 
-    def closest_lines(self, wanted: str, offered: str) -> Iterator[tuple[str, str, float]]:
-        """Compare as the model does, after a pause."""
-        if "late first chunk" in faults:
-            time.sleep(LATE_SECONDS)
-        yield from self._model.closest_lines(wanted, offered)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
 
 
 for _name in ("kinds", "roles", "languages"):

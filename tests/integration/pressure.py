@@ -1,4 +1,4 @@
-"""An exporter with set values for the memory, processor time, cost and usage of a service and a host."""
+"""An exporter with set values for the memory and processor time of a service and a host."""
 
 import threading
 from types import TracebackType
@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, start_http_serv
 from tests.programs import HOST, free_port
 
 TICK_SECONDS = 0.1
-SERVICE, MODEL = "pressure-service", "gpt-4"
+SERVICE = "pressure-service"
 
 
 class PressureExporter:
@@ -34,13 +34,6 @@ class PressureExporter:
     def _counters(self) -> None:
         self._cpu = Counter("process_cpu_seconds", "Used.", registry=self._service)
         self._host_cpu = Counter("node_cpu_seconds", "Used.", ["cpu", "mode"], registry=self._host)
-        labels = {"service": SERVICE, "model": MODEL, "operation": "chat"}
-        calls = Counter("ml_inference", "Calls.", [*labels, "outcome"], registry=self._service)
-        self._calls = calls.labels(**labels, outcome="success")
-        self._suspect = [
-            Counter(f"ml_inference_{name}", "Suspect.", list(labels), registry=self._service).labels(**labels)
-            for name in ("usage_missing", "unpriced", "cost_usd")
-        ]
 
     def _tick_until_stopped(self) -> None:
         while not self._stop.wait(TICK_SECONDS):
@@ -54,9 +47,6 @@ class PressureExporter:
         self._cpu.inc(2 * busy * TICK_SECONDS)
         self._host_cpu.labels("0", "user").inc(busy * TICK_SECONDS)
         self._host_cpu.labels("0", "idle").inc((1 - busy) * TICK_SECONDS)
-        self._calls.inc()
-        for counter in self._suspect:
-            counter.inc(float(self.pressure))
 
     def __enter__(self) -> Self:
         pages = {"service": self._service, "host": self._host}

@@ -72,6 +72,8 @@ def _tests_of(file: str, group: dict[str, Any], rule: dict[str, Any]) -> str:
         return f"{rule['alert']}*.test.yml"
     if name == "fleet":
         return "fleet.test.yml"
+    if name == "cost":
+        return f"cost-{rule['record'].rpartition('increase')[2]}.test.yml"
     if name == "drift":
         return f"drift-{group['name'].split(': ')[1]}.test.yml"
     return f"{name}.{rule.get('labels', {}).get('short', 'ratios')}.test.yml"

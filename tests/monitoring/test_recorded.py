@@ -28,10 +28,11 @@ FLEET = {
     *("SlowScrape", "HighMemoryUsage", "HighCPUUsage", "Watchdog"),
 }
 INFERENCES = {"SlowMLInference", "HighMLFailureRate"}
+MONEY = {"PriceTableOld", "UsageMissing", "Unpriced", "CostBudget", "MonthlyBudget"}
 RETRIEVAL = {"SlowRetrieval", "HighRetrievalFailureRate", "LowRetrievalScore", "RetrievalScoreDrift"}
 REWRITING = {"SlowQueryRewriting", "HighQueryRewritingFailureRate"}
 ALERTS = {
-    "chat": {*FLEET, *INFERENCES, "SlowFirstChunk", "UsageMissing", "Unpriced", "CostBudget"},
+    "chat": {*FLEET, *INFERENCES, "SlowFirstChunk", "SlowChunks", *MONEY},
     "classifier": {*FLEET, *INFERENCES, "LowConfidence", "InferenceScoreDrift", "PredictedClassDrift"},
     "requests": FLEET,
     "own operations": {*FLEET, *RETRIEVAL, *REWRITING, "ErrorBudgetBurn"},
@@ -119,7 +120,7 @@ class TestAlerts:
         """There are unit tests for the rendered alerts and for no other."""
         for name, config in FEW.items():
             found = {path.removeprefix("rules/").partition(".")[0] for path in files.test_files(config)}
-            known = {each for each in found if not each.startswith(("fleet", "drift-", "objective-"))}
+            known = {each for each in found if not each.startswith(("cost-", "fleet", "drift-", "objective-"))}
             assert alerts(config) - {"ErrorBudgetBurn"} == known, name
 
     def test_may_be_configured_without_being_rendered(self) -> None:
@@ -171,7 +172,7 @@ class TestDashboards:
             queries = [target["expr"] for panel in board["panels"] for target in panel.get("targets", [])]
             named = {variable for query in queries for variable in re.findall(r"\$(\w+)", query)}
             assert named & {"service", "job"}
-            assert named <= variables | {"__rate_interval"}
+            assert named <= variables | {"__rate_interval", "__range"}
 
     def test_models_of_own_operations(self) -> None:
         """An own operation with the label model brings the variable of that name, with its values."""

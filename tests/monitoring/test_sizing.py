@@ -126,8 +126,8 @@ def inferring(*parts: str) -> tuple[Operation, ...]:
     return (INFERENCE.recording(frozenset(parts)),)
 
 
-# Pricing counts the one, which no call here asks for.
-NOT_MADE_HERE = {"ml_inference_unpriced_total"}
+# Pricing counts the one and dates its tables in the other, and no call here asks for a price.
+NOT_MADE_HERE = {"ml_inference_unpriced_total", "mlmetrics_price_table_timestamp_seconds"}
 RETRIEVAL = own_operation("retrieval", ("index", "tenant"), score=True)
 PODS = {
     "requests": Pod((), {"route": 3}),

@@ -106,7 +106,7 @@ class TestWheel:
         assert 0 == done.returncode, done.stderr
         (copied,) = tmp_path.iterdir()
         rules = sorted((copied / "rules").glob("*.yml"))
-        assert ["alerts.yml", "drift.yml", "fleet.yml"] == [rule.name for rule in rules]
+        assert ["alerts.yml", "cost.yml", "drift.yml", "fleet.yml"] == [rule.name for rule in rules]
         run(find_program("promtool", package="prometheus"), "check", "rules", *rules, cwd=tmp_path)
         assert 4 == len(list((copied / "dashboards").glob("*.json")))
         named = set(re.findall(r"runbook_url: (\S+)", rules[0].read_text()))

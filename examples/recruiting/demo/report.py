@@ -17,6 +17,8 @@ COUNTED = (
     "fastapi_request_duration_seconds_count",
     "ml_inference_duration_seconds_count",
     "ml_inference_total",
+    "ml_inference_tokens_total",
+    "ml_inference_cost_usd_total",
     "parsing_accuracy_score_count",
     "matching_score_distribution_count",
     "file_processing_size_bytes_count",
@@ -33,7 +35,7 @@ def missing_metrics(figures: Figures) -> list[str]:
 
 
 def print_tables(figures: Figures, console: Console) -> None:
-    """Print what was measured: services, models, parsing, failures, matchers, files."""
+    """Print what was measured: services, models, tokens, parsing, failures, matchers, files."""
     for make in TABLES:
         table = make(figures)
         table.box = box.ROUNDED if console.is_terminal else box.ASCII
@@ -64,6 +66,29 @@ def models_table(figures: Figures) -> Table:
     for key, calls in sorted(figures.total("ml_inference_total", by).items()):
         counts = (_whole(outcomes, (*key, outcome)) for outcome in OUTCOMES)
         table.add_row(*key, f"{calls:.0f}", *counts, _seconds(p95, key))
+    return table
+
+
+def tokens_table(figures: Figures) -> Table:
+    """Per model that is paid by tokens: tokens by type, cost, calls whose tokens nobody told, p95 of the first word."""
+    table = _table("Tokens and cost", "service", "model", "input", "output", "US dollars", "not told", "first word p95")
+    by = ("service", "model")
+    tokens = figures.total("ml_inference_tokens_total", (*by, "token_type"))
+    cost = figures.total("ml_inference_cost_usd_total", by)
+    untold = figures.total("ml_inference_usage_missing_total", by)
+    first = figures.quantile(0.95, "ml_inference_first_chunk_seconds", by)
+    for key in sorted({key[:2] for key in tokens}):
+        counts = (f"{tokens.get((*key, kind), 0):,.0f}" for kind in ("input", "output"))
+        table.add_row(*key, *counts, _shown(cost, key, "{:.4f}".format), _whole(untold, key), _seconds(first, key))
+    return table
+
+
+def failed_inferences_table(figures: Figures) -> Table:
+    """Per model and error type: failed calls."""
+    table = _table("Failed inferences", "service", "model", "error type", "calls")
+    by = ("service", "model", "error_type")
+    for key, count in sorted(figures.total("ml_inference_errors_total", by).items()):
+        table.add_row(*key, f"{count:.0f}")
     return table
 
 
@@ -105,7 +130,16 @@ def files_table(figures: Figures) -> Table:
     return table
 
 
-TABLES = (services_table, models_table, parsing_table, failures_table, matchers_table, files_table)
+TABLES = (
+    services_table,
+    models_table,
+    tokens_table,
+    failed_inferences_table,
+    parsing_table,
+    failures_table,
+    matchers_table,
+    files_table,
+)
 
 
 def _table(title: str, *columns: str) -> Table:

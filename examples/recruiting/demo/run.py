@@ -43,9 +43,10 @@ def main() -> int:
 def _run(settings: Settings, folder: Path, interrupts: Interrupts, console: Console) -> int:
     prometheus = find_prometheus(console, folder, interrupts)
     with Processes(folder, interrupts.check) as processes:
-        console.print("Starting the four services; each trains its models on the documents first ...")
-        for service in SERVICES:
-            processes.start_service(service)
+        console.print(
+            "Starting the four services, which train their models on the documents first, and a language model ..."
+        )
+        processes.start_services()
         url = _start_prometheus(prometheus, settings.prometheus_port, folder, processes, console)
         processes.wait_ready()
         tally = _send_traffic(settings.duration_seconds, processes, console)

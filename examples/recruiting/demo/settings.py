@@ -5,7 +5,7 @@ import socket
 from contextlib import ExitStack
 from dataclasses import dataclass
 
-from examples.recruiting.addresses import HOST, SERVICES
+from examples.recruiting.addresses import HOST, STARTED
 
 PROMETHEUS_PORT = 9090
 
@@ -27,7 +27,7 @@ def read_settings() -> Settings:
     """Read the environment; `PORTS=free` moves every server to a free port."""
     if os.environ.get("PORTS") == "free":
         move_to_free_ports()
-    for service in SERVICES:
+    for service in STARTED:
         _number(service.port_variable, service.default_port)
     duration = _number("DURATION", 40)
     if duration <= 0:
@@ -55,7 +55,7 @@ def free_ports(count: int) -> list[int]:
 
 def move_to_free_ports() -> None:
     """Give every server a port of its own on which nothing listens now."""
-    variables = [*(service.port_variable for service in SERVICES), "PROMETHEUS_PORT"]
+    variables = [*(service.port_variable for service in STARTED), "PROMETHEUS_PORT"]
     for variable, port in zip(variables, free_ports(len(variables)), strict=True):
         os.environ[variable] = str(port)
 
@@ -73,8 +73,8 @@ def is_free(port: int) -> bool:
 
 
 def check_ports() -> None:
-    """Raise a `DemoFailure` that names every service port that is taken."""
-    taken = [service for service in SERVICES if not is_free(service.port)]
+    """Raise a `DemoFailure` that names every port that is taken."""
+    taken = [service for service in STARTED if not is_free(service.port)]
     if taken:
         lines = [
             f"Port {service.port} of {service.name} is taken; "

@@ -1,15 +1,19 @@
-"""Real traffic on the gateway: good documents, broken ones, wrong pages, and a file that is far too large."""
+"""Real traffic on the gateway: good documents, broken ones, wrong pages, and a file that is far too large.
+
+Now and then, the language model behind the CV parser is slow, refuses, or breaks off.
+"""
 
 import asyncio
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from itertools import cycle
 from random import Random
 
 import httpx
 
-from examples.recruiting.addresses import API
+from examples.recruiting.addresses import API, LANGUAGE_MODEL
 from examples.recruiting.corpus import BROKEN, Document, documents
 from examples.recruiting.knowledge import Kind
 
@@ -27,6 +31,16 @@ BROKEN_ANSWERS = {
     "word-inside.pdf": 415,
     "cv.odt": 415,
 }
+# How the language model treats its next requests, in turn, and how many of them.
+TROUBLES: tuple[tuple[int, dict[str, float | bool]], ...] = (
+    (1, {"cut_after_words": 10}),
+    (1, {"error_after_words": 10}),
+    (1, {"between_words_seconds": 0.25}),  # longer than the parser waits, so that it leaves
+    (3, {"rate_limited": True}),  # some calls get an answer when they ask again
+    (1, {"usage": False}),
+    (1, {"first_word_seconds": 1.0}),
+)
+BETWEEN_TROUBLES_SECONDS = 1.5
 Upload = tuple[str, bytes]
 
 
@@ -139,12 +153,23 @@ def upload(document: Document) -> Upload:
     return document.file, document.content
 
 
+async def trouble(until: float) -> None:
+    """Disturb the language model, again and again until a time of the monotonic clock."""
+    async with httpx.AsyncClient(base_url=LANGUAGE_MODEL.url, trust_env=False) as client:
+        for requests, behaviour in cycle(TROUBLES):
+            if time.monotonic() > until:
+                return
+            await client.post("/behaviour", params={"requests": requests}, json=behaviour)
+            await asyncio.sleep(BETWEEN_TROUBLES_SECONDS)
+
+
 async def drive(seconds: float, watch: Callable[[float, int], None]) -> Tally:
     """Send traffic for some seconds; `watch` is called with the seconds that have passed, and may raise to stop."""
     tally, start = Tally(), time.monotonic()
     async with httpx.AsyncClient(base_url=API.url, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
         guide, *others = (Visitor(client, tally, Random(seed)) for seed in range(WORKERS))
-        visits = (guide.look_at_everything(), *(visitor.stay(start + seconds) for visitor in others))
+        end = start + seconds
+        visits = (guide.look_at_everything(), *(visitor.stay(end) for visitor in others), trouble(end))
         tasks = [asyncio.create_task(visit) for visit in visits]
         try:
             while not all(task.done() for task in tasks):
@@ -154,7 +179,7 @@ async def drive(seconds: float, watch: Callable[[float, int], None]) -> Tally:
             for task in tasks:
                 task.cancel()
             ends = await asyncio.gather(*tasks, return_exceptions=True)
-    for end in ends:
-        if isinstance(end, Exception):
-            raise end
+    for ended in ends:
+        if isinstance(ended, Exception):
+            raise ended
     return tally

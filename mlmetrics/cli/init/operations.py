@@ -9,11 +9,24 @@ from typing import Any
 
 from mlmetrics.catalog import INFERENCE, MATCHING, PARSING, SHIPPED, Operation
 from mlmetrics.catalog.documents import SIZE
-from mlmetrics.catalog.models import BATCHES, CLASSES, COST, FEEDBACK, LOADING, PREDICTION_ERROR, QUEUE, STREAMS, TOKENS
+from mlmetrics.catalog.models import (
+    BATCHES,
+    CLASSES,
+    COST,
+    FEEDBACK,
+    LOADING,
+    PREDICTION_ERROR,
+    PROVIDERS,
+    QUEUE,
+    REASONING,
+    STREAMS,
+    TOKENS,
+)
 from mlmetrics.catalog.operation import SCORE
 from mlmetrics.catalog.own import own_operation
 from mlmetrics.cli.init.reading.recording import (
     OPERATION,
+    SDKS,
     TIMERS,
     TRACKING,
     Use,
@@ -27,8 +40,14 @@ from mlmetrics.errors import DeclarationError
 _MOST_FILES = 3
 OPTIONAL = "confidence"
 """What `track_parsing` reads by default."""
-KEYWORDS = {"score": SCORE, "usage": TOKENS, "predicted_class": CLASSES, "size": SIZE, "accuracy": SCORE}
-"""The keywords of decorators by which a part is recorded."""
+KEYWORDS = {
+    "score": (SCORE,),
+    "usage": (TOKENS, COST),
+    "predicted_class": (CLASSES,),
+    "size": (SIZE,),
+    "accuracy": (SCORE,),
+}
+"""The keywords of decorators, and the parts that are recorded by them."""
 METHODS = {
     "batch": BATCHES,
     "cost": COST,
@@ -50,6 +69,8 @@ DIRECT = {
     "track_prediction_error": (INFERENCE, PREDICTION_ERROR),
 }
 """The functions that record a part without a call."""
+OF_SDKS = (STREAMS, TOKENS, COST, REASONING, PROVIDERS)
+"""What is recorded of the calls of an SDK."""
 WITH_CALL = {"track_ml_inference": "inference", "batch_job": "batch_job", **TRACKING, **TIMERS}
 
 
@@ -142,6 +163,8 @@ def _read_uses(uses: Sequence[Use], methods: Collection[tuple[str, str]], found:
         elif use.function in DIRECT:
             operation, part = DIRECT[use.function]
             _add(found, operation.name, use.path, (part,))
+        elif use.function in SDKS:
+            _add(found, INFERENCE.name, use.path, OF_SDKS, calls=True)
 
 
 def _add(found: _Places, name: str, path: Path, parts: Iterable[str], *, calls: bool = False) -> None:
@@ -162,7 +185,8 @@ def _parts(use: Use, methods: Collection[tuple[str, str]], *, confident: bool) -
     if use.function in TRACKING:
         if None in words:  # `**options`, which only running it shows
             yield from SHIPPED[TRACKING[use.function]].parts
-        yield from (part for word, part in KEYWORDS.items() if word in words and not _is_constant(words[word], None))
+        given = (word for word in KEYWORDS if word in words and not _is_constant(words[word], None))
+        yield from (part for word in given for part in KEYWORDS[word])
         if use.function == "track_parsing" and "accuracy" not in words and confident:
             yield SCORE
         if _streams(use, words):

@@ -16,6 +16,9 @@ Kind = Literal["stat", "timeseries", "heatmap", "table"]
 GRID_WIDTH = 24
 DATASOURCE = dashboard.DataSourceRef("prometheus", "${datasource}")
 SECONDS, SHARE, PER_SECOND, COUNT, BYTES, DOLLARS = "s", "percentunit", "reqps", "short", "bytes", "currencyUSD"
+DAYS = "d"
+TODAY = "now/d"
+"""Midnight in the time zone of the dashboard, as Grafana writes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,10 @@ def _threshold(config: Config, alert: str, value: float | None, *, low: bool = F
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A panel. `empty` is the text that it shows when no query returns data; `hidden` are columns of a table."""
+    """A panel. `empty` is the text that it shows when no query returns data; `hidden` are columns of a table.
+
+    `since` is where the panel's own time range begins, such as `TODAY`; without it, it has that of the dashboard.
+    """
 
     kind: Kind
     title: str
@@ -106,6 +112,7 @@ class Panel:
     empty: str = ""
     stacked: bool = False
     hidden: tuple[str, ...] = ()
+    since: str = ""
 
     def model(self, panel_id: int, x: int, y: int) -> dashboard.Panel:
         """Return the panel as Grafana reads it, at a position in the grid."""
@@ -120,6 +127,7 @@ class Panel:
             targets=[self._target(query, letter) for query, letter in zip(self.queries, ascii_uppercase, strict=False)],
             options=_OPTIONS[self.kind](),
             field_config=dashboard.FieldConfigSource(self._field()),
+            time_from=self.since or None,
             transformations=[_hide(self.hidden)] if self.kind == "table" else None,
         )
 
@@ -273,6 +281,7 @@ def table(
     hidden: tuple[str, ...] = (),
     empty: str = "",
     width: int = 12,
+    since: str = "",
 ) -> Panel:
     """Return a panel with a row for the present value of each series, without the `hidden` columns."""
-    return Panel("table", title, description, unit, (Query(query),), width, 8, None, empty, hidden=hidden)
+    return Panel("table", title, description, unit, (Query(query),), width, 8, None, empty, hidden=hidden, since=since)

@@ -14,6 +14,7 @@ from mlmetrics.monitoring.rules.indicators import Indicator, failed_calls, low
 from mlmetrics.monitoring.rules.promql import job_matcher, quote, selector, sum_by
 
 WINDOW = "$__rate_interval"
+RANGE = "$__range"
 SECONDS_PER_HOUR = 3600
 
 
@@ -50,6 +51,15 @@ class Queries:
     def per_hour(self, by: Sequence[str], sample: str) -> str:
         """Return how much a counter grows in an hour at its present rate."""
         return f"{SECONDS_PER_HOUR} * {self.per_second(by, sample)}"
+
+    def grown(self, by: Sequence[str], sample: str) -> str:
+        """Return how much a counter has grown in the time range of the panel."""
+        return sum_by(by, f"increase({self.select(sample)}[{RANGE}])")
+
+    def per_call(self, by: Sequence[str], more: str, sample: str, calls: str) -> str:
+        """Return how much a counter grows, by one label more, for each of the calls that a counter counts."""
+        whole = self.per_second(by, calls)
+        return f"{self.per_second([*by, more], sample)}\n  / on ({', '.join(by)}) group_left () ({whole} > 0)"
 
     def success(self, by: Sequence[str], sample: str) -> str:
         """Return the share of finished calls that succeeded; cancelled ones are not counted."""

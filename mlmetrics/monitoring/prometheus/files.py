@@ -5,6 +5,7 @@ from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.prometheus.alertmanager import alertmanager_text
 from mlmetrics.monitoring.prometheus.scrape import prometheus_document
 from mlmetrics.monitoring.promtool.alerts import alert_test_files
+from mlmetrics.monitoring.promtool.cost import cost_test_files
 from mlmetrics.monitoring.promtool.drift import drift_test_files
 from mlmetrics.monitoring.promtool.fleet import fleet_test_files
 from mlmetrics.monitoring.promtool.slo import objective_test_files
@@ -12,6 +13,7 @@ from mlmetrics.monitoring.rules.alert import Alert
 from mlmetrics.monitoring.rules.alerts import alert_group, drift_alerts
 from mlmetrics.monitoring.rules.class_drift import class_drift_group
 from mlmetrics.monitoring.rules.conditions import Drifted
+from mlmetrics.monitoring.rules.cost import cost_group
 from mlmetrics.monitoring.rules.drift import WEEK_SECONDS
 from mlmetrics.monitoring.rules.fleet import fleet_group
 from mlmetrics.monitoring.rules.model import Group
@@ -26,7 +28,8 @@ def rule_groups(config: Config) -> dict[str, tuple[Group, ...]]:
     """Return the groups of rules by the file that holds them."""
     drifts = tuple(_drift_group(config, alert, drifted) for alert, drifted in drift_alerts(config))
     objectives = {objective_file(config, each): (objective_group(config, each),) for each in config.objectives}
-    files = {"drift": drifts, **objectives, "fleet": (fleet_group(config),), "alerts": (alert_group(config),)}
+    recorded = {"cost": (cost_group(config),), "fleet": (fleet_group(config),)}
+    files = {"drift": drifts, **objectives, **recorded, "alerts": (alert_group(config),)}
     return {name: groups for name, groups in files.items() if any(group.rules for group in groups)}
 
 
@@ -60,7 +63,7 @@ def test_files(config: Config) -> dict[str, str]:
             f"time scale = {config.time_scale:g}: expected 1, for unit tests of rules are written in real time"
         )
     documents = alert_test_files(config) | drift_test_files(config) | objective_test_files(config)
-    documents |= fleet_test_files(config)
+    documents |= cost_test_files(config) | fleet_test_files(config)
     return {f"rules/{name}": yaml_text(document) for name, document in documents.items()}
 
 

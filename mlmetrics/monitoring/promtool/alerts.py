@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.promtool.age import aged_cases
 from mlmetrics.monitoring.promtool.batch import unsuccessful_cases
+from mlmetrics.monitoring.promtool.cost import spent_cases
 from mlmetrics.monitoring.promtool.drift import drift_cases
 from mlmetrics.monitoring.promtool.scenarios import (
     Scenario,
@@ -31,6 +33,7 @@ from mlmetrics.monitoring.promtool.test_cases import (
 from mlmetrics.monitoring.rules.alert import Alert
 from mlmetrics.monitoring.rules.alerts import enabled_alerts
 from mlmetrics.monitoring.rules.conditions import (
+    Aged,
     Always,
     Condition,
     Down,
@@ -39,6 +42,7 @@ from mlmetrics.monitoring.rules.conditions import (
     HostMemory,
     Level,
     Share,
+    Spent,
     Unsuccessful,
 )
 
@@ -76,8 +80,12 @@ def alert_cases(config: Config, alert: Alert) -> Iterator[TestCase]:
             yield _outage_case(config, alert, condition, outage)
     elif isinstance(condition, Drifted):
         yield from drift_cases(config, alert, condition, plan_of(alert))
+    elif isinstance(condition, Aged):
+        yield from aged_cases(config, alert, condition, plan_of(alert))
     elif isinstance(condition, Unsuccessful):
         yield from unsuccessful_cases(config, alert, condition, plan_of(alert))
+    elif isinstance(condition, Spent):
+        yield from spent_cases(config, alert, condition, plan_of(alert))
     elif isinstance(condition, Always):
         series: dict[str, Values] = {series_name(config, "up", {}): [1.0] * 3}
         yield TestCase("always", alert.name, series, (_expect(config, alert, {}, [1.0] * 3),))

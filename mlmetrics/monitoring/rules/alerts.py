@@ -18,9 +18,10 @@ from mlmetrics.monitoring.rules.rows.fleet import FLEET
 from mlmetrics.monitoring.rules.rows.models import COST, MODELS
 from mlmetrics.monitoring.rules.rows.own import own_alerts
 from mlmetrics.monitoring.rules.rows.predictions import PREDICTIONS
+from mlmetrics.monitoring.rules.rows.prices import PRICES
 from mlmetrics.monitoring.rules.rows.requests import REQUESTS
 
-ALERTS = (*REQUESTS, *MODELS, *PREDICTIONS, *DOCUMENTS, *COST, *BATCH_JOBS, *FLEET)
+ALERTS = (*REQUESTS, *MODELS, *PREDICTIONS, *DOCUMENTS, *COST, *PRICES, *BATCH_JOBS, *FLEET)
 DEFAULTS = {row.name: row.defaults for row in ALERTS}
 
 

@@ -5,10 +5,10 @@ from collections.abc import Callable
 from mlmetrics.catalog import Operation
 from mlmetrics.monitoring.config import AlertSettings, Config
 from mlmetrics.monitoring.durations import HOUR_SECONDS, MINUTE_SECONDS
-from mlmetrics.monitoring.rules import indicators
+from mlmetrics.monitoring.rules import cost, indicators
 from mlmetrics.monitoring.rules.alert import VALUE, AlertDefinition, BuildCondition
 from mlmetrics.monitoring.rules.class_drift import CLASS_SUBJECT
-from mlmetrics.monitoring.rules.conditions import Condition, Drifted, Growth, Level, Share
+from mlmetrics.monitoring.rules.conditions import Condition, Drifted, Growth, Level, Share, Spent
 from mlmetrics.monitoring.rules.drift import CLASS_COUNTER
 from mlmetrics.monitoring.rules.indicators import Indicator, Sample
 
@@ -41,6 +41,12 @@ def growth(counter: str, *by: str, of_target: bool = False) -> BuildCondition:
         return Growth(Sample(counter, "all"), (*config.grouping, *by), window_seconds, threshold, of_target)
 
     return build
+
+
+def spent(config: Config, settings: AlertSettings) -> Condition:
+    """Build a condition on what a service spent in the window of the budget, which rules record."""
+    recorded = cost.spent_over(settings.window_seconds or cost.MONTH_SECONDS)
+    return Spent(Sample(cost.SPENT, "all"), recorded, (*config.grouping, "service"), settings.threshold or 0.0)
 
 
 def level(used: str, limit: str = "") -> BuildCondition:

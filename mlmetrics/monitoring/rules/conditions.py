@@ -79,6 +79,25 @@ class Growth:
 
 
 @dataclass(frozen=True, slots=True)
+class Spent:
+    """What a rule has recorded of a counter's growth, by finer labels too, is above a threshold."""
+
+    counter: Sample
+    recorded: str
+    by: tuple[str, ...]
+    threshold: float
+
+    def expression(self, _window: str) -> str:
+        """Return the PromQL."""
+        return f"{sum_by(self.by, self.recorded)} > {number(self.threshold)}"
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The sample whose growth is recorded."""
+        return (self.counter,)
+
+
+@dataclass(frozen=True, slots=True)
 class Level:
     """A gauge, or the rate of a counter over a window, is above a threshold, as a share of a limit if there is one.
 
@@ -184,6 +203,25 @@ class Unsuccessful:
     def samples(self) -> tuple[Sample, ...]:
         """The sample that a job has before its first success too."""
         return (self.runs,)
+
+
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """What a gauge dates is older than a window; of several instances, the one with the oldest counts."""
+
+    date: Sample
+    by: tuple[str, ...]
+    window_seconds: float
+
+    def expression(self, window: str) -> str:
+        """Return the PromQL."""
+        age = f"time() - min by ({', '.join(self.by)}) ({self.date.name})"
+        return f"{service_of_job(age)} > {number(parse_seconds(window))}"
+
+    @property
+    def samples(self) -> tuple[Sample, ...]:
+        """The sample that holds the date."""
+        return (self.date,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,11 +42,16 @@ Rule = RecordingRule | AlertingRule
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Rules that are evaluated in order; later ones read what earlier ones recorded."""
+    """Rules that are evaluated in order; later ones read what earlier ones recorded.
+
+    `interval` is the time between two evaluations; if empty, Prometheus's own.
+    """
 
     name: str
     rules: tuple[Rule, ...]
+    interval: str = ""
 
     def document(self) -> dict[str, Any]:
         """Return the group as YAML wants it."""
-        return {"name": self.name, "rules": [rule.document() for rule in self.rules]}
+        interval = {"interval": self.interval} if self.interval else {}
+        return {"name": self.name, **interval, "rules": [rule.document() for rule in self.rules]}

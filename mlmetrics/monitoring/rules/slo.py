@@ -4,14 +4,13 @@ import re
 from dataclasses import dataclass
 
 from mlmetrics.monitoring.config import AlertSettings, Config, Objective, Severity
-from mlmetrics.monitoring.durations import HOUR_SECONDS, MINUTE_SECONDS, format_seconds
+from mlmetrics.monitoring.durations import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS, format_seconds
 from mlmetrics.monitoring.operations import REQUEST
 from mlmetrics.monitoring.rules.alert import PERCENT, Alert
 from mlmetrics.monitoring.rules.indicators import Indicator, Sample, failed_calls, failed_requests, slow
 from mlmetrics.monitoring.rules.model import Group, RecordingRule
 from mlmetrics.monitoring.rules.promql import number, quote, selector
 
-DAY_SECONDS = 24 * HOUR_SECONDS
 PERIOD_SECONDS = 30 * DAY_SECONDS
 BURN = "ErrorBudgetBurn"
 RATIO = "mlmetrics:slo_errors:ratio"

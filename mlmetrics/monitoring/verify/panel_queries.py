@@ -9,6 +9,8 @@ from typing import Any
 
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.durations import DAY_SECONDS
+from mlmetrics.monitoring.grafana.panels import TODAY
 from mlmetrics.monitoring.grafana.provisioning import dashboard_texts
 from mlmetrics.monitoring.prometheus.scrape import INTERVAL_SECONDS
 from mlmetrics.monitoring.verify.finding import Finding
@@ -74,13 +76,18 @@ class PanelProbe:
         for panel in dashboard["panels"]:
             empty = panel.get("fieldConfig", {}).get("defaults", {}).get("noValue", "")
             for target in panel.get("targets", []):
-                query = interpolate(target["expr"], choices)
+                query = interpolate(target["expr"], {**choices, **self._own_range(panel)})
                 yield self._query(title, panel["title"], query, instant=target.get("instant", False), empty=empty)
 
     def intervals(self) -> dict[str, Choice]:
         """Return the variables that Grafana itself sets."""
         span = f"{self.span_seconds:.0f}s"
         return {"__rate_interval": self.rate_interval, "__interval": self.rate_interval, "__range": span}
+
+    def _own_range(self, panel: Mapping[str, Any]) -> dict[str, Choice]:
+        """Return the range of a panel that begins at midnight, of UTC: the zone of a browser is not known."""
+        seconds = self.clock() % DAY_SECONDS
+        return {"__range": f"{max(1.0, seconds):.0f}s"} if panel.get("timeFrom") == TODAY else {}
 
     def _variable(
         self, title: str, variable: Mapping[str, Any], choices: Mapping[str, Choice]

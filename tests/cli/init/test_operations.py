@@ -93,7 +93,8 @@ class TestParts:
             ("@track_inference(stream=False)\ndef f():\n    yield 1\n", set()),
             ("@track_inference(stream=True)\ndef f():\n    return g()\n", {"streams"}),
             ("@track_inference\ndef f():\n    def inner():\n        yield 1\n    return list(inner())\n", set()),
-            ("@track_inference(usage=tokens_of)\ndef f(): ...\n", {"tokens"}),
+            ("@track_inference(usage=tokens_of)\ndef f(): ...\n", {"tokens", "cost"}),
+            ("@track_inference(usage='auto')\ndef f(): ...\n", {"tokens", "cost"}),
             ("@track_inference(usage=None)\ndef f(): ...\n", set()),
             ("@track_inference(score='confidence')\ndef f(): ...\n", {"score"}),
             ("@track_inference(predicted_class='label')\ndef f(): ...\n", {"classes"}),
@@ -115,6 +116,31 @@ class TestParts:
         """By keywords, by the kind of function, and by the methods of the call."""
         start = "from mlmetrics import inference_timer, track_inference\n"
         assert {"inference": (expected, True)} == found(tmp_path, main=start + source)
+
+    @pytest.mark.parametrize("sdk", ["openai", "anthropic", "litellm", "google_genai", "mistralai", "langchain"])
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "from mlmetrics import instrument_{0}\ninstrument_{0}()\n",
+            "from mlmetrics import instrument_{0} as watch\nhandle = watch(service='s')\n",
+            "from mlmetrics.integrations.{0} import instrument_{0}\ninstrument_{0}()\n",
+            "import mlmetrics\nmlmetrics.instrument_{0}()\n",
+            "import mlmetrics as ml\nwith ml.instrument_{0}():\n    ask()\n",
+            "from mlmetrics import MLMetrics\nMLMetrics(service='s').instrument_{0}()\n",
+            "from mlmetrics import MLMetrics\nclass S:\n m = MLMetrics()\n def f(self):\n  self.m.instrument_{0}()\n",
+        ],
+    )
+    def test_of_an_sdk(self, tmp_path: Path, sdk: str, source: str) -> None:
+        """The calls of an SDK that is instrumented are inferences, with all that is read of its answers."""
+        expected = {"streams", "tokens", "cost", "reasoning", "providers"}
+        assert {"inference": (expected, True)} == found(tmp_path, main=source.format(sdk))
+
+    def test_of_an_sdk_that_is_not_instrumented(self, tmp_path: Path) -> None:
+        """An import without a call, and a function of others with the same name, record nothing."""
+        assert {} == found(tmp_path, main="from mlmetrics import instrument_openai\n")
+        assert {} == found(
+            tmp_path, main="from logs import instrument_openai\ninstrument_openai()\n", logs="import mlmetrics\n"
+        )
 
     def test_of_a_timer_that_another_module_makes(self, tmp_path: Path) -> None:
         """What is said of its calls where they are entered belongs to it."""
@@ -210,7 +236,7 @@ class TestLivePage:
     """A running service says what it records."""
 
     def test_operations(self) -> None:
-        """Shipped ones with the parts that the page has; what is not recorded is not there."""
+        """Shipped ones with the parts that the page has, such as that tokens have no price; others are not there."""
         metrics = MLMetrics(service="s", registry=CollectorRegistry())
         with metrics.inference_timer(model="m") as call:
             call.tokens(input=1)
@@ -224,7 +250,11 @@ class TestLivePage:
         finally:
             server.close()
         read = {each.row.name: (each.parts, each.calls) for each in operations}
-        assert {"inference": ({"tokens"}, True), "batch_job": (set(), True), "parsing": ({"score"}, False)} == read
+        assert {
+            "inference": ({"tokens", "cost"}, True),
+            "batch_job": (set(), True),
+            "parsing": ({"score"}, False),
+        } == read
 
     def test_of_others(self) -> None:
         """An address that answers nothing is refused."""

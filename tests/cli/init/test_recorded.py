@@ -58,13 +58,13 @@ def project(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def page() -> Iterator[str]:
-    """Yield the address of a running service that records an embedding and the cost of an inference."""
+    """Yield the address of a running service that records an embedding and the batch size of an inference."""
     metrics = MLMetrics(service="s", registry=CollectorRegistry())
     embedding = metrics.operation("embedding", labelnames=("model_name", "tenant"))
     with embedding.timer(model_name="m", tenant="t"):
         pass
     with metrics.inference_timer(model="m") as call:
-        call.cost(0.1)
+        call.batch(2)
     with metrics.start_metrics_server(0) as server:
         yield f"http://127.0.0.1:{server.port}/metrics"
 
@@ -81,7 +81,7 @@ class TestSource:
         """Each operation has its section, with the file in which it is recorded."""
         text = (project / "mlmetrics.toml").read_text()
         assert OWN in text
-        expected = {"inference": {"streams", "tokens"}, "matching": set(), "retrieval": {"score"}}
+        expected = {"inference": {"streams", "tokens", "cost"}, "matching": set(), "retrieval": {"score"}}
         assert expected == parts(load(project / "mlmetrics.toml"))
 
     def test_objectives(self, project: Path) -> None:
@@ -102,7 +102,7 @@ class TestSource:
         assert {"HighRetrievalFailureRate.md", "RetrievalScoreDrift.md"} <= set(rendered)
         assert "ml_retrieval_score" in rendered["metrics.md"]
         texts = {name: text for name, text in rendered.items() if name not in {"mlmetrics.schema.json", "README.md"}}
-        assert {name for name, text in texts.items() if "ml_parsing" in text or "cost_usd" in text} == set()
+        assert {name for name, text in texts.items() if "ml_parsing" in text or "ml_prediction" in text} == set()
 
     def test_a_second_run_changes_nothing(self, project: Path) -> None:
         """Both commands find everything up to date, and a new operation is out of date until it is rendered."""
@@ -140,7 +140,7 @@ class TestPages:
         """The page's operations are rendered beside those of the source, in later runs too."""
         assert 0 == run(project, "--url", page).exit_code
         expected = {
-            "inference": {"streams", "tokens", "cost"},
+            "inference": {"streams", "tokens", "cost", "batches"},
             "matching": set(),
             "retrieval": {"score"},
             "embedding": set(),

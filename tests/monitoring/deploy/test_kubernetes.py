@@ -139,7 +139,7 @@ SPECS = {
                 "type": "array",
                 "items": {
                     "type": "object",
-                    "properties": {"name": {"type": "string"}, "rules": {"type": "array", "items": RULE}},
+                    "properties": {"name": TEXT, "interval": DURATION, "rules": {"type": "array", "items": RULE}},
                     "required": ["name"],
                     "additionalProperties": False,
                 },

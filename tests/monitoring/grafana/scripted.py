@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from fastapi import FastAPI, Response
+from prometheus_client import REGISTRY
 
 from mlmetrics import (
     configure,
@@ -23,6 +24,7 @@ from mlmetrics import (
     track_parsing_accuracy,
     track_prediction_error,
 )
+from mlmetrics.recording.collector import store_for
 
 NAME = "scripted-service"
 MODEL = "scripted-model"
@@ -32,6 +34,8 @@ CYCLE = 20
 ACCURACIES = (0.55, 0.72, 0.93, 0.97)
 FAST_SECONDS, SLOW_SECONDS = 0.3, 7.0
 SLEEP_SECONDS = 0.3
+REASONING_SECONDS = 0.3
+DOLLARS, TOKENS = 0.002, {"input": 120, "output": 48}
 
 configure(service=NAME, max_label_values=4)
 app = FastAPI()
@@ -45,6 +49,15 @@ async def talk() -> AsyncIterator[str]:
     for word in ("so", "be it"):
         await asyncio.sleep(0.002)
         yield word
+
+
+def reason() -> None:
+    """Record what the instrument of an SDK reads of a stream: the reasoning, and the model that answered."""
+    store = store_for(REGISTRY)
+    reasoning = store.histogram("ml_inference_first_reasoning_seconds", (NAME, TALKER, ""))
+    store.record(reasoning, REASONING_SECONDS)
+    answered = store.gauge("ml_inference_response_model_info", (NAME, TALKER, "scripted", f"{TALKER}-2026-01"))
+    store.record(answered, 1)
 
 
 @track_matching(matcher="scripted", score=float)
@@ -75,8 +88,8 @@ def infer(number: int) -> None:
 def bill() -> None:
     """Record the cost of a call."""
     with inference_timer(model=TALKER) as call:
-        call.tokens(input=120, output=48)
-        call.cost(0.002)
+        call.tokens(**TOKENS)
+        call.cost(DOLLARS)
         call.batch(8)
         call.queued(0.02)
 
@@ -96,6 +109,7 @@ async def work(number: int) -> Response:
     """Do the work of a number."""
     infer(number)
     bill()
+    reason()
     parse(number)
     match(number)
     sort(number)

@@ -12,6 +12,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import httpx
+import yaml
 
 from examples.recruiting.addresses import SERVICES
 from examples.recruiting.demo.processes import Processes
@@ -86,8 +87,7 @@ def staged(folder: Path, seconds: float = TRAFFIC_SECONDS) -> Iterator[Stage]:
     with ExitStack() as started, patch.dict(os.environ):
         move_to_free_ports()
         processes = started.enter_context(Processes(folder, lambda: None))
-        for service in SERVICES:
-            processes.start_service(service)
+        processes.start_services()
         server = started.enter_context(UvicornServer("tests.monitoring.grafana.scripted:app", ready_path="/metrics"))
         node = started.enter_context(NodeExporter())
         storage, scraped = (started.enter_context(VictoriaMetrics(STORAGE)) for _ in range(2))
@@ -137,7 +137,15 @@ def _files(config: Config, scraped: VictoriaMetrics) -> tuple[str, dict[str, str
     document["remote_write"].append({"url": _write_address(scraped), "write_relabel_configs": [drop]})
     for each in document["remote_write"]:
         each["queue_config"] = {"batch_send_deadline": "500ms"}
-    return yaml_text(document), rules
+    return yaml_text(document), {name: each_second(text) for name, text in rules.items()}
+
+
+def each_second(rules: str) -> str:
+    """Return rules whose groups are all evaluated as often as Prometheus itself does, none less often."""
+    document = yaml.safe_load(rules)
+    for group in document["groups"]:
+        group.pop("interval", None)
+    return yaml_text(document)
 
 
 def _send(url: str, seconds: float) -> tuple[list[tuple[float, int]], float]:

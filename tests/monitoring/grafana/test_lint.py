@@ -20,7 +20,7 @@ from mlmetrics.monitoring.grafana.provisioning import dashboard_texts
 from mlmetrics.monitoring.loading import parse
 from mlmetrics.monitoring.prometheus.files import rule_groups
 from mlmetrics.monitoring.rules.model import RecordingRule
-from tests.promql import RATE_INTERVAL, Selector, listed_labels, operations, selectors
+from tests.promql import RANGE, RATE_INTERVAL, Selector, listed_labels, operations, selectors
 
 ROOT = Path(__file__).parents[3]
 EXTRA = '[[operation]]\nname = "retrieval"\nlabels = ["index", "tenant"]\nscore = true\n'
@@ -128,16 +128,18 @@ class TestLinter:
         assert [] == [title for title, query in targets(board) if not list(selectors(query))]
 
     def test_target_rate_interval_rule(self, board: dict[str, Any]) -> None:
-        """Every range in targets and annotations is a variable of Grafana."""
+        """Every range is the variable of Grafana for rates or, of a sum, that for the range of the panel."""
         queries = [query for _, query in targets(board)] + [each["expr"] for each in board["annotations"]["list"]]
-        assert {RATE_INTERVAL} >= {each.window for query in queries for each in selectors(query) if each.window}
+        ranged = [each for query in queries for each in selectors(query) if each.window]
+        assert {RATE_INTERVAL} >= {each.window for each in ranged if each.function != "increase"}
+        assert {RANGE} >= {each.window for each in ranged if each.function == "increase"}
 
     def test_target_counter_agg_rule(self, board: dict[str, Any]) -> None:
-        """Every counter is read through `rate`."""
+        """Every counter is read through `rate` or `increase`."""
         counters = [
             (title, each) for title, each in selectors_of(board) if each.metric.endswith(("_total", "_bucket", "_sum"))
         ]
-        assert not [(title, each) for title, each in counters if each.function != "rate"]
+        assert not [(title, each) for title, each in counters if each.function not in {"rate", "increase"}]
 
     @pytest.mark.parametrize("label", ["job", "instance"])
     def test_target_job_and_instance_rules(self, board: dict[str, Any], label: str) -> None:
@@ -145,6 +147,11 @@ class TestLinter:
         matcher = (label, "=~", f"${label}")
         missing = {each.metric for _, each in selectors_of(board) if matcher not in each.matchers}
         assert not {metric for metric in missing if not metric.startswith(tuple(WITHOUT_TARGET))}
+
+    def test_sums_of_a_range_are_tables(self, board: dict[str, Any]) -> None:
+        """A sum of the whole range is asked for once, at its end: as a line, each point would have a sum of its own."""
+        summing = [panel for panel in panels(board) if "increase(" in str(panel["targets"])]
+        assert {"table"} >= {panel["type"] for panel in summing}
 
     def test_uneditable_rule(self, board: dict[str, Any]) -> None:
         """Dashboards cannot be edited in the browser."""

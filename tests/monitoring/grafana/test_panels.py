@@ -12,6 +12,8 @@ from tests.monitoring.grafana import scripted
 from tests.monitoring.grafana.history import CLASSES
 from tests.monitoring.grafana.stage import RATE_SECONDS, Stage
 
+ALL_SECONDS = 3600
+"""Longer than the stage has been up."""
 Ask = Callable[..., list[dict[str, Any]]]
 
 
@@ -21,6 +23,7 @@ def asker(stage: Stage, dashboard: str) -> Ask:
     panels = {panel["title"]: panel for panel in board["panels"]}
     choices: dict[str, Choice] = {
         "__rate_interval": f"{RATE_SECONDS}s",
+        "__range": f"{ALL_SECONDS}s",
         **dict.fromkeys(("job", "instance", "model"), ".+"),
         "service": [scripted.NAME],
     }
@@ -79,6 +82,61 @@ class TestMainPanels:
         """Of 100 requests 10 are answered by 500."""
         expected = share(stage, lambda number: number % 10 == 3)
         assert expected == pytest.approx(value(ask("Error rate per service")), abs=0.02)
+
+
+class TestModels:
+    """The panels of what models cost, and who answered."""
+
+    @pytest.fixture
+    def ask(self, stage: Stage) -> Ask:
+        """Return a function that runs a panel's query of the dashboard of models."""
+        return asker(stage, "mlmetrics-models")
+
+    @pytest.mark.parametrize(
+        "title", ["Spent in this time", "Spent today", "Monthly spending", "Cost an hour by service"]
+    )
+    def test_spent(self, stage: Stage, ask: Ask, title: str) -> None:
+        """All windows hold all requests up to now, each of the same price; the rate is that of the window."""
+        asked = sum(at <= stage.end for at, _ in stage.sent)
+        hourly = 3600 * stage.window().total() / RATE_SECONDS
+        expected = (hourly if "hour" in title else asked) * scripted.DOLLARS
+        # The first scrape may come after some of the requests.
+        assert expected == pytest.approx(value(ask(title)), rel=0.1)
+
+    def test_days_to_the_budget(self, stage: Stage, ask: Ask) -> None:
+        """All that was spent was spent in the last day."""
+        spent = value(ask("Monthly spending"))
+        expected = ((stage.config.alerts["MonthlyBudget"].threshold or 0) - spent) / spent
+        assert expected == pytest.approx(value(ask("Days to the monthly budget")), rel=0.01)
+
+    def test_tokens_per_call(self, ask: Ask) -> None:
+        """Half of the calls of the talker are streams, which report no tokens."""
+        found = {
+            row["metric"]["token_type"]: value([row])
+            for row in ask("Tokens per call")
+            if row["metric"]["model"] == scripted.TALKER
+        }
+        expected = {name: count / 2 for name, count in scripted.TOKENS.items()}
+        assert expected == {name: pytest.approx(number, rel=0.05) for name, number in found.items() if number}
+
+    def test_reasoning(self, ask: Ask) -> None:
+        """All of it begins after 0.3 s, in the bucket from 0.25 to 0.5 s."""
+        assert 0.25 + 0.25 * 0.95 == pytest.approx(value(ask("First chunk of the reasoning")))
+        assert 0.25 + 0.25 * 0.5 == pytest.approx(value(ask("First chunk of the reasoning", 1)))
+
+    def test_who_answered(self, ask: Ask) -> None:
+        """The model that was asked for, and the one that the provider says has answered."""
+        (row,) = ask("Models that answered")
+        assert {
+            "service": scripted.NAME,
+            "model": scripted.TALKER,
+            "provider": "scripted",
+            "response_model": f"{scripted.TALKER}-2026-01",
+        } == row["metric"]
+
+    def test_cancelled(self, ask: Ask) -> None:
+        """No call is cancelled, so the share is 0 and not missing."""
+        assert {0.0} == {value([row]) for row in ask("Cancelled calls")}
 
 
 class TestPredictions:

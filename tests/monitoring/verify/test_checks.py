@@ -68,8 +68,9 @@ class TestCheckPages:
         """What comes with an event that has not happened waits; operations that the service lacks are not recorded."""
         found = check(silent)
         waiting, absent = texts_of(found, "note", "waits"), texts_of(found, "note", "not recorded")
+        money = {"UsageMissing", "Unpriced", "CostBudget", "MonthlyBudget"}
         quality = {"LowConfidence", "BadFeedback", "InferenceScoreDrift", "PredictedClassDrift"}
-        assert {"SlowFirstChunk", "UsageMissing", "Unpriced", "CostBudget", *quality} == set(waiting)
+        assert {"SlowFirstChunk", "SlowChunks", *money, *quality} == set(waiting)
         assert (
             "parsing_accuracy_score_count is on no page; the services have no such calls, or had none yet"
             == (absent["LowParsingAccuracy"])

@@ -26,7 +26,7 @@ from mlmetrics.monitoring.verify.checks import check_prometheus
 from mlmetrics.monitoring.verify.panel_queries import PanelProbe
 from mlmetrics.monitoring.verify.prometheus_api import PrometheusAPI
 from tests.monitoring.configurations import CHAT, CLASSIFIER, ONLY_REQUESTS
-from tests.monitoring.grafana.stage import HOWEVER_LONG, MAY_BE_EMPTY
+from tests.monitoring.grafana.stage import HOWEVER_LONG, MAY_BE_EMPTY, each_second
 from tests.servers import Prometheus, ThreadServer
 
 TRAFFIC_SECONDS, RATE_SECONDS = 14.0, 6
@@ -162,7 +162,7 @@ def files(config: Config) -> tuple[str, dict[str, str]]:
     document["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     for job in document["scrape_configs"]:
         job.pop("scrape_interval")
-    return yaml_text(document), rules
+    return yaml_text(document), {name: each_second(text) for name, text in rules.items()}
 
 
 async def drive(urls: list[str]) -> None:

@@ -18,7 +18,11 @@ DIRECT = (
     *("track_ml_inference", "track_parsing_accuracy", "track_matching_score", "track_file_processing"),
     *("track_model_load", "track_prediction", "track_feedback", "track_prediction_error", "batch_job"),
 )
-FUNCTIONS = frozenset({*TRACKING, *TIMERS, *DIRECT, OPERATION})
+SDKS = frozenset(
+    f"instrument_{name}" for name in ("openai", "anthropic", "litellm", "google_genai", "mistralai", "langchain")
+)
+"""The functions that record the calls of an SDK, all of them inferences."""
+FUNCTIONS = frozenset({*TRACKING, *TIMERS, *DIRECT, *SDKS, OPERATION})
 ENTERING = frozenset({"enter_context", "enter_async_context"})
 """The methods of an exit stack that return what `with ... as` gives."""
 
@@ -65,7 +69,7 @@ def _read_imports(module: Recording) -> None:
     for node in module.module.nodes:
         if isinstance(node, ast.Import):
             module.packages.update(alias.asname or PACKAGE for alias in node.names if alias.name == PACKAGE)
-        elif isinstance(node, ast.ImportFrom) and node.module == PACKAGE and not node.level:
+        elif isinstance(node, ast.ImportFrom) and not node.level and (node.module or "").split(".")[0] == PACKAGE:
             for alias in node.names:
                 if alias.name in {*FUNCTIONS, TOOLKIT}:
                     module.functions[alias.asname or alias.name] = alias.name

@@ -2,9 +2,9 @@
 
 from mlmetrics.monitoring.config import AlertSettings
 from mlmetrics.monitoring.durations import HOUR_SECONDS, MINUTE_SECONDS
-from mlmetrics.monitoring.rules import indicators
+from mlmetrics.monitoring.rules import cost, indicators
 from mlmetrics.monitoring.rules.alert import PERCENT, VALUE, AlertDefinition
-from mlmetrics.monitoring.rules.building import growth, share, slow
+from mlmetrics.monitoring.rules.building import growth, share, slow, spent
 
 MODEL = "{{ $labels.model }} in {{ $labels.service }}"
 
@@ -36,6 +36,15 @@ MODELS = (
         "seconds",
     ),
     AlertDefinition(
+        "SlowChunks",
+        AlertSettings("warning", 5 * MINUTE_SECONDS, 1.0, 0.05, 10 * MINUTE_SECONDS, 100),
+        slow("ml_inference_chunk_interval_seconds", "model"),
+        f"{MODEL} pauses while it streams",
+        f"{PERCENT} of the chunks came more than <threshold> s after the chunk before.",
+        "models",
+        "seconds",
+    ),
+    AlertDefinition(
         "UsageMissing",
         AlertSettings("info", 10 * MINUTE_SECONDS, None, 0.05, HOUR_SECONDS, 20),
         share(lambda _: indicators.usage_missing(), "service", "model"),
@@ -59,6 +68,15 @@ COST = (
         AlertSettings("warning", 5 * MINUTE_SECONDS, 10.0, window_seconds=HOUR_SECONDS),
         growth("ml_inference_cost_usd_total", "service"),
         "{{ $labels.service }} spends more than its budget",
+        f"{VALUE} USD were spent in the last <window>.",
+        "models",
+        "US dollars",
+    ),
+    AlertDefinition(
+        cost.BUDGET,
+        AlertSettings("warning", 0.0, 1000.0, window_seconds=cost.MONTH_SECONDS),
+        spent,
+        "{{ $labels.service }} has used up its monthly budget",
         f"{VALUE} USD were spent in the last <window>.",
         "models",
         "US dollars",

@@ -1,0 +1,92 @@
+"""A service that asks a language model through OpenAI's SDK, all the time; what it asks changes with its faults.
+
+`OPENAI_BASE_URL` is the model's address. `PUT /faults` with a JSON list sets the faults: `a model without price`, `an
+expensive model`, `no usage`, `old prices`. How the model itself answers is set at its own address.
+"""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from fastapi import FastAPI
+from openai import AsyncOpenAI
+
+from mlmetrics import configure, instrument, instrument_openai
+
+SERVICE = "chat-service"
+CHEAP = "gpt-4"
+OTHER_MODELS = {"an expensive model": "gpt-4-expensive", "a model without price": "in-house"}
+PAUSE_SECONDS = 0.2
+QUESTION = "Which of the words in this sentence is the longest one? Write all of them."
+PRICES = """
+date = {date}
+[models."gpt-4"]
+input = 30
+output = 60
+[models."gpt-4-expensive"]
+input = 50_000
+output = 50_000
+"""
+
+faults: set[str] = set()
+
+
+def set_prices(*, old: bool) -> None:
+    """Use a table of prices of today, or of a year that is long over."""
+    date = "2020-01-01" if old else datetime.now(UTC).date().isoformat()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "prices.toml"
+        path.write_text(PRICES.format(date=date), encoding="utf-8")
+        configure(prices=path)
+
+
+async def ask(client: AsyncOpenAI, model: str, *, usage: bool = True) -> None:
+    """Ask, and read the answer to its end."""
+    stream = await client.chat.completions.create(
+        model=model,
+        messages=[{"role": "user", "content": QUESTION}],
+        stream=True,
+        stream_options={"include_usage": usage},
+    )
+    async for _ in stream:
+        pass
+
+
+async def keep_asking() -> None:
+    """Ask until the service ends, whether the last answer has come or not."""
+    asking: set[asyncio.Task[None]] = set()
+    async with AsyncOpenAI(api_key="none", max_retries=0) as client:
+        while True:
+            asked = [ask(client, CHEAP, usage="no usage" not in faults)]
+            asked += [ask(client, model) for fault, model in OTHER_MODELS.items() if fault in faults]
+            for question in asked:
+                task = asyncio.create_task(question)
+                asking.add(task)
+                task.add_done_callback(asking.discard)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+@asynccontextmanager
+async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+    """Ask while the service runs."""
+    task = asyncio.create_task(keep_asking())
+    yield
+    task.cancel()
+
+
+app = FastAPI(lifespan=lifespan)
+instrument(app, service_name=SERVICE)
+configure(service=SERVICE)
+set_prices(old=False)
+instrument_openai()
+
+
+@app.put("/faults", status_code=204)
+async def set_faults(wanted: list[str]) -> None:
+    """Set the faults."""
+    faults.clear()
+    faults.update(wanted)
+    set_prices(old="old prices" in faults)

@@ -1,0 +1,1 @@
+"""Tests of what a provider's response says of itself."""
