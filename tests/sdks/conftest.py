@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("tests.sdks.asking")
 from tests.sdks.servers import AnthropicServer, GeminiServer, MistralServer, OpenAIServer
 
 SDKS = {
@@ -40,6 +39,9 @@ ALWAYS = ("test_published.py", "test_servers.py")
 collect_ignore_glob = [f"*_{name}.py" for name, module in SDKS.items() if not installed(module)]
 if not installed("openai"):
     collect_ignore_glob += [path.name for path in Path(__file__).parent.glob("test_*.py") if path.name not in ALWAYS]
+
+
+pytest.register_assert_rewrite("tests.sdks.asking")
 
 
 def pytest_configure(config: pytest.Config) -> None:
