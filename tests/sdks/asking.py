@@ -11,15 +11,20 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
+import pytest
 from prometheus_client import CollectorRegistry
 
+from mlmetrics import MLMetrics
 from tests import recorded
 from tests.sdks.servers import ERROR_INSIDE, ProviderServer, Row, Scenario
 
 Ask = Callable[[Any], Coroutine[Any, Any, Any]]
 STATUS_OK = 200
+CACHED = "Be brief."
+"""The first text of each conversation, which the provider has in its cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +139,43 @@ def play(ask: Ask, client: Callable[[], Any], *, asynchronous: bool) -> Played:
     return played
 
 
+class Plays:
+    """Runs programs of one SDK as they are, and again with its instrument."""
+
+    def __init__(
+        self,
+        server: ProviderServer,
+        registry: CollectorRegistry,
+        clients: Callable[[ProviderServer, Case, bool], Any],
+        instrument: str,
+    ) -> None:
+        self.server = server
+        self._clients = clients
+        self._instrument: Callable[[], Any] = getattr(MLMetrics(service="tests", registry=registry), instrument)
+
+    def once(self, way: Way, case: Case, *, asynchronous: bool) -> Played:
+        """Run a program; the ledger then has this run only."""
+        self.server.reset()
+        self.server.cached.add(CACHED)
+        if scenarios := case.scenarios():
+            self.server.queue(*scenarios)
+        return play(way.ask, partial(self._clients, self.server, case, asynchronous), asynchronous=asynchronous)
+
+    def compared(self, way: Way, case: Case, *, asynchronous: bool) -> Played:
+        """Run a program both ways, and check that it sees the same."""
+        bare = self.once(way, case, asynchronous=asynchronous)
+        with self._instrument():
+            played = self.once(way, case, asynchronous=asynchronous)
+        assert bare.seen == played.seen
+        return played
+
+
+def matrix(ways: Sequence[Way]) -> list[Any]:
+    """Return the parameters of a test: each way in each case."""
+    pairs = [(way, name) for way in ways for name, case in CASES.items() if way.streams or not case.only_streams]
+    return [pytest.param(way, CASES[name], id=f"{way.name}-{name}") for way, name in pairs]
+
+
 def by_labels(registry: CollectorRegistry, name: str, *labels: str) -> dict[tuple[str, ...], float]:
     """Return the sums of the samples of this name by these labels, without those that are 0."""
     sums: Counter[tuple[str, ...]] = Counter()
@@ -168,13 +210,14 @@ def verify(way: Way, played: Played, server: ProviderServer, registry: Collector
 
 def expected_end(way: Way, played: Played, row: Row) -> tuple[str, str]:
     """Return the outcome of a call and the type of its error: what the program saw, or what the answer said."""
-    if isinstance(played.error, asyncio.CancelledError):
+    # A helper that cannot read a message, such as one without usage, raises an error of its own and leaves the stream.
+    if isinstance(played.error, asyncio.CancelledError | AttributeError):
         return "cancelled", ""
     # The helpers of the SDK say by an error of their own that a stream, which has ended, was not complete.
     if played.error is not None and type(played.error) is not RuntimeError:
         return "failure", type(played.error).__name__
     if row.ended == ERROR_INSIDE and way.reads:
-        return "failure", "server_error"
+        return "failure", {"messages": "overloaded_error"}.get(way.operation, "server_error")
     return ("success" if way.reads else "cancelled"), ""
 
 

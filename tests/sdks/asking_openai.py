@@ -5,14 +5,13 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from tests.sdks.asking import Way, each, first, got, within
+from tests.sdks.asking import CACHED, Way, each, first, got, within
 
 MESSAGES = [
-    {"role": "system", "content": "Be brief."},
+    {"role": "system", "content": CACHED},
     {"role": "assistant", "content": "Ask me anything."},
     {"role": "user", "content": "say these four words"},
 ]
-CACHED = "Be brief."
 EXTRA = {"extra_body": {"prompt_cache_key": "any", "reasoning_effort": "low"}}
 USAGE = {"stream_options": {"include_usage": True}}
 STREAM = {"stream": True, **USAGE}
@@ -48,7 +47,7 @@ def respond(responses: Any, **more: Any) -> Any:
 
 def responding(client: Any) -> Any:
     """Return the manager of a stream of the Responses API."""
-    return client.responses.stream(model="asked", input="say these four words", reasoning={"effort": "low"})
+    return client.responses.stream(model="asked", input="say these four words")
 
 
 async def create(client: Any) -> Any:

@@ -1,0 +1,51 @@
+"""The ledger matrix of the `anthropic` SDK: however a program asks, and whatever comes, each call is told exactly."""
+
+from typing import Any
+
+import anthropic
+import pytest
+from prometheus_client import CollectorRegistry
+
+from tests.sdks import asking_anthropic as ways
+from tests.sdks.asking import Case, Plays, Way, matrix, verify
+from tests.sdks.servers import AnthropicServer, ProviderServer, Scenario
+
+pytestmark = pytest.mark.usefixtures("frozen")
+KEY = "sk-ant-planted-0123456789"
+
+
+def client_of(server: ProviderServer, case: Case, asynchronous: bool) -> Any:  # noqa: FBT001 (one of three)
+    """Return a client of the server; without certificates, which loopback does not need."""
+    kind: Any = anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic
+    sending: Any = anthropic.DefaultAsyncHttpxClient if asynchronous else anthropic.DefaultHttpxClient
+    return kind(
+        base_url=server.url,
+        api_key=KEY,
+        timeout=case.timeout,
+        max_retries=case.retries,
+        http_client=sending(verify=False),
+    )
+
+
+@pytest.fixture
+def plays(anthropic_server: AnthropicServer, registry: CollectorRegistry) -> Plays:
+    """Return what runs programs."""
+    return Plays(anthropic_server, registry, client_of, "instrument_anthropic")
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+class TestLedger:
+    """Every way of asking, in every case: outcome, error type, tokens and missing usage against the ledger."""
+
+    @pytest.mark.parametrize(("way", "case"), matrix(ways.WAYS))
+    def test_read(self, plays: Plays, registry: CollectorRegistry, way: Way, case: Case, *, asynchronous: bool) -> None:
+        """A call that is read to its end is told as the server and the program saw it."""
+        played = plays.compared(way, case, asynchronous=asynchronous)
+        verify(way, played, plays.server, registry)
+
+    @pytest.mark.parametrize("way", ways.LEFT, ids=lambda way: way.name)
+    def test_left(self, plays: Plays, registry: CollectorRegistry, way: Way, *, asynchronous: bool) -> None:
+        """A stream that its program leaves is cancelled, with the tokens that it has been told."""
+        played = plays.compared(way, Case(lambda: [Scenario(hold_at=2)]), asynchronous=asynchronous)
+        assert played.error is None
+        verify(way, played, plays.server, registry)
