@@ -146,7 +146,7 @@ class Plays:
         self,
         server: ProviderServer,
         registry: CollectorRegistry,
-        clients: Callable[[ProviderServer, Case, bool], Any],
+        clients: Callable[..., Any],
         instrument: str,
     ) -> None:
         self.server = server
@@ -159,7 +159,8 @@ class Plays:
         self.server.cached.add(CACHED)
         if scenarios := case.scenarios():
             self.server.queue(*scenarios)
-        return play(way.ask, partial(self._clients, self.server, case, asynchronous), asynchronous=asynchronous)
+        client = partial(self._clients, self.server, case, asynchronous=asynchronous)
+        return play(way.ask, client, asynchronous=asynchronous)
 
     def compared(self, way: Way, case: Case, *, asynchronous: bool) -> Played:
         """Run a program both ways, and check that it sees the same."""
@@ -224,3 +225,15 @@ def expected_end(way: Way, played: Played, row: Row) -> tuple[str, str]:
 def answered(way: Way, played: Played, row: Row) -> bool:
     """Return whether the program got an answer, be it one that broke off."""
     return played.error is None or ((way.streams or way.later) and row.status == STATUS_OK)
+
+
+async def cancelled(reading: Ask, client: Any, scenario: Scenario, begun: asyncio.Event) -> None:
+    """Cancel a task that asks, once the server holds its request and the task has read what `begun` tells."""
+    async with client:
+        task = asyncio.create_task(reading(client))
+        await asyncio.to_thread(scenario.wait_held)
+        await begun.wait()
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    gc.collect()

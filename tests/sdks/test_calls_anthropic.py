@@ -6,15 +6,16 @@ import anthropic
 import pytest
 from prometheus_client import CollectorRegistry
 
+from tests.apps import ThreadServer
 from tests.sdks import asking_anthropic as ways
-from tests.sdks.asking import Case, Plays, Way, matrix, verify
-from tests.sdks.servers import AnthropicServer, ProviderServer, Scenario
+from tests.sdks.asking import CASES, Case, Plays, Way, matrix, verify
+from tests.sdks.servers import AnthropicServer, Scenario
 
 pytestmark = pytest.mark.usefixtures("frozen")
 KEY = "sk-ant-planted-0123456789"
 
 
-def client_of(server: ProviderServer, case: Case, asynchronous: bool) -> Any:  # noqa: FBT001 (one of three)
+def client_of(server: ThreadServer, case: Case = CASES["ok"], *, asynchronous: bool = False) -> Any:
     """Return a client of the server; without certificates, which loopback does not need."""
     kind: Any = anthropic.AsyncAnthropic if asynchronous else anthropic.Anthropic
     sending: Any = anthropic.DefaultAsyncHttpxClient if asynchronous else anthropic.DefaultHttpxClient

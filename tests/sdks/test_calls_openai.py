@@ -6,15 +6,16 @@ import openai
 import pytest
 from prometheus_client import CollectorRegistry
 
+from tests.apps import ThreadServer
 from tests.sdks import asking_openai as ways
-from tests.sdks.asking import Case, Plays, Way, matrix, verify
-from tests.sdks.servers import OpenAIServer, ProviderServer, Scenario
+from tests.sdks.asking import CASES, Case, Plays, Way, matrix, verify
+from tests.sdks.servers import OpenAIServer, Scenario
 
 pytestmark = pytest.mark.usefixtures("frozen")
 KEY = "sk-planted-0123456789"
 
 
-def client_of(server: ProviderServer, case: Case, asynchronous: bool) -> Any:  # noqa: FBT001 (one of three)
+def client_of(server: ThreadServer, case: Case = CASES["ok"], *, asynchronous: bool = False) -> Any:
     """Return a client of the server; without certificates, which loopback does not need."""
     kind: Any = openai.AsyncOpenAI if asynchronous else openai.OpenAI
     sending: Any = openai.DefaultAsyncHttpxClient if asynchronous else openai.DefaultHttpxClient
