@@ -1,7 +1,9 @@
 """A server that answers with what a test gives it, such as payloads that no provider would send."""
 
+import asyncio
 import json
 from collections import deque
+from collections.abc import Iterator
 from typing import Any
 
 from tests.apps import ThreadServer
@@ -16,7 +18,11 @@ class FixedServer(ThreadServer):
         self._answers = deque(answers)
 
     def answer(self, *answers: Any) -> None:
-        """Answer with these from now on: an object is sent as JSON, a list as server-sent events, bytes as they are."""
+        """Answer with these from now on.
+
+        A dict is sent as JSON, a list as server-sent events, bytes as they are, and an iterator for as long as the
+        client reads.
+        """
         self._answers = deque(answers)
 
     async def _answer(self, _scope: Any, receive: Any, send: Any) -> None:
@@ -26,9 +32,21 @@ class FixedServer(ThreadServer):
             body, more = body + message.get("body", b""), message.get("more_body", False)
         self.asked.append(json.loads(body))
         answer = self._answers.popleft() if len(self._answers) > 1 else self._answers[0]
-        kind = b"text/event-stream" if isinstance(answer, list | bytes) else b"application/json"
+        kind = b"application/json" if isinstance(answer, dict) else b"text/event-stream"
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", kind)]})
-        await send({"type": "http.response.body", "body": _written(answer)})
+        if isinstance(answer, Iterator):
+            await _send_all(answer, receive, send)
+        else:
+            await send({"type": "http.response.body", "body": _written(answer)})
+
+
+async def _send_all(events: Iterator[Any], receive: Any, send: Any) -> None:
+    """Send events until the client has left."""
+    leaving = asyncio.ensure_future(receive())
+    while not leaving.done():
+        body = f"data: {json.dumps(next(events))}\n\n".encode()
+        await send({"type": "http.response.body", "body": body, "more_body": True})
+        await asyncio.sleep(0)
 
 
 def _written(answer: Any) -> bytes:
