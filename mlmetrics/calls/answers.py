@@ -221,18 +221,23 @@ class Answer:
             series.store.failed("usage", "a response whose usage is negative, or of a wrong type")
         if said.usage is None and self._inside:
             said.usage = self._inside
-        if said.usage is None:
-            if self._problem is not None and complete:
-                series.store.failed("usage", self._problem)
-            if said.known or callable(reads.usage):
-                series.store.record(series.counter("usage_missing_total"), 1)
-        else:
+        if said.usage is None and self._problem is not None and complete:
+            series.store.failed("usage", self._problem)
+        if said.usage is not None or said.known or callable(reads.usage):
             new = reads.usage != AUTO or counted_once(series.store, said, self._payload, start)
             if new or reads.first:
-                tokens = record_tokens(series, said.usage)
-                price(series, tokens, said.model, reads.provider, said.tier)
+                self._count(said)
         if reads.first and (reads.provider or said.model):
             tell_provider(series, reads.provider, said.model or "")
+
+    def _count(self, said: Said) -> None:
+        """Count the tokens of a response, or that it did not say them."""
+        series = self._series
+        if said.usage is None:
+            series.store.record(series.counter("usage_missing_total"), 1)
+        else:
+            tokens = record_tokens(series, said.usage)
+            price(series, tokens, said.model, self.reads.provider, said.tier)
 
 
 def end_answered(  # noqa: PLR0917 (what is known of a call at its end)

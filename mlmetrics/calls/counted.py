@@ -1,8 +1,9 @@
 """Responses whose tokens have been counted: one response counts once, however many layers hand it on.
 
 A decorated function may return the response of an SDK call that counted its tokens already. It is recognised by
-what it says: its id, its model and its usage. Identifiers of small servers repeat (some draw them from a thousand
-numbers), so a response only counts as the same if it was counted after the outer call had begun.
+what it says: its id, its model and how many tokens it took, which layers may tell by other types. Identifiers of
+small servers repeat (some draw them from a thousand numbers), so a response only counts as the same if it was
+counted after the outer call had begun.
 """
 
 import threading
@@ -24,7 +25,7 @@ def counted_once(store: Store, said: Said, payload: int | None, start: float) ->
     identity = said.identity or payload
     if identity is None:
         return True
-    key = (identity, said.model, *(said.usage or {}).items())
+    key = identity, said.model, sum((said.usage or {}).values())
     counted = store.counted
     known = counted.pop(key, None)  # taken out, so that the newest stand last
     counted[key] = store.clock()

@@ -237,6 +237,7 @@ class TestSharedStream:
         assert expected == by_labels(registry, "ml_inference_total", "model", "outcome")
         assert 0 == recorded.in_progress(registry)
         assert openai_server.ledger.tokens() == tokens(registry)
+        assert 1 == total(registry, "ml_inference_usage_missing_total")
 
     def test_two_toolkits(self, openai_server: OpenAIServer, registry: CollectorRegistry, metrics: MLMetrics) -> None:
         """Each toolkit records each call once, also where the first one ends before."""
