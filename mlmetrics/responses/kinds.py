@@ -24,7 +24,7 @@ _KNOWN: dict[str, dict[str, Hear]] = {
     },
     "anthropic": {"BetaMessage": anthropic.hear_message, "Message": anthropic.hear_message},
     "google": {
-        "EmbedContentResponse": gemini.hear_content,
+        "EmbedContentResponse": gemini.hear_embeddings,
         "GenerateContentResponse": gemini.hear_content,
     },
     "mistralai": {
