@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from functools import partial
 from typing import Any
 
-from mlmetrics.calls.inner import listen
+from mlmetrics.calls.inner import AsyncListening, listen
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.integrations.layers import ProviderCall, around, around_async, begin, within
 from mlmetrics.integrations.patches import SDK, Instrumentation, Patch
@@ -88,7 +88,8 @@ class Requests:
         except BaseException as error:
             call.raised(error)
             raise
-        return call.streamed(chunks)
+        call.answer.said.known = True  # whoever reads none of it has nevertheless asked
+        return AsyncListening(chunks, call.run)
 
     def _begin(self, operation: str, kwargs: dict[str, Any]) -> ProviderCall | None:
         return begin(self._recorder, name_of(kwargs.get("model", "unknown")), operation, "google")

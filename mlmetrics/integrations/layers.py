@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import Any
 
 from mlmetrics.calls.answers import AUTO, Answer, Reads
-from mlmetrics.calls.inner import AsyncListening, Inner, InnerRun, listen, measured, stream_of
+from mlmetrics.calls.inner import Inner, InnerRun, measured, stream_of
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.catalog import INFERENCE
 from mlmetrics.integrations.raw import is_raw, measured_raw
@@ -49,11 +49,6 @@ class ProviderCall:
             return
         self.answer.whole(result)
         self.run.end()
-
-    def streamed(self, chunks: Any) -> Any:
-        """Return the chunks of a response, an iterator or an async one that is no stream object of an SDK's."""
-        self.answer.said.known = True
-        return AsyncListening(chunks, self.run) if hasattr(chunks, "__anext__") else listen(chunks, self.run)
 
 
 class InsideRun(InnerRun):
