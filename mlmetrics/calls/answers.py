@@ -227,7 +227,7 @@ class Answer:
             if said.known or callable(reads.usage):
                 series.store.record(series.counter("usage_missing_total"), 1)
         else:
-            new = reads.usage != AUTO or counted_once(said, self._payload, start, series.clock)
+            new = reads.usage != AUTO or counted_once(series.store, said, self._payload, start)
             if new or reads.first:
                 tokens = record_tokens(series, said.usage)
                 price(series, tokens, said.model, reads.provider, said.tier)

@@ -6,19 +6,17 @@ numbers), so a response only counts as the same if it was counted after the oute
 """
 
 import threading
-from collections.abc import Callable
-from typing import Any
 
+from mlmetrics.recording.store import Store
 from mlmetrics.responses.said import Said
 
 MOST = 4096
 """Responses that are remembered; the oldest are forgotten."""
 
-_counted: dict[tuple[Any, ...], float] = {}
 _forgetting = threading.Lock()
 
 
-def counted_once(said: Said, payload: int | None, start: float, clock: Callable[[], float]) -> bool:
+def counted_once(store: Store, said: Said, payload: int | None, start: float) -> bool:
     """Note that the tokens of a response are counted; False if they were counted since `start`.
 
     A response without an id is known by the object that it is, `payload`; without either, it is never the same.
@@ -27,12 +25,13 @@ def counted_once(said: Said, payload: int | None, start: float, clock: Callable[
     if identity is None:
         return True
     key = (identity, said.model, *(said.usage or {}).items())
-    known = _counted.pop(key, None)  # taken out, so that the newest stand last
-    _counted[key] = clock()
-    if len(_counted) > MOST and _forgetting.acquire(blocking=False):
+    counted = store.counted
+    known = counted.pop(key, None)  # taken out, so that the newest stand last
+    counted[key] = store.clock()
+    if len(counted) > MOST and _forgetting.acquire(blocking=False):
         try:
-            for old in list(_counted)[: MOST // 2]:
-                _counted.pop(old, None)
+            for old in list(counted)[: MOST // 2]:
+                counted.pop(old, None)
         finally:
             _forgetting.release()
     return known is None or known < start

@@ -86,9 +86,8 @@ class InnerRun(StreamRun):
 
     __slots__ = ("_unread_seconds", "read")
 
-    def prepare(self, inner: Inner, stream: bool | None = None) -> None:  # noqa: FBT001 (as the user said it)
+    def prepare(self, inner: Inner) -> None:
         """Decide what it means if the stream is never read."""
-        self.record_chunks(stream)
         self.read = False
         self._unread_seconds = None if inner.asked else self.seconds
 
@@ -107,6 +106,7 @@ def measured(stream: Any, inner: Inner, run: InnerRun) -> bool:
     for name in path:
         holder = getattr(holder, name, None)
     iterator: Any = getattr(holder, last, None)
+    run.record_chunks()
     if hasattr(iterator, "__anext__"):
         listening: Any = AsyncListening(iterator, run)
     elif hasattr(iterator, "__next__"):

@@ -29,7 +29,7 @@ from mlmetrics.calls.results import After
 from mlmetrics.calls.runs import Run
 from mlmetrics.calls.standins import StandIn, class_for, find
 from mlmetrics.interruption import interrupted
-from mlmetrics.responses.kinds import hearing
+from mlmetrics.responses.kinds import MARKS, hearing
 
 BUILTIN_TYPES = frozenset({type(None), bool, int, float, str, bytes, list, tuple, dict, set})
 PLAIN_TYPES: set[type] = set(BUILTIN_TYPES)
@@ -51,16 +51,17 @@ C_METHODS = (types.WrapperDescriptorType, types.MethodDescriptorType, types.Buil
 class UnfinishedResults:
     """What a wrapper does with a result that is not a plain value."""
 
-    __slots__ = ("_judged", "_plan", "_whole", "plain")
+    __slots__ = ("_asks", "_judged", "_plan", "_whole", "plain")
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
+        self._asks = plan.reads is not None and plan.reads.failure is not None
         self._judged = plan.reads is not None and plan.reads.judges
         self._whole: set[type] = set()
         """Types of results that are known not to be streams, and are read."""
         shared = (PLAIN_TYPES, SILENT_TYPES)[self._judged]
         # With `stream=` given, a type may be a stream that is none by default; so the set is not shared.
-        self.plain = set() if plan.reads is not None and plan.reads.failure is not None else shared
+        self.plain = set() if self._asks else shared
         if plan.stream is not None and self.plain is shared:
             self.plain = shared & BUILTIN_TYPES
 
@@ -84,7 +85,10 @@ class UnfinishedResults:
 
     def told(self, series: CallSeries, start: float, seconds: float, result: Any, saying: Saying | None) -> Any:
         """Return what replaces the result if the call is still running, else how it ends; None for a plain success."""
-        replacement = None if type(result) in self._whole else self.replace(series, start, result, saying)
+        kind = type(result)
+        if kind is dict and saying is None and not self._asks and result.keys().isdisjoint(MARKS):
+            return None  # a model's own dictionary, which costs no more than this
+        replacement = None if kind in self._whole else self.replace(series, start, result, saying)
         if replacement is not None or not (self._judged or saying is not None):
             return replacement
         answer = self.answer(series) if self._judged else None
@@ -124,7 +128,14 @@ class UnfinishedResults:
         kind = type(result)
         inner = stream_of(kind)
         if inner is not None:
-            return measured(result, inner, self._inner_run(inner, series, start, saying))
+            run = self._inner_run(inner, series, start, saying)
+            goes_on = False
+            try:
+                goes_on = measured(result, inner, run)
+            finally:
+                if not goes_on:
+                    run.disown()  # the object has other internals than we know; the call ends here
+            return goes_on
         attribute = manager_of(kind)
         ask = None if attribute is None else getattr(result, attribute, None)
         if attribute is None or ask is None:
@@ -148,13 +159,13 @@ class UnfinishedResults:
 
     def _inner_run(self, inner: Inner, series: CallSeries, start: float, saying: Saying | None) -> InnerRun:
         run = InnerRun(series, start, self.answer(series), started=True)
-        run.prepare(inner, self._plan.stream)
+        run.prepare(inner)
         return _said(run, saying)
 
     def _learn(self, kind: type) -> None:
         """Note that results of this type are no streams, so that one look-up is enough from now on."""
         reads = self._plan.reads
-        read = reads is not None and (reads.failure is not None or (reads.known and hearing(kind) is not None))
+        read = self._asks or (reads is not None and reads.known and hearing(kind) is not None)
         known = self._whole if read else self.plain
         if len(known) < MOST_PLAIN_TYPES:
             known.add(kind)

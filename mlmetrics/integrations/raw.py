@@ -103,6 +103,7 @@ class RawCall:
         """Return an iterator of the pieces of the body, which are read as they come."""
         self._answer.lines(alone=lines)
         self._run.read = True
+        self._run.record_chunks()
         return AsyncListening(iterator, self._run) if hasattr(iterator, "__anext__") else listen(iterator, self._run)
 
     def closed(self, result: Any) -> Any:

@@ -5,7 +5,7 @@ There is one store per `CollectorRegistry`, even if several toolkits or applicat
 
 import os
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
@@ -63,6 +63,8 @@ class Store(Naming, Families):
         """A project's own counters, gauges and histograms, by name and service."""
         self.operations: dict[str, Operation] = {}
         """The operations of the project's own that are declared, by name."""
+        self.counted: dict[Hashable, float] = {}
+        """When the tokens of a response were counted last, by what identifies it."""
         self._foldables: list[Foldable] = []
         self._by_labels: dict[tuple[str, RawLabels], Any] = {}
         self._admitted: dict[tuple[str, RawLabels, tuple[object, ...]], RawLabels] = {}

@@ -18,11 +18,8 @@ _EVENTS = frozenset(
         "ping",
     }
 )
-_INPUTS = (
-    ("input", "input_tokens"),
-    ("cache_read", "cache_read_input_tokens"),
-    ("cache_write", "cache_creation_input_tokens"),
-)
+_COUNTS = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens", "output_tokens")
+_INPUTS = ("input", "cache_read", "cache_write")
 _MADE_BY_SDK = {"text": "text", "input_json": "partial_json", "citation": "citation"}
 """Events that the SDK's stream helper adds, and the field that has what is new; each follows the one it is made of."""
 
@@ -78,10 +75,10 @@ hear_event = guarded(read_event)
 def hear_delta(event: Any, said: Said) -> int:
     """Read a `content_block_delta` of the SDK: most have a text."""
     try:
-        delta = event.delta
-        if delta.type == "text_delta":
-            return ANSWER if delta.text else NOTHING
-    except AttributeError:
+        delta = event.__dict__["delta"].__dict__
+        if delta["type"] == "text_delta":
+            return ANSWER if delta["text"] else NOTHING
+    except (AttributeError, KeyError):
         pass  # the SDK constructs whatever the server sent; the slower reader takes any shape
     return hear_event(event, said)
 
@@ -95,19 +92,22 @@ def read_usage(usage: Any, said: Said) -> None:
     told = fields(usage)
     if "service_tier" in told:
         said.tier = text(told["service_tier"]) or said.tier
-    more = _compactions(told)
-    counts = {kind: total(said, told.get(field), *(each.get(field) for each in more)) for kind, field in _INPUTS}
-    made = total(said, told.get("output_tokens"), *(each.get("output_tokens") for each in more))
+    counts = [told.get(each) for each in _COUNTS]
+    for compaction in _compactions(told):
+        counts = [total(said, count, compaction.get(each)) for count, each in zip(counts, _COUNTS, strict=True)]
     thought = fields(told.get("output_tokens_details")).get("thinking_tokens")
-    if not believed(said, made, thought, *counts.values()):
+    if not believed(said, thought, *counts):
         return
-    known = dict(said.usage or {})
-    known |= {kind: count for kind, count in counts.items() if count or (count is not None and kind not in known)}
+    made = counts.pop()
+    usage = said.usage or {}
+    for kind, count in zip(_INPUTS, counts, strict=True):
+        if count or (count is not None and kind not in usage):
+            usage[kind] = count
     if thought is not None:
-        known["reasoning"] = thought
+        usage["reasoning"] = thought
     if made is not None:
-        known["output"] = max(0, made - known.get("reasoning", 0))
-    said.usage = known if any(known.values()) else None
+        usage["output"] = max(0, made - usage.get("reasoning", 0))
+    said.usage = usage if any(usage.values()) else None
 
 
 def _delta(delta: Any) -> int:

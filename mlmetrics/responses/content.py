@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mlmetrics.responses.fields import fields
+from mlmetrics.responses.fields import Fields, fields
 from mlmetrics.responses.said import ANSWER, NOTHING, REASONING
 
 _ABOUT = frozenset(
@@ -29,16 +29,29 @@ def filled(value: Any) -> bool:
     return any(filled(each) for name, each in fields(value).items() if name not in _ABOUT)
 
 
+def any_filled(body: Fields, names: tuple[str, ...]) -> bool:
+    """Return whether there is a text or data in any of these fields."""
+    for name in names:
+        value = body.get(name)
+        if value is not None and filled(value):
+            return True
+    return False
+
+
 def of_part(part: Any) -> int:
     """Return what a block or part carries that says its own type; a text is content of the answer."""
-    if not filled(part):
+    body = fields(part)
+    told = body.get("text")
+    if not (type(told) is str and told) and not filled(part):
         return NOTHING
-    kind = fields(part).get("type")
+    kind = body.get("type")
     return REASONING if type(kind) is str and kind in _THINKING else ANSWER
 
 
 def of_parts(parts: Any) -> int:
     """Return what a text or a list of parts carries; the answer counts before the reasoning."""
+    if type(parts) is str:
+        return ANSWER if parts else NOTHING
     if type(parts) is not list:
         return of_part(parts)
     return first(map(of_part, parts))

@@ -1,19 +1,25 @@
 """The fields that an object stores: those of a dict, of an SDK's model, of a data class with or without slots.
 
-No property, no `__getattr__` and no method of a user's class runs.
+No property, `__getattr__` or method of a user's class runs.
 """
 
-from types import MemberDescriptorType
+from functools import partial
+from types import GetSetDescriptorType, MemberDescriptorType
 from typing import Any
+from weakref import ref
 
 Fields = dict[str, Any]
 
+MOST_TYPES = 1024
 NONE: Fields = {}
-_PLAIN = frozenset({bool, bytes, float, int, list, str, type(None)})
+_DECLARED = ("__pydantic_fields__", "model_fields", "__dataclass_fields__", "__annotations__")
+
 _read = object.__getattribute__
 _mro = type.__dict__["__mro__"].__get__
 _vars = type.__dict__["__dict__"].__get__
-_DECLARED = ("__pydantic_fields__", "model_fields", "__dataclass_fields__", "__annotations__")
+
+_plain: dict[int, object] = {}
+"""By id, the types whose objects give their dict as any object does; each with a weak reference that ends it."""
 
 
 def fields(value: Any) -> Fields:
@@ -21,15 +27,11 @@ def fields(value: Any) -> Fields:
     kind = type(value)
     if kind is dict:
         return value  # type: ignore[no-any-return]  # mypy does not narrow by `type(...) is`
-    if kind in _PLAIN:
+    if value is None:
         return NONE
-    if issubclass(kind, dict):
-        return dict(dict.items(value))
-    try:
-        stored = _read(value, "__dict__")
-    except AttributeError:
-        return _slots(value)
-    return stored if type(stored) is dict else NONE
+    if id(kind) in _plain:
+        return value.__dict__  # type: ignore[no-any-return]  # it is a dict
+    return _look(kind, value)
 
 
 def extra(value: Any) -> Fields:
@@ -65,11 +67,30 @@ def module_of(kind: type) -> str:
     return module.partition(".")[0] if type(module) is str else ""
 
 
-def _slots(value: Any) -> Fields:
+def _look(kind: type, value: Any) -> Fields:
+    """Return the fields of a value whose type was not seen before, or is no plain one."""
+    if issubclass(kind, dict):
+        return dict(dict.items(value))
+    if issubclass(kind, type):
+        return NONE
+    owns = [_vars(base) for base in bases(kind)]
+    dicts = [own["__dict__"] for own in owns if "__dict__" in own]
+    stored = next((each for each in dicts if type(each) is GetSetDescriptorType), None)
+    if stored is None:
+        return _slots(owns, value)
+    if stored is dicts[0] and not any("__getattribute__" in own for own in owns[:-1]):
+        if len(_plain) >= MOST_TYPES:
+            _plain.clear()
+        _plain[id(kind)] = ref(kind, partial(_plain.pop, id(kind)))
+    found = stored.__get__(value)
+    return found if type(found) is dict else NONE
+
+
+def _slots(owns: list[Any], value: Any) -> Fields:
     """Return what stands in slots."""
     found = {}
-    for base in bases(type(value)):
-        for name, slot in _vars(base).items():
+    for own in owns:
+        for name, slot in own.items():
             if type(slot) is MemberDescriptorType:
                 try:
                     found[name] = slot.__get__(value)

@@ -97,6 +97,8 @@ def _candidate(candidate: Any) -> int:
 
 def _part(part: Any) -> int:
     """Return what a part carries: a thought is reasoning."""
-    if not filled(part):
+    body = fields(part)
+    told = body.get("text")
+    if not (type(told) is str and told) and not filled(part):
         return NOTHING
-    return REASONING if fields(part).get("thought") is True else ANSWER
+    return REASONING if body.get("thought") is True else ANSWER

@@ -88,7 +88,7 @@ _CLAIMS: tuple[tuple[Callable[[Fields], bool], Hear], ...] = (
 )
 """Of a dict: whether it has the keys of a format, and what reads it then."""
 
-_MARKS = {"candidates", "choices", "error", "error_code", "object", "type", "usage", *gemini.MARKS}
+MARKS = {"candidates", "choices", "error", "error_code", "object", "type", "usage", *gemini.MARKS}
 
 _heard: dict[int, tuple[Hear | None, object]] = {}
 """By the id of a type: what reads it, and a weak reference that forgets it when the type ends."""
@@ -143,7 +143,7 @@ def _of_own(kind: type) -> Hear | None:
 def read_dict(payload: Any, said: Said) -> int:
     """Read a payload by the keys that it has."""
     body = fields(payload)
-    if body.keys().isdisjoint(_MARKS):
+    if body.keys().isdisjoint(MARKS):
         return ANSWER
     for claims, read in _CLAIMS:
         if claims(body):

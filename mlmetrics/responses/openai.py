@@ -5,7 +5,7 @@ LiteLLM's responses have this shape, whatever the provider.
 
 from typing import Any
 
-from mlmetrics.responses.content import filled, first, of_parts
+from mlmetrics.responses.content import any_filled, filled, first, of_parts
 from mlmetrics.responses.failures import fail, failed
 from mlmetrics.responses.fields import Fields, extra, fields
 from mlmetrics.responses.said import ANSWER, NOTHING, REASONING, Said, guarded, keep, name, text
@@ -30,7 +30,8 @@ def read_completion(payload: Any, said: Said) -> int:
             failed(extra(payload), said)
         data = body.get("data")
         return ANSWER if type(data) is list and data else NOTHING
-    failed(body, said)
+    if body.get("error") is not None:
+        failed(body, said)
     return first([_choice(fields(choice), said) for choice in choices])
 
 
@@ -48,11 +49,13 @@ def is_completion(body: Fields) -> bool:
 def hear_chunk(chunk: Any, said: Said) -> int:
     """Read a chunk of the OpenAI SDK: most have a text and nothing else."""
     try:
-        if chunk.usage is None and said.known:
-            content = chunk.choices[0].delta.content
+        # Attributes of different names would evict each other from the cache that CPython has for all classes.
+        body = chunk.__dict__
+        if body["usage"] is None and said.known:
+            content = body["choices"][0].__dict__["delta"].__dict__["content"]
             if content and type(content) is str:
                 return ANSWER
-    except (AttributeError, IndexError, TypeError):
+    except (AttributeError, IndexError, KeyError, TypeError):
         pass  # an SDK constructs whatever the server sent; the slower reader takes any shape
     return hear_completion(chunk, said)
 
@@ -97,13 +100,14 @@ def _choice(choice: Fields, said: Said) -> int:
 def _message(message: Any) -> int:
     """Return what a message or delta carries."""
     body = fields(message)
-    carried = of_parts(body.get("content"))
-    if carried == ANSWER or _called(body) or any(filled(body.get(each)) for each in _ANSWERS):
+    content = body.get("content")
+    carried = NOTHING if content is None else of_parts(content)
+    if carried == ANSWER or _called(body) or any_filled(body, _ANSWERS):
         return ANSWER
     more = extra(message)
-    if carried or any(filled(body.get(each)) or filled(more.get(each)) for each in _REASONINGS):
+    if carried or any_filled(body, _REASONINGS) or any_filled(more, _REASONINGS):
         return REASONING
-    return ANSWER if any(filled(more.get(each)) for each in _ANSWERS) else NOTHING
+    return ANSWER if any_filled(more, _ANSWERS) else NOTHING
 
 
 def _called(body: Fields) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mlmetrics.responses.content import filled, first, of_part, of_parts
+from mlmetrics.responses.content import any_filled, filled, first, of_part, of_parts
 from mlmetrics.responses.failures import fail_by, failed
 from mlmetrics.responses.fields import Fields, fields
 from mlmetrics.responses.openai import read_completion
@@ -74,7 +74,7 @@ def read_usage(usage: Any, said: Said) -> None:
 def _new(kind: str, body: Fields) -> bool:
     """Return whether an event has something new; the name of a tool that is called is new too."""
     if kind.endswith(".delta") and not kind.startswith("logprobs."):
-        return any(filled(body.get(each)) for each in _DELTAS)
+        return any_filled(body, _DELTAS)
     return kind == _PARTIAL_IMAGE or (kind == _ITEM and filled(fields(body.get("item")).get("name")))
 
 

@@ -11,7 +11,6 @@ NOTHING, ANSWER, REASONING = 0, 1, 2
 
 MOST_TOKENS = 2**53
 LONGEST_NAME = 200
-_NUMBERS = (int, float)
 
 
 class Said:
@@ -66,15 +65,20 @@ def text(value: Any) -> str | None:
 def name(said: Said, identity: Any, model: Any, tier: Any = None) -> None:
     """Keep how the response names itself, its model and its service tier; what is no name changes nothing."""
     said.known = True
-    said.identity = text(identity) or said.identity
-    said.model = text(model) or said.model
-    said.tier = text(tier) or said.tier
+    if identity is not None:
+        said.identity = text(identity) or said.identity
+    if model is not None:
+        said.model = text(model) or said.model
+    if tier is not None:
+        said.tier = text(tier) or said.tier
 
 
 def believed(said: Said, *counts: Any) -> bool:
     """Return whether these can be counts of tokens; None is a count that is not told. If not, forget the usage."""
     for count in counts:
-        if count is not None and not (type(count) in _NUMBERS and 0 <= count <= MOST_TOKENS):
+        if count is None or (type(count) is int and 0 <= count <= MOST_TOKENS):
+            continue
+        if type(count) is not float or not 0 <= count <= MOST_TOKENS:
             said.usage = None
             said.broken = True
             return False
@@ -96,25 +100,24 @@ def keep(  # noqa: PLR0917 (the counts of a usage, in the order of the catalogue
 
     A usage of zeros is a missing one: the SDK of Mistral, and LiteLLM, show it so.
     """
-    counts = (prompt, cache_read, cache_write, completion, reasoning)
-    if not believed(said, *counts) or not any(counts):
+    if not believed(said, prompt, cache_read, cache_write, completion, reasoning):
         return
-    known = said.usage or {}
-    cached = known.get("cache_read", 0) if cache_read is None else cache_read
-    written = known.get("cache_write", 0) if cache_write is None else cache_write
-    thought = known.get("reasoning", 0) if reasoning is None else reasoning
-    beside = (
-        type(altogether) is int and thought and prompt and completion and altogether == prompt + completion + thought
-    )
-    told = {
-        "input": None if prompt is None else _without(prompt, cached + written),
-        "cache_read": cache_read,
-        "cache_write": cache_write,
-        # xAI counts the reasoning beside the completion, which the total tells.
-        "output": None if completion is None else completion if beside else _without(completion, thought),
-        "reasoning": reasoning,
-    }
-    said.usage = known | {kind: count for kind, count in told.items() if count is not None}
+    if not (prompt or completion or cache_read or cache_write or reasoning):
+        return
+    usage = said.usage = said.usage or {}
+    if cache_read is not None:
+        usage["cache_read"] = cache_read
+    if cache_write is not None:
+        usage["cache_write"] = cache_write
+    if reasoning is not None:
+        usage["reasoning"] = reasoning
+    if prompt is not None:
+        usage["input"] = _without(prompt, usage.get("cache_read", 0) + usage.get("cache_write", 0))
+    if completion is not None:
+        thought = usage.get("reasoning", 0)
+        # xAI counts the reasoning beside the completion, as the total then tells.
+        beside = thought and altogether == (prompt or 0) + completion + thought
+        usage["output"] = completion if beside else _without(completion, thought)
 
 
 def _without(whole: float, part: float) -> float:
