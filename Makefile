@@ -21,7 +21,7 @@ mutants := $(test) --group mutants
 check := $(test) --group check --group bench
 bench := -e ".[fastapi]" --group bench
 
-.PHONY: help venv servers demo quick test long mutants versions check check-format check-lint check-types check-imports format bench constraints clean
+.PHONY: help venv servers demo quick test long sdks mutants versions check check-format check-lint check-types check-imports format bench constraints clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -42,6 +42,9 @@ test: $(VENV)/.installed-test servers ## Run all tests but the longest, and prin
 
 long: $(VENV)/.installed-test servers ## Run the tests that take longest: every alert, a pair of Prometheus, foreign projects, mutants of rules
 	@$(PYTHON) -m pytest --durations=10 -m long $(ARGS)
+
+sdks: ## Run the tests of the SDK instruments on the newest and the oldest supported releases of each SDK
+	@scripts/sdks.sh $(ARGS)
 
 versions: ## Run the tests on the lowest and the newest dependencies and on each Python (SHORT=1: as CI does)
 	@SHORT=$(SHORT) scripts/versions.sh $(ARGS)
@@ -108,7 +111,7 @@ constraints: ## Resolve all dependencies anew and pin them in constraints.txt
 	@scripts/constraints.sh
 
 clean: ## Remove what the other commands made
-	rm -rf $(VENV) .venv-3.* build dist *.egg-info .coverage htmlcov
+	rm -rf $(VENV) .venv-* build dist *.egg-info .coverage htmlcov
 	rm -rf .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

@@ -29,11 +29,21 @@ def installed(module: str) -> bool:
         return False
 
 
+OTHERS = "(anthropic|google|httpx|langchain|litellm|mistralai|openai|pydantic)"
+# LiteLLM leaves event loops and connections open.
+LEFT_OPEN = "Exception ignored in. <(socket|ssl|function (BaseEventLoop|_SelectorTransport|ClientSession|Connector))"
 # These need no SDK.
 ALWAYS = ("test_published.py", "test_servers.py")
 collect_ignore_glob = [f"*_{name}.py" for name, module in SDKS.items() if not installed(module)]
 if not installed("openai"):
     collect_ignore_glob += [path.name for path in Path(__file__).parent.glob("test_*.py") if path.name not in ALWAYS]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the SDKs warn of what they themselves do, of which old releases do much on new ones of what they need."""
+    config.addinivalue_line("filterwarnings", f"ignore::Warning:{OTHERS}")
+    if installed("litellm"):
+        config.addinivalue_line("filterwarnings", f"ignore:{LEFT_OPEN}:pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture(scope="session")

@@ -121,8 +121,8 @@ class TestScenario:
         server, path, body = stream
         server.queue(Scenario(timed_out=True))
         with wire.client() as client, pytest.raises(httpx.ReadTimeout):
-            client.post(server.url + path, json=body, timeout=0.05)
-        (row,) = server.ledger.rows
+            client.post(server.url + path, json=body, timeout=0.3)
+        (row,) = server.ledger.wait(1)
         assert (CLIENT_GONE, 0, 0, None) == (row.ended, row.status, row.chunks, row.tokens)
 
     def test_no_usage(self, stream: Stream) -> None:

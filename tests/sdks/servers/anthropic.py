@@ -89,11 +89,11 @@ class AnthropicServer(ProviderServer):
         error = {"type": ERRORS.get(status, "api_error"), "message": f"Rejected with {status}."}
         return {"type": "error", "error": error, "request_id": "req_1"}
 
-    def headers(self, *, limited: bool) -> Mapping[str, str]:
+    def headers(self, *, again: bool) -> Mapping[str, str]:
         """Return the identity of the request and what is left of the rate limit."""
-        left = "0" if limited else "49"
+        left = "0" if again else "49"
         names = {"anthropic-ratelimit-requests-limit": "50", "anthropic-ratelimit-requests-remaining": left}
-        return {"request-id": "req_1", **names, **(RETRY_NOW if limited else {})}
+        return {"request-id": "req_1", **names, **(RETRY_NOW if again else {})}
 
 
 def usage(tokens: Tokens, *, final: bool = True) -> Body:

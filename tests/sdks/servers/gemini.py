@@ -27,12 +27,11 @@ class GenerateContent(Endpoint):
         system = body.get("systemInstruction") or {}
         contents: Sequence[Body] = body["contents"]
         config: Body = body.get("generationConfig") or {}
-        budget = (config.get("thinkingConfig") or {}).get("thinkingBudget", 1)
         return Asked(
             model=path["model"],
             texts=[joined(each.get("parts")) for each in (system, *contents)],
             streams=path["method"].startswith("stream"),
-            thinks="thinkingConfig" in config and budget != 0,
+            thinks="thinkingConfig" in config and _thinking(body).get("thinkingBudget") != 0,
             limit=config.get("maxOutputTokens"),
             schema=config.get("responseSchema") or config.get("responseJsonSchema"),
             function=_function(body, contents),
@@ -125,9 +124,9 @@ class GeminiServer(ProviderServer):
         kind = ERRORS.get(status, "UNAVAILABLE")
         return {"error": {"code": status, "message": f"Rejected with {status}.", "status": kind}}
 
-    def headers(self, *, limited: bool) -> Mapping[str, str]:
+    def headers(self, *, again: bool) -> Mapping[str, str]:
         """Return when to try again."""
-        return {"retry-after": "0"} if limited else {}
+        return {"retry-after": "0"} if again else {}
 
 
 def usage(tokens: Tokens, tool_results: int) -> Body:
@@ -168,8 +167,14 @@ def _parts(said: Answer) -> list[Body]:
 
 
 def _shown(asked: Asked) -> bool:
-    config = asked.body.get("generationConfig") or {}
-    return bool((config.get("thinkingConfig") or {}).get("includeThoughts"))
+    return bool(_thinking(asked.body).get("includeThoughts"))
+
+
+def _thinking(body: Body) -> Body:
+    """Return how to think, by the names in JSON: the SDK also sends those of the protocol buffer."""
+    config = (body.get("generationConfig") or {}).get("thinkingConfig") or {}
+    names = {"include_thoughts": "includeThoughts", "thinking_budget": "thinkingBudget"}
+    return {names.get(name, name): value for name, value in config.items()}
 
 
 def _function(body: Body, contents: Sequence[Body]) -> tuple[str, Body] | None:

@@ -90,6 +90,14 @@ class Ledger:
             )
             return list(self._ended)
 
+    def wait(self, count: int) -> list[Row]:
+        """Return the rows, once there are `count`: after a client that may have left before its request was read."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: len(self._ended) >= count, TIMEOUT_SECONDS), (
+                f"expected {count} requests, got {self._ended}"
+            )
+        return self.rows
+
     def calls(self, model: str | None = None) -> list[Row]:
         """Return the rows of `model`, or of all models."""
         return [row for row in self.rows if model in {None, row.model}]

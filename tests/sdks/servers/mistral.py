@@ -135,10 +135,10 @@ class MistralServer(ProviderServer):
             "code": "1",
         }
 
-    def headers(self, *, limited: bool) -> Mapping[str, str]:
+    def headers(self, *, again: bool) -> Mapping[str, str]:
         """Return what is left of the rate limit."""
-        names = {"x-ratelimit-limit-req-minute": "60", "x-ratelimit-remaining-req-minute": "0" if limited else "59"}
-        return {**names, **({"retry-after": "0"} if limited else {})}
+        names = {"x-ratelimit-limit-req-minute": "60", "x-ratelimit-remaining-req-minute": "0" if again else "59"}
+        return {**names, **({"retry-after": "0"} if again else {})}
 
 
 def usage(tokens: Tokens, asked: Asked) -> Body:

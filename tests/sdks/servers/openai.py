@@ -169,11 +169,11 @@ class OpenAIServer(ProviderServer):
         kind, code = ERRORS.get(status, ("server_error", None))
         return {"error": {"message": f"Rejected with {status}.", "type": kind, "param": None, "code": code}}
 
-    def headers(self, *, limited: bool) -> Mapping[str, str]:
+    def headers(self, *, again: bool) -> Mapping[str, str]:
         """Return the identity of the request and what is left of the rate limit."""
-        left = "0" if limited else "4999"
+        left = "0" if again else "4999"
         names = {"x-ratelimit-limit-requests": "5000", "x-ratelimit-remaining-requests": left}
-        return {"x-request-id": "req_1", "openai-processing-ms": "1", **names, **(RETRY_NOW if limited else {})}
+        return {"x-request-id": "req_1", "openai-processing-ms": "1", **names, **(RETRY_NOW if again else {})}
 
 
 def usage(tokens: Tokens) -> Body:

@@ -90,12 +90,14 @@ class ProviderServer(ThreadServer):
     def rejection(self, status: int) -> object:
         """Return the body of an error response."""
 
-    def headers(self, *, limited: bool) -> Mapping[str, str]:
-        """Return the provider's own headers."""
+    def headers(self, *, again: bool) -> Mapping[str, str]:
+        """Return the provider's own headers; `again` says that the request may be tried again at once."""
         return {}
 
     async def _serve_request(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         body = await _read(receive)
+        if body is None:
+            return
         found = self._endpoint(scope["path"])
         if found is None:
             await send({"type": "http.response.start", "status": 404, "headers": []})
@@ -135,7 +137,7 @@ class ProviderServer(ThreadServer):
                 row.ended = ledger.CLIENT_GONE
                 return
         row.status = scenario.status
-        headers = self.headers(limited=scenario.status == RATE_LIMITED)
+        headers = self.headers(again=scenario.status >= RATE_LIMITED)
         said = answer(asked, self.cached, refused=scenario.refused)
         if scenario.response_model:
             said = replace(said, model=scenario.response_model)
@@ -163,12 +165,14 @@ class ProviderServer(ThreadServer):
         await exchange.whole(self.rejection(500), ended=ledger.REJECTED, tokens=None, headers=headers)
 
 
-async def _read(receive: Receive) -> bytes:
-    """Return the whole body of a request."""
+async def _read(receive: Receive) -> bytes | None:
+    """Return the whole body of a request; None if the client has left before."""
     body = b""
     more = True
     while more:
         message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
         body += message.get("body", b"")
         more = message.get("more_body", False)
     return body

@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# Runs the tests of the SDKs' instruments with the newest release of each SDK, with LiteLLM and the openai that it
+# allows, and with the oldest releases that pyproject.toml allows; each in a virtual environment of its own,
+# .venv-sdks-RELEASES, all at once. The arguments go to pytest.
+set -euo pipefail
+
+cd "$(dirname "$0")/.."
+readonly SDKS=(openai anthropic google-genai mistralai langchain litellm)
+readonly TESTS=(tests/sdks tests/responses)
+
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
+
+# Prints $1, $2 … joined by commas.
+joined() {
+  local IFS=,
+  echo "$*"
+}
+
+# Puts the package, the SDKs and what their tests need into the folder $1, with the releases $2.
+install() {
+  local pip=("$1/bin/python" -m pip --quiet --disable-pip-version-check install)
+  [ -x "$1/bin/python" ] || scripts/venv.sh "$1"
+  # langchain-openai and langchain-litellm are chat models for the tests of langchain-core.
+  case $2 in
+    newest)
+      "${pip[@]}" --upgrade -e ".[fastapi,llm,openai,anthropic,google-genai,mistralai,langchain]" --group runtime \
+        langchain-openai
+      ;;
+    litellm)
+      "${pip[@]}" --upgrade -e ".[fastapi,llm,litellm,openai,langchain]" --group runtime langchain-litellm
+      ;;
+    oldest)
+      "$1/bin/python" scripts/lowest.py llm "${SDKS[@]}" >"$logs/oldest.txt"
+      "${pip[@]}" --constraint "$logs/oldest.txt" -e ".[fastapi,llm,$(joined "${SDKS[@]}")]" --group runtime \
+        langchain-openai==0.3.9
+      ;;
+  esac
+}
+
+# Installs and tests the releases $1.
+run() {
+  local folder=.venv-sdks-$1 tests=() each
+  install "$folder" "$1"
+  for each in "${TESTS[@]}"; do
+    [ ! -e "$each" ] || tests+=("$each")
+  done
+  "$folder/bin/python" -m pip list --disable-pip-version-check --format freeze |
+    grep -E '^(openai|anthropic|google-genai|mistralai|langchain-core|litellm|genai-prices)=='
+  "$folder/bin/python" -m pytest -q "${tests[@]}" "${@:2}"
+}
+
+declare -A started
+for releases in newest litellm oldest; do
+  run "$releases" "$@" >"$logs/$releases" 2>&1 &
+  started[$releases]=$!
+done
+
+failed=()
+for releases in newest litellm oldest; do
+  wait "${started[$releases]}" || failed+=("$releases")
+  echo "== The $releases releases, in .venv-sdks-$releases"
+  cat "$logs/$releases"
+done
+
+if [ "${#failed[@]}" -gt 0 ]; then
+  printf 'Failed: %s\n' "${failed[@]}" >&2
+  exit 1
+fi
