@@ -75,7 +75,11 @@ class Requests:
 
     def _stream(self, chunks: Generator[Any, Any, Any], kwargs: dict[str, Any]) -> Generator[Any, Any, Any]:
         call = self._begin("generate_content", kwargs)
-        yield from chunks if call is None else listen(_asked(chunks, call.answer.said), call.run)
+        if call is None:
+            yield from chunks
+        else:
+            call.run.record_chunks()
+            yield from listen(_asked(chunks, call.answer.said), call.run)
 
     async def stream_async(self, wrapped: Any, _models: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Send a request, and return its stream."""
@@ -89,6 +93,7 @@ class Requests:
             call.raised(error)
             raise
         call.answer.said.known = True  # whoever reads none of it has nevertheless asked
+        call.run.record_chunks()
         return AsyncListening(chunks, call.run)
 
     def _begin(self, operation: str, kwargs: dict[str, Any]) -> ProviderCall | None:
