@@ -6,11 +6,23 @@ from typing import Any
 from mlmetrics.responses.content import filled, first
 from mlmetrics.responses.failures import failed
 from mlmetrics.responses.fields import Fields, fields
-from mlmetrics.responses.said import ANSWER, NOTHING, REASONING, Said, guarded, keep, name, text, total
+from mlmetrics.responses.said import (
+    ANSWER,
+    MOST_TOKENS,
+    NOTHING,
+    REASONING,
+    Said,
+    guarded,
+    keep,
+    name,
+    text,
+    total,
+)
 
 _TOLD = ("usageMetadata", "usage_metadata", "promptFeedback", "prompt_feedback")
 MARKS = ("candidates", *_TOLD)
 """Keys of which a response or a chunk has one or more."""
+PLAIN = {"input", "output"}
 LONGEST_BODY = 1 << 20
 """A longer one is not read: decoding it would hold up the program."""
 
@@ -30,6 +42,30 @@ def read_content(payload: Any, said: Said) -> int:
 
 
 hear_content = guarded(read_content)
+
+
+def hear_chunk(chunk: Any, said: Said) -> int:
+    """Read a chunk of the SDK: most have a text, and the tokens of the prompt and of the answer up to here."""
+    try:
+        told, part = chunk.usage_metadata, chunk.candidates[0].content.parts[0]
+        prompt, answer = told.prompt_token_count, told.candidates_token_count
+        if (
+            said.usage is not None
+            and said.usage.keys() == PLAIN
+            and type(prompt) is type(answer) is int
+            and 0 < prompt <= MOST_TOKENS
+            and 0 <= answer <= MOST_TOKENS
+            and told.cached_content_token_count is None
+            and told.thoughts_token_count is None
+            and told.tool_use_prompt_token_count is None
+            and part.thought is None
+            and part.text
+        ):
+            said.usage = {"input": prompt, "output": answer}
+            return ANSWER
+    except (AttributeError, IndexError, TypeError):
+        pass  # the slower reader takes any shape
+    return hear_content(chunk, said)
 
 
 def read_embeddings(payload: Any, said: Said) -> int:

@@ -19,6 +19,8 @@ from structlog.testing import capture_logs
 from mlmetrics import MLMetrics
 from mlmetrics.errors import ConfigurationError, MissingExtraError
 from mlmetrics.integrations.google_genai import name_of
+from mlmetrics.responses.kinds import hearing
+from mlmetrics.responses.said import ANSWER, Said
 from tests.recorded import label_values, outcomes, value
 from tests.sdks.comparison import agree, missing, tokens
 from tests.sdks.servers import GeminiServer, Scenario
@@ -366,6 +368,14 @@ class TestTokens:
         assert 2 == value(
             registry, "ml_inference_total", operation="embed_content", model="gemini-embedding-001", outcome="success"
         )
+
+    def test_embeddings_on_vertex(self) -> None:
+        """There each embedding says its own tokens."""
+        told = [{"values": [0.5], "statistics": {"token_count": count}} for count in (2.0, 3.0)]
+        response, said = types.EmbedContentResponse.model_validate({"embeddings": told}), Said()
+        hear = hearing(type(response))
+        assert hear is not None
+        assert (ANSWER, {"input": 5}) == (hear(response, said), said.usage)
 
     async def test_decorated(
         self, metrics: MLMetrics, client: genai.Client, gemini_server: GeminiServer, registry: CollectorRegistry
