@@ -32,8 +32,8 @@ class SDK:
     lowest: tuple[int, ...]
     below: tuple[int, ...]
 
-    def check(self, function: str) -> None:
-        """Refuse a version that is not known.
+    def check(self, function: str) -> tuple[int, ...]:
+        """Refuse a version that is not known; return the one that is installed.
 
         Raises:
             MissingExtraError: it is not installed.
@@ -53,6 +53,7 @@ class SDK:
                 f"{_text(self.lowest)} up to, but not including, {_text(self.below)}; install one of these, or a newer "
                 "mlmetrics"
             )
+        return numbers
 
 
 def _text(version: tuple[int, ...]) -> str:
