@@ -4,14 +4,11 @@ The streams of SDKs have helpers, such as `get_final_message()`, which read the 
 reading. The attributes named here are private ones of the SDKs: where one is missing, the object is as any other.
 """
 
-import inspect
-import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
-from functools import partial
 from typing import Any, NamedTuple, Self, TypeVar
 
+from mlmetrics.calls.closing import hear_close
 from mlmetrics.calls.runs import StreamRun
-from mlmetrics.interruption import Tolerating
 from mlmetrics.responses.said import ANSWER
 
 
@@ -117,7 +114,9 @@ def measured(stream: Any, inner: Inner, run: InnerRun) -> bool:
         return False
     setattr(holder, last, listening)
     if inner.asked:
-        _hear_close(holder, run)
+        hear_close(holder, run)
+        if holder is not stream:
+            hear_close(stream, run)  # some close the response, and not the stream that they read
     return True
 
 
@@ -197,29 +196,6 @@ def _nothing() -> None:
 
 async def _nothing_async() -> None:
     """Close what cannot be closed."""
-
-
-def _hear_close(stream: Any, run: InnerRun) -> None:
-    """Have the stream's `close` end the call. It must not keep the stream alive: one that is dropped is cancelled."""
-    close = getattr(type(stream), "close", None)
-    if close is not None:
-        closing = _aclose if inspect.iscoroutinefunction(close) else _close
-        with Tolerating(AttributeError, TypeError):  # it has slots; then only dropping it ends the call
-            stream.close = partial(closing, close, weakref.ref(stream), run)
-
-
-def _close(close: Callable[..., Any], stream: weakref.ref[Any], run: InnerRun, *args: Any, **kwargs: Any) -> Any:
-    try:
-        return close(stream(), *args, **kwargs)
-    finally:
-        run.leave()
-
-
-async def _aclose(close: Callable[..., Any], stream: weakref.ref[Any], run: InnerRun, *args: Any, **kwargs: Any) -> Any:
-    try:
-        return await close(stream(), *args, **kwargs)
-    finally:
-        run.leave()
 
 
 class Asking:

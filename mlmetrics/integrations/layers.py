@@ -10,27 +10,27 @@ from contextvars import ContextVar
 from typing import Any
 
 from mlmetrics.calls.answers import AUTO, Answer, Reads
-from mlmetrics.calls.inner import Inner, InnerRun, measured, stream_of
+from mlmetrics.calls.inner import Inner, InnerRun
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.catalog import INFERENCE
-from mlmetrics.integrations.raw import is_raw, measured_raw
-from mlmetrics.interruption import interrupted
+from mlmetrics.integrations.raw import follows, is_raw, measured_raw
+from mlmetrics.interruption import Tolerating, interrupted
 
 ASKED = Inner("")
 SUPPRESSING = ("suppress_instrumentation", "suppress_language_model_instrumentation")
 """Keys of OpenTelemetry's context by which somebody asks that calls of models are not recorded."""
 
-_outer: ContextVar["ProviderCall | None"] = ContextVar("mlmetrics_provider_call", default=None)
+_outer: ContextVar[tuple["ProviderCall", ...]] = ContextVar("mlmetrics_provider_call", default=())
+"""The calls that the code is within: one for each toolkit that records them."""
 
 
 class ProviderCall:
-    """A call of a provider through an SDK: its run, which is None for a layer inside another one."""
+    """A call of a provider through an SDK, or a layer inside of one."""
 
-    __slots__ = ("_outer", "answer", "run")
+    __slots__ = ("answer", "run")
 
-    def __init__(self, run: InnerRun, outer: "ProviderCall | None") -> None:
+    def __init__(self, run: InnerRun) -> None:
         self.run = run
-        self._outer = outer
         self.answer: Any = run.answer
 
     def raised(self, error: BaseException) -> None:
@@ -39,16 +39,13 @@ class ProviderCall:
 
     def returned(self, result: Any) -> None:
         """End the call with its response; if that is a stream, the call goes on until that ends."""
-        inner = stream_of(type(result))
-        if inner is not None and measured(result, inner, self.run):
-            self.answer.said.known = True  # whoever reads none of it has nevertheless asked
-            return
+        self.answer.said.known = True  # also where nobody reads it
         if is_raw(type(result)):
             measured_raw(result, self.run)
             self.answer = self.run.answer
-            return
-        self.answer.whole(result)
-        self.run.end()
+        elif not follows(result, self.run):
+            self.answer.whole(result)
+            self.run.end()
 
 
 class InsideRun(InnerRun):
@@ -81,7 +78,7 @@ def begin(recorder: Recorder, model: object, operation: str, provider: str) -> P
             return None
         series = recorder.calls(INFERENCE).series(recorder.named(None), (model, operation))
         reads = Reads(usage=AUTO, known=True, first=True, provider=provider)
-        outer = _outer.get()
+        outer = next((call for call in _outer.get() if call.run.series.store is recorder.store), None)
         kind: Any = InnerRun if outer is None else InsideRun
         run = kind(series, series.clock(), Answer(series, reads), started=True)
         run.prepare(ASKED)
@@ -89,7 +86,7 @@ def begin(recorder: Recorder, model: object, operation: str, provider: str) -> P
             series.begin(None)
         else:
             run.inside(outer)
-        return ProviderCall(run, outer)
+        return ProviderCall(run)
     except Exception as error:  # nothing of ours reaches the user's call
         if interrupted(error):
             raise
@@ -100,12 +97,13 @@ def begin(recorder: Recorder, model: object, operation: str, provider: str) -> P
 @contextmanager
 def within(call: ProviderCall) -> Iterator[None]:
     """Have the calls that begin in this block inside of a call."""
-    token = _outer.set(call) if _outer.get() is None else None
+    token = None if isinstance(call.run, InsideRun) else _outer.set((*_outer.get(), call))
     try:
         yield
     finally:
         if token is not None:
-            _outer.reset(token)
+            with Tolerating(ValueError):  # a coroutine that is closed from another context than it ran in
+                _outer.reset(token)
 
 
 def suppressed() -> bool:

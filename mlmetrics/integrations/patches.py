@@ -101,7 +101,18 @@ class Instrumentation:
                 self._replace(patch, sys.modules[patch.module])
             else:
                 wrapt.register_post_import_hook(partial(self._replace, patch), patch.module)
+        package = self._sdk.package
+        if package in sys.modules:
+            self._look(sys.modules[package])
+        else:
+            wrapt.register_post_import_hook(self._look, package)
         return self
+
+    def _look(self, _package: object) -> None:
+        """Say which modules are not where they were; the others are replaced when they are imported."""
+        for module in dict.fromkeys(patch.module for patch in self._patches):
+            if self.active and module not in sys.modules and not _exists(module):
+                self._failed("instrument", f"{self._sdk.distribution} has no module {module}")
 
     def _replace(self, patch: Patch, module: Any) -> None:
         if not self.active:
@@ -121,6 +132,13 @@ class Instrumentation:
         if not self.active:
             return wrapped(*args, **kwargs)
         return wrapper(wrapped, instance, args, kwargs)
+
+
+def _exists(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # what it stands in is missing too, or is no package
+        return False
 
 
 def _put_back(owner: Any, name: str, replaced: object, original: object) -> None:

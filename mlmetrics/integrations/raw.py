@@ -6,23 +6,38 @@ nobody parses it, its body is read when it is dropped. What nobody has read of a
 
 import inspect
 import json
-import weakref
 from collections.abc import Callable
+from copy import copy
 from functools import partial
 from typing import Any
 
 from mlmetrics.calls.answers import Answer
 from mlmetrics.calls.inner import AsyncListening, InnerRun, listen, measured, stream_of
+from mlmetrics.errors import name_of_type
 from mlmetrics.interruption import Tolerating, interrupted
 from mlmetrics.responses.kinds import hearing
-from mlmetrics.responses.said import ANSWER
+from mlmetrics.responses.said import NOTHING
 from mlmetrics.responses.sse import SSE, is_sse
+
+Use = Callable[[Any], Any]
+"""What a call does with what a method of a response has returned; it returns that too."""
 
 RAW = ("LegacyAPIResponse", "APIResponse", "AsyncAPIResponse")
 WHOLE = ("read", "text", "json")
 PIECES = ("iter_bytes", "iter_text", "iter_lines")
 LONGEST_BODY_BYTES = 1 << 20
 """A longer body, such as many embeddings, is not read a second time: decoding it would hold up the program."""
+
+
+def follows(result: Any, run: InnerRun) -> bool:
+    """Have a call go on until its result ends; False if that is no stream, or one that cannot be measured."""
+    inner = stream_of(type(result))
+    if inner is None:
+        return False
+    measures = measured(result, inner, run)
+    if not measures:
+        run.series.store.failed("instrument", f"a {name_of_type(type(result))} without `{inner.path}` is not measured")
+    return measures
 
 
 def is_raw(kind: type) -> bool:
@@ -50,7 +65,7 @@ class BodyAnswer(Answer):
         self._length += len(chunk)
         if self._length <= LONGEST_BODY_BYTES:
             self._body.append(chunk.encode() if isinstance(chunk, str) else chunk)
-        return ANSWER
+        return NOTHING  # a piece of JSON, and no chunk of an answer
 
     def record(self, start: float, *, complete: bool) -> None:
         """Read JSON that has come to its end, and record what was said."""
@@ -78,6 +93,7 @@ class RawCall:
         self._run = run
         self._response = response.http_response
         self._streams = bool(getattr(response, "_stream", False))
+        self._parsed = False
         self._seconds = run.seconds
         given: Any = run.answer
         self._answer = BodyAnswer(run.series, given.reads)
@@ -86,12 +102,10 @@ class RawCall:
 
     def parsed(self, result: Any) -> Any:
         """Read what was parsed; a stream goes on."""
-        inner = stream_of(type(result))
-        if inner is not None and measured(result, inner, self._run):
-            self._answer.said.known = True
-            return result
-        self._answer.whole(result)
-        self._run.end(None, self._seconds)
+        if not self._parsed and not follows(result, self._run):
+            self._answer.whole(result)
+            self._run.end(None, self._seconds)
+        self._parsed = True  # the second time, it is the same stream
         return result
 
     def whole(self, result: Any) -> Any:
@@ -111,26 +125,51 @@ class RawCall:
         self._run.leave()
         return result
 
-    def _read_body(self) -> None:
-        body = getattr(self._response, "_content", None)
-        if isinstance(body, bytes) and len(body) <= LONGEST_BODY_BYTES:
+    def raised(self, error: Any) -> Any:
+        """End the call, because its body could not be read or parsed."""
+        self._read_body(error)
+        return error
+
+    def tell(self, use: Use, result: Any) -> Any:
+        """Use what was returned or raised; nothing of ours reaches the program."""
+        try:
+            return use(result)
+        except Exception as error:
+            if interrupted(error):
+                raise
+            self._run.series.store.failed("instrument", name_of_type(type(error)))
+            return result
+
+    def _read_body(self, error: BaseException | None = None) -> None:
+        body = self._body
+        if body is not None and len(body) <= LONGEST_BODY_BYTES:
             self._answer.body(body)
-        self._run.end(None, self._seconds)
+        self._run.end(error, self._seconds if error is None else None)
+
+    @property
+    def _body(self) -> bytes | None:
+        """The body, if it is there as a whole."""
+        body = getattr(self._response, "_content", None)
+        return body if isinstance(body, bytes) else None
 
     def __del__(self) -> None:
         try:
-            if not self._streams and isinstance(getattr(self._response, "_content", None), bytes):
+            if not self._streams and self._body is not None:
                 self._read_body()
         except Exception as error:  # nothing of ours reaches the user's call
             if interrupted(error):
                 raise
-            self._run.series.store.failed("instrument", error)
+            self._run.series.store.failed("instrument", name_of_type(type(error)))
 
 
 def measured_raw(response: Any, run: InnerRun) -> None:
-    """Have a raw response tell its call when it is parsed, read or closed."""
-    call, kind, itself = RawCall(run, response), type(response), weakref.ref(response)
-    uses: dict[str, Callable[[Any], Any]] = {
+    """Have a raw response tell its call when it is parsed, read or closed.
+
+    It does so by methods of a copy, which shares all that it has: methods of the response itself, kept by it, would
+    keep it alive until the garbage collector comes, and one that is dropped is over.
+    """
+    call, kind, bare = RawCall(run, response), type(response), copy(response)
+    uses: dict[str, Use] = {
         "parse": call.parsed,
         "close": call.closed,
         **dict.fromkeys(WHOLE, call.whole),
@@ -140,15 +179,22 @@ def measured_raw(response: Any, run: InnerRun) -> None:
         method = getattr(kind, name, None)
         if inspect.isfunction(method):
             then = _then_async if inspect.iscoroutinefunction(method) else _then
-            setattr(response, name, partial(then, method, itself, use))
+            setattr(response, name, partial(then, getattr(bare, name), call, use))
 
 
-# What a response has of its own must not keep it alive: one that is dropped is over.
-def _then(method: Any, response: weakref.ref[Any], use: Callable[[Any], Any], *args: Any, **kwargs: Any) -> Any:
-    return use(method(response(), *args, **kwargs))
+def _then(method: Callable[..., Any], call: RawCall, use: Use, *args: Any, **kwargs: Any) -> Any:
+    try:
+        result = method(*args, **kwargs)
+    except BaseException as error:
+        call.tell(call.raised, error)
+        raise
+    return call.tell(use, result)
 
 
-async def _then_async(
-    method: Any, response: weakref.ref[Any], use: Callable[[Any], Any], *args: Any, **kwargs: Any
-) -> Any:
-    return use(await method(response(), *args, **kwargs))
+async def _then_async(method: Callable[..., Any], call: RawCall, use: Use, *args: Any, **kwargs: Any) -> Any:
+    try:
+        result = await method(*args, **kwargs)
+    except BaseException as error:
+        call.tell(call.raised, error)
+        raise
+    return call.tell(use, result)

@@ -4,14 +4,18 @@ So `create`, `parse`, `stream`, raw and streaming responses of the sync and the 
 """
 
 from collections.abc import Callable, Mapping
+from copy import copy
+from functools import partial
 from typing import Any
 
 from mlmetrics.calls.recorder import Recorder
+from mlmetrics.errors import name_of_type
 from mlmetrics.integrations.layers import ProviderCall, around, around_async, begin
 from mlmetrics.integrations.patches import Patch
+from mlmetrics.interruption import interrupted
 
 Provider = Callable[[Any], str]
-Prepare = Callable[[Any], Any]
+Prepare = Callable[[Any], None]
 
 
 class Requests:
@@ -50,22 +54,55 @@ class Requests:
     def _begin(
         self, client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> tuple[ProviderCall | None, tuple[Any, ...], dict[str, Any]]:
-        options = kwargs.get("options", args[1] if len(args) > 1 else None)
-        operation = self._operation(options)
-        if operation is None:
+        """Begin a call, if the request is one; return the arguments to send it with."""
+        options = args[1] if len(args) > 1 else kwargs.get("options")
+        call = self._call(client, options)
+        if call is None:
             return None, args, kwargs
-        body = getattr(options, "json_data", None)
-        model = body.get("model", "unknown") if isinstance(body, Mapping) else "unknown"
-        call = begin(self._recorder, model, operation, self._provider(client))
-        if call is not None and self._prepare is not None:
-            options = self._prepare(options)
-            args, kwargs = (
-                ((args[0], options, *args[2:]), kwargs) if len(args) > 1 else (args, {**kwargs, "options": options})
-            )
-        return call, args, kwargs
+        options = self._prepared(options, call)
+        if len(args) > 1:
+            return call, (args[0], options, *args[2:]), kwargs
+        return call, args, {**kwargs, "options": options}
+
+    def _call(self, client: Any, options: Any) -> ProviderCall | None:
+        try:
+            operation = self._operation(options)
+            if operation is None:
+                return None
+            body = getattr(options, "json_data", None)
+            model = body.get("model", "unknown") if isinstance(body, Mapping) else "unknown"
+            return begin(self._recorder, model, operation, self._provider(client))
+        except Exception as error:  # nothing of ours reaches the user's call
+            if interrupted(error):
+                raise
+            self._recorder.store.failed("instrument", name_of_type(type(error)))
+            return None
 
     def _operation(self, options: Any) -> str | None:
         url = getattr(options, "url", None)
         if not isinstance(url, str) or str(getattr(options, "method", "")).lower() != "post":
             return None
         return self._operations.get(url.partition("?")[0])
+
+    def _prepared(self, options: Any, call: ProviderCall) -> Any:
+        """Return the options to send: an answer is read before the SDK parses its text, which may raise."""
+        try:
+            parse = getattr(options, "post_parser", None)
+            if self._prepare is None and not callable(parse):
+                return options
+            changed = copy(options)
+            if callable(parse):
+                changed.post_parser = partial(_heard, call, parse)
+            if self._prepare is not None:
+                self._prepare(changed)
+        except Exception as error:  # as above
+            if interrupted(error):
+                raise
+            self._recorder.store.failed("instrument", name_of_type(type(error)))
+            return options
+        return changed
+
+
+def _heard(call: ProviderCall, parse: Callable[[Any], Any], result: Any) -> Any:
+    call.answer.whole(result)
+    return parse(result)

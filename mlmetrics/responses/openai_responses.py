@@ -42,6 +42,8 @@ def read_event(payload: Any, said: Said) -> int:
     kind = text(body.get("type")) or ""  # in LiteLLM, a member of an enum
     if kind == "chunk":
         return read_completion(body.get("chunk"), said)
+    if not kind and "event" in body and "data" in body:
+        return read_event(body["data"], said)  # an SDK that is older than the events of errors
     if "response" in body:
         _whole(fields(body["response"]), said)
     elif kind == "error" and not failed(body, said):

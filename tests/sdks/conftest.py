@@ -3,6 +3,7 @@
 `make sdks` installs them. Tests of one SDK stand in modules `test_*_<sdk>.py`; others need at least `openai`.
 """
 
+import gc
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -40,12 +41,24 @@ if not installed("openai"):
     collect_ignore_glob += [path.name for path in Path(__file__).parent.glob("test_*.py") if path.name not in ALWAYS]
 
 
+pytest.register_assert_rewrite("tests.sdks.asking")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Let the SDKs warn of what they themselves do, of which old releases do much on new ones of what they need."""
     config.addinivalue_line("filterwarnings", f"ignore::Warning:{OTHERS}")
     config.addinivalue_line("filterwarnings", f"ignore:{LEFT_OPEN}:pytest.PytestUnraisableExceptionWarning")
     # And what is found when pytest ends, where only filters from before this file was read would hold.
     warnings.filterwarnings("ignore", LEFT_OPEN, pytest.PytestUnraisableExceptionWarning)
+
+
+@pytest.fixture(scope="session")
+def frozen() -> Iterator[None]:
+    """Leave out what is loaded by now, which are several SDKs, of garbage collections: many tests ask for one."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")
