@@ -63,8 +63,6 @@ def read_usage(usage: Any, said: Said) -> None:
     """Read a usage, whose prompt contains what was cached and whose completion contains the reasoning."""
     told = fields(usage)
     prompt = told.get("prompt_tokens_details")
-    if prompt is None:
-        prompt = extra(usage).get("prompt_tokens_details")  # the SDK of Mistral declares none
     sent = fields(prompt)
     written = sent.get("cache_write_tokens")
     if written is None and prompt is not None:
