@@ -102,7 +102,9 @@ class Answer:
         "_recognised",
         "_series",
         "_sse",
+        "_unused",
         "_whole",
+        "free",
         "reads",
         "said",
         "silent",
@@ -116,6 +118,9 @@ class Answer:
         self._whole = False
         self._payload: int | None = None
         self._inside: dict[str, float] = {}
+        self._unused = False
+        self.free = False
+        """Whether it cost nothing, such as an answer from a cache: what it shows as its usage was spent before."""
         self.said = Said()
         self.silent: frozenset[type] = frozenset() if reads.asks else BUILTIN_TYPES
         """Types of chunks that have content and say nothing else, so that they need not be read."""
@@ -150,13 +155,28 @@ class Answer:
         if result is not None and callable(self.reads.usage):
             self._ask_usage(self.reads.usage, result)
 
-    def inside(self, said: Said) -> None:
-        """Take over what a layer inside the call has read; its tokens count where the answer itself says nothing."""
-        if said.usage is not None:
+    def inside(self, inner: "Answer") -> None:
+        """Take over what a layer inside the call has read."""
+        used, said = inner.used, inner.said
+        if used is not None:
             known = self._inside
-            self._inside = {name: known.get(name, 0.0) + said.usage.get(name, 0.0) for name in {*known, *said.usage}}
+            self._inside = {name: known.get(name, 0.0) + used.get(name, 0.0) for name in {*known, *used}}
             self.said.model = self.said.model or said.model
             self.said.tier = self.said.tier or said.tier
+        elif inner.free:
+            self.free = True
+        elif said.known and not said.broken:
+            self._unused = self.said.known = True
+
+    @property
+    def used(self) -> dict[str, float] | None:
+        """Tokens by type, as the layer next to the provider has read them; None if no usage came.
+
+        A layer further out may show an estimate of its own in place of a usage that is missing, as LiteLLM does.
+        """
+        if self._inside:
+            return self._inside
+        return None if self.free or self._unused else self.said.usage
 
     def _known(self, chunk: Any) -> int:
         kind = type(chunk)
@@ -219,18 +239,19 @@ class Answer:
             return
         if said.broken:
             series.store.failed("usage", "a response whose usage is negative, or of a wrong type")
-        if said.usage is None and self._inside:
-            said.usage = self._inside
+        used = self.used
         if said.usage is None:
+            said.usage = used
+        # An estimate is noted too, so that what hands the response on does not count it either.
+        new = said.usage is not None and (reads.usage != AUTO or counted_once(series.store, said, self._payload, start))
+        if used is None:
             if self._problem is not None and complete:
                 series.store.failed("usage", self._problem)
-            if said.known or callable(reads.usage):
+            if not self.free and (said.known or callable(reads.usage)):
                 series.store.record(series.counter("usage_missing_total"), 1)
-        else:
-            new = reads.usage != AUTO or counted_once(series.store, said, self._payload, start)
-            if new or reads.first:
-                tokens = record_tokens(series, said.usage)
-                price(series, tokens, said.model, reads.provider, said.tier)
+        elif new or reads.first:
+            tokens = record_tokens(series, used)
+            price(series, tokens, said.model, reads.provider, said.tier)
         if reads.first and (reads.provider or said.model):
             tell_provider(series, reads.provider, said.model or "")
 
