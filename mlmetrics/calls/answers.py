@@ -4,82 +4,22 @@ A declaration says what is read (`Reads`); one call reads its answer, whole or c
 What responses of known providers say is read in `mlmetrics.responses`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any
 
 from mlmetrics.calls.counted import counted_once
-from mlmetrics.calls.labels import check_reader
 from mlmetrics.calls.measures import record_tokens, tell_provider
 from mlmetrics.calls.money import Spent, price
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.outcome import end_as, is_cancellation
-from mlmetrics.errors import DeclarationError, shown
+from mlmetrics.calls.reads import AUTO, Content, Failure, Reads, Usage
 from mlmetrics.interruption import interrupted
 from mlmetrics.responses.kinds import hearing
 from mlmetrics.responses.said import ANSWER, NOTHING, Said
 from mlmetrics.responses.sse import SSE, is_sse
 
-AUTO: Final = "auto"
-Usage = Callable[[Any], Mapping[str, Any] | None]
-Failure = Callable[[Any], str | None]
-Content = Callable[[Any], object]
-
 BUILTIN_TYPES = frozenset({type(None), bool, int, float, list, tuple, set})
 """Types of chunks that say nothing of known providers' responses; texts may be server-sent events."""
 WITH_TEXTS = BUILTIN_TYPES | {str, bytes}
-
-
-@dataclass(frozen=True, slots=True)
-class Reads:
-    """What a declaration reads from answers.
-
-    `failure`, `usage` and `content` are the user's functions of a result or a chunk; `usage` may be `AUTO`.
-    `known` says whether the responses of known providers are recognised. `first` says that the response comes from
-    `provider` itself, so that its tokens are counted here, and not in what hands it on.
-    """
-
-    failure: Failure | None = None
-    usage: Usage | Literal["auto"] | None = None
-    content: Content | None = None
-    known: bool = False
-    first: bool = False
-    provider: str = ""
-
-    @property
-    def asks(self) -> bool:
-        """Whether a function of the user's is asked about each chunk."""
-        return self.failure is not None or self.content is not None or callable(self.usage)
-
-    @property
-    def judges(self) -> bool:
-        """Whether a whole result may say how its call ended, or what it used."""
-        return self.failure is not None or self.known
-
-
-def declared_reads(
-    *, failure: Any = None, usage: Any = None, content: Any = None, known: bool = False, stream: bool | None = None
-) -> Reads | None:
-    """Return what a declaration reads from answers; None if that is nothing.
-
-    Raises:
-        DeclarationError: something that is no function of one argument, or `content` where nothing is a stream.
-    """
-    if usage != AUTO and usage is not None and not callable(usage):
-        raise DeclarationError(
-            f"usage={shown(usage)}: expected a function from the result to tokens by type, or 'auto'"
-        )
-    for name, read in (("failure", failure), ("usage", usage), ("content", content)):
-        if read is not None and read != AUTO:
-            if not callable(read):
-                raise DeclarationError(f"{name}={shown(read)}: expected a function of the result or of a chunk")
-            check_reader(name, read, "the result or a chunk")
-    if content is not None and stream is False:
-        raise DeclarationError(
-            "content=...: it is asked of the chunks of a stream, and stream=False says there is none"
-        )
-    reads = Reads(failure, usage, content, known)
-    return reads if reads.asks or known else None
 
 
 class Saying:

@@ -11,8 +11,9 @@ from contextvars import ContextVar, Token
 from typing import Any
 from weakref import ref
 
-from mlmetrics.calls.answers import AUTO, Answer, Reads
+from mlmetrics.calls.answers import Answer
 from mlmetrics.calls.inner import Inner, InnerRun
+from mlmetrics.calls.reads import AUTO, Reads
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.catalog import INFERENCE
 from mlmetrics.integrations.raw import follows, is_raw, measured_raw
