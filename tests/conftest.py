@@ -24,6 +24,7 @@ settings.load_profile("mlmetrics")
 
 
 ROOT = Path(__file__).parent
+SDKS = ROOT / "sdks"
 # These start servers or run promtool, install packages or take long: `make quick` leaves them out.
 SLOW = (
     "browser",
@@ -86,7 +87,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave slow modules unread where their tests are left out: on every save, the imports alone take seconds."""
+    """Leave slow modules unread where their tests are left out: on every save, the imports alone take seconds.
+
+    The tests of SDKs are read where they are asked for, as `make sdks` does: it has environments of its own for them.
+    """
+    if collection_path == SDKS:
+        return not any(Path(config.invocation_params.dir, arg).is_relative_to(SDKS) for arg in config.args) or None
     return (config.option.markexpr == "not slow" and is_of(collection_path, SLOW)) or None
 
 

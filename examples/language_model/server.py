@@ -21,7 +21,7 @@ from examples.language_model.payloads import Reply, error_payload
 from examples.language_model.tokens import PromptCache, Usage, pieces, tokenize
 
 # The names that it answers to, and whether OpenAI caches the prompts of the model of that name.
-MODELS = {"gpt-4": False, "gpt-4o-mini": True}
+MODELS = {"gpt-4": False, "gpt-4o-mini": True, "extractive": False}
 RETRY_AFTER_MILLISECONDS = "50"
 
 

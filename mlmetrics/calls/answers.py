@@ -4,82 +4,22 @@ A declaration says what is read (`Reads`); one call reads its answer, whole or c
 What responses of known providers say is read in `mlmetrics.responses`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any
 
 from mlmetrics.calls.counted import counted_once
-from mlmetrics.calls.labels import check_reader
 from mlmetrics.calls.measures import record_tokens, tell_provider
 from mlmetrics.calls.money import Spent, price
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.outcome import end_as, is_cancellation
-from mlmetrics.errors import DeclarationError, shown
+from mlmetrics.calls.reads import AUTO, Content, Failure, Reads, Usage
 from mlmetrics.interruption import interrupted
 from mlmetrics.responses.kinds import hearing
 from mlmetrics.responses.said import ANSWER, NOTHING, Said
 from mlmetrics.responses.sse import SSE, is_sse
 
-AUTO: Final = "auto"
-Usage = Callable[[Any], Mapping[str, Any] | None]
-Failure = Callable[[Any], str | None]
-Content = Callable[[Any], object]
-
 BUILTIN_TYPES = frozenset({type(None), bool, int, float, list, tuple, set})
 """Types of chunks that say nothing of known providers' responses; texts may be server-sent events."""
 WITH_TEXTS = BUILTIN_TYPES | {str, bytes}
-
-
-@dataclass(frozen=True, slots=True)
-class Reads:
-    """What a declaration reads from answers.
-
-    `failure`, `usage` and `content` are the user's functions of a result or a chunk; `usage` may be `AUTO`.
-    `known` says whether the responses of known providers are recognised. `first` says that the response comes from
-    `provider` itself, so that its tokens are counted here, and not in what hands it on.
-    """
-
-    failure: Failure | None = None
-    usage: Usage | Literal["auto"] | None = None
-    content: Content | None = None
-    known: bool = False
-    first: bool = False
-    provider: str = ""
-
-    @property
-    def asks(self) -> bool:
-        """Whether a function of the user's is asked about each chunk."""
-        return self.failure is not None or self.content is not None or callable(self.usage)
-
-    @property
-    def judges(self) -> bool:
-        """Whether a whole result may say how its call ended, or what it used."""
-        return self.failure is not None or self.known
-
-
-def declared_reads(
-    *, failure: Any = None, usage: Any = None, content: Any = None, known: bool = False, stream: bool | None = None
-) -> Reads | None:
-    """Return what a declaration reads from answers; None if that is nothing.
-
-    Raises:
-        DeclarationError: something that is no function of one argument, or `content` where nothing is a stream.
-    """
-    if usage != AUTO and usage is not None and not callable(usage):
-        raise DeclarationError(
-            f"usage={shown(usage)}: expected a function from the result to tokens by type, or 'auto'"
-        )
-    for name, read in (("failure", failure), ("usage", usage), ("content", content)):
-        if read is not None and read != AUTO:
-            if not callable(read):
-                raise DeclarationError(f"{name}={shown(read)}: expected a function of the result or of a chunk")
-            check_reader(name, read, "the result or a chunk")
-    if content is not None and stream is False:
-        raise DeclarationError(
-            "content=...: it is asked of the chunks of a stream, and stream=False says there is none"
-        )
-    reads = Reads(failure, usage, content, known)
-    return reads if reads.asks or known else None
 
 
 class Saying:
@@ -102,7 +42,9 @@ class Answer:
         "_recognised",
         "_series",
         "_sse",
+        "_unused",
         "_whole",
+        "free",
         "reads",
         "said",
         "silent",
@@ -116,6 +58,9 @@ class Answer:
         self._whole = False
         self._payload: int | None = None
         self._inside: dict[str, float] = {}
+        self._unused = False
+        self.free = False
+        """Whether it cost nothing, such as an answer from a cache: what it shows as its usage was spent before."""
         self.said = Said()
         self.silent: frozenset[type] = frozenset() if reads.asks else BUILTIN_TYPES
         """Types of chunks that have content and say nothing else, so that they need not be read."""
@@ -150,13 +95,28 @@ class Answer:
         if result is not None and callable(self.reads.usage):
             self._ask_usage(self.reads.usage, result)
 
-    def inside(self, said: Said) -> None:
-        """Take over what a layer inside the call has read; its tokens count where the answer itself says nothing."""
-        if said.usage is not None:
+    def inside(self, inner: "Answer") -> None:
+        """Take over what a layer inside the call has read."""
+        used, said = inner.used, inner.said
+        if used is not None:
             known = self._inside
-            self._inside = {name: known.get(name, 0.0) + said.usage.get(name, 0.0) for name in {*known, *said.usage}}
+            self._inside = {name: known.get(name, 0.0) + used.get(name, 0.0) for name in {*known, *used}}
             self.said.model = self.said.model or said.model
             self.said.tier = self.said.tier or said.tier
+        elif inner.free:
+            self.free = True
+        elif said.known and not said.broken:
+            self._unused = self.said.known = True
+
+    @property
+    def used(self) -> dict[str, float] | None:
+        """Tokens by type, as the layer next to the provider has read them; None if no usage came.
+
+        A layer further out may show an estimate of its own in place of a usage that is missing, as LiteLLM does.
+        """
+        if self._inside:
+            return self._inside
+        return None if self.free or self._unused else self.said.usage
 
     def _known(self, chunk: Any) -> int:
         kind = type(chunk)
@@ -219,25 +179,26 @@ class Answer:
             return
         if said.broken:
             series.store.failed("usage", "a response whose usage is negative, or of a wrong type")
-        if said.usage is None and self._inside:
-            said.usage = self._inside
-        if said.usage is None and self._problem is not None and complete:
+        used = self.used
+        if said.usage is None:
+            said.usage = used
+        if used is None and self._problem is not None and complete:
             series.store.failed("usage", self._problem)
         if said.usage is not None or said.known or callable(reads.usage):
+            # An estimate is noted too, so that what hands the response on does not count it either.
             new = reads.usage != AUTO or counted_once(series.store, said, self._payload, start)
             if new or reads.first:
-                self._count(said)
+                self._count(used)
         if reads.first and (reads.provider or said.model):
             tell_provider(series, reads.provider, said.model or "")
 
-    def _count(self, said: Said) -> None:
+    def _count(self, used: dict[str, float] | None) -> None:
         """Count the tokens of a response, or that it did not say them."""
-        series = self._series
-        if said.usage is None:
+        series, said = self._series, self.said
+        if used is not None:
+            price(series, record_tokens(series, used), said.model, self.reads.provider, said.tier)
+        elif not self.free:
             series.store.record(series.counter("usage_missing_total"), 1)
-        else:
-            tokens = record_tokens(series, said.usage)
-            price(series, tokens, said.model, self.reads.provider, said.tier)
 
 
 def end_answered(  # noqa: PLR0917 (what is known of a call at its end)

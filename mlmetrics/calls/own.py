@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
 from typing import Any, TypeVar, overload
 
-from mlmetrics.calls.answers import Failure, declared_reads
 from mlmetrics.calls.decorators import Declaration, decorate
 from mlmetrics.calls.direct import track_call, track_score
 from mlmetrics.calls.labels import Argument, Calls, Label, fixed_label
 from mlmetrics.calls.operation import CallSeries
+from mlmetrics.calls.reads import Failure, declared_reads
 from mlmetrics.calls.recorder import Recorder, declare_operation
 from mlmetrics.calls.results import Read, after_score, all_of
 from mlmetrics.calls.timers import Timer

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mlmetrics.calls.answers import Reads
 from mlmetrics.calls.labels import SeriesFinder
 from mlmetrics.calls.operation import CallSeries
+from mlmetrics.calls.reads import Reads
 from mlmetrics.calls.results import After, Size
 
 Function = Callable[..., Any]

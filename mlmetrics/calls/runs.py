@@ -43,6 +43,11 @@ class Run:
         return self._series
 
     @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self._ended
+
+    @property
     def start(self) -> float:
         """When it was called."""
         return self._start

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Literal, TypeVar, overload
 
-from mlmetrics.calls.answers import AUTO, Content, Failure, Usage, declared_reads
 from mlmetrics.calls.decorators import Declaration, decorate
 from mlmetrics.calls.labels import Argument, Label
+from mlmetrics.calls.reads import AUTO, Content, Failure, Usage, declared_reads
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.calls.results import OPTIONAL, Read, after_class, after_score, after_usage, all_of
 from mlmetrics.catalog import INFERENCE, MATCHING, PARSING

@@ -1,37 +1,54 @@
 """Calls of providers, and the layers that they pass: LangChain calls LiteLLM, which calls the SDK of OpenAI.
 
-The outermost layer is the call. What is inside it is not a call of its own, and tells it only what tokens it used.
+The outermost layer is the call. What is inside it is not a call of its own, and tells the next layer out only what
+tokens it used.
 """
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import Any
+from weakref import ref
 
-from mlmetrics.calls.answers import AUTO, Answer, Reads
+from mlmetrics.calls.answers import Answer
 from mlmetrics.calls.inner import Inner, InnerRun
+from mlmetrics.calls.reads import AUTO, Reads
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.catalog import INFERENCE
 from mlmetrics.integrations.raw import follows, is_raw, measured_raw
 from mlmetrics.interruption import Tolerating, interrupted
+from mlmetrics.recording.store import Store
 
 ASKED = Inner("")
 SUPPRESSING = ("suppress_instrumentation", "suppress_language_model_instrumentation")
 """Keys of OpenTelemetry's context by which somebody asks that calls of models are not recorded."""
 
-_outer: ContextVar[tuple["ProviderCall", ...]] = ContextVar("mlmetrics_provider_call", default=())
-"""The calls that the code is within: one for each toolkit that records them."""
+_within: ContextVar[tuple["ref[ProviderCall]", ...]] = ContextVar("mlmetrics_provider_calls", default=())
+"""The calls that the code is within, one for each toolkit that records them.
+
+Contexts live on in tasks and in logs of SDKs, and must not keep a call alive that would end when it is dropped.
+"""
 
 
 class ProviderCall:
-    """A call of a provider through an SDK, or a layer inside of one."""
+    """A call of a provider through an SDK, or a layer inside of one, which is `outer`.
 
-    __slots__ = ("answer", "run")
+    `asking` says whether the calls that begin in its context are inside of it.
+    """
 
-    def __init__(self, run: InnerRun) -> None:
+    __slots__ = ("__weakref__", "answer", "asking", "outer", "run")
+
+    def __init__(self, run: InnerRun, outer: "ProviderCall | None") -> None:
         self.run = run
+        self.outer = outer
+        self.asking = True
         self.answer: Any = run.answer
+
+    @property
+    def store(self) -> Store:
+        """Where it is recorded; each toolkit has its own."""
+        return self.run.series.store
 
     def raised(self, error: BaseException) -> None:
         """End the call because it raised."""
@@ -51,42 +68,40 @@ class ProviderCall:
 class InsideRun(InnerRun):
     """The run of a layer inside another one: it records nothing, and tells the outer call what it has read."""
 
-    __slots__ = ("_call",)
-
-    def inside(self, call: ProviderCall) -> "InsideRun":
-        """Set the call that it is inside of; returns itself."""
-        self._call = call
-        return self
+    __slots__ = ("outer",)
+    outer: ProviderCall
 
     def end(self, error: BaseException | None = None, seconds: float | None = None) -> None:  # noqa: ARG002 (as its base)
-        """Tell the outer call what was said."""
+        """Tell the outer call what was said, or the next one if that is over."""
         if not self._ended:
             self._ended = True
-            answer, outer = self.answer, self._call.answer
-            if answer is not None and outer is not None:
-                outer.inside(answer.said)
+            call = self.outer
+            while call.run.over and call.outer is not None:
+                call = call.outer
+            if self.answer is not None and call.run.answer is not None:
+                call.run.answer.inside(self.answer)
 
     def timed(self, content: int, last: float | None) -> float:  # noqa: ARG002 (as its base)
         """Record nothing: the outer call times its own chunks."""
         return 0.0
 
 
-def begin(recorder: Recorder, model: object, operation: str, provider: str) -> ProviderCall | None:
+def begin(
+    recorder: Recorder, model: object, operation: str, provider: str, kind: type[ProviderCall] = ProviderCall
+) -> ProviderCall | None:
     """Begin a call of a provider; None if somebody asks that it is not recorded. Never raises."""
     try:
         if suppressed():
             return None
-        series = recorder.calls(INFERENCE).series(recorder.named(None), (model, operation))
         reads = Reads(usage=AUTO, known=True, first=True, provider=provider)
-        outer = next((call for call in _outer.get() if call.run.series.store is recorder.store), None)
-        kind: Any = InnerRun if outer is None else InsideRun
-        run = kind(series, series.clock(), Answer(series, reads), started=True)
+        outer = enclosing(recorder.store)
+        if outer is not None:
+            return inside(outer, reads, kind)
+        series = recorder.calls(INFERENCE).series(recorder.named(None), (model, operation))
+        run = InnerRun(series, series.clock(), Answer(series, reads), started=True)
         run.prepare(ASKED)
-        if outer is None:
-            series.begin(None)
-        else:
-            run.inside(outer)
-        return ProviderCall(run)
+        series.begin(None)
+        return kind(run, None)
     except Exception as error:  # nothing of ours reaches the user's call
         if interrupted(error):
             raise
@@ -94,16 +109,38 @@ def begin(recorder: Recorder, model: object, operation: str, provider: str) -> P
         return None
 
 
+def inside(outer: ProviderCall, reads: Reads, kind: type[ProviderCall] = ProviderCall) -> ProviderCall:
+    """Begin a layer inside a call."""
+    series = outer.run.series
+    run = InsideRun(series, series.clock(), Answer(series, reads), started=True)
+    run.prepare(ASKED)
+    run.outer = outer
+    return kind(run, outer)
+
+
+def enclosing(store: Store) -> ProviderCall | None:
+    """Return the call of a toolkit that one which begins now is inside of."""
+    call = next((found for held in _within.get() if (found := held()) is not None and found.store is store), None)
+    while call is not None and (call.run.over or not call.asking):
+        call = call.outer
+    return call
+
+
+def enter(call: ProviderCall) -> Token[tuple["ref[ProviderCall]", ...]]:
+    """Have the calls that begin in this context inside of a call, until that is over or no longer asking."""
+    others = [held for held in _within.get() if (found := held()) is not None and found.store is not call.store]
+    return _within.set((*others, ref(call)))
+
+
 @contextmanager
 def within(call: ProviderCall) -> Iterator[None]:
     """Have the calls that begin in this block inside of a call."""
-    token = None if isinstance(call.run, InsideRun) else _outer.set((*_outer.get(), call))
+    token = enter(call)
     try:
         yield
     finally:
-        if token is not None:
-            with Tolerating(ValueError):  # a coroutine that is closed from another context than it ran in
-                _outer.reset(token)
+        with Tolerating(ValueError):  # a coroutine that is dropped is closed in another context
+            _within.reset(token)
 
 
 def suppressed() -> bool:

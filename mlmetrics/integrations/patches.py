@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from types import ModuleType
 from typing import Any, Self
 
 import wrapt
@@ -17,6 +18,7 @@ from mlmetrics.version import install_command
 
 Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
 """What is called in place of a function: with the function, what it is bound to, and the arguments."""
+Undo = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +34,8 @@ class SDK:
     lowest: tuple[int, ...]
     below: tuple[int, ...]
 
-    def check(self, function: str) -> None:
-        """Refuse a version that is not known.
+    def check(self, function: str) -> tuple[int, ...]:
+        """Refuse a version that is not known; return the one that is installed.
 
         Raises:
             MissingExtraError: it is not installed.
@@ -53,6 +55,7 @@ class SDK:
                 f"{_text(self.lowest)} up to, but not including, {_text(self.below)}; install one of these, or a newer "
                 "mlmetrics"
             )
+        return numbers
 
 
 def _text(version: tuple[int, ...]) -> str:
@@ -67,15 +70,41 @@ class Patch:
     path: str
     wrapper: Wrapper
 
+    def apply(self, module: Any, called: Callable[..., Any]) -> Undo:
+        """Replace the function; return what puts it back."""
+        owner, name, original = wrapt.resolve_path(module, self.path)
+        own = getattr(original, "_self_wrapper", None)
+        if isinstance(own, partial) and own.func == called:
+            return _nothing  # a function that this module has from another one, where it was replaced
+        replaced = wrapt.FunctionWrapper(original, partial(called, self.wrapper))
+        if owner is module:
+            _exchange(name, original, replaced)
+            return partial(_exchange, name, replaced, original)
+        kept = vars(owner).get(name, original)
+        setattr(owner, name, replaced)
+        return partial(_put_back, owner, name, replaced, kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """What is done when a module of an SDK is there: it gets the module, and returns what undoes it."""
+
+    module: str
+    use: Callable[[Any], Undo]
+
+    def apply(self, module: Any, _called: Callable[..., Any]) -> Undo:
+        """Do it; return what undoes it."""
+        return self.use(module)
+
 
 class Instrumentation:
     """What an `instrument_*` function returns: the instrumented SDK, until `uninstrument`; usable in `with`."""
 
-    def __init__(self, sdk: SDK, patches: Iterable[Patch], failed: Callable[[str, object], None]) -> None:
+    def __init__(self, sdk: SDK, patches: Iterable[Patch | Hook], failed: Callable[[str, object], None]) -> None:
         self._sdk = sdk
         self._patches = tuple(patches)
         self._failed = failed
-        self._undo: list[Callable[[], None]] = []
+        self._undo: list[Undo] = []
         self.active = True
 
     def __repr__(self) -> str:
@@ -113,15 +142,11 @@ class Instrumentation:
             if self.active and module not in sys.modules and not _exists(module):
                 self._failed("instrument", f"{self._sdk.distribution} has no module {module}")
 
-    def _replace(self, patch: Patch, module: Any) -> None:
+    def _replace(self, patch: Patch | Hook, module: Any) -> None:
         if not self.active:
             return
         try:
-            owner, name, original = wrapt.resolve_path(module, patch.path)
-            replaced = wrapt.FunctionWrapper(original, partial(self._called, patch.wrapper))
-            kept = vars(owner).get(name, original)
-            setattr(owner, name, replaced)
-            self._undo.append(partial(_put_back, owner, name, replaced, kept))
+            self._undo.append(patch.apply(module, self._called))
         except Exception as error:  # an SDK with other internals must still be importable
             if interrupted(error):
                 raise
@@ -140,7 +165,20 @@ def _exists(module: str) -> bool:
         return False
 
 
+def _nothing() -> None:
+    """Undo nothing."""
+
+
 def _put_back(owner: Any, name: str, replaced: object, original: object) -> None:
     """Put a function back, unless somebody else has replaced it since; ours then only passes on."""
     if vars(owner).get(name) is replaced:
         setattr(owner, name, original)
+
+
+def _exchange(name: str, old: object, new: object) -> None:
+    """Put one function in the place of another in every module that has it by its name: some import it from there."""
+    for module in list(sys.modules.values()):
+        if issubclass(type(module), ModuleType):
+            names = object.__getattribute__(module, "__dict__")  # of a lazy module, this loads nothing
+            if names.get(name) is old:
+                names[name] = new

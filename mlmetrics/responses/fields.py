@@ -41,8 +41,8 @@ def fields(value: Any) -> Fields:
     stored: Fields = value.__dict__
     try:
         extra = known[0](value)
-    except AttributeError:  # Mistral's SDK leaves it unset
-        return stored
+    except AttributeError:  # Mistral's SDK keeps it as a field
+        extra = stored.get(_EXTRA)
     return stored | extra if extra and type(extra) is dict else stored
 
 

@@ -1,15 +1,30 @@
 """Gemini's `generateContent`, whole and streamed: as the API writes it, and as the SDK names it."""
 
+import json
 from typing import Any
 
 from mlmetrics.responses.content import filled, first
 from mlmetrics.responses.failures import failed
 from mlmetrics.responses.fields import Fields, fields
-from mlmetrics.responses.said import ANSWER, NOTHING, REASONING, Said, guarded, keep, name, text, total
+from mlmetrics.responses.said import (
+    ANSWER,
+    MOST_TOKENS,
+    NOTHING,
+    REASONING,
+    Said,
+    guarded,
+    keep,
+    name,
+    text,
+    total,
+)
 
 _TOLD = ("usageMetadata", "usage_metadata", "promptFeedback", "prompt_feedback")
 MARKS = ("candidates", *_TOLD)
 """Keys of which a response or a chunk has one or more."""
+PLAIN = {"input", "output"}
+LONGEST_BODY = 1 << 20
+"""A longer one is not read: decoding it would hold up the program."""
 
 
 def read_content(payload: Any, said: Said) -> int:
@@ -21,10 +36,51 @@ def read_content(payload: Any, said: Said) -> int:
         read_usage(usage, said)
     failed(body, said)
     candidates = body.get("candidates")
-    return first(map(_candidate, candidates)) if type(candidates) is list else NOTHING
+    if type(candidates) is list:
+        return first(map(_candidate, candidates))
+    return _unread(body, said) if usage is None else NOTHING
 
 
 hear_content = guarded(read_content)
+
+
+def hear_chunk(chunk: Any, said: Said) -> int:
+    """Read a chunk of the SDK: most have a text, and the tokens of the prompt and of the answer up to here."""
+    try:
+        told, part = chunk.usage_metadata, chunk.candidates[0].content.parts[0]
+        prompt, answer = told.prompt_token_count, told.candidates_token_count
+        if (
+            said.usage is not None
+            and said.usage.keys() == PLAIN
+            and type(prompt) is type(answer) is int
+            and 0 < prompt <= MOST_TOKENS
+            and 0 <= answer <= MOST_TOKENS
+            and told.cached_content_token_count is None
+            and told.thoughts_token_count is None
+            and told.tool_use_prompt_token_count is None
+            and part.thought is None
+            and part.text
+        ):
+            said.usage = {"input": prompt, "output": answer}
+            return ANSWER
+    except (AttributeError, IndexError, TypeError):
+        pass  # the slower reader takes any shape
+    return hear_content(chunk, said)
+
+
+def read_embeddings(payload: Any, said: Said) -> int:
+    """Read embeddings. On Vertex each one says its own tokens, and the response none."""
+    read_content(payload, said)
+    embeddings = fields(payload).get("embeddings")
+    if type(embeddings) is not list or not embeddings:
+        return NOTHING
+    if said.usage is None:
+        counts = [fields(fields(each).get("statistics")).get("token_count") for each in embeddings]
+        keep(said, total(said, *counts), None, None, None, None)
+    return ANSWER
+
+
+hear_embeddings = guarded(read_embeddings)
 
 
 def is_content(body: Fields) -> bool:
@@ -59,6 +115,14 @@ def _of(body: Fields, name_in_python: str, name_in_json: str) -> Any:
     """Return a field by either of its names."""
     value = body.get(name_in_python)
     return body.get(name_in_json) if value is None else value
+
+
+def _unread(body: Fields, said: Said) -> int:
+    """Read the body of a response that the SDK was told not to read."""
+    told = fields(body.get("sdk_http_response")).get("body")
+    if type(told) is not str or not told.startswith("{") or len(told) > LONGEST_BODY:
+        return NOTHING
+    return read_content(json.loads(told), said)
 
 
 def _candidate(candidate: Any) -> int:

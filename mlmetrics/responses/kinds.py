@@ -24,7 +24,7 @@ _KNOWN: dict[str, dict[str, Hear]] = {
     },
     "anthropic": {"BetaMessage": anthropic.hear_message, "Message": anthropic.hear_message},
     "google": {
-        "EmbedContentResponse": gemini.hear_content,
+        "EmbedContentResponse": gemini.hear_embeddings,
         "GenerateContentResponse": gemini.hear_content,
     },
     "mistralai": {
@@ -57,6 +57,8 @@ _EVENTS: dict[str, Hear] = {
 """SDKs whose streams have a class for each event, and what reads them all."""
 
 _QUICK: dict[tuple[str, str], Hear] = {
+    ("google", "GenerateContentResponse"): gemini.hear_chunk,
+    ("mistralai", "CompletionEvent"): mistral.hear_quickly,
     ("openai", "ChatCompletionChunk"): openai.hear_chunk,
     ("anthropic", "BetaRawContentBlockDeltaEvent"): anthropic.hear_delta,
     ("anthropic", "RawContentBlockDeltaEvent"): anthropic.hear_delta,

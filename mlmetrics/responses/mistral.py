@@ -3,7 +3,7 @@
 from typing import Any
 
 from mlmetrics.responses.fields import fields
-from mlmetrics.responses.openai import read_completion
+from mlmetrics.responses.openai import hear_chunk, read_completion
 from mlmetrics.responses.said import Said, guarded
 
 
@@ -13,3 +13,12 @@ def read_event(payload: Any, said: Said) -> int:
 
 
 hear_event = guarded(read_event)
+
+
+def hear_quickly(event: Any, said: Said) -> int:
+    """Read the event of the SDK: most have a chunk with a text and nothing else."""
+    try:
+        chunk = event.data
+    except AttributeError:
+        return hear_event(event, said)
+    return hear_chunk(chunk, said)

@@ -12,7 +12,7 @@ from mlmetrics.catalog.metric import LATENCY_BUCKETS_SECONDS
 from mlmetrics.cli.root import main
 from tests.monitoring.configurations import CLUSTERS, ONE_SERVICE
 
-SERIES = 1926 + len(RECORDING_PLACES)
+SERIES = 1927 + len(RECORDING_PLACES)
 """The series of a pod with 40 models and 25 routes; each place of recording errors has one."""
 
 

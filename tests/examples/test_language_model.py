@@ -46,7 +46,7 @@ class TestServer:
 
     def test_models(self, client: openai.OpenAI) -> None:
         """Its models are listed."""
-        assert ["gpt-4", "gpt-4o-mini"] == [model.id for model in client.models.list()]
+        assert ["gpt-4", "gpt-4o-mini", "extractive"] == [model.id for model in client.models.list()]
 
     def test_whole_answer(self, client: openai.OpenAI) -> None:
         """An answer in one piece has its text, its end and its tokens."""

@@ -17,16 +17,13 @@ from openai import AsyncOpenAI
 from mlmetrics import configure, instrument, instrument_openai
 
 SERVICE = "chat-service"
-CHEAP = "gpt-4"
-OTHER_MODELS = {"an expensive model": "gpt-4-expensive", "a model without price": "in-house"}
+CHEAP = "gpt-4o-mini"
+OTHER_MODELS = {"an expensive model": "gpt-4", "a model without price": "extractive"}
 PAUSE_SECONDS = 0.2
 QUESTION = "Which of the words in this sentence is the longest one? Write all of them."
 PRICES = """
 date = {date}
 [models."gpt-4"]
-input = 30
-output = 60
-[models."gpt-4-expensive"]
 input = 50_000
 output = 50_000
 """

@@ -4,6 +4,7 @@
 """
 
 import gc
+import os
 import warnings
 from collections.abc import Iterator
 from importlib.util import find_spec
@@ -33,13 +34,18 @@ def installed(module: str) -> bool:
 
 OTHERS = "(anthropic|google|httpx|langchain|litellm|mistralai|openai|pydantic)"
 # LangChain and LiteLLM leave event loops and connections open.
-LEFT_OPEN = "Exception ignored in. <(socket|ssl|function (BaseEventLoop|_SelectorTransport|ClientSession|Connector))"
+LEFT_OPEN = (
+    "Exception ignored in. <(socket|ssl|function (BaseEventLoop|_SelectorTransport|ClientSession|(Base)?Connector))"
+)
 # These need no SDK.
 ALWAYS = ("test_published.py", "test_servers.py")
 collect_ignore_glob = [f"*_{name}.py" for name, module in SDKS.items() if not installed(module)]
 if not installed("openai"):
     collect_ignore_glob += [path.name for path in Path(__file__).parent.glob("test_*.py") if path.name not in ALWAYS]
 
+
+# LiteLLM would otherwise ask the net for its table of models when it is imported.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 pytest.register_assert_rewrite("tests.sdks.asking")
 

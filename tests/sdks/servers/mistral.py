@@ -72,6 +72,27 @@ class Chat(Endpoint):
         return Event(sse(ERROR))
 
 
+class Fim(Chat):
+    """`/v1/fim/completions`: what stands between a prompt and a suffix."""
+
+    operation = "fim"
+
+    def asked(self, body: Body, path: Mapping[str, str]) -> Asked:
+        """Return what a request asks for; the prompt is answered."""
+        texts = [body.get("suffix") or "", body["prompt"]]
+        return Asked(model=body["model"], texts=texts, streams=bool(body.get("stream")), body=body)
+
+
+class Agents(Chat):
+    """`/v1/agents/completions`: the agent stands where the model would."""
+
+    operation = "agents"
+
+    def asked(self, body: Body, path: Mapping[str, str]) -> Asked:
+        """Return what a request asks for."""
+        return super().asked({**body, "model": body["agent_id"]}, path)
+
+
 class Embeddings(Endpoint):
     """`/v1/embeddings`."""
 
@@ -99,6 +120,8 @@ class MistralServer(ProviderServer):
 
     endpoints: ClassVar[Mapping[str, Endpoint]] = {
         "/v1/chat/completions": Chat(),
+        "/v1/fim/completions": Fim(),
+        "/v1/agents/completions": Agents(),
         "/v1/embeddings": Embeddings(),
     }
 

@@ -1,0 +1,252 @@
+"""LangChain: a handler of callbacks that is in every run, by the hook that LangChain has for that.
+
+What a model asks inside of a run is found by the context: that of the run's own request, or, in a stream, that of
+its consumer until the first token comes. LangChain tells of no end where a task is cancelled, so a run also ends
+when its id is dropped, which LangChain keeps as long as the run.
+"""
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from mlmetrics.calls.recorder import Recorder
+from mlmetrics.errors import name_of_type
+from mlmetrics.integrations.layers import ProviderCall, begin, enter, within
+from mlmetrics.integrations.patches import SDK, Hook, Instrumentation, Patch, Undo
+from mlmetrics.interruption import Tolerating, interrupted
+from mlmetrics.responses.content import filled
+from mlmetrics.responses.fields import fields
+from mlmetrics.responses.kinds import hearing
+from mlmetrics.responses.said import ANSWER, NOTHING, REASONING, Said
+
+LANGCHAIN = SDK("langchain_core", "langchain-core", "langchain", lowest=(0, 3), below=(2,))
+MODELS = ("model", "model_name", "model_id", "deployment_name")
+"""Where the parameters of a model have its name."""
+CHAT, LLM = "langchain_core.language_models.chat_models", "langchain_core.language_models.llms"
+
+
+def instrument(recorder: Recorder) -> Instrumentation:
+    """Record every call of a model through LangChain; see `instrument_langchain`."""
+    LANGCHAIN.check("instrument_langchain")
+    runs = Runs(recorder)
+    return Instrumentation(
+        LANGCHAIN,
+        [
+            Hook("langchain_core.tracers.context", runs.hook),
+            Patch(CHAT, "BaseChatModel._generate_with_cache", runs.request),
+            Patch(CHAT, "BaseChatModel._agenerate_with_cache", runs.request_async),
+            Patch(LLM, "BaseLLM._generate_helper", runs.request),
+            Patch(LLM, "BaseLLM._agenerate_helper", runs.request_async),
+            Patch("langchain_core.callbacks.manager", "AsyncCallbackManager.on_llm_start", runs.start_async),
+        ],
+        recorder.store.failed,
+    ).apply()
+
+
+class LangChainCall(ProviderCall):
+    """A run of a model."""
+
+    __slots__ = ("last", "rest")
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.last: float | None = None
+        self.rest = False
+        """Whether its prompt went to the provider with those of other runs, of which the first tells the usage."""
+
+    def chunk(self, content: int) -> None:
+        """Record a chunk; what begins after the first one is no part of the model's own request."""
+        if not self.run.read:
+            self.asking, self.run.read = False, True
+            self.run.record_chunks()
+        if content:
+            self.last = self.run.timed(content, self.last)
+
+    def ended(self, result: Any) -> None:
+        """End the call with its result."""
+        self.answer.whole(result)
+        if cached(result) or (self.rest and self.answer.used is None):
+            self.answer.free = True
+        self.run.end()
+
+    def failed(self, error: BaseException, result: Any) -> None:
+        """End the call with its error, and with what came before of a stream."""
+        if self.run.read:
+            self.answer.whole(result)
+        self.run.end(error)
+
+
+class Runs:
+    """The runs of models that have begun and not ended, by their ids."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+        self._calls: WeakKeyDictionary[Any, LangChainCall] = WeakKeyDictionary()
+        self._handler: Any = None
+
+    def hook(self, context: Any) -> Undo:
+        """Have a handler in every run from now on."""
+        handler = self._handler = handler_of(self)
+        context.register_configure_hook(ContextVar("mlmetrics_langchain", default=handler), inheritable=True)
+        hooks = context._configure_hooks  # noqa: SLF001 (there is no public way to leave)
+        registered = hooks[-1]
+
+        def undo() -> None:
+            self._handler = None
+            with Tolerating(ValueError):  # somebody has taken it out already
+                hooks.remove(registered)
+
+        return undo
+
+    def begin(self, operation: str, about: Mapping[str, Any]) -> None:
+        """Begin the call of a run; what its request asks is inside of it."""
+        if self._handler is None:
+            return
+        parameters, metadata = about.get("invocation_params"), about.get("metadata")
+        model = model_of(parameters, metadata)
+        provider = metadata.get("ls_provider") if isinstance(metadata, Mapping) else None
+        call = begin(self._recorder, model, operation, provider if isinstance(provider, str) else "", LangChainCall)
+        if isinstance(call, LangChainCall):
+            self._calls[about["run_id"]] = call
+            if about.get("batch_size", 1) == 1:
+                enter(call)
+
+    def chunk(self, run_id: Any, content: Any) -> None:
+        """Read a chunk of a stream."""
+        call = self._calls.get(run_id)
+        if call is not None:
+            call.chunk(content())
+
+    def end(self, run_id: Any, result: Any) -> None:
+        """End a run."""
+        call = self._calls.pop(run_id, None)
+        if call is not None:
+            call.ended(result)
+
+    def fail(self, run_id: Any, error: BaseException, result: Any) -> None:
+        """End a run that has raised, or was cancelled."""
+        call = self._calls.pop(run_id, None)
+        if call is not None:
+            call.failed(error, result)
+
+    def failed(self, error: Exception) -> None:
+        """Note that something could not be recorded."""
+        self._recorder.store.failed("instrument", name_of_type(type(error)))
+
+    def request(self, wrapped: Any, _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Send the request of a run, or of several."""
+        call = self._of(args, kwargs)
+        if call is None:
+            return wrapped(*args, **kwargs)
+        with within(call):
+            return wrapped(*args, **kwargs)
+
+    async def request_async(self, wrapped: Any, _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Send the request of a run, or of several."""
+        call = self._of(args, kwargs)
+        if call is None:
+            return await wrapped(*args, **kwargs)
+        with within(call):
+            return await wrapped(*args, **kwargs)
+
+    async def start_async(self, wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Start runs without our handler, and then with it.
+
+        LangChain leaves out all other handlers where one of them runs inline.
+        """
+        handler = self._handler
+        if handler is None or handler not in manager.handlers:
+            return await wrapped(*args, **kwargs)
+        others = manager.copy()
+        others.handlers = [each for each in manager.handlers if each is not handler]
+        runs = await wrapped.__func__(others, *args, **kwargs)
+        about = {name: kwargs[name] for name in ("batch_size", "invocation_params") if name in kwargs}
+        for run in runs:
+            run.handlers = manager.handlers
+            handler.on_llm_start(None, None, run_id=run.run_id, metadata=manager.metadata, **about)
+        return runs
+
+    def _of(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> LangChainCall | None:
+        """Return the call of a request: that of the first run, if it is that of several."""
+        given = kwargs.get("run_managers", kwargs.get("run_manager", args[2] if len(args) > 2 else None))  # noqa: PLR2004 (their position)
+        managers = given if isinstance(given, list) else [given]
+        calls = [self._calls.get(getattr(each, "run_id", None)) for each in managers if each is not None]
+        for call in calls[1:]:
+            if call is not None:
+                call.rest = True
+        return calls[0] if calls else None
+
+
+def model_of(parameters: Any, metadata: Any) -> object:
+    """Return the name of a model, from its parameters or from what LangChain tells of it."""
+    named = parameters if isinstance(parameters, Mapping) else {}
+    model = next((named[each] for each in MODELS if isinstance(named.get(each), str)), None)
+    if model is None and isinstance(metadata, Mapping):
+        model = metadata.get("ls_model_name")
+    return model or "unknown"
+
+
+def cached(result: Any) -> bool:
+    """Return whether a result comes from LangChain's cache, which says so by a cost of zero."""
+    generations = fields(result).get("generations") or [[]]
+    message = fields(fields(generations[0][0]).get("message")) if generations[0] else {}
+    cost = fields(message.get("usage_metadata")).get("total_cost")
+    return type(cost) is int and cost == 0
+
+
+def content_of(token: Any, chunk: Any) -> int:
+    """Return what content a token has."""
+    hear = None if chunk is None else hearing(type(chunk))
+    if hear is None:
+        return ANSWER if filled(token) else NOTHING
+    return hear(chunk, Said())
+
+
+def content_of_event(event: Any) -> int:
+    """Return what content an event of LangChain's protocol has."""
+    told = fields(event)
+    if told.get("event") != "content-block-delta":
+        return NOTHING
+    delta = fields(told.get("delta", told.get("content_block")))
+    kind = delta.get("type")
+    if not filled(delta):
+        return NOTHING
+    return REASONING if isinstance(kind, str) and "reasoning" in kind else ANSWER
+
+
+def handler_of(runs: Runs) -> Any:
+    """Return a handler of callbacks; LangChain is imported by now."""
+    from langchain_core.callbacks.base import BaseCallbackHandler  # noqa: PLC0415 (importing this takes seconds)
+
+    def tolerating(use: Any, *given: Any) -> None:
+        try:
+            use(*given)
+        except Exception as error:  # nothing of ours reaches the user's call
+            if interrupted(error):
+                raise
+            runs.failed(error)
+
+    class Handler(BaseCallbackHandler):  # type: ignore[misc]  # mypy does not see LangChain
+        run_inline = True  # in the context of the run
+        ignore_agent = ignore_chain = ignore_retriever = ignore_retry = ignore_custom_event = True
+
+        def on_chat_model_start(self, _serialized: Any, _messages: Any, **about: Any) -> None:
+            tolerating(runs.begin, "chat", about)
+
+        def on_llm_start(self, _serialized: Any, _prompts: Any, **about: Any) -> None:
+            tolerating(runs.begin, "completions", about)
+
+        def on_llm_new_token(self, token: Any, *, run_id: Any, chunk: Any = None, **_more: Any) -> None:
+            tolerating(runs.chunk, run_id, lambda: content_of(token, chunk))
+
+        def on_stream_event(self, event: Any, *, run_id: Any, **_more: Any) -> None:
+            tolerating(runs.chunk, run_id, lambda: content_of_event(event))
+
+        def on_llm_end(self, response: Any, *, run_id: Any, **_more: Any) -> None:
+            tolerating(runs.end, run_id, response)
+
+        def on_llm_error(self, error: BaseException, *, run_id: Any, response: Any = None, **_more: Any) -> None:
+            tolerating(runs.fail, run_id, error, response)
+
+    return Handler()
