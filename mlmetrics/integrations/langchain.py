@@ -1,8 +1,8 @@
 """LangChain: a handler of callbacks that is in every run, by the hook that LangChain has for that.
 
 What a model asks inside of a run is found by the context: that of the run's own request, or, in a stream, that of
-its consumer until the first token comes. LangChain tells of no end where a task is cancelled, so a run also ends
-when its id is dropped, which LangChain keeps as long as the run.
+its consumer until the first token comes. LangChain does not tell how every run ends, such as those beside one that
+failed. So a run also ends when its id is dropped, which LangChain keeps as long as the run.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from contextvars import ContextVar
 from typing import Any
 from weakref import WeakKeyDictionary
 
+from mlmetrics.calls.outcome import is_cancellation
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.errors import name_of_type
 from mlmetrics.integrations.layers import ProviderCall, begin, enter, within
@@ -147,8 +148,13 @@ class Runs:
         call = self._of(args, kwargs)
         if call is None:
             return await wrapped(*args, **kwargs)
-        with within(call):
-            return await wrapped(*args, **kwargs)
+        try:
+            with within(call):
+                return await wrapped(*args, **kwargs)
+        except BaseException as error:
+            if is_cancellation(error):
+                call.run.end(error)  # LangChain tells nobody
+            raise
 
     async def start_async(self, wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Start runs without our handler, and then with it.

@@ -8,7 +8,7 @@ from mlmetrics.responses.openai import read_usage as read_token_usage
 from mlmetrics.responses.said import ANSWER, NOTHING, REASONING, Said, guarded, keep, name, text
 
 _OF_RUN = ("run-", "lc_run-", "lc_")
-"""How the ids begin that LangChain makes itself, of messages whose provider gave none."""
+"""How the ids begin that LangChain makes itself, of messages whose provider gave none; others count before them."""
 
 
 def read_message(payload: Any, said: Said) -> int:
@@ -102,8 +102,9 @@ def _describe(body: Fields, said: Said) -> None:
     about = fields(body.get("response_metadata"))
     given = about.get("id")
     if given is None:
-        own = text(body.get("id"))
-        given = None if own is None or own.startswith(_OF_RUN) else own
+        given = text(body.get("id"))
+        if given is not None and given.startswith(_OF_RUN):
+            given = said.identity or given
     model = about.get("model_name")
     name(said, given, about.get("model") if model is None else model, about.get("service_tier"))
 
