@@ -5,7 +5,7 @@ from typing import Any
 from mlmetrics.responses.content import filled, of_part, of_parts
 from mlmetrics.responses.failures import fail, failed
 from mlmetrics.responses.fields import Fields, fields
-from mlmetrics.responses.said import ANSWER, NOTHING, REASONING, Said, believed, guarded, name, text, total
+from mlmetrics.responses.said import NOTHING, REASONING, Said, believed, guarded, name, text, total
 
 _EVENTS = frozenset(
     {
@@ -70,17 +70,6 @@ def read_event(payload: Any, said: Said) -> int:
 
 
 hear_event = guarded(read_event)
-
-
-def hear_delta(event: Any, said: Said) -> int:
-    """Read a `content_block_delta` of the SDK: most have a text."""
-    try:
-        delta = event.__dict__["delta"].__dict__
-        if delta["type"] == "text_delta":
-            return ANSWER if delta["text"] else NOTHING
-    except (AttributeError, KeyError):
-        pass  # the SDK constructs whatever the server sent; the slower reader takes any shape
-    return hear_event(event, said)
 
 
 def read_usage(usage: Any, said: Said) -> None:

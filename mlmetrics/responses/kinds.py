@@ -9,6 +9,7 @@ from mlmetrics.errors import name_of_type
 from mlmetrics.responses import anthropic, gemini, langchain, mistral, openai, openai_responses
 from mlmetrics.responses.failures import failed
 from mlmetrics.responses.fields import Fields, bases, declared, fields, module_of
+from mlmetrics.responses.quick import QUICK
 from mlmetrics.responses.said import ANSWER, NOTHING, Hear, Said, guarded
 
 MOST_TYPES = 1024
@@ -60,10 +61,10 @@ _QUICK: dict[tuple[str, str], Hear] = {
     ("google", "GenerateContentResponse"): gemini.hear_chunk,
     ("mistralai", "CompletionEvent"): mistral.hear_quickly,
     ("openai", "ChatCompletionChunk"): openai.hear_chunk,
-    ("anthropic", "BetaRawContentBlockDeltaEvent"): anthropic.hear_delta,
-    ("anthropic", "RawContentBlockDeltaEvent"): anthropic.hear_delta,
+    **QUICK,
 }
-"""What reads the chunks of an SDK that are many, not those of a user's subclass, which may have properties."""
+"""What reads the answers and chunks of an SDK that are many, not those of a user's subclass, which may have properties.
+"""
 
 _SHAPES: tuple[tuple[frozenset[str], Hear], ...] = (
     (frozenset({"choices", "usage"}), _COMPLETION),
