@@ -35,16 +35,10 @@ MESSAGES = st.fixed_dictionaries(
     {"content": st.lists(BLOCK, max_size=2), "usage": st.one_of(USAGE, USAGE, st.none()), "id": NAMES, "model": NAMES},
     optional={"error": st.just({"type": "overloaded_error"})},
 )
+FIELDS = {"text_delta": "text", "thinking_delta": "thinking", "input_json_delta": "partial_json", "new_delta": "new"}
+TEXTS = st.sampled_from(["", "words"])
 DELTA = st.one_of(
-    st.none(),
-    st.fixed_dictionaries(
-        {
-            "type": st.sampled_from(["text_delta", "thinking_delta", "signature_delta", "input_json_delta", None]),
-            "text": st.sampled_from(["", "words"]),
-            "thinking": st.sampled_from(["", "thoughts"]),
-            "partial_json": st.sampled_from(["", "{"]),
-        }
-    ),
+    st.none(), st.builds(lambda kind, text: {"type": kind, FIELDS[kind]: text}, st.sampled_from([*FIELDS]), TEXTS)
 )
 
 
