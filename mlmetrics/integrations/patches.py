@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
+from importlib.machinery import PathFinder
+from itertools import accumulate
 from types import ModuleType
 from typing import Any, Self
 
@@ -42,7 +44,7 @@ class SDK:
             ConfigurationError: its version is not one that is known.
         """
         try:
-            version = importlib.metadata.version(self.distribution)
+            version = version_of(self.distribution)
         except importlib.metadata.PackageNotFoundError as error:
             raise MissingExtraError(
                 f"{function}() needs {self.distribution}, which the extra `{self.extra}` brings: "
@@ -56,6 +58,17 @@ class SDK:
                 "mlmetrics"
             )
         return numbers
+
+
+def version_of(distribution: str) -> str:
+    """Return the version of a distribution, as `importlib.metadata.version` does, which also parses its long README.
+
+    Raises:
+        importlib.metadata.PackageNotFoundError: it is not installed.
+    """
+    told = importlib.metadata.distribution(distribution).read_text("METADATA") or ""
+    found = re.search(r"^Version: *(\S+)", told, re.MULTILINE)
+    return found[1] if found else importlib.metadata.version(distribution)
 
 
 def _text(version: tuple[int, ...]) -> str:
@@ -159,10 +172,16 @@ class Instrumentation:
 
 
 def _exists(module: str) -> bool:
-    try:
-        return importlib.util.find_spec(module) is not None
-    except (ImportError, ValueError):  # what it stands in is missing too, or is no package
-        return False
+    """Return whether there is a module, without importing the packages that it is in, as `find_spec` does."""
+    *packages, _ = accumulate(module.split("."), "{}.{}".format)
+    places = None
+    for package in packages:
+        if package in sys.modules:
+            places = getattr(sys.modules[package], "__path__", ())
+        else:
+            spec = PathFinder.find_spec(package, places)
+            places = () if spec is None else spec.submodule_search_locations or ()
+    return PathFinder.find_spec(module, places) is not None
 
 
 def _nothing() -> None:

@@ -480,7 +480,7 @@ class TestInstrumentation:
     @pytest.mark.parametrize("version", ["1.51.9", "4.0.0"])
     def test_unknown_version(self, version: str, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
         """A version that is not known is refused, with those that are."""
-        monkeypatch.setattr(importlib.metadata, "version", lambda _: version)
+        monkeypatch.setattr("mlmetrics.integrations.patches.version_of", lambda _: version)
         with pytest.raises(ConfigurationError, match=rf"google-genai {version} .* 1\.52 .* 4"):
             MLMetrics(service="shop", registry=registry).instrument_google_genai()
 
@@ -490,6 +490,6 @@ class TestInstrumentation:
         def version(name: str) -> str:
             raise importlib.metadata.PackageNotFoundError(name)
 
-        monkeypatch.setattr(importlib.metadata, "version", version)
+        monkeypatch.setattr("mlmetrics.integrations.patches.version_of", version)
         with pytest.raises(MissingExtraError, match=r"\[google-genai\]"):
             MLMetrics(service="shop", registry=registry).instrument_google_genai()

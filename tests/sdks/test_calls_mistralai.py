@@ -403,7 +403,7 @@ class TestInstrumentation:
     @pytest.mark.parametrize("version", ["1.9.2", "4.0.0"])
     def test_unknown_version(self, version: str, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
         """A version that is not known is refused, with those that are."""
-        monkeypatch.setattr(importlib.metadata, "version", lambda _: version)
+        monkeypatch.setattr("mlmetrics.integrations.patches.version_of", lambda _: version)
         with pytest.raises(ConfigurationError, match=rf"mistralai {version} .* 1\.9\.3 .* 4"):
             MLMetrics(service="shop", registry=registry).instrument_mistralai()
 
@@ -413,6 +413,6 @@ class TestInstrumentation:
         def version(name: str) -> str:
             raise importlib.metadata.PackageNotFoundError(name)
 
-        monkeypatch.setattr(importlib.metadata, "version", version)
+        monkeypatch.setattr("mlmetrics.integrations.patches.version_of", version)
         with pytest.raises(MissingExtraError, match=r"\[mistralai\]"):
             MLMetrics(service="shop", registry=registry).instrument_mistralai()

@@ -97,7 +97,7 @@ class TestVersions:
     @pytest.mark.parametrize("version", ["0.28.1", "1.65.9", "4.0.0", "17.1"])
     def test_unknown(self, metrics: MLMetrics, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
         """One that is not known is refused, and the message says which are."""
-        monkeypatch.setattr(importlib.metadata, "version", lambda _: version)
+        monkeypatch.setattr("mlmetrics.integrations.patches.version_of", lambda _: version)
         with pytest.raises(ConfigurationError, match=rf"openai {version} is installed, and .* 1\.66 up to"):
             metrics.instrument_openai()
 
@@ -107,7 +107,7 @@ class TestVersions:
         def refuse(name: str) -> str:
             raise importlib.metadata.PackageNotFoundError(name)
 
-        monkeypatch.setattr(importlib.metadata, "version", refuse)
+        monkeypatch.setattr("mlmetrics.integrations.patches.version_of", refuse)
         with pytest.raises(MissingExtraError, match="instrument_openai"):
             metrics.instrument_openai()
 
