@@ -10,7 +10,7 @@ from typing import Any
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.integrations.layers import ProviderCall, around, around_async, begin, enclosing
 from mlmetrics.integrations.litellm_streams import KEEPING, Keeping, Reading, is_stream, measured
-from mlmetrics.integrations.patches import SDK, Instrumentation, Patch
+from mlmetrics.integrations.patches import SDK, Functions, Instrumentation, Patch, Wrapper
 
 LITELLM = SDK("litellm", "litellm", "litellm", lowest=(1, 63), below=(2,))
 FUNCTIONS = {
@@ -33,11 +33,13 @@ CACHE = "cached_response"
 def instrument(recorder: Recorder) -> Instrumentation:
     """Record every call of LiteLLM; see `instrument_litellm`."""
     LITELLM.check("instrument_litellm")
-    patches = []
+    patches: list[Patch | Functions] = []
+    public: dict[str, Wrapper] = {}
     for name, (operation, position, module) in FUNCTIONS.items():
         request = Requests(recorder, operation, position)
-        for place in (module, "litellm"):
-            patches += [Patch(place, name, request.call), Patch(place, f"a{name}", request.call_async)]
+        public |= {name: request.call, f"a{name}": request.call_async}
+        patches += [Patch(module, name, request.call), Patch(module, f"a{name}", request.call_async)]
+    patches.insert(0, Functions("litellm", public))
     patches.append(Patch("litellm.litellm_core_utils.streaming_handler", f"{KEEPING}.__init__", Streams(recorder).made))
     return Instrumentation(LITELLM, patches, recorder.store.failed).apply()
 

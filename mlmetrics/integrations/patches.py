@@ -4,7 +4,7 @@ import importlib.metadata
 import importlib.util
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.machinery import PathFinder
@@ -86,16 +86,37 @@ class Patch:
     def apply(self, module: Any, called: Callable[..., Any]) -> Undo:
         """Replace the function; return what puts it back."""
         owner, name, original = wrapt.resolve_path(module, self.path)
-        own = getattr(original, "_self_wrapper", None)
-        if isinstance(own, partial) and own.func == called:
-            return _nothing  # a function that this module has from another one, where it was replaced
+        if _is_ours(original, called):
+            return _nothing  # the module has it from another one, where it was replaced
         replaced = wrapt.FunctionWrapper(original, partial(called, self.wrapper))
-        if owner is module:
-            _exchange(name, original, replaced)
-            return partial(_exchange, name, replaced, original)
         kept = vars(owner).get(name, original)
         setattr(owner, name, replaced)
+        if owner is module:
+            return partial(_exchange, {name: (replaced, original)})  # others may have it from here by now
         return partial(_put_back, owner, name, replaced, kept)
+
+
+@dataclass(frozen=True, slots=True)
+class Functions:
+    """Functions of a module that others take from it by their names, as `from litellm import completion` does.
+
+    They are replaced there, and in every module that has taken them. One that is missing is left out: the module that
+    defines it has a patch of its own, which tells so.
+    """
+
+    module: str
+    wrappers: Mapping[str, Wrapper]
+
+    def apply(self, module: Any, called: Callable[..., Any]) -> Undo:
+        """Replace the functions; return what puts them back."""
+        pairs, back = {}, {}
+        for name, wrapper in self.wrappers.items():
+            original = getattr(module, name, None)
+            if original is not None and not _is_ours(original, called):
+                replaced = wrapt.FunctionWrapper(original, partial(called, wrapper))
+                pairs[name], back[name] = (original, replaced), (replaced, original)
+        _exchange(pairs)
+        return partial(_exchange, back)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +134,9 @@ class Hook:
 class Instrumentation:
     """What an `instrument_*` function returns: the instrumented SDK, until `uninstrument`; usable in `with`."""
 
-    def __init__(self, sdk: SDK, patches: Iterable[Patch | Hook], failed: Callable[[str, object], None]) -> None:
+    def __init__(
+        self, sdk: SDK, patches: Iterable[Patch | Functions | Hook], failed: Callable[[str, object], None]
+    ) -> None:
         self._sdk = sdk
         self._patches = tuple(patches)
         self._failed = failed
@@ -155,7 +178,7 @@ class Instrumentation:
             if self.active and module not in sys.modules and not _exists(module):
                 self._failed("instrument", f"{self._sdk.distribution} has no module {module}")
 
-    def _replace(self, patch: Patch | Hook, module: Any) -> None:
+    def _replace(self, patch: Patch | Functions | Hook, module: Any) -> None:
         if not self.active:
             return
         try:
@@ -194,10 +217,19 @@ def _put_back(owner: Any, name: str, replaced: object, original: object) -> None
         setattr(owner, name, original)
 
 
-def _exchange(name: str, old: object, new: object) -> None:
-    """Put one function in the place of another in every module that has it by its name: some import it from there."""
-    for module in list(sys.modules.values()):
+def _is_ours(function: Any, called: Callable[..., Any]) -> bool:
+    """Return whether a function is one that this instrumentation has put in place of another."""
+    own = getattr(function, "_self_wrapper", None)
+    return isinstance(own, partial) and own.func == called
+
+
+def _exchange(pairs: Mapping[str, tuple[object, object]]) -> None:
+    """Put, for each name, the second function in the place of the first one in every module that has it."""
+    for module in list(sys.modules.values()) if pairs else ():
         if issubclass(type(module), ModuleType):
             names = object.__getattribute__(module, "__dict__")  # of a lazy module, this loads nothing
-            if names.get(name) is old:
-                names[name] = new
+            if pairs.keys().isdisjoint(names.keys()):
+                continue
+            for name, (old, new) in pairs.items():
+                if names.get(name) is old:
+                    names[name] = new

@@ -67,6 +67,8 @@ def read_usage(usage: Any, said: Said) -> None:
     written = sent.get("cache_write_tokens")
     if written is None and prompt is not None:
         written = sent.get("cache_creation_tokens")  # LiteLLM, before OpenAI had a name for it
+    if written is None:
+        written = told.get("cache_creation_input_tokens")  # earlier releases of LiteLLM, whose prompt contains it
     cached = sent.get("cached_tokens")
     if cached is None:
         cached = told.get("prompt_cache_hit_tokens")  # DeepSeek

@@ -14,8 +14,8 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from mlmetrics import MLMetrics
 from tests import recorded
-from tests.programs import wait_until
 from tests.sdks.asking import by_labels, got, run, tokens, total
+from tests.sdks.asking_litellm import dropped
 from tests.sdks.servers import AnthropicServer, OpenAIServer, Scenario
 
 pytestmark = pytest.mark.usefixtures("frozen")
@@ -103,17 +103,6 @@ def verify(  # what is known of one call
     assert spent == tokens(registry)
     assert float(missing) == total(registry, "ml_inference_usage_missing_total")
     assert {} == recorded.errors(registry)
-
-
-def dropped(registry: CollectorRegistry) -> None:
-    """Wait until LiteLLM, too, has dropped a stream: its logging holds it for some time, or until the next call."""
-
-    def ended() -> bool:
-        litellm.error_logs.clear()
-        gc.collect()
-        return recorded.in_progress(registry) == 0
-
-    wait_until(ended, timeout=10, what=lambda: "the stream is still in progress")
 
 
 def error_name(error: BaseException) -> str:
