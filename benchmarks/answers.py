@@ -5,6 +5,8 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from importlib import import_module
 from importlib.util import find_spec
 from itertools import islice, repeat
 from pathlib import Path
@@ -102,7 +104,7 @@ def measure_chunks(rounds: int) -> list[Row]:
             sides = [
                 *(Side("bare call", bare.run), floor),
                 Side("bare", loop("/other", toolkit.fold)),
-                Side("ours", loop("/chat/completions", toolkit.fold), lambda kit=toolkit: chunks_of(kit)),
+                Side("ours", loop("/chat/completions", toolkit.fold), partial(chunks_of, toolkit)),
             ]
             times = interleave(sides, rounds)
         ours, least = added(times, "ours"), added(times, "floor", "bare call")
@@ -118,7 +120,7 @@ def reading(path: str, finish: Callable[[], object]) -> Callable[[int], None]:
     """
     openai, chunk = sdk(), sdk("types.chat").ChatCompletionChunk.model_validate(CHUNK)
 
-    class Chunks(openai.Stream[type(chunk)]):  # type: ignore[misc, name-defined]  # the SDK may be missing
+    class Chunks(openai.Stream[type(chunk)]):  # type: ignore[misc]  # the SDK may be missing
         def __stream__(self) -> Iterator[Any]:
             yield from repeat(chunk)
 
@@ -138,7 +140,7 @@ def reading_async(path: str, finish: Callable[[], object]) -> Callable[[int], No
     """Return a loop over an async stream."""
     openai, chunk = sdk(), sdk("types.chat").ChatCompletionChunk.model_validate(CHUNK)
 
-    class Chunks(openai.AsyncStream[type(chunk)]):  # type: ignore[misc, name-defined]  # as above
+    class Chunks(openai.AsyncStream[type(chunk)]):  # type: ignore[misc]  # as above
         async def __stream__(self) -> AsyncIterator[Any]:
             for each in repeat(chunk):
                 yield each
@@ -168,8 +170,6 @@ def in_memory(kind: str) -> Any:
 
 def sdk(module: str = "") -> Any:
     """Return a module of the SDK."""
-    from importlib import import_module
-
     return import_module(f"openai.{module}".rstrip("."))
 
 
