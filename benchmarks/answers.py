@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
+from importlib import import_module
 from importlib.util import find_spec
 from itertools import islice, repeat
 from pathlib import Path
@@ -94,20 +95,22 @@ def measure_none(rounds: int) -> Row:
 
 def measure_chunks(rounds: int) -> list[Row]:
     """Measure a chunk of a stream that the SDK has made, sync and async, and the floor of a call."""
-    rows = []
-    for name, loop in (("answer/chunk", reading), ("answer/async_chunk", reading_async)):
-        toolkit = Toolkit()
-        with toolkit.metrics.instrument_openai():
-            bare, floor = floor_sides()
-            sides = [
-                *(Side("bare call", bare.run), floor),
-                Side("bare", loop("/other", toolkit.fold)),
-                Side("ours", loop("/chat/completions", toolkit.fold), lambda kit=toolkit: chunks_of(kit)),
-            ]
-            times = interleave(sides, rounds)
-        ours, least = added(times, "ours"), added(times, "floor", "bare call")
-        rows.append(Row(name, ratio(ours, least), "ns", medians(ours=ours, floor=least, bare=times["bare"])))
-    return rows
+    return [measure_chunk("answer/chunk", reading, rounds), measure_chunk("answer/async_chunk", reading_async, rounds)]
+
+
+def measure_chunk(name: str, loop: Callable[[str, Callable[[], object]], Callable[[int], None]], rounds: int) -> Row:
+    """Measure a chunk that `loop` reads."""
+    toolkit = Toolkit()
+    bare, floor = floor_sides()
+    with toolkit.metrics.instrument_openai():
+        sides = [
+            *(Side("bare call", bare.run), floor),
+            Side("bare", loop("/other", toolkit.fold)),
+            Side("ours", loop("/chat/completions", toolkit.fold), lambda: chunks_of(toolkit)),
+        ]
+        times = interleave(sides, rounds)
+    ours, least = added(times, "ours"), added(times, "floor", "bare call")
+    return Row(name, ratio(ours, least), "ns", medians(ours=ours, floor=least, bare=times["bare"]))
 
 
 def reading(path: str, finish: Callable[[], object]) -> Callable[[int], None]:
@@ -118,7 +121,7 @@ def reading(path: str, finish: Callable[[], object]) -> Callable[[int], None]:
     """
     openai, chunk = sdk(), sdk("types.chat").ChatCompletionChunk.model_validate(CHUNK)
 
-    class Chunks(openai.Stream[type(chunk)]):  # type: ignore[misc, name-defined]  # the SDK may be missing
+    class Chunks(openai.Stream[type(chunk)]):  # type: ignore[misc]  # the SDK may be missing
         def __stream__(self) -> Iterator[Any]:
             yield from repeat(chunk)
 
@@ -138,7 +141,7 @@ def reading_async(path: str, finish: Callable[[], object]) -> Callable[[int], No
     """Return a loop over an async stream."""
     openai, chunk = sdk(), sdk("types.chat").ChatCompletionChunk.model_validate(CHUNK)
 
-    class Chunks(openai.AsyncStream[type(chunk)]):  # type: ignore[misc, name-defined]  # as above
+    class Chunks(openai.AsyncStream[type(chunk)]):  # type: ignore[misc]  # as above
         async def __stream__(self) -> AsyncIterator[Any]:
             for each in repeat(chunk):
                 yield each
@@ -168,8 +171,6 @@ def in_memory(kind: str) -> Any:
 
 def sdk(module: str = "") -> Any:
     """Return a module of the SDK."""
-    from importlib import import_module
-
     return import_module(f"openai.{module}".rstrip("."))
 
 

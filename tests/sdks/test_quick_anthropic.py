@@ -10,7 +10,7 @@ from mlmetrics.responses import quick
 from mlmetrics.responses.anthropic import hear_event, hear_message
 from mlmetrics.responses.said import Hear, Said
 
-COUNTS = st.sampled_from([None, 0, 1, 2, 5, 7, -1, True, 2.5, float("nan"), "two", 2**60, []])
+COUNTS: st.SearchStrategy[Any] = st.sampled_from([None, 0, 1, 2, 5, 7, -1, True, 2.5, float("nan"), "two", 2**60, []])
 NAMES = st.sampled_from([None, "", "name", "n" * 201, 4])
 USUAL = st.sampled_from([5, 7, 0])
 USAGE = st.fixed_dictionaries(

@@ -13,7 +13,7 @@ from mlmetrics.responses.openai import hear_completion
 from mlmetrics.responses.openai_responses import hear_event, hear_response
 from mlmetrics.responses.said import Hear, Said
 
-COUNTS = st.sampled_from([None, 0, 1, 2, 5, 7, -1, True, 2.5, float("nan"), "two", 2**60, []])
+COUNTS: st.SearchStrategy[Any] = st.sampled_from([None, 0, 1, 2, 5, 7, -1, True, 2.5, float("nan"), "two", 2**60, []])
 NAMES = st.sampled_from([None, "", "name", "n" * 201, 4])
 
 
