@@ -5,7 +5,6 @@ import json
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import islice, repeat
@@ -96,20 +95,22 @@ def measure_none(rounds: int) -> Row:
 
 def measure_chunks(rounds: int) -> list[Row]:
     """Measure a chunk of a stream that the SDK has made, sync and async, and the floor of a call."""
-    rows = []
-    for name, loop in (("answer/chunk", reading), ("answer/async_chunk", reading_async)):
-        toolkit = Toolkit()
-        with toolkit.metrics.instrument_openai():
-            bare, floor = floor_sides()
-            sides = [
-                *(Side("bare call", bare.run), floor),
-                Side("bare", loop("/other", toolkit.fold)),
-                Side("ours", loop("/chat/completions", toolkit.fold), partial(chunks_of, toolkit)),
-            ]
-            times = interleave(sides, rounds)
-        ours, least = added(times, "ours"), added(times, "floor", "bare call")
-        rows.append(Row(name, ratio(ours, least), "ns", medians(ours=ours, floor=least, bare=times["bare"])))
-    return rows
+    return [measure_chunk("answer/chunk", reading, rounds), measure_chunk("answer/async_chunk", reading_async, rounds)]
+
+
+def measure_chunk(name: str, loop: Callable[[str, Callable[[], object]], Callable[[int], None]], rounds: int) -> Row:
+    """Measure a chunk that `loop` reads."""
+    toolkit = Toolkit()
+    bare, floor = floor_sides()
+    with toolkit.metrics.instrument_openai():
+        sides = [
+            *(Side("bare call", bare.run), floor),
+            Side("bare", loop("/other", toolkit.fold)),
+            Side("ours", loop("/chat/completions", toolkit.fold), lambda: chunks_of(toolkit)),
+        ]
+        times = interleave(sides, rounds)
+    ours, least = added(times, "ours"), added(times, "floor", "bare call")
+    return Row(name, ratio(ours, least), "ns", medians(ours=ours, floor=least, bare=times["bare"]))
 
 
 def reading(path: str, finish: Callable[[], object]) -> Callable[[int], None]:

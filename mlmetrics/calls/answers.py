@@ -14,12 +14,17 @@ from mlmetrics.calls.outcome import end_as, is_cancellation
 from mlmetrics.calls.reads import AUTO, Content, Failure, Reads, Usage
 from mlmetrics.interruption import interrupted
 from mlmetrics.responses.kinds import hearing
-from mlmetrics.responses.said import ANSWER, NOTHING, Said
+from mlmetrics.responses.said import ANSWER, NOTHING, Hear, Said
 from mlmetrics.responses.sse import SSE, is_sse
 
 BUILTIN_TYPES = frozenset({type(None), bool, int, float, list, tuple, set})
 """Types of chunks that say nothing of known providers' responses; texts may be server-sent events."""
 WITH_TEXTS = BUILTIN_TYPES | {str, bytes}
+
+
+def only_content(_chunk: Any, _said: Said) -> int:
+    """Read a chunk that has content, and says nothing else."""
+    return ANSWER
 
 
 class Saying:
@@ -77,6 +82,14 @@ class Answer:
             if callable(reads.usage):
                 self._ask_usage(reads.usage, chunk)
         return content
+
+    def quick(self, kind: type) -> Hear | None:
+        """Return what reads the chunks of a type, if nothing else is asked of them; it never raises."""
+        if kind in self.silent:
+            return only_content
+        if self.reads.asks or kind is str or kind is bytes:
+            return None
+        return hearing(kind) or only_content if self.reads.known else only_content
 
     def whole(self, result: Any) -> None:
         """Read a result that is not a stream. Its usage, if a function gives it, is read with its scores."""

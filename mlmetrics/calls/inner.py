@@ -7,9 +7,11 @@ reading. The attributes named here are private ones of the SDKs: where one is mi
 from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
 from typing import Any, NamedTuple, Self, TypeVar
 
+from mlmetrics.calls.answers import only_content
 from mlmetrics.calls.closing import hear_close
 from mlmetrics.calls.runs import StreamRun
-from mlmetrics.responses.said import ANSWER
+from mlmetrics.recording.series import BOUND
+from mlmetrics.responses.said import ANSWER, Hear
 
 
 class Inner(NamedTuple):
@@ -88,6 +90,11 @@ class InnerRun(StreamRun):
         self.read = False
         self._unread_seconds = None if inner.asked else self.seconds
 
+    @property
+    def said_so_far(self) -> Any:
+        """What its answer has said; None if nothing is read from it."""
+        return None if self.answer is None else self.answer.said
+
     def leave(self) -> None:
         """End the call as cancelled; as a success if it was never read, and nobody outside was asked."""
         if self.read or self._unread_seconds is None:
@@ -127,13 +134,25 @@ def listen(inner: Iterator[Any], run: InnerRun) -> Iterator[Any]:
     run then ends when it is dropped.
     """
     run.read = True
-    silent, last = run.answer.silent if run.answer is not None else None, None
+    clock, said, (record_gap, gaps) = run.series.clock, run.said_so_far, run.gaps
+    kind: type | None = None
+    hear: Hear = only_content
+    last: Any = None
     try:
         for item in inner:
-            if silent is None or type(item) in silent:
-                last = run.timed(ANSWER, last)
+            if type(item) is kind:
+                # Here, and not in a method, because a call would cost as much again.
+                content = hear(item, said)
+                if content == ANSWER:
+                    now = clock()
+                    record_gap(now - last)
+                    last = now
+                    if len(gaps.pending) > BOUND:
+                        run.series.store.fold(gaps)
+                elif content:
+                    last = run.timed(content, last)
             else:
-                silent, last = run.hear(item, last)
+                kind, hear, last = run.listen(item, last)
             yield item
     except GeneratorExit:
         try:
@@ -153,33 +172,45 @@ class AsyncListening(AsyncIterator[Any]):
     No async generator: the event loop closes those one by one when it ends, in an order of its own.
     """
 
-    __slots__ = ("_inner", "_last", "_next", "_run", "_silent")
+    __slots__ = ("_clock", "_gaps", "_hear", "_inner", "_kind", "_last", "_next", "_record_gap", "_run", "_said")
 
     def __init__(self, inner: AsyncIterator[Any], run: InnerRun) -> None:
         self._inner = inner
         self._next: Callable[[], Awaitable[Any]] = inner.__anext__
         self._run = run
-        self._silent = None if run.answer is None else run.answer.silent
-        self._last: float | None = None
+        self._clock = run.series.clock
+        self._said = run.said_so_far
+        self._record_gap, self._gaps = run.gaps
+        self._kind: type | None = None
+        self._hear: Hear = only_content
+        self._last: Any = None
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Any:
-        run = self._run
-        run.read = True
+        if self._kind is None:
+            self._run.read = True
         try:
             item = await self._next()
         except StopAsyncIteration:
-            run.end()
+            self._run.end()
             raise
         except BaseException as error:
-            run.end(error)
+            self._run.end(error)
             raise
-        if self._silent is None or type(item) in self._silent:
-            self._last = run.timed(ANSWER, self._last)
+        if type(item) is self._kind:
+            content = self._hear(item, self._said)
+            if content == ANSWER:
+                now = self._clock()
+                self._record_gap(now - self._last)
+                self._last = now
+                if len(self._gaps.pending) > BOUND:
+                    self._run.series.store.fold(self._gaps)
+            elif content:
+                self._last = self._run.timed(content, self._last)
         else:
-            self._silent, self._last = run.hear(item, self._last)
+            self._kind, self._hear, self._last = self._run.listen(item, self._last)
         return item
 
     async def aclose(self) -> None:

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any, Self
 
-from mlmetrics.calls.answers import Answer, Saying, end_answered
+from mlmetrics.calls.answers import Answer, Saying, end_answered, only_content
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.outcome import end_as
 from mlmetrics.catalog.models import STREAMS
 from mlmetrics.recording.series import BOUND, NumberSeries
-from mlmetrics.responses.said import REASONING
+from mlmetrics.responses.said import ANSWER, REASONING, Hear
 
 
 class Run:
@@ -118,6 +118,24 @@ class Chunks:
         answer: Any = self.answer
         content = answer.chunk(item)
         return answer.silent, self.timed(content, last) if content else last
+
+    def listen(self, item: Any, last: float | None) -> tuple[type | None, Hear, float | None]:
+        """Read a chunk, as `hear` does, and say what reads the next ones of its type in less time.
+
+        Returns that type, or None, and what reads its chunks, and when the last one with content came.
+        """
+        answer = self.answer
+        if answer is None:
+            last = self.timed(ANSWER, last)
+            return type(item), only_content, last
+        _, last = self.hear(item, last)
+        quick = answer.quick(type(item)) if self._answered else None
+        return (None, only_content, last) if quick is None else (type(item), quick, last)
+
+    @property
+    def gaps(self) -> tuple[Callable[[float], object], NumberSeries]:
+        """What records a gap, and the series of gaps."""
+        return self._gap, self._gaps
 
     def timed(self, content: int, last: float | None) -> float:
         """Record that a chunk with content came now; return the time."""

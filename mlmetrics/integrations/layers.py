@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, Token
-from typing import Any
+from typing import Any, Self
 from weakref import ref
 
 from mlmetrics.calls.answers import Answer
@@ -81,9 +81,12 @@ class InsideRun(InnerRun):
             if self.answer is not None and call.run.answer is not None:
                 call.run.answer.inside(self.answer)
 
-    def timed(self, content: int, last: float | None) -> float:  # noqa: ARG002 (as its base)
-        """Record nothing: the outer call times its own chunks."""
-        return 0.0
+    def record_chunks(self, stream: bool | None = None) -> Self:  # noqa: ARG002, FBT001 (as its base)
+        """Record no chunks: the outer call times its own."""
+        return super().record_chunks(stream=False)
+
+    def _first(self, content: int, seconds: float, last: float | None) -> None:  # noqa: ARG002 (as its base)
+        self._answered = True
 
 
 def begin(

@@ -119,16 +119,17 @@ def _keep(  # noqa: PLR0917 (the counts of a usage)
 
     `read` was read from the cache, and `written` to it.
     """
+    if type(prompt) is not int or type(completion) is not int:
+        return False
     if not (type(read) in _COUNTS and type(written) in _COUNTS and type(thought) in _COUNTS):
         return False
-    if type(prompt) is not int or type(completion) is not int or not 0 < altogether == prompt + completion:
+    cached, stored, reasoning = read or 0, written or 0, thought or 0
+    rest, answer = prompt - cached - stored, completion - reasoning
+    if not (0 < altogether == prompt + completion <= MOST_TOKENS and rest >= 0 <= answer):
         return False
-    cached, reasoning = (read or 0) + (written or 0), thought or 0
-    if not (0 <= cached <= prompt <= MOST_TOKENS and 0 <= reasoning <= completion <= MOST_TOKENS):
+    if cached < 0 or stored < 0 or reasoning < 0 or completion < 0:
         return False
-    if (read or 0) < 0 or (written or 0) < 0:
-        return False
-    usage = said.usage = {"input": prompt - cached, "output": completion - reasoning}
+    usage = said.usage = {"input": rest, "output": answer}
     if read is not None:
         usage["cache_read"] = read
     if written is not None:
