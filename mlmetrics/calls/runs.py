@@ -110,14 +110,16 @@ class Chunks:
         self._record_first, self._gaps, self._gap = chunk_recorders(self._series, stream)  # type: ignore[misc]  # as above
         return self
 
-    def hear(self, item: Any, last: float | None) -> tuple[frozenset[type], float | None]:
+    def hear(self, item: Any, last: float | None) -> tuple[type | None, float | None]:
         """Read a chunk, and record its time if it has content.
 
-        Returns the types of chunks that need not be read from now on, and when the last one with content came.
+        Returns its type if the next chunks of it need not be read, and when the last one with content came.
         """
         answer: Any = self.answer
-        content = answer.chunk(item)
-        return answer.silent, self.timed(content, last) if content else last
+        kind = type(item)
+        content = ANSWER if kind in answer.silent else answer.chunk(item)
+        last = self.timed(content, last) if content else last
+        return kind if kind in answer.silent and self._answered else None, last
 
     def listen(self, item: Any, last: float | None) -> tuple[type | None, Hear, float | None]:
         """Read a chunk, as `hear` does, and say what reads the next ones of its type in less time.

@@ -31,18 +31,26 @@ def _first(inner: AsyncGenerator[Any, Any]) -> Awaitable[Any]:
         sys.set_asyncgen_hooks(*hooks)
 
 
-CHUNK = """if {plain}:
-                now = clock()
-                if last is None:
-                    record_first(now - start)
-                else:
-                    record_gap(now - last)
-                    if len(gaps.pending) > {bound}:
-                        series.store.fold(gaps)
-                last = now
+CHUNK = """now = clock()
+            if last is None:
+                record_first(now - start)
             else:
-                silent, last = run.hear(item, last)"""
-"""What is recorded of a chunk: here, if it is content and says nothing else, because a call would cost more."""
+                record_gap(now - last)
+                if len(gaps.pending) > {bound}:
+                    series.store.fold(gaps)
+            last = now"""
+READ_CHUNK = """if type(item) is kind:
+                now = clock()
+                record_gap(now - last)
+                last = now
+                if len(gaps.pending) > {bound}:
+                    series.store.fold(gaps)
+            else:
+                kind, last = run.hear(item, last)"""
+"""What is recorded of a chunk: here, if it is content and says nothing else, because a call would cost more.
+
+The second one is for answers that are read: `kind` is the type of chunks of which that is known.
+"""
 
 GENERATOR = """
 def wrapper({{declared}}):
@@ -144,13 +152,11 @@ def _cells(plan: Plan) -> dict[str, Any]:
 def _filled(template: str, plan: Plan, result: str) -> str:
     """Fill in the template for this plan."""
     after, reads = plan.after_stream is not None, plan.reads is not None
-    made = (
-        f"StreamRun(series, start, Answer(series, reads)).record_chunks({plan.stream})\n    silent = run.answer.silent"
-    )
+    made = f"StreamRun(series, start, Answer(series, reads)).record_chunks({plan.stream})\n    kind = None"
     return template.format(
         stream=plan.stream,
         run=made if reads else "Run(series, start)",
-        chunk=CHUNK.format(plain="type(item) in silent" if reads else "True", bound=BOUND),
+        chunk=(READ_CHUNK if reads else CHUNK).format(bound=BOUND),
         returned="run.answer.returned(stop.value)" if reads else "",
         ended=f"after(series, {result})" if after else "",
         left="after(series, NoResult)" if after else "",

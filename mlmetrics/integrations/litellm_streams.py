@@ -46,11 +46,13 @@ def measured(stream: Any, reading: "Keeping") -> None:
 class Keeping:
     """Reads what a stream keeps, for a call whose consumer reads another stream around it."""
 
-    __slots__ = ("_heard", "call")
+    __slots__ = ("_heard", "call", "stepping")
 
     def __init__(self, call: ProviderCall) -> None:
         self.call = call
         self._heard = 0
+        self.stepping = False
+        """Whether a step is running, whose end says how the stream ends: newer releases close it within its last step."""
 
     def begin(self) -> None:
         """Begin a step."""
@@ -168,7 +170,19 @@ async def _aclose(step: Callable[[Any], Any], stream: Any) -> Any:
     try:
         return await step(stream)
     finally:
-        for reading in vars(stream)[READING]:
+        _tell_closed(stream)
+
+
+def _close(step: Callable[[Any], Any], stream: Any) -> Any:
+    try:
+        return step(stream)
+    finally:
+        _tell_closed(stream)
+
+
+def _tell_closed(stream: Any) -> None:
+    for reading in vars(stream)[READING]:
+        if not reading.stepping:
             reading.leave()
 
 
@@ -178,8 +192,13 @@ def within_all(readings: tuple[Keeping, ...]) -> Iterator[None]:
     with ExitStack() as stack:
         for reading in readings:
             reading.begin()
+            reading.stepping = True
             stack.enter_context(within(reading.call))
-        yield
+        try:
+            yield
+        finally:
+            for reading in readings:
+                reading.stepping = False
 
 
 def _tell_chunk(readings: tuple[Keeping, ...], stream: Any, chunk: Any) -> None:
@@ -203,7 +222,7 @@ def _tell_end(readings: tuple[Keeping, ...], stream: Any, error: BaseException |
 
 
 STEPS: Mapping[str, Callable[..., Any]] = {"__next__": _next, "__anext__": _anext}
-HEARD: Mapping[str, Callable[..., Any]] = {**STEPS, "aclose": _aclose}
+HEARD: Mapping[str, Callable[..., Any]] = {**STEPS, "aclose": _aclose, "close": _close}
 
 
 @lru_cache(maxsize=64)  # a router makes classes within its functions

@@ -125,8 +125,6 @@ window = "15m"
 [alert.MonthlyBudget]
 threshold = 20
 window = "15m"
-[alert.PriceTableOld]
-window = "60000d"
 [alert.BatchJobNotSucceeded]
 window = "20m"
 [[objective]]

@@ -3,12 +3,16 @@
 from typing import Any
 
 import pytest
-from mistralai.client.models import ChatCompletionResponse, CompletionEvent, EmbeddingResponse
 
 from tests.responses.published import CHAT_STREAM, MISTRAL, WHOLE
 from tests.sdks.responses import check_whole, heard
 
-KINDS: dict[str, Any] = {"mistral": ChatCompletionResponse, "mistral embeddings": EmbeddingResponse}
+try:
+    from mistralai.client import models
+except ImportError:  # before 2.0
+    from mistralai import models
+
+KINDS: dict[str, Any] = {"mistral": models.ChatCompletionResponse, "mistral embeddings": models.EmbeddingResponse}
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -20,7 +24,7 @@ def test_whole(name: str) -> None:
 
 def test_missing() -> None:
     """A usage that the server left empty is missing."""
-    said = heard([ChatCompletionResponse.model_validate(MISTRAL | {"usage": {}})])[1]
+    said = heard([models.ChatCompletionResponse.model_validate(MISTRAL | {"usage": {}})])[1]
     assert (None, True, False) == (said.usage, said.known, said.broken)
 
 
@@ -38,6 +42,6 @@ def test_streams() -> None:
         kept | {"choices": [{"index": 0, "delta": each, "finish_reason": None if each else "stop"}]} for each in deltas
     ]
     chunks[-1]["usage"] = MISTRAL["usage"] | {"service_tier": "priority"}
-    carried, said = heard([CompletionEvent.model_validate({"data": each}) for each in chunks])
+    carried, said = heard([models.CompletionEvent.model_validate({"data": each}) for each in chunks])
     assert "_RAA_" == carried
     assert ({"input": 16, "output": 34}, "priority") == (said.usage, said.tier)
