@@ -21,7 +21,7 @@ mutants := $(test) --group mutants
 check := $(test) --group check --group bench
 bench := -e ".[fastapi]" --group bench
 
-.PHONY: help venv servers demo quick test long sdks mutants versions check check-format check-lint check-types check-imports format bench constraints clean
+.PHONY: help venv servers demo quick test long sdks rivals mutants versions check check-format check-lint check-types check-imports format bench constraints clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -78,6 +78,9 @@ render: $(VENV)/.installed-test ## Write what is rendered from mlmetrics.toml, w
 
 mutation: $(VENV)/.installed-test servers ## Mutate every rule, and count the mutants that its tests notice
 	@$(PYTHON) -m tests.monitoring.mutation $(ARGS)
+
+rivals: ## Run other instruments of the SDKs against the same ledgers; writes docs/rivals.md
+	@scripts/rivals.sh
 
 mutants: $(VENV)/.installed-mutants ## Change the core in 100 random places, and count the changes that no test notices
 	@$(PYTHON) -m tests.mutants $(ARGS)

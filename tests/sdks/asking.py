@@ -90,22 +90,29 @@ async def got(value: Any) -> Any:
     return await value if inspect.isawaitable(value) else value
 
 
+def asynchronous() -> bool:
+    """Whether an async client asks; what it gets says so itself, but other instruments put objects in its place."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
 async def each(stream: Any) -> list[Any]:
     """Return all that a stream has."""
-    if hasattr(stream, "__aiter__"):
-        return [item async for item in stream]
-    return list(stream)
+    return [item async for item in stream] if asynchronous() else list(stream)
 
 
 async def first(stream: Any, items: int = 1) -> list[Any]:
     """Return the first items of a stream."""
-    return [await got(anext(stream) if hasattr(stream, "__anext__") else next(stream)) for _ in range(items)]
+    return [await anext(stream) if asynchronous() else next(stream) for _ in range(items)]
 
 
 @asynccontextmanager
 async def within(manager: Any) -> AsyncIterator[Any]:
     """Enter a manager."""
-    if hasattr(manager, "__aenter__"):
+    if asynchronous():
         async with manager as entered:
             yield entered
     else:
@@ -123,7 +130,7 @@ def run(program: Coroutine[Any, Any, Any]) -> Any:
     raise AssertionError("a program with a sync client waits for something")
 
 
-def play(ask: Ask, client: Callable[[], Any], *, asynchronous: bool) -> Played:
+def play(ask: Ask, client: Callable[[], Any], *, waits: bool) -> Played:
     """Run a program with a new client, and drop all that it leaves."""
 
     async def asking() -> Any:
@@ -132,7 +139,7 @@ def play(ask: Ask, client: Callable[[], Any], *, asynchronous: bool) -> Played:
 
     played = Played()
     try:
-        played = Played(asyncio.run(asking()) if asynchronous else run(asking()))
+        played = Played(asyncio.run(asking()) if waits else run(asking()))
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 (whatever the SDK raises is compared)
         played = Played(error=error)
     gc.collect()
@@ -160,7 +167,7 @@ class Plays:
         if scenarios := case.scenarios():
             self.server.queue(*scenarios)
         client = partial(self._clients, self.server, case, asynchronous=asynchronous)
-        return play(way.ask, client, asynchronous=asynchronous)
+        return play(way.ask, client, waits=asynchronous)
 
     def compared(self, way: Way, case: Case, *, asynchronous: bool) -> Played:
         """Run a program both ways, and check that it sees the same."""
