@@ -52,7 +52,7 @@ class Keeping:
         self.call = call
         self._heard = 0
         self.stepping = False
-        """Whether a step is running, whose end says how the stream ends: newer releases close it within its last step."""
+        """Whether a step is running, which says how the stream ends: newer releases close it within the last one."""
 
     def begin(self) -> None:
         """Begin a step."""
