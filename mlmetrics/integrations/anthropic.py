@@ -6,7 +6,7 @@ from mlmetrics.calls.recorder import Recorder
 from mlmetrics.integrations.patches import SDK, Instrumentation
 from mlmetrics.integrations.stainless import Requests
 
-ANTHROPIC = SDK("anthropic", "anthropic", "anthropic", lowest=(0, 47), below=(3,))
+ANTHROPIC = SDK("anthropic", "anthropic", "anthropic", lowest=(0, 47, 2), below=(3,))
 OPERATIONS = {"/v1/messages": "messages", "/v1/complete": "completions"}
 
 

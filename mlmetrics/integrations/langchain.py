@@ -21,7 +21,7 @@ from mlmetrics.responses.fields import fields
 from mlmetrics.responses.kinds import hearing
 from mlmetrics.responses.said import ANSWER, NOTHING, REASONING, Said
 
-LANGCHAIN = SDK("langchain_core", "langchain-core", "langchain", lowest=(0, 3), below=(2,))
+LANGCHAIN = SDK("langchain_core", "langchain-core", "langchain", lowest=(0, 3, 45), below=(2,))
 MODELS = ("model", "model_name", "model_id", "deployment_name")
 """Where the parameters of a model have its name."""
 CHAT, LLM = "langchain_core.language_models.chat_models", "langchain_core.language_models.llms"

@@ -12,7 +12,7 @@ from mlmetrics.integrations.layers import ProviderCall, around, around_async, be
 from mlmetrics.integrations.litellm_streams import KEEPING, Keeping, Reading, is_stream, measured
 from mlmetrics.integrations.patches import SDK, Functions, Instrumentation, Patch, Wrapper
 
-LITELLM = SDK("litellm", "litellm", "litellm", lowest=(1, 63), below=(2,))
+LITELLM = SDK("litellm", "litellm", "litellm", lowest=(1, 63, 14), below=(2,))
 FUNCTIONS = {
     "completion": ("chat", 0, "litellm.main"),
     "text_completion": ("completions", 1, "litellm.main"),

@@ -8,7 +8,7 @@ from mlmetrics.calls.recorder import Recorder
 from mlmetrics.integrations.patches import SDK, Instrumentation, Patch
 from mlmetrics.integrations.stainless import Requests
 
-OPENAI = SDK("openai", "openai", "openai", lowest=(1, 66), below=(4,))
+OPENAI = SDK("openai", "openai", "openai", lowest=(1, 78), below=(4,))
 OPERATIONS = {
     "/chat/completions": "chat",
     "/responses": "responses",
