@@ -94,11 +94,11 @@ class TestHandle:
 class TestVersions:
     """Which releases are instrumented."""
 
-    @pytest.mark.parametrize("version", ["0.28.1", "1.65.9", "4.0.0", "17.1"])
+    @pytest.mark.parametrize("version", ["0.28.1", "1.77.9", "4.0.0", "17.1"])
     def test_unknown(self, metrics: MLMetrics, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
         """One that is not known is refused, and the message says which are."""
         monkeypatch.setattr("mlmetrics.integrations.patches.version_of", lambda _: version)
-        with pytest.raises(ConfigurationError, match=rf"openai {version} is installed, and .* 1\.66 up to"):
+        with pytest.raises(ConfigurationError, match=rf"openai {version} is installed, and .* 1\.78 up to"):
             metrics.instrument_openai()
 
     def test_missing(self, metrics: MLMetrics, monkeypatch: pytest.MonkeyPatch) -> None:
