@@ -43,8 +43,8 @@ test: $(VENV)/.installed-test servers ## Run all tests but the longest, and prin
 long: $(VENV)/.installed-test servers ## Run the tests that take longest: every alert, a pair of Prometheus, foreign projects, mutants of rules
 	@$(PYTHON) -m pytest --durations=10 -m long $(ARGS)
 
-sdks: ## Run the tests of the SDK instruments on the newest and the oldest supported releases of each SDK
-	@scripts/sdks.sh $(ARGS)
+sdks: ## Run the tests of the SDK instruments on the newest and the oldest supported releases (SHORT=1: as CI does)
+	@SHORT=$(SHORT) scripts/sdks.sh $(ARGS)
 
 versions: ## Run the tests on the lowest and the newest dependencies and on each Python (SHORT=1: as CI does)
 	@SHORT=$(SHORT) scripts/versions.sh $(ARGS)
