@@ -116,7 +116,7 @@ def measure_chunk(name: str, loop: Callable[[str, Callable[[], object]], Callabl
 def reading(path: str, finish: Callable[[], object]) -> Callable[[int], None]:
     """Return a loop over a stream that is asked for at this path; only one that asks a model is recorded.
 
-    It does not end, and its chunks are there already: asking for it, and parsing them, takes a hundred times as long
+    It does not end, and its chunks are there already: asking for it, and parsing them, takes hundreds of times as long
     as what is measured, and is not ours.
     """
     openai, chunk = sdk(), sdk("types.chat").ChatCompletionChunk.model_validate(CHUNK)
