@@ -4,6 +4,7 @@ Code, rules, dashboards, reference docs and tests read these tables; adding a me
 means adding a row.
 """
 
+from mlmetrics.catalog.agents import AGENT, TOOL
 from mlmetrics.catalog.batch_jobs import BATCH_JOB
 from mlmetrics.catalog.documents import MATCHING, PARSING
 from mlmetrics.catalog.measuring import MEASURING, RECORDING_PLACES
@@ -13,6 +14,7 @@ from mlmetrics.catalog.operation import Operation
 from mlmetrics.catalog.requests import REQUESTS
 
 __all__ = [
+    "AGENT",
     "BATCH_JOB",
     "BY_NAME",
     "INFERENCE",
@@ -24,13 +26,14 @@ __all__ = [
     "RECORDING_PLACES",
     "SHIPPED",
     "TOKEN_TYPES",
+    "TOOL",
     "Kind",
     "Metric",
     "Operation",
 ]
 
 OUTCOMES = ("success", "failure", "cancelled")
-OPERATIONS: tuple[Operation, ...] = (INFERENCE, PARSING, MATCHING, BATCH_JOB)
+OPERATIONS: tuple[Operation, ...] = (INFERENCE, PARSING, MATCHING, BATCH_JOB, TOOL, AGENT)
 SHIPPED: dict[str, Operation] = {operation.name: operation for operation in OPERATIONS}
 METRICS: tuple[Metric, ...] = (
     *REQUESTS,

@@ -35,41 +35,17 @@ MEASURING = (
     Metric("mlmetrics_cpu_limit_cores", "gauge", "CPU limit of the process's cgroup; 0 means none.", (), "cores"),
 )
 
-RECORDING_PLACES = (
-    *("accuracy", "batch", "call", "clock", "content", "cost", "current_call", "decorator", "duration", "exemplar"),
-    *("failure", "feedback", "first_chunk", "fold", "instrument", "items"),
-    *(
-        "label.batch_job",
-        "label.doc_type",
-        "label.error_type",
-        "label.file_type",
-        "label.matcher",
-        "label.model",
-        "label.operation",
-    ),
-    *(
-        "label.parser",
-        "label.predicted_class",
-        "label.provider",
-        "label.response_model",
-        "label.route",
-        "label.service",
-        "label.status",
-        "label.version",
-    ),
-    *(
-        "log",
-        "metric",
-        "prediction",
-        "prediction_error",
-        "push",
-        "queued",
-        "request",
-        "result",
-        "score",
-        "size",
-        "success",
-    ),
-    *("tokens", "usage", "workers"),
+_LABELS = (
+    *("agent", "batch_job", "doc_type", "error_type", "fallback", "file_type", "finish_reason"),
+    *("guardrail", "matcher", "model", "operation", "parser", "predicted_class", "provider"),
+    *("response_model", "route", "service", "status", "tool", "version"),
 )
+_PLACES = (
+    *("accuracy", "batch", "cache", "call", "clock", "content", "cost", "current_call"),
+    *("decorator", "duration", "exemplar", "failure", "fallback", "feedback", "finish_reason", "first_chunk"),
+    *("fold", "guardrail", "instrument", "items", "log", "metric", "prediction", "prediction_error"),
+    *("push", "queued", "rate_limit", "request", "result", "retry", "score", "size"),
+    *("success", "tokens", "usage", "waiting", "watch", "workers"),
+)
+RECORDING_PLACES = tuple(sorted((*_PLACES, *(f"label.{name}" for name in _LABELS))))
 """Every value of `where` in `mlmetrics_recording_errors_total`; its series exists at 0 before its first error."""

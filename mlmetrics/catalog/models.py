@@ -10,6 +10,7 @@ from mlmetrics.catalog.metric import (
     Metric,
 )
 from mlmetrics.catalog.operation import SCORE, Operation
+from mlmetrics.catalog.surroundings import SURROUNDINGS
 
 STREAMS, TOKENS, COST, BATCHES, QUEUE, LOADING = "streams", "tokens", "cost", "batches", "queue", "loading"
 REASONING, PROVIDERS = "reasoning", "providers"
@@ -115,6 +116,22 @@ INFERENCE = Operation(
             "seconds",
             QUEUE_BUCKETS_SECONDS,
             QUEUE,
+        ),
+        Metric(
+            "ml_inference_waiting",
+            "gauge",
+            "Calls that wait for their model now.",
+            _INFERENCE,
+            part=QUEUE,
+            multiprocess_mode="livesum",
+        ),
+        *SURROUNDINGS,
+        Metric(
+            "ml_model_load_total",
+            "counter",
+            "Finished loads of the model by outcome.",
+            (*_MODEL, "outcome"),
+            part=LOADING,
         ),
         Metric(
             "ml_model_load_duration_seconds",

@@ -135,7 +135,10 @@ class TestRefusals:
             (("--pods", "1", "--interval", "often"), "expected a duration such as 10s"),
             (("--pods", "1", "--config", "nowhere.toml"), "nowhere.toml: cannot be read"),
             (("--pods", "1", "--values", "index"), "expected LABEL=N such as index=40"),
-            (("--pods", "1", "--values", "index=40"), "--values index=…: expected a label of an operation: batch_job,"),
+            (
+                ("--pods", "1", "--values", "index=40"),
+                "--values index=…: expected a label of an operation: agent, batch_job,",
+            ),
         ],
     )
     def test_mistakes(self, arguments: tuple[str, ...], words: str) -> None:

@@ -16,7 +16,7 @@ FROM_ORIGIN = {
     *("ml_inference_duration_seconds", "ml_inference_total", "parsing_accuracy_score"),
     *("matching_score_distribution", "file_processing_size_bytes"),
 }
-UNITS = {"seconds", "bytes", "usd", "cores"}
+UNITS = {"seconds", "bytes", "usd", "cores", "tokens"}
 HISTOGRAMS = [metric for metric in METRICS if metric.kind == "histogram"]
 
 
