@@ -60,6 +60,7 @@ if TYPE_CHECKING:
         track_parsing_accuracy,
         track_prediction,
         track_prediction_error,
+        watch,
     )
     from mlmetrics.monitoring.rules.baseline import export_baseline
 
@@ -115,6 +116,7 @@ __all__ = [
     "track_parsing_accuracy",
     "track_prediction",
     "track_prediction_error",
+    "watch",
 ]
 
 ELSEWHERE = {"export_baseline": ".monitoring.rules.baseline"}

@@ -50,6 +50,7 @@ track_parsing = _default.track_parsing
 track_parsing_accuracy = _default.track_parsing_accuracy
 track_prediction = _default.track_prediction
 track_prediction_error = _default.track_prediction_error
+watch = _default.watch
 
 __all__ = [
     "BoundCall",
@@ -101,4 +102,5 @@ __all__ = [
     "track_parsing_accuracy",
     "track_prediction",
     "track_prediction_error",
+    "watch",
 ]
