@@ -7,9 +7,10 @@ from typing import Any
 
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.runs import Run
-from mlmetrics.integrations.methods import BATCH_SIZE, Entries, Method, count_otherwise, watch_methods
+from mlmetrics.integrations.methods import watch_methods
 from mlmetrics.integrations.patches import Undo
 from mlmetrics.integrations.watch import Watch
+from mlmetrics.integrations.watched_calls import BATCH_SIZE, Entries, Method, count_otherwise
 from mlmetrics.interruption import interrupted
 
 STATUS = re.compile(r"\[ONNXRuntimeError\] : \d+ : (\w+) :")

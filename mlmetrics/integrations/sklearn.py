@@ -5,10 +5,11 @@ from typing import Any
 from sklearn.base import is_classifier  # type: ignore[import-untyped]  # ships no types
 
 from mlmetrics.calls.operation import CallSeries
-from mlmetrics.integrations.methods import Method, watch_methods
+from mlmetrics.integrations.methods import watch_methods
 from mlmetrics.integrations.patches import Undo
 from mlmetrics.integrations.predictions import Classes, Scores, Telling
 from mlmetrics.integrations.watch import Watch
+from mlmetrics.integrations.watched_calls import Method
 from mlmetrics.interruption import interrupted
 
 METHODS = tuple(

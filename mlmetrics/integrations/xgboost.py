@@ -5,9 +5,10 @@ from typing import Any
 from xgboost import Booster
 
 from mlmetrics.integrations import sklearn
-from mlmetrics.integrations.methods import Method, watch_methods
+from mlmetrics.integrations.methods import watch_methods
 from mlmetrics.integrations.patches import Undo
 from mlmetrics.integrations.watch import Watch
+from mlmetrics.integrations.watched_calls import Method
 
 METHODS = (Method("predict"), Method("inplace_predict"))
 """What the numbers mean that they return is known to the objective only."""
