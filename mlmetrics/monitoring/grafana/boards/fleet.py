@@ -7,8 +7,9 @@ from grafana_foundation_sdk.models import dashboard
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana import panels
 from mlmetrics.monitoring.grafana.layout import Row, board
-from mlmetrics.monitoring.grafana.panels import Panel, Query, above, share_above
+from mlmetrics.monitoring.grafana.panels import Panel, Query
 from mlmetrics.monitoring.grafana.queries import WINDOW, Queries
+from mlmetrics.monitoring.grafana.thresholds import above, share_above
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.rules.fleet import ANSWERING, LOST, OVERFLOWS, VERSIONS
 from mlmetrics.monitoring.rules.indicators import busy_host

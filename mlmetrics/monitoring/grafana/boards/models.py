@@ -8,8 +8,9 @@ from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.durations import DAY_SECONDS
 from mlmetrics.monitoring.grafana import panels
 from mlmetrics.monitoring.grafana.layout import Row, board
-from mlmetrics.monitoring.grafana.panels import Panel, Query, above, good_share_below, share_above
+from mlmetrics.monitoring.grafana.panels import Panel, Query
 from mlmetrics.monitoring.grafana.queries import WINDOW, Queries, bad_share, share_of
+from mlmetrics.monitoring.grafana.thresholds import above, good_share_below, share_above
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.rules.cost import BUDGET, SPENT, budget_seconds, spent_over
 from mlmetrics.monitoring.rules.indicators import usage_missing

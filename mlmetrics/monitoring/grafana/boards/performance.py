@@ -5,8 +5,9 @@ from grafana_foundation_sdk.models import dashboard
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana import panels
 from mlmetrics.monitoring.grafana.layout import Row, board
-from mlmetrics.monitoring.grafana.panels import Panel, Query, Threshold, above, below, good_share_below, share_above
+from mlmetrics.monitoring.grafana.panels import Panel, Query
 from mlmetrics.monitoring.grafana.queries import Queries, bad_share
+from mlmetrics.monitoring.grafana.thresholds import Threshold, above, below, good_share_below, share_above
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.rules.indicators import failed_requests
 from mlmetrics.monitoring.rules.promql import sum_by

@@ -9,8 +9,9 @@ from mlmetrics.monitoring.grafana import panels
 from mlmetrics.monitoring.grafana.boards.drift import class_drift, score_drift
 from mlmetrics.monitoring.grafana.boards.predictions import predictions
 from mlmetrics.monitoring.grafana.layout import Row, board
-from mlmetrics.monitoring.grafana.panels import Panel, Query, below, share_above
+from mlmetrics.monitoring.grafana.panels import Panel, Query
 from mlmetrics.monitoring.grafana.queries import Queries, bad_share
+from mlmetrics.monitoring.grafana.thresholds import below, share_above
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.rules.alerts import drift_alerts
 from mlmetrics.monitoring.rules.indicators import failed_calls
