@@ -25,7 +25,7 @@ from mlmetrics.monitoring.promtool.test_cases import (
     test_document,
 )
 from mlmetrics.monitoring.rules.alert import Alert
-from mlmetrics.monitoring.rules.promql import number, quote, selector
+from mlmetrics.monitoring.rules.promql import number, series_of
 from mlmetrics.monitoring.rules.slo import (
     PAIRS,
     RATIO,
@@ -173,7 +173,7 @@ def _ratio_cases(config: Config, objective: Objective, plan: StepPlan) -> Iterat
     )
     yield TestCase("half of the budget spent at very low traffic", "", _series(config, objective, slow), (), queries)
     idle = Scenario("idle", call_counts([5.0] + [0.0] * steps, [0.0] * (steps + 1)), [])
-    none = (_query(selector(RATIO, f"objective={quote(objective.name)}"), plan, steps, []),)
+    none = (_query(series_of(RATIO, {"objective": objective.name}), plan, steps, []),)
     yield TestCase("an idle service has no ratio", "", _series(config, objective, idle), (), none)
     if not indicator_of(objective).not_bad:
         well = Scenario("well", call_counts([0.0, *([1.0] * steps)], [0.0] * (steps + 1)), [])
@@ -198,8 +198,5 @@ def _target(objective: Objective) -> dict[str, str]:
 
 def _query(expression: str, plan: StepPlan, step: int, series: list[dict[str, str]]) -> dict[str, Any]:
     query: dict[str, Any] = {"expr": expression, "eval_time": format_seconds(step * plan.step_seconds)}
-    samples = [
-        {"labels": selector("", *(f"{name}={quote(text)}" for name, text in labels.items())), "value": 1}
-        for labels in series
-    ]
+    samples = [{"labels": series_of("", labels), "value": 1} for labels in series]
     return query | ({"exp_samples": samples} if samples else {})
