@@ -135,6 +135,7 @@ def listen(inner: Iterator[Any], run: InnerRun) -> Iterator[Any]:
     """
     run.read = True
     clock, said, (record_gap, gaps) = run.series.clock, run.said_so_far, run.gaps
+    pending = gaps.pending
     kind: type | None = None
     hear: Hear = only_content
     last: Any = None
@@ -147,7 +148,7 @@ def listen(inner: Iterator[Any], run: InnerRun) -> Iterator[Any]:
                     now = clock()
                     record_gap(now - last)
                     last = now
-                    if len(gaps.pending) > BOUND:
+                    if len(pending) > BOUND:
                         run.series.store.fold(gaps)
                 elif content:
                     last = run.timed(content, last)
