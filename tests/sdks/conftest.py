@@ -38,7 +38,7 @@ LEFT_OPEN = (
     "Exception ignored in. <(socket|ssl|function (BaseEventLoop|_SelectorTransport|ClientSession|(Base)?Connector))"
 )
 # These need no SDK.
-ALWAYS = ("test_published.py", "test_servers.py")
+ALWAYS = ("test_instruments.py", "test_published.py", "test_servers.py")
 collect_ignore_glob = [f"*_{name}.py" for name, module in SDKS.items() if not installed(module)]
 # LangChain 0.3 has no such events; importing it to look for them would take a while.
 langchain = find_spec("langchain_core")
@@ -51,7 +51,7 @@ if not installed("openai"):
 # LiteLLM would otherwise ask the net for its table of models when it is imported.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
-pytest.register_assert_rewrite("tests.sdks.asking")
+pytest.register_assert_rewrite("tests.sdks.asking", "tests.sdks.handles")
 
 
 def pytest_configure(config: pytest.Config) -> None:
