@@ -1,6 +1,7 @@
-"""Responses and streams as the providers' documentation shows them, with short texts; the tests compute their tokens.
+"""Responses and streams shaped as the providers' documentation shows them; the tests compute their tokens.
 
-Identifiers, models, fields and counts are those of the documentation.
+Identifiers and counts of OpenAI, Anthropic and Mistral are those of examples there, with shorter texts; those of Gemini
+are not known to stand in any.
 """
 
 from typing import Any

@@ -185,23 +185,17 @@ class TestLedger:
         agree(mistral_server, registry, failure=1)
         assert 1 == value(registry, "ml_inference_errors_total", error_type="SDKError")
 
-    @pytest.mark.parametrize("position", [0, 2])
-    async def test_cut(
-        self, way: Way, position: int, client: Mistral, mistral_server: MistralServer, registry: CollectorRegistry
+    @pytest.mark.parametrize("broken", [{"cut_at": 0}, {"cut_at": 2}, {"error_at": 0}, {"error_at": 2}], ids=str)
+    async def test_broken(
+        self,
+        way: Way,
+        broken: Any,
+        client: Mistral,
+        mistral_server: MistralServer,
+        registry: CollectorRegistry,
     ) -> None:
-        """An answer that breaks off is a failure; that of a stream would have said its usage last."""
-        mistral_server.queue(Scenario(cut_at=position))
-        with pytest.raises(Exception):  # noqa: B017, PT011  # as above
-            await way(client, ALL)
-        agree(mistral_server, registry, failure=1)
-        assert is_stream(way) == missing(registry)
-
-    @pytest.mark.parametrize("position", [0, 2])
-    async def test_error_inside(
-        self, way: Way, position: int, client: Mistral, mistral_server: MistralServer, registry: CollectorRegistry
-    ) -> None:
-        """An error inside an answer is a failure."""
-        mistral_server.queue(Scenario(error_at=position))
+        """An answer that breaks off, or has an error inside, is a failure; a stream would have said its usage last."""
+        mistral_server.queue(Scenario(**broken))
         with pytest.raises(Exception):  # noqa: B017, PT011  # as above
             await way(client, ALL)
         agree(mistral_server, registry, failure=1)
