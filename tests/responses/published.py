@@ -1,7 +1,7 @@
 """Responses and streams shaped as the providers' documentation shows them; the tests compute their tokens.
 
-Identifiers and counts of OpenAI, Anthropic and Mistral are those of examples there, with shorter texts; those of Gemini
-are not known to stand in any.
+Texts are shorter than there. Many identifiers and counts are those of examples of OpenAI, Anthropic and Mistral; the
+others, among them all of Gemini's, were made up in their format.
 """
 
 from typing import Any
