@@ -47,7 +47,6 @@ class Answer:
         "_inside",
         "_payload",
         "_problem",
-        "_recognised",
         "_series",
         "_sse",
         "_unused",

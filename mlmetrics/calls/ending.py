@@ -20,7 +20,7 @@ from mlmetrics.calls.runs import Run
 from mlmetrics.calls.templates import OWN, WRAPPER
 from mlmetrics.calls.unfinished import UnfinishedResults
 from mlmetrics.calls.waiting import Waiting
-from mlmetrics.recording.collector import default_store
+from mlmetrics.recording.fallback import default_store
 
 _saying = threading.RLock()
 _NO_TYPES: frozenset[type] = frozenset()

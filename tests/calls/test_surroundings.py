@@ -14,8 +14,8 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from mlmetrics import MLMetrics, current_call
 from mlmetrics.calls.call import Call
-from mlmetrics.calls.labels import calls_of
 from mlmetrics.calls.operation import CallSeries
+from mlmetrics.calls.stored import calls_of
 from mlmetrics.calls.surroundings import record_attempt, record_limits
 from mlmetrics.catalog import SHIPPED
 from mlmetrics.catalog.surroundings import REASONS
