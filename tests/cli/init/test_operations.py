@@ -156,6 +156,33 @@ class TestParts:
         }
         assert {"inference": (expected, True)} == found(tmp_path, main=source.format(sdk))
 
+    @pytest.mark.parametrize(
+        ("said", "expected"),
+        [
+            ("call = current_call()\n    call.cached(True)\n    call.tokens(input=1)", {"cache", "tokens", "lengths"}),
+            ("current_call().blocked('pii')\n    mlmetrics.current_call().fell_back('n')", {"guardrails", "fallbacks"}),
+            ("with current_call().waiting(): ...", {"queue"}),
+            ("current_call().fail('quota')\n    current_call().score(0.5)\n    other().cached(True)", set()),
+        ],
+    )
+    def test_of_the_current_call(self, tmp_path: Path, said: str, expected: set[str]) -> None:
+        """What code says of its call, in a variable or at once; of scores it is not known whose they are."""
+        start = "import mlmetrics\nfrom mlmetrics import current_call, track_inference\n@track_inference\n"
+        assert {"inference": (expected, True)} == found(tmp_path, main=f"{start}def f():\n    {said}\n")
+
+    def test_of_the_current_call_of_a_tool(self, tmp_path: Path) -> None:
+        """Tools and agents are operations of their own, and have no parts."""
+        source = (
+            "from mlmetrics import agent_timer, current_call, model_load_timer, track_tool\n@track_tool\n"
+            "def f():\n    current_call().fail('empty')\n"
+            "with agent_timer(): ...\nwith model_load_timer('m') as load: ...\n"
+        )
+        assert {
+            "tool": (set(), True),
+            "agent": (set(), True),
+            "inference": ({"loading"}, False),
+        } == found(tmp_path, main=source)
+
     def test_of_an_sdk_that_is_not_instrumented(self, tmp_path: Path) -> None:
         """An import without a call, and a function of others with the same name, record nothing."""
         assert {} == found(tmp_path, main="from mlmetrics import instrument_openai\n")
