@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
     from mlmetrics.catalog import Operation
+    from mlmetrics.recording.outbox import Outbox
 
 DEFAULT_SLOW_SECONDS = 30.0
 ERRORS = "mlmetrics_recording_errors_total"
@@ -69,6 +70,8 @@ class Store(Naming, Families):
         """The operations of the project's own that are declared, by name."""
         self.counted: dict[Hashable, float] = {}
         """When the tokens of a response were counted last, by what identifies it."""
+        self.outbox: Outbox | None = None
+        """Where folds put the raw numbers as well, for an instrument that wants them."""
         self._foldables: list[Foldable] = []
         self._by_labels: dict[tuple[str, RawLabels], Any] = {}
         self._admitted: dict[tuple[str, RawLabels, tuple[object, ...]], RawLabels] = {}
@@ -170,7 +173,7 @@ class Store(Naming, Families):
         self.check_tracing()
         for foldable in foldables:
             try:
-                folding.fold(foldable)
+                folding.fold(foldable, self.outbox)
             except Exception as error:
                 if interrupted(error):
                     raise
@@ -190,6 +193,8 @@ class Store(Naming, Families):
         if self.host is not None:
             self.host.renew()
         self.fold_pending()
+        if self.outbox is not None:
+            self.outbox.clear()
         for foldable in self._foldables:
             foldable.forget()
 
