@@ -12,7 +12,7 @@ from mlmetrics.http.middleware import PrometheusMiddleware
 from mlmetrics.integrations.patches import Instrumentation
 from mlmetrics.jobs.batch import JobRun
 from mlmetrics.plain.verbs import Counter, Gauge, Histogram
-from mlmetrics.recording.collector import follow
+from mlmetrics.recording.fallback import follow
 from mlmetrics.toolkit import MLMetrics
 
 _default = MLMetrics()

@@ -222,7 +222,9 @@ class TestRecipes:
         )
         copy.write("docs/runbooks/UsageUnknown.md", runbook)
         copy.insert("docs/runbooks/README.md", "- [UsageUnknown](UsageUnknown.md)\n", before="- [Unpriced]")
-        copy.insert("docs/alerts.md", "| UsageUnknown | over 3 answers, in 1h | | | info |\n", before="| Unpriced | a ")
+        copy.insert(
+            "docs/alerts.md", "| UsageUnknown | over 3 answers, in 1h | | | info |\n", before="| Unpriced | a call's "
+        )
         cause = '    "UsageUnknown": "synthetic exporter",\n'
         copy.insert("tests/integration/alert_rehearsal.py", cause, before='    "Unpriced": ')
         copy.assert_follows("an alert", {"rows/NAME": "rows/models", "NAME": "UsageUnknown"})

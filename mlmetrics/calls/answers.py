@@ -44,7 +44,6 @@ class Answer:
         "_inside",
         "_payload",
         "_problem",
-        "_recognised",
         "_series",
         "_sse",
         "_unused",

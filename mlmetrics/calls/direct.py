@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from mlmetrics.calls.labels import Calls
 from mlmetrics.calls.measures import number, observe, ratio, score_histogram
 from mlmetrics.calls.outcome import failed, succeeded
+from mlmetrics.calls.stored import Calls
 from mlmetrics.catalog.documents import FILE_SIZE
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.store import Store

@@ -19,7 +19,7 @@ from mlmetrics.calls.outcome import raised, slow_path
 from mlmetrics.calls.runs import Run
 from mlmetrics.calls.templates import OWN, WRAPPER
 from mlmetrics.calls.unfinished import UnfinishedResults
-from mlmetrics.recording.collector import default_store
+from mlmetrics.recording.fallback import default_store
 
 _saying = threading.RLock()
 _NO_TYPES: frozenset[type] = frozenset()

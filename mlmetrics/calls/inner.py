@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Itera
 from typing import Any, NamedTuple, Self, TypeVar
 
 from mlmetrics.calls.answers import only_content
-from mlmetrics.calls.closing import hear_close
+from mlmetrics.calls.closing import hear_close, nothing, nothing_async
 from mlmetrics.calls.runs import StreamRun
 from mlmetrics.recording.series import BOUND
 from mlmetrics.responses.said import ANSWER, Hear
@@ -28,9 +28,7 @@ class Inner(NamedTuple):
 STREAMS: dict[tuple[str, str], Inner] = {
     ("starlette", "StreamingResponse"): Inner("body_iterator", asked=False),
     **{
-        (package, name): Inner("_iterator")
-        for package in ("openai", "anthropic", "groq", "cerebras")
-        for name in ("Stream", "AsyncStream")
+        (package, name): Inner("_iterator") for package in ("openai", "anthropic") for name in ("Stream", "AsyncStream")
     },
     **{
         (package, f"{prefix}{name}"): Inner("_raw_stream._iterator")
@@ -135,6 +133,7 @@ def listen(inner: Iterator[Any], run: InnerRun) -> Iterator[Any]:
     """
     run.read = True
     clock, said, (record_gap, gaps) = run.series.clock, run.said_so_far, run.gaps
+    pending = gaps.pending
     kind: type | None = None
     hear: Hear = only_content
     last: Any = None
@@ -147,7 +146,7 @@ def listen(inner: Iterator[Any], run: InnerRun) -> Iterator[Any]:
                     now = clock()
                     record_gap(now - last)
                     last = now
-                    if len(gaps.pending) > BOUND:
+                    if len(pending) > BOUND:
                         run.series.store.fold(gaps)
                 elif content:
                     last = run.timed(content, last)
@@ -156,7 +155,7 @@ def listen(inner: Iterator[Any], run: InnerRun) -> Iterator[Any]:
             yield item
     except GeneratorExit:
         try:
-            getattr(inner, "close", _nothing)()
+            getattr(inner, "close", nothing)()
         finally:
             run.leave()
         raise
@@ -216,17 +215,9 @@ class AsyncListening(AsyncIterator[Any]):
     async def aclose(self) -> None:
         """Close the inner one, if it can be closed."""
         try:
-            await getattr(self._inner, "aclose", _nothing_async)()
+            await getattr(self._inner, "aclose", nothing_async)()
         finally:
             self._run.leave()
-
-
-def _nothing() -> None:
-    """Close what cannot be closed."""
-
-
-async def _nothing_async() -> None:
-    """Close what cannot be closed."""
 
 
 class Asking:
@@ -261,4 +252,4 @@ class Asking:
 
     def close(self) -> None:
         """Close a coroutine that nobody has awaited."""
-        getattr(self._ask, "close", _nothing)()
+        getattr(self._ask, "close", nothing)()
