@@ -53,7 +53,7 @@ class Outbox:
 
     def take(self) -> tuple[list[Parcel], int]:
         """Return what waits, in its order, and how many numbers were lost; the caller has the turn of a fold."""
-        parcels, lost = [self._parcels[key] for key in sorted(self._parcels)], self._numbers[_LOST]
+        parcels, lost = list(self._parcels.values()), self._numbers[_LOST]
         self.clear()
         return parcels, lost
 
