@@ -32,8 +32,8 @@ from mlmetrics.version import __version__
 OPENTELEMETRY = SDK("opentelemetry", "opentelemetry-api", "otel", (1, 30), (2,))
 """1.30 is the first whose histograms take bounds from the instrument."""
 PERIOD_SECONDS = 1.0
-BATCH = 256
-"""The most numbers that are recorded before other threads may run."""
+PAUSE_SECONDS = 0.0005
+"""How long the thread lets others run after each batch, which has the numbers of one fold of one series."""
 _serial = count(1)
 _exports: "WeakSet[Export]" = WeakSet()
 
@@ -130,28 +130,36 @@ class Export:
 
     def _run(self, ended: threading.Event) -> None:
         while not ended.wait(PERIOD_SECONDS):
-            self.flush()
+            self._guarded(PAUSE_SECONDS)
 
-    def _guarded(self) -> None:
+    def _guarded(self, pause_seconds: float = 0.0) -> None:
         try:
-            self._hand_over()
+            self._hand_over(pause_seconds)
         except Exception as error:  # nothing of ours reaches the reader, nor what ends the program
             if interrupted(error):
                 raise
             self._store.failed("opentelemetry", error)
 
-    def _hand_over(self) -> None:
-        """Record everything that waits; one thread at a time, so that a collection gets what another has taken."""
+    def _hand_over(self, pause_seconds: float) -> None:
+        """Record everything that waits, also what another thread has taken: then all of it is recorded in the end."""
+        hold(self._take)
+        self._tell_lost()
+        while self._deliver_next():
+            if pause_seconds:
+                time.sleep(pause_seconds)
+
+    def _deliver_next(self) -> bool:
+        """Record the next batch, one thread at a time; return whether there was one."""
         if not self._handing.acquire(timeout=WAIT_SECONDS):
-            return
+            return False
         try:
-            hold(self._take)
-            self._tell_lost()
+            if not self._parcels:
+                return False
             self._look_who_answered()
-            while self._parcels:
-                self._deliver(*self._parcels.popleft())
+            self._deliver(*self._parcels.popleft())
         finally:
             self._handing.release()
+        return True
 
     def _take(self) -> None:
         if self._store.outbox is self._outbox:
@@ -174,13 +182,11 @@ class Export:
             self._attributes.clear()
 
     def _deliver(self, cell: HistogramCell, numbers: Sequence[float], failed: Iterable[float]) -> None:
-        for place in range(0, len(numbers), BATCH):
-            self._deliver_batch(cell, numbers[place : place + BATCH], None)
-            time.sleep(0)
+        self._deliver_all(cell, numbers, None)
         for seconds in failed:
-            self._deliver_batch(cell, (float(seconds),), getattr(seconds, "error_type", OTHER))
+            self._deliver_all(cell, (float(seconds),), getattr(seconds, "error_type", OTHER))
 
-    def _deliver_batch(self, cell: HistogramCell, numbers: Sequence[float], error_type: str | None) -> None:
+    def _deliver_all(self, cell: HistogramCell, numbers: Sequence[float], error_type: str | None) -> None:
         record, context = self._record[cell.metric.name], self._context
         attributes = self._attributes_of(cell, error_type)
         for number in numbers:
@@ -206,7 +212,9 @@ class Export:
 
     def in_child(self) -> None:
         """Begin anew in a forked child: what waited is the parent's, and the thread exists there only."""
+        self._outbox.clear()  # the store has folded by now
         self._parcels.clear()
+        self._lost = 0
         self._renew()
         self._thread.start()
 

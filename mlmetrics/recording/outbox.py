@@ -22,11 +22,12 @@ class FailedSeconds(float):
     """The seconds of a failed call, with its error type as a label; kept only where somebody takes raw numbers."""
 
     __slots__ = ("error_type",)
+    error_type: str
 
     def __new__(cls, seconds: float, error_type: str) -> Self:
         """Make the number, which is added up as any other."""
         made = super().__new__(cls, seconds)
-        made.error_type = error_type  # type: ignore[attr-defined]  # the slot of this class
+        made.error_type = error_type
         return made
 
 

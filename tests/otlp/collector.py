@@ -42,7 +42,7 @@ class Collector(HandlerServer):
         collector = self
 
         class Handler(QuietHandler):
-            def do_POST(self) -> None:
+            def do_POST(self) -> None:  # noqa: N802 (the name that http.server looks for)
                 collector.bodies.append(self.rfile.read(int(self.headers["Content-Length"])))
                 self.answer(200, b"")
 
@@ -97,7 +97,7 @@ def attributes(**given: str) -> Mapping[str, str]:
         "provider": "gen_ai.provider.name",
         "model": "gen_ai.request.model",
         "answered": "gen_ai.response.model",
-        "token_type": "gen_ai.token.type",
+        "of": "gen_ai.token.type",
         "error": "error.type",
         "tool": "gen_ai.tool.name",
         "agent": "gen_ai.agent.name",
