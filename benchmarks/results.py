@@ -55,6 +55,8 @@ TARGETS: Mapping[str, Target] = {
     "answer/chunk": Target("a chunk of a stream of `openai`, beside its own iteration ÷ the floor", at_most=1),
     "answer/async_chunk": Target("a chunk of an async stream of `openai`, beside its own iteration ÷ the floor"),
     "answer/instrument": Target("`instrument_openai()`, in ms", at_most=5),
+    "otel/call": Target("a function whose numbers go to OpenTelemetry as well ÷ ours alone", at_most=1.1),
+    "otel/number": Target("a number handed over in the background ÷ `record` of OpenTelemetry's SDK", at_most=1.1),
     "request/cheapest": Target("middleware, a request: the cheapest peer ÷ ours", at_least=8),
     "request/instrumentator": Target("prometheus-fastapi-instrumentator ÷ ours"),
     "request/starlette_exporter": Target("starlette_exporter ÷ ours"),
