@@ -29,8 +29,8 @@ from mlmetrics.recording.outbox import Outbox, Parcel
 from mlmetrics.recording.store import ERRORS, Store
 from mlmetrics.version import __version__
 
-OPENTELEMETRY = SDK("opentelemetry", "opentelemetry-api", "otel", (1, 31), (2,))
-"""1.31 is the first whose OTLP exporter keeps the bounds of the instrument."""
+OPENTELEMETRY = SDK("opentelemetry", "opentelemetry-api", "otel", (1, 32), (2,))
+"""The OTLP exporter of 1.30 leaves the bounds of instruments out, that of 1.31 gives all those of the first."""
 PERIOD_SECONDS = 1.0
 PAUSE_SECONDS = 0.0005
 """How long the thread lets others run after each batch, which has the numbers of one fold of one series."""

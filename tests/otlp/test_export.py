@@ -313,9 +313,9 @@ class TestMistakes:
 
     def test_too_old(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
         """The versions that are known are named."""
-        monkeypatch.setattr(patches, "version_of", lambda _name: "1.30.0")
+        monkeypatch.setattr(patches, "version_of", lambda _name: "1.31.0")
         with pytest.raises(
-            ConfigurationError, match=r"opentelemetry-api 1.30.0 is installed, and mlmetrics knows 1.31"
+            ConfigurationError, match=r"opentelemetry-api 1.31.0 is installed, and mlmetrics knows 1.32"
         ):
             service.metrics.instrument_opentelemetry(service.provider)
 
