@@ -32,6 +32,7 @@ instrument_langchain = _default.instrument_langchain
 instrument_litellm = _default.instrument_litellm
 instrument_mistralai = _default.instrument_mistralai
 instrument_openai = _default.instrument_openai
+instrument_opentelemetry = _default.instrument_opentelemetry
 lifespan = _default.lifespan
 matching_timer = _default.matching_timer
 metrics_app = _default.metrics_app
@@ -89,6 +90,7 @@ __all__ = [
     "instrument_litellm",
     "instrument_mistralai",
     "instrument_openai",
+    "instrument_opentelemetry",
     "lifespan",
     "matching_timer",
     "metrics_app",

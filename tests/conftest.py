@@ -46,7 +46,7 @@ SLOW = (
     *("monitoring/verify/test_pages.py", "monitoring/verify/test_panel_queries.py"),
     *("monitoring/verify/test_prometheus_api.py", "monitoring/verify/test_victoria.py"),
     "monitoring/verify/test_victoria_conditions.py",
-    *("plain/test_exactness.py", "plain/test_processes.py"),
+    *("otlp/test_processes.py", "plain/test_exactness.py", "plain/test_processes.py"),
     *("test_recipes.py", "test_servers.py", "workers/test_interrupted_reads.py"),
     *("workers/test_kills.py", "workers/test_servers.py"),
     "workers/test_together.py",

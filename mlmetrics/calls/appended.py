@@ -6,6 +6,7 @@ from mlmetrics.calls.operation import ENDED, CallSeries, Open
 from mlmetrics.catalog import Operation
 from mlmetrics.recording.cells import Write, moved, plus
 from mlmetrics.recording.labels import RawLabels
+from mlmetrics.recording.outbox import Outbox
 from mlmetrics.recording.series import Lists
 from mlmetrics.recording.store import Store
 
@@ -100,6 +101,11 @@ class AppendedCalls(CallSeries, Lists):
             writes.append(plus(cells.cancelled, 0, cancelled))
         if exemplars:
             cells.duration.mark(writes, self.exemplars[:exemplars])
+
+    def hand_on(self, outbox: Outbox, writes: list[Write], counts: list[int]) -> None:
+        """Put the durations of calls that were not cancelled into an outbox, those of failed calls apart."""
+        cells = self._cells or _Cells(self)
+        outbox.put(writes, cells.duration, self.succeeded[: counts[0]], self.failed[: counts[1]])
 
     def forget(self) -> None:
         """Set the number in progress to 0: the calls of the parent do not run in a forked child."""

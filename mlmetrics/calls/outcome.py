@@ -11,6 +11,8 @@ from mlmetrics import exemplars, logs
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.errors import name_of_type
 from mlmetrics.interruption import interrupted
+from mlmetrics.recording.labels import RawLabels
+from mlmetrics.recording.outbox import FailedSeconds
 
 CANCELLATIONS = (asyncio.CancelledError, GeneratorExit)
 """Exceptions that mean cancelled, besides trio's `Cancelled`; any other exception is a failure."""
@@ -62,9 +64,20 @@ def cancelled(series: CallSeries, seconds: float) -> None:
 
 def failed(series: CallSeries, error_type: object, seconds: float) -> None:
     """End a call as a failure of this type."""
-    series.fail(seconds)
+    labels, noted = None, seconds
     try:
-        _tell_failure(series, error_type, seconds)
+        if series.store.outbox is not None:  # whoever takes the raw numbers tells failures apart by their types
+            labels = _labels(series, error_type)
+            noted = FailedSeconds(seconds, str(labels[-1]))
+    except RecursionError:
+        pass  # as below
+    except Exception as error:  # counted below, where it comes again
+        if interrupted(error):
+            raise
+    finally:  # the outcome is recorded whatever happened
+        series.fail(noted)
+    try:
+        _tell_failure(series, labels or _labels(series, error_type), seconds)
     except RecursionError:
         pass  # the outcome is recorded; the stack has no room for the error type and the log event
     except Exception as error:  # nothing of ours reaches the user's call
@@ -73,11 +86,13 @@ def failed(series: CallSeries, error_type: object, seconds: float) -> None:
         series.store.failed("failure", error)
 
 
-def _tell_failure(series: CallSeries, error_type: object, seconds: float) -> None:
+def _labels(series: CallSeries, error_type: object) -> RawLabels:
+    return series.store.admit(series.operation.errors, series.labels, (error_type,))
+
+
+def _tell_failure(series: CallSeries, labels: RawLabels, seconds: float) -> None:
     store = series.store
-    metric = series.operation.errors
-    labels = store.admit(metric, series.labels, (error_type,))
-    store.record(store.counter(metric, labels), 1)
+    store.record(store.counter(series.operation.errors, labels), 1)
     name = str(labels[-1])
     logs.call_failed(store, series.operation.name, named_labels(series), name, seconds)
     slow_path(series, seconds)

@@ -72,7 +72,7 @@ class PlacedCalls(CallSeries):
             self.place()
         self.update_notice()
 
-    def batch(self) -> None:
+    def batch(self, _outbox: object = None, /) -> None:
         """Nothing is to be folded."""
         self.prepare()
 

@@ -43,8 +43,8 @@ _LABELS = (
 _PLACES = (
     *("accuracy", "batch", "cache", "call", "clock", "content", "cost", "current_call"),
     *("decorator", "duration", "exemplar", "failure", "fallback", "feedback", "finish_reason", "first_chunk"),
-    *("fold", "guardrail", "instrument", "items", "log", "metric", "prediction", "prediction_error"),
-    *("push", "queued", "rate_limit", "request", "result", "retry", "score", "size"),
+    *("fold", "guardrail", "instrument", "items", "log", "metric", "opentelemetry", "prediction"),
+    *("prediction_error", "push", "queued", "rate_limit", "request", "result", "retry", "score", "size"),
     *("success", "tokens", "usage", "waiting", "watch", "workers"),
 )
 RECORDING_PLACES = tuple(sorted((*_PLACES, *(f"label.{name}" for name in _LABELS))))

@@ -76,7 +76,7 @@ class PlacedRoute(RouteSeries):
             self._count(name)
         self.requests.traced = self.requests.store.traced
 
-    def batch(self) -> None:
+    def batch(self, _outbox: object = None, /) -> None:
         """Nothing is to be folded."""
         self.prepare()
 

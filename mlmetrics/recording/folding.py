@@ -23,6 +23,7 @@ from typing import Any, Protocol, TypeVar
 from weakref import WeakSet
 
 from mlmetrics.recording.cells import Write
+from mlmetrics.recording.outbox import Outbox
 
 T = TypeVar("T")
 
@@ -72,8 +73,8 @@ class Turn:
 class Foldable(Protocol):
     """What can be folded."""
 
-    def batch(self) -> Batch | None:
-        """Return what there is to fold; None if there is nothing."""
+    def batch(self, outbox: Outbox | None = None, /) -> Batch | None:
+        """Return what there is to fold, for an outbox as well if there is one; None if there is nothing."""
 
     def forget(self) -> None:
         """Forget in a forked child what belongs to its parent."""
@@ -143,12 +144,12 @@ def steadily(read: Callable[[], T]) -> T:
     return read()
 
 
-def fold(foldable: Foldable) -> None:
+def fold(foldable: Foldable, outbox: Outbox | None = None) -> None:
     """Fold one series, after finishing an interrupted fold if there is one; the caller has the turn."""
     turn = _state.turn
     if turn.batch is not None:
         turn.finish()
-    batch = foldable.batch()
+    batch = foldable.batch(outbox)
     if batch is not None:
         turn.batch = batch
         turn.finish()

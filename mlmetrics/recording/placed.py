@@ -97,7 +97,7 @@ class PlacedSeries:
         if self.spot is None:
             self.place()
 
-    def batch(self) -> None:
+    def batch(self, _outbox: object = None, /) -> None:
         """Nothing is to be folded."""
         self.prepare()
 

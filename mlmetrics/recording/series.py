@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.cells import HistogramCell, NumberCell, Write, moved, plus
 from mlmetrics.recording.folding import Batch
+from mlmetrics.recording.outbox import Outbox
 
 BOUND = 1024
 """The most numbers that a series holds; a recording call that makes it more folds them."""
@@ -45,8 +46,11 @@ class Lists(ABC):
     def __init__(self, *lists: list[Any]) -> None:
         self.lists = lists
 
-    def batch(self) -> Batch | None:
-        """Return the appended numbers and the values that they lead to; nothing is changed yet."""
+    def batch(self, outbox: Outbox | None = None, /) -> Batch | None:
+        """Return the appended numbers and the values that they lead to; nothing is changed yet.
+
+        An outbox gets the numbers themselves when the values are written.
+        """
         self.prepare()
         if not any(self.lists):
             return None
@@ -60,6 +64,8 @@ class Lists(ABC):
                 sources.append((pending, count))
         try:
             self.absorb(writes, counts)
+            if outbox is not None:
+                self.hand_on(outbox, writes, counts)
         except (ArithmeticError, TypeError, ValueError) as error:
             if not interrupted(error):  # these numbers can never be added up, and would block later ones
                 for pending, count in sources:
@@ -74,6 +80,9 @@ class Lists(ABC):
     @abstractmethod
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Compute the new values from the first `counts` numbers of each list, each value at most once."""
+
+    def hand_on(self, outbox: Outbox, writes: list[Write], counts: list[int]) -> None:  # noqa: B027 (only for buckets)
+        """Put the first `counts` numbers of each list into an outbox, if they are those of a histogram."""
 
     def forget(self) -> None:  # noqa: B027 (only calls have a number in progress)
         """Set the number in progress to 0: the calls of the parent do not run in a forked child."""
@@ -91,9 +100,9 @@ class Series(Lists, Generic[C]):
         self._find: Callable[[], C] = find
         self._cell: C | None = None
 
-    def batch(self) -> Batch | None:
+    def batch(self, outbox: Outbox | None = None, /) -> Batch | None:
         """Return the appended numbers and the new values; most series have none at most scrapes."""
-        return super().batch() if self.pending or self._cell is None else None
+        return super().batch(outbox) if self.pending or self._cell is None else None
 
     def prepare(self) -> None:
         """Find the cell that this series folds into."""
@@ -169,3 +178,7 @@ class HistogramSeries(Series[HistogramCell]):
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Add them to their buckets."""
         self.cell().add(writes, self.pending[: counts[0]])
+
+    def hand_on(self, outbox: Outbox, writes: list[Write], counts: list[int]) -> None:
+        """Put them into the outbox."""
+        outbox.put(writes, self.cell(), self.pending[: counts[0]])

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from prometheus_client.registry import Collector
 
     from mlmetrics.catalog import Operation
+    from mlmetrics.recording.outbox import Outbox
 
 DEFAULT_SLOW_SECONDS = 30.0
 ERRORS = "mlmetrics_recording_errors_total"
@@ -77,6 +78,7 @@ class Store(Naming, Families):
         """The operations of the project's own that are declared, by name."""
         self.counted: dict[Hashable, float] = {}
         """When the tokens of a response were counted last, by what identifies it."""
+        self.outbox: Outbox | None = None  # where folds put the raw numbers as well, if somebody wants them
         self._foldables: list[Foldable] = []
         self._by_labels: dict[tuple[str, RawLabels], Any] = {}
         self._admitted: dict[tuple[str, RawLabels, tuple[object, ...]], RawLabels] = {}
@@ -182,7 +184,7 @@ class Store(Naming, Families):
         self.check_tracing()
         for foldable in foldables:
             try:
-                folding.fold(foldable)
+                folding.fold(foldable, self.outbox)
             except Exception as error:
                 if interrupted(error):
                     raise
@@ -190,11 +192,9 @@ class Store(Naming, Families):
 
     def exposed_families(self) -> Sequence[Family]:
         """Return the families that have series, the catalogue's first; with a host, those of all its processes."""
-        return (
-            self.host.collect()
-            if self.host
-            else [family for family in tuple(self.families.values()) if not family.empty]
-        )
+        if self.host:
+            return self.host.collect()
+        return [family for family in tuple(self.families.values()) if not family.empty]
 
     def renew(self) -> None:
         """Start anew in a forked child: the calls in progress, and what stands in files, are the parent's."""

@@ -28,6 +28,7 @@ from mlmetrics import (
     gauge,
     histogram,
     inference_timer,
+    instrument_opentelemetry,
     matching_timer,
     metrics_app,
     model_load_timer,
@@ -392,6 +393,11 @@ async def was_counted() -> None:
         pass
     assert_type(measured.duration, float | None)
 
+
+# What goes to a meter provider as well goes there until its handle ends it.
+
+with instrument_opentelemetry() as sending:
+    assert_type(sending, Instrumentation)
 
 # A toolkit of one's own has the same functions.
 

@@ -1,0 +1,1 @@
+"""Tests of what a real OTLP exporter sends of our recordings."""
