@@ -212,7 +212,7 @@ async def planning(task: str) -> str:
 
 assert_type(searching("to be"), list[str])
 searching(query=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-track_tool(score=0.5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+track_tool(score=0.5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 
 # Timers are context managers of both kinds, and yield a call.
 
