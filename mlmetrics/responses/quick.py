@@ -24,13 +24,21 @@ def quick_completion(answer: Any, said: Said) -> int:
         choice, told = choice.__dict__, _declared(body["usage"])
         sent, made = told["prompt_tokens_details"], told["completion_tokens_details"]
         words = choice["message"].__dict__["content"]
-        if type(words) is str and words and choice["finish_reason"] != "error" and not (more and "error" in more):
+        reason = choice["finish_reason"]
+        if (
+            type(words) is str
+            and words
+            and type(reason) is str
+            and reason != "error"
+            and not (more and "error" in more)
+        ):
             sent = _NONE if sent is None else _declared(sent)
             thought = None if made is None else made.__dict__["reasoning_tokens"]
             read, written = sent.get("cached_tokens"), sent.get("cache_write_tokens")
             if _keep(
                 said, told["prompt_tokens"], read, written, told["completion_tokens"], thought, told["total_tokens"]
             ):
+                said.finish = {0: reason}
                 _name(said, body["id"], body["model"], body["service_tier"])
                 return ANSWER
     except _OTHERWISE:
@@ -43,10 +51,11 @@ def quick_response(answer: Any, said: Said) -> int:
     try:
         body = answer.__dict__
         told, words = _declared(body["usage"]), body["output"][-1].__dict__["content"][0].__dict__["text"]
-        if words and body["status"] != "failed" and body["error"] is None:
+        if words and body["status"] == "completed" and body["error"] is None:
             sent, thought = _declared(told["input_tokens_details"]), _declared(told["output_tokens_details"])
             read, written, made = sent["cached_tokens"], sent.get("cache_write_tokens"), thought["reasoning_tokens"]
             if _keep(said, told["input_tokens"], read, written, told["output_tokens"], made, told["total_tokens"]):
+                said.finish = _COMPLETED
                 _name(said, body["id"], body["model"], body["service_tier"])
                 return ANSWER
     except _OTHERWISE:
@@ -60,14 +69,16 @@ def quick_message(answer: Any, said: Said) -> int:
         body = answer.__dict__
         told, words = _declared(body["usage"]), body["content"][-1].__dict__["text"]
         read, written = told["cache_read_input_tokens"], told["cache_creation_input_tokens"]
-        made, details = told["output_tokens"], told.get("output_tokens_details")
+        made, details, reason = told["output_tokens"], told.get("output_tokens_details"), body["stop_reason"]
         prompt = told["input_tokens"] + (read or 0) + (written or 0)
         thought = None if details is None else details.__dict__["thinking_tokens"]
         if (
             words
+            and type(reason) is str
             and told.get("iterations") is None
             and _keep(said, prompt, read, written, made, thought, prompt + made)
         ):
+            said.finish = {0: reason}
             _name(said, body["id"], body["model"], told["service_tier"])
             return ANSWER
     except _OTHERWISE:
@@ -150,6 +161,7 @@ def _name(said: Said, identity: Any, model: Any, tier: Any) -> None:
 
 
 _NONE: dict[str, Any] = {}
+_COMPLETED = {0: "completed"}
 _COUNTS = frozenset({int, type(None)})
 QUICK: dict[tuple[str, str], Hear] = {
     ("anthropic", "BetaMessage"): quick_message,
