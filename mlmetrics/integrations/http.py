@@ -9,7 +9,7 @@ from typing import Any
 
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.integrations.attempts import ProviderRun
-from mlmetrics.integrations.layers import enclosing
+from mlmetrics.integrations.layers import enclosing, outermost
 from mlmetrics.integrations.patches import Patch
 from mlmetrics.interruption import Tolerating, interrupted
 
@@ -97,9 +97,7 @@ class Attempts:
 def run_within(store: Any) -> ProviderRun | None:
     """Return the run of the outermost call of a toolkit that the code is within; None if there is none."""
     call = enclosing(store)
-    while call is not None and call.outer is not None:
-        call = call.outer
-    run = None if call is None else call.run
+    run = None if call is None else outermost(call).run
     return run if isinstance(run, ProviderRun) and not run.over else None
 
 

@@ -14,6 +14,7 @@ from mlmetrics.calls.outcome import is_cancellation
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.errors import name_of_type
 from mlmetrics.integrations.http import Attempts
+from mlmetrics.integrations.langchain_fallbacks import Fallbacks
 from mlmetrics.integrations.layers import ProviderCall, begin, enter, within
 from mlmetrics.integrations.patches import SDK, Hook, Instrumentation, Patch, Undo
 from mlmetrics.interruption import Tolerating, interrupted
@@ -41,6 +42,7 @@ def instrument(recorder: Recorder) -> Instrumentation:
             Patch(LLM, "BaseLLM._generate_helper", runs.request),
             Patch(LLM, "BaseLLM._agenerate_helper", runs.request_async),
             Patch("langchain_core.callbacks.manager", "AsyncCallbackManager.on_llm_start", runs.start_async),
+            *runs.fallbacks.patches(),
             *Attempts(recorder).patches(),
         ],
         recorder.store.failed,
@@ -87,6 +89,7 @@ class Runs:
         self._recorder = recorder
         self._calls: WeakKeyDictionary[Any, LangChainCall] = WeakKeyDictionary()
         self._handler: Any = None
+        self.fallbacks = Fallbacks(recorder.store)
 
     def hook(self, context: Any) -> Undo:
         """Have a handler in every run from now on."""
@@ -112,6 +115,7 @@ class Runs:
         call = begin(self._recorder, model, operation, provider if isinstance(provider, str) else "", LangChainCall)
         if isinstance(call, LangChainCall):
             self._calls[about["run_id"]] = call
+            self.fallbacks.begun(call, model)
             if about.get("batch_size", 1) == 1:
                 enter(call)
 
@@ -132,6 +136,7 @@ class Runs:
         call = self._calls.pop(run_id, None)
         if call is not None:
             call.failed(error, result)
+            self.fallbacks.failed(call)
 
     def failed(self, error: Exception) -> None:
         """Note that something could not be recorded."""

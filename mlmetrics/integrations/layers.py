@@ -130,6 +130,13 @@ def enclosing(store: Store) -> ProviderCall | None:
     return call
 
 
+def outermost(call: ProviderCall) -> ProviderCall:
+    """Return the call that a layer is inside of."""
+    while call.outer is not None:
+        call = call.outer
+    return call
+
+
 def enter(call: ProviderCall) -> Token[tuple["ref[ProviderCall]", ...]]:
     """Have the calls that begin in this context inside of a call, until that is over or no longer asking."""
     others = [held for held in _within.get() if (found := held()) is not None and found.store is not call.store]
