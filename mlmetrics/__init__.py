@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         OwnOperation,
         PrometheusMiddleware,
         RegistrationError,
+        agent_timer,
         arg,
         batch_job,
         configure,
@@ -47,10 +48,13 @@ if TYPE_CHECKING:
         matching_timer,
         metrics_app,
         metrics_endpoint,
+        model_load_timer,
         operation,
         parsing_timer,
         push_metrics,
         start_metrics_server,
+        tool_timer,
+        track_agent,
         track_feedback,
         track_file_processing,
         track_inference,
@@ -62,6 +66,7 @@ if TYPE_CHECKING:
         track_parsing_accuracy,
         track_prediction,
         track_prediction_error,
+        track_tool,
     )
     from mlmetrics.monitoring.rules.baseline import export_baseline
 
@@ -82,6 +87,7 @@ __all__ = [
     "PrometheusMiddleware",
     "RegistrationError",
     "__version__",
+    "agent_timer",
     "arg",
     "batch_job",
     "configure",
@@ -104,10 +110,13 @@ __all__ = [
     "matching_timer",
     "metrics_app",
     "metrics_endpoint",
+    "model_load_timer",
     "operation",
     "parsing_timer",
     "push_metrics",
     "start_metrics_server",
+    "tool_timer",
+    "track_agent",
     "track_feedback",
     "track_file_processing",
     "track_inference",
@@ -119,6 +128,7 @@ __all__ = [
     "track_parsing_accuracy",
     "track_prediction",
     "track_prediction_error",
+    "track_tool",
 ]
 
 ELSEWHERE = {"export_baseline": ".monitoring.rules.baseline"}

@@ -8,6 +8,8 @@ from typing import Any
 
 from mlmetrics.calls.measures import number
 from mlmetrics.calls.operation import CallSeries
+from mlmetrics.calls.waiting import Waiting
+from mlmetrics.catalog.models import QUEUE
 from mlmetrics.catalog.surroundings import (
     CACHE,
     FALLBACKS,
@@ -80,16 +82,18 @@ def record_limits(series: CallSeries, limits: Mapping[str, tuple[float | None, f
                 store.record(store.gauge(metric, (*series.labels[:2], name)), amount)
 
 
-def record_fallback(series: CallSeries, fallback: object) -> None:
-    """Count that a call goes on to another model.
+def record_fallback(series: CallSeries, fallback: object) -> bool:
+    """Count that a call goes on to another model; return whether its operation counts that.
 
     Args:
         series: the series of the call.
         fallback: the other model.
     """
-    if has(series, FALLBACKS, "fallback"):
-        series.counter("fallbacks_exhausted_total")  # it stands at 0 from the first fallback on
-        _count_named(series, "fallbacks_total", fallback)
+    if not has(series, FALLBACKS, "fallback"):
+        return False
+    series.counter("fallbacks_exhausted_total")  # it stands at 0 from the first fallback on
+    _count_named(series, "fallbacks_total", fallback)
+    return True
 
 
 def record_exhausted(series: CallSeries) -> None:
@@ -142,3 +146,69 @@ def _count_named(series: CallSeries, suffix: str, value: Any) -> None:
     """Add 1 for a value of the last label, which is cleaned and limited as all are."""
     store, metric = series.store, f"{series.operation.prefix}_{suffix}"
     store.record(store.counter(metric, store.admit(metric, series.labels, (value,))), 1)
+
+
+class Surrounded:
+    """What users say of what surrounds a call; a part of `Call`."""
+
+    __slots__ = ()
+    _series: CallSeries
+
+    def cached(self, hit: bool) -> None:  # noqa: FBT001 (it is all that is said)
+        """Count that the answer was looked for in a cache, and whether it was there.
+
+        Args:
+            hit: True if it was there.
+
+        Metrics: `ml_inference_cache_lookups_total`.
+        """
+        record_lookup(self._series, hit)
+
+    def fell_back(self, model: str) -> None:
+        """Count that the call goes on to another model; if it fails all the same, that is counted at its end.
+
+        Args:
+            model: the other model.
+
+        Metrics: `ml_inference_fallbacks_total`, `ml_inference_fallbacks_exhausted_total`.
+        """
+        if record_fallback(self._series, model):
+            self._note_fallback()
+
+    def blocked(self, guardrail: str) -> None:
+        """Count that a guardrail blocked the prompt or the answer. The outcome stays as it is.
+
+        Args:
+            guardrail: its name, such as `pii`.
+
+        Metrics: `ml_inference_guardrail_blocks_total`.
+        """
+        record_block(self._series, guardrail)
+
+    def finish_reason(self, reason: str | None) -> None:
+        """Count why the answer ended; None says nothing.
+
+        Args:
+            reason: in the words of the provider, such as `stop` or `length`.
+
+        Metrics: `ml_inference_finish_reasons_total`.
+        """
+        record_finish(self._series, reason)
+
+    def waiting(self) -> Waiting:
+        """Count the call as waiting for its model while a block runs: `with` or `async with`.
+
+        Metrics: `ml_inference_waiting`, and at the end of the block `ml_inference_queue_duration_seconds`.
+
+        Example:
+            >>> from prometheus_client import CollectorRegistry
+            >>> from mlmetrics import MLMetrics
+            >>> metrics = MLMetrics(service="docs", registry=CollectorRegistry())
+            >>> with metrics.inference_timer(model="gpt-4") as call:
+            ...     with call.waiting():
+            ...         slot = "free"
+        """
+        return Waiting(self._series if has(self._series, QUEUE, "waiting") else None)
+
+    def _note_fallback(self) -> None:
+        """Keep until the end of the call that it fell back."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from mlmetrics.calls.inner import Inner, InnerRun
 from mlmetrics.calls.outcome import is_cancellation
-from mlmetrics.calls.surroundings import record_attempt, record_exhausted, record_fallback, record_limits
+from mlmetrics.calls.surroundings import record_attempt, record_fallback, record_limits
 from mlmetrics.interruption import Tolerating, interrupted
 from mlmetrics.responses.limits import read_limits
 from mlmetrics.responses.reasons import OTHER, QUOTA, of_both, of_error, of_name
@@ -22,17 +22,16 @@ class ProviderRun(InnerRun):
     """The run of a call of a provider, which knows how its attempts went.
 
     `pending` is what the last attempt failed by, until it is known whether it is made again: an exception, or the
-    response. `sent` tells that there was an attempt, and `fallen` that the call went on to another model.
+    response. `sent` tells that there was an attempt.
     """
 
-    __slots__ = ("fallen", "pending", "sent")
+    __slots__ = ("pending", "sent")
 
     def prepare(self, inner: Inner) -> None:
         """Decide what it means if the stream is never read."""
         super().prepare(inner)
         self.pending: Any = None
         self.sent = False
-        self.fallen = False
 
     def attempt(self) -> None:
         """Note that an attempt begins; if the one before it failed, it is that one again."""
@@ -42,7 +41,7 @@ class ProviderRun(InnerRun):
     def fell_back(self, model: object) -> None:
         """Note that the call goes on to another model, which is no retry."""
         self.settle(again=False)
-        self.fallen = True
+        self.said().fell_back = True
         record_fallback(self._series, model)
 
     def settle(self, *, again: bool, error: BaseException | None = None) -> None:
@@ -53,7 +52,7 @@ class ProviderRun(InnerRun):
 
     def end(self, error: BaseException | None = None, seconds: float | None = None) -> None:
         """End the call; see `Run.end`. Its last attempt is counted before it, if that failed."""
-        if not self._ended and (error is not None or self.pending is not None or self.fallen or self._failure):
+        if not self._ended and (error is not None or self.pending is not None or self._failure):
             self._settle(error)
         super().end(error, seconds)
 
@@ -70,8 +69,6 @@ class ProviderRun(InnerRun):
             if self.pending is None and self.sent and (failed or self._failure):
                 self.pending = _inside(self._failure, error)
             self.settle(again=False, error=error)
-            if self.fallen and (failed or (error is None and self._failure)):
-                record_exhausted(self._series)
         except Exception as other:  # nothing of ours reaches the user's call
             if interrupted(other):
                 raise
