@@ -27,6 +27,7 @@ from mlmetrics import (
     gauge,
     histogram,
     inference_timer,
+    instrument_tenacity,
     matching_timer,
     metrics_app,
     model_load_timer,
@@ -47,6 +48,7 @@ from mlmetrics import (
     track_prediction_error,
     track_tool,
 )
+from mlmetrics.integrations.patches import Instrumentation
 
 # Functions of every kind keep their signature.
 
@@ -396,4 +398,7 @@ def of_a_toolkit(text: str) -> str:
 
 
 assert_type(of_a_toolkit("a"), str)
+with instrument_tenacity() as handle, toolkit.instrument_stamina() as other:
+    assert_type(handle, Instrumentation)
+    assert_type(other.uninstrument(), None)
 application: ASGIApp = metrics_app()
