@@ -89,7 +89,8 @@ class Retries:
         try:
             error = outcome.exception()
             if refused if error is None else isinstance(error, Exception) and not is_cancellation(error):
-                self._failed(error, state.fn or _wrapped_by_stamina(), state.retry_object, again=again)
+                function = _wrapped_by_stamina() if state.fn is None else state.fn
+                self._failed(error, function, state.retry_object, again=again)
         except Exception as other:  # nothing of ours reaches the program
             if interrupted(other):
                 raise
@@ -101,7 +102,8 @@ class Retries:
         run = run_within(store)
         if run is not None:
             # What was sent by HTTP is counted there already, and waits only for what comes after it.
-            run.pending = run.pending or error or OTHER
+            if run.pending is None:
+                run.pending = OTHER if error is None else error
             if again:
                 run.settle(again=True)
             return

@@ -6,7 +6,8 @@ Limits = dict[str, tuple[float | None, float | None]]
 """By one of `LIMITS`: the limit, and what remains of it; None is not told."""
 
 LIMIT, REMAINING = 0, 1
-_PREFIXES = (b"x-ratelimit-", b"anthropic-ratelimit-")
+_FIRST = frozenset({b"x", b"X", b"a", b"A"})
+"""First letters of the headers; most others are left out by theirs."""
 _SIDES = {b"limit": LIMIT, b"remaining": REMAINING}
 _OPENAI = {
     b"requests": "requests",
@@ -43,13 +44,12 @@ def read_limits(headers: Iterable[tuple[bytes, bytes]]) -> tuple[Limits, list[st
     found: Limits = {}
     strange = []
     for name, value in headers:
-        lower = name.lower()
-        known = HEADERS.get(lower) if lower.startswith(_PREFIXES) else None
+        known = HEADERS.get(name.lower()) if name[:1] in _FIRST else None
         if known is None:
             continue
         number = _number(value)
         if number is None:
-            strange.append(lower.decode("ascii", "replace"))
+            strange.append(name.lower().decode())
             continue
         what, side = known
         limit, remaining = found.get(what, (None, None))
