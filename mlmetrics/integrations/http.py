@@ -107,4 +107,6 @@ def named(headers: Any) -> Any:
     if raw is not None:
         return raw
     items = headers.items() if hasattr(headers, "items") else ()
-    return [(name.encode(), value.encode()) for name, value in items if type(name) is type(value) is str]
+    return [
+        (name.encode(), value.encode()) for name, value in items if isinstance(name, str) and isinstance(value, str)
+    ]
