@@ -13,6 +13,7 @@ from mlmetrics.integrations.http import Attempts
 from mlmetrics.integrations.layers import ProviderCall, around, around_async, begin, enclosing, outermost
 from mlmetrics.integrations.litellm_streams import KEEPING, Keeping, Reading, is_stream, measured
 from mlmetrics.integrations.patches import SDK, Functions, Instrumentation, Patch, Wrapper
+from mlmetrics.interruption import interrupted
 
 LITELLM = SDK("litellm", "litellm", "litellm", lowest=(1, 63, 14), below=(2,))
 FUNCTIONS = {
@@ -96,13 +97,17 @@ class LiteLLMCall(ProviderCall):
 
     def asked(self, model: object) -> None:
         """Note which model it asks: after another one has failed in the same call, that is its fallback."""
-        self.model = model
-        outer = self.outer
-        if type(outer) is LiteLLMCall and outer.failed is not None and outer.failed != model:
-            outer.failed = None
-            run = outermost(self).run
-            if isinstance(run, ProviderRun):
-                run.fell_back(model)
+        self.model, outer = model, self.outer
+        try:
+            if type(outer) is LiteLLMCall and outer.failed is not None and outer.failed != model:
+                outer.failed = None
+                run = outermost(self).run
+                if isinstance(run, ProviderRun):
+                    run.fell_back(model)
+        except Exception as error:  # a model may be any object; nothing of ours reaches the user's call
+            if interrupted(error):
+                raise
+            self.store.failed("fallback", error)
 
     def raised(self, error: BaseException) -> None:
         """End the call because it raised."""
