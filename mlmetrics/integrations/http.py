@@ -6,18 +6,19 @@ of the program's own pass through: they are sent within no call.
 
 from contextvars import ContextVar
 from typing import Any
+from weakref import ref
 
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.integrations.attempts import ProviderRun
-from mlmetrics.integrations.layers import enclosing, outermost
+from mlmetrics.integrations.layers import ProviderCall, enclosing, outermost
 from mlmetrics.integrations.patches import Patch
 from mlmetrics.interruption import Tolerating, interrupted
 
 CLIENTS = ("httpx", "httpx2")
 """Libraries of HTTP clients; which of them an SDK uses depends on its release."""
 
-_attempt: ContextVar[ProviderRun | None] = ContextVar("mlmetrics_attempt", default=None)
-"""The run whose attempt is being made: what is sent within it is no other one."""
+_attempt: ContextVar["ref[ProviderCall] | None"] = ContextVar("mlmetrics_attempt", default=None)
+"""The call whose attempt is being made: what is sent within it is no other one. Contexts must not keep it alive."""
 
 
 class Attempts:
@@ -39,10 +40,11 @@ class Attempts:
 
     def send(self, wrapped: Any, _client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Make an attempt."""
-        run = self._begin()
-        if run is None:
+        call = self._begin()
+        if call is None:
             return wrapped(*args, **kwargs)
-        token = _attempt.set(run)
+        run: Any = call.run
+        token = _attempt.set(ref(call))
         try:
             response = wrapped(*args, **kwargs)
         except BaseException as error:
@@ -54,10 +56,11 @@ class Attempts:
 
     async def send_async(self, wrapped: Any, _client: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Make an attempt."""
-        run = self._begin()
-        if run is None:
+        call = self._begin()
+        if call is None:
             return await wrapped(*args, **kwargs)
-        token = _attempt.set(run)
+        run: Any = call.run
+        token = _attempt.set(ref(call))
         try:
             response = await wrapped(*args, **kwargs)
         except BaseException as error:
@@ -68,20 +71,21 @@ class Attempts:
                 _attempt.reset(token)
         return self._responded(run, response)
 
-    def _begin(self) -> ProviderRun | None:
+    def _begin(self) -> ProviderCall | None:
         """Begin an attempt of the call that the code is within; None if it is within none, or within an attempt."""
         store = self._recorder.store
         try:
-            run = run_within(store)
-            if run is None or run is _attempt.get():
+            call, held = call_within(store), _attempt.get()
+            if call is None or (held is not None and held() is call):
                 return None
+            run: Any = call.run
             run.attempt()
         except Exception as error:  # nothing of ours reaches the user's call
             if interrupted(error):
                 raise
             store.failed("retry", error)
             return None
-        return run
+        return call
 
     def _responded(self, run: ProviderRun, response: Any) -> Any:
         try:
@@ -94,11 +98,13 @@ class Attempts:
         return response
 
 
-def run_within(store: Any) -> ProviderRun | None:
-    """Return the run of the outermost call of a toolkit that the code is within; None if there is none."""
+def call_within(store: Any) -> ProviderCall | None:
+    """Return the outermost call of a toolkit that the code is within; None if there is none, or if that is over."""
     call = enclosing(store)
-    run = None if call is None else outermost(call).run
-    return run if isinstance(run, ProviderRun) and not run.over else None
+    if call is None:
+        return None
+    call = outermost(call)
+    return call if isinstance(call.run, ProviderRun) and not call.run.over else None
 
 
 def named(headers: Any) -> Any:

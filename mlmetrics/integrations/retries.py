@@ -18,7 +18,7 @@ from mlmetrics.calls.surroundings import record_attempt
 from mlmetrics.calls.templates import OWN, WRAPPER, function_of
 from mlmetrics.catalog import INFERENCE
 from mlmetrics.catalog.surroundings import RETRIES
-from mlmetrics.integrations.http import run_within
+from mlmetrics.integrations.http import call_within
 from mlmetrics.integrations.patches import Patch
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.labels import UNKNOWN, RawLabels
@@ -99,8 +99,9 @@ class Retries:
     def _failed(self, error: BaseException | None, function: Any, retrying: Any, *, again: bool) -> None:
         """Count an attempt that failed by an error, or by a result that was refused."""
         store = self._recorder.store
-        run = run_within(store)
-        if run is not None:
+        call = call_within(store)
+        if call is not None:
+            run: Any = call.run
             # What was sent by HTTP is counted there already, and waits only for what comes after it.
             if run.pending is None:
                 run.pending = OTHER if error is None else error
