@@ -50,7 +50,6 @@ from mlmetrics import (
     track_tool,
     watch,
 )
-from mlmetrics.integrations.patches import Instrumentation
 
 # Functions of every kind keep their signature.
 
