@@ -33,6 +33,8 @@ instrument_litellm = _default.instrument_litellm
 instrument_mistralai = _default.instrument_mistralai
 instrument_openai = _default.instrument_openai
 instrument_opentelemetry = _default.instrument_opentelemetry
+instrument_stamina = _default.instrument_stamina
+instrument_tenacity = _default.instrument_tenacity
 lifespan = _default.lifespan
 matching_timer = _default.matching_timer
 metrics_app = _default.metrics_app
@@ -91,6 +93,8 @@ __all__ = [
     "instrument_mistralai",
     "instrument_openai",
     "instrument_opentelemetry",
+    "instrument_stamina",
+    "instrument_tenacity",
     "lifespan",
     "matching_timer",
     "metrics_app",

@@ -12,7 +12,7 @@ from mlmetrics.calls.money import Spent, price
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.outcome import end_as, is_cancellation
 from mlmetrics.calls.reads import AUTO, Content, Failure, Reads, Usage
-from mlmetrics.calls.surroundings import record_exhausted
+from mlmetrics.calls.surroundings import record_exhausted, record_finish
 from mlmetrics.calls.tokens import record_lengths, record_tokens
 from mlmetrics.interruption import interrupted
 from mlmetrics.responses.kinds import hearing
@@ -113,6 +113,7 @@ class Answer:
     def inside(self, inner: "Answer") -> None:
         """Take over what a layer inside the call has read."""
         used, said = inner.used, inner.said
+        self.said.finish = self.said.finish or said.finish
         if used is not None:
             known = self._inside
             self._inside = {name: known.get(name, 0.0) + used.get(name, 0.0) for name in {*known, *used}}
@@ -204,8 +205,15 @@ class Answer:
             new = reads.usage != AUTO or counted_once(series.store, said, self._payload, start)
             if new or reads.first:
                 self._count(used, seconds)
+                if reads.usage == AUTO:
+                    self._finished()
         if reads.first and (reads.provider or said.model):
             tell_provider(series, reads.provider, said.model or "")
+
+    def _finished(self) -> None:
+        """Count why each of its answers ended, if that is known."""
+        for reason in (self.said.finish or {}).values():
+            record_finish(self._series, reason.lower())
 
     def _count(self, used: dict[str, float] | None, seconds: float) -> None:
         """Count the tokens of a response, or that it did not say them."""

@@ -13,6 +13,8 @@ from weakref import WeakKeyDictionary
 from mlmetrics.calls.outcome import is_cancellation
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.errors import name_of_type
+from mlmetrics.integrations.http import Attempts
+from mlmetrics.integrations.langchain_fallbacks import Fallbacks
 from mlmetrics.integrations.layers import ProviderCall, begin, enclosing, enter, within
 from mlmetrics.integrations.patches import SDK, Hook, Instrumentation, Patch, Undo
 from mlmetrics.interruption import Tolerating, interrupted
@@ -43,6 +45,8 @@ def instrument(recorder: Recorder) -> Instrumentation:
             Patch(LLM, "BaseLLM._generate_helper", runs.request),
             Patch(LLM, "BaseLLM._agenerate_helper", runs.request_async),
             Patch("langchain_core.callbacks.manager", "AsyncCallbackManager.on_llm_start", runs.start_async),
+            *runs.fallbacks.patches(),
+            *Attempts(recorder).patches(),
         ],
         recorder.store.failed,
     ).apply()
@@ -96,6 +100,7 @@ class Runs:
         self._tells_cached = tells_cached
         self._calls: WeakKeyDictionary[Any, LangChainCall] = WeakKeyDictionary()
         self._handler: Any = None
+        self.fallbacks = Fallbacks(recorder.store)
 
     def hook(self, context: Any) -> Undo:
         """Have a handler in every run from now on."""
@@ -122,6 +127,7 @@ class Runs:
         if isinstance(call, LangChainCall):
             self._calls[about["run_id"]] = call
             call.generated = operation != "chat"  # others start no run for what is cached
+            self.fallbacks.begun(call, model)
             if about.get("batch_size", 1) == 1:
                 enter(call)
 
@@ -142,6 +148,7 @@ class Runs:
         call = self._calls.pop(run_id, None)
         if call is not None:
             call.failed(error, result)
+            self.fallbacks.failed(call)
 
     def failed(self, error: Exception) -> None:
         """Note that something could not be recorded."""

@@ -16,6 +16,7 @@ from mlmetrics.calls.inner import Inner, InnerRun
 from mlmetrics.calls.reads import AUTO, Reads
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.catalog import INFERENCE
+from mlmetrics.integrations.attempts import ProviderRun
 from mlmetrics.integrations.raw import follows, is_raw, measured_raw
 from mlmetrics.interruption import Tolerating, interrupted
 from mlmetrics.recording.store import Store
@@ -101,7 +102,7 @@ def begin(
         if outer is not None:
             return inside(outer, reads, kind)
         series = recorder.calls(INFERENCE).series(recorder.named(None), (model, operation))
-        run = InnerRun(series, series.clock(), Answer(series, reads), started=True)
+        run = ProviderRun(series, series.clock(), Answer(series, reads), started=True)
         run.prepare(ASKED)
         series.begin(None)
         return kind(run, None)
@@ -125,6 +126,13 @@ def enclosing(store: Store) -> ProviderCall | None:
     """Return the call of a toolkit that one which begins now is inside of."""
     call = next((found for held in _within.get() if (found := held()) is not None and found.store is store), None)
     while call is not None and (call.run.over or not call.asking):
+        call = call.outer
+    return call
+
+
+def outermost(call: ProviderCall) -> ProviderCall:
+    """Return the call that a layer is inside of."""
+    while call.outer is not None:
         call = call.outer
     return call
 

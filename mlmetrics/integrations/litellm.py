@@ -8,9 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from mlmetrics.calls.recorder import Recorder
-from mlmetrics.integrations.layers import ProviderCall, around, around_async, begin, enclosing
+from mlmetrics.integrations.attempts import ProviderRun
+from mlmetrics.integrations.http import Attempts
+from mlmetrics.integrations.layers import ProviderCall, around, around_async, begin, enclosing, outermost
 from mlmetrics.integrations.litellm_streams import KEEPING, Keeping, Reading, is_stream, measured
 from mlmetrics.integrations.patches import SDK, Functions, Instrumentation, Patch, Wrapper
+from mlmetrics.interruption import interrupted
 
 LITELLM = SDK("litellm", "litellm", "litellm", lowest=(1, 63, 14), below=(2,))
 FUNCTIONS = {
@@ -41,6 +44,7 @@ def instrument(recorder: Recorder) -> Instrumentation:
         patches += [Patch(module, name, request.call), Patch(module, f"a{name}", request.call_async)]
     patches.insert(0, Functions("litellm", public))
     patches.append(Patch("litellm.litellm_core_utils.streaming_handler", f"{KEEPING}.__init__", Streams(recorder).made))
+    patches += Attempts(recorder).patches()
     return Instrumentation(LITELLM, patches, recorder.store.failed).apply()
 
 
@@ -65,7 +69,10 @@ class Requests:
         if model is None:
             model = args[self._position] if len(args) > self._position else "unknown"
         provider = kwargs.get("custom_llm_provider") or prefix(model)
-        return begin(self._recorder, model, self._operation, named(provider), LiteLLMCall)
+        call = begin(self._recorder, model, self._operation, named(provider), LiteLLMCall)
+        if type(call) is LiteLLMCall:
+            call.asked(model)
+        return call
 
 
 def prefix(model: object) -> str:
@@ -79,9 +86,34 @@ def named(provider: object) -> str:
 
 
 class LiteLLMCall(ProviderCall):
-    """A call of LiteLLM."""
+    """A call of LiteLLM; `failed` is the model of the layer inside of it that failed last, if one did."""
 
-    __slots__ = ()
+    __slots__ = ("failed", "model")
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.model: object = None
+        self.failed: object = None
+
+    def asked(self, model: object) -> None:
+        """Note which model it asks: after another one has failed in the same call, that is its fallback."""
+        self.model, outer = model, self.outer
+        try:
+            if type(outer) is LiteLLMCall and outer.failed is not None and outer.failed != model:
+                outer.failed = None
+                run = outermost(self).run
+                if isinstance(run, ProviderRun):
+                    run.fell_back(model)
+        except Exception as error:  # a model may be any object; nothing of ours reaches the user's call
+            if interrupted(error):
+                raise
+            self.store.failed("fallback", error)
+
+    def raised(self, error: BaseException) -> None:
+        """End the call because it raised."""
+        if type(self.outer) is LiteLLMCall:
+            self.outer.failed = self.model
+        super().raised(error)
 
     def returned(self, result: Any) -> None:
         """End the call with its response; if that is a stream, the call goes on until that ends."""

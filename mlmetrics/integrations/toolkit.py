@@ -69,6 +69,28 @@ class Instrumenting(Recorder):
         """
         return _instrument("langchain", self)
 
+    def instrument_tenacity(self) -> Instrumentation:
+        """Count every retry by `tenacity`: of functions and of blocks, sync and async.
+
+        An attempt within a call (of a decorated function, or of an instrumented SDK) counts there. Any other one counts
+        for the function that is tried again: by the labels of its own decorator if these are fixed, else with the
+        function's name as `model`. Attempts of an instrumented SDK are counted once, whoever makes them again.
+
+        Raises:
+            MissingExtraError: `tenacity` is not installed.
+            ConfigurationError: its version is not known.
+
+        Metrics: `ml_inference_attempt_errors_total`, `ml_inference_retries_total`, by why the attempt failed.
+        """
+        return _instrument("tenacity", self)
+
+    def instrument_stamina(self) -> Instrumentation:
+        """Count every retry by `stamina`, as `instrument_tenacity` does for `tenacity`, which leaves these out.
+
+        Raises, Metrics: as `instrument_tenacity`.
+        """
+        return _instrument("stamina", self)
+
     def watch(
         self, watched: object, *, model: str | None = None, operation: str | None = None, service: str | None = None
     ) -> Instrumentation:

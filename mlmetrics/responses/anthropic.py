@@ -5,7 +5,7 @@ from typing import Any
 from mlmetrics.responses.content import filled, of_part, of_parts
 from mlmetrics.responses.failures import fail, failed
 from mlmetrics.responses.fields import Fields, fields
-from mlmetrics.responses.said import NOTHING, REASONING, Said, believed, guarded, name, text, total
+from mlmetrics.responses.said import NOTHING, REASONING, Said, believed, finish, guarded, name, text, total
 
 _EVENTS = frozenset(
     {
@@ -59,6 +59,7 @@ def read_event(payload: Any, said: Said) -> int:
     elif kind == "message_delta":
         said.known = True
         read_usage(body.get("usage"), said)
+        finish(said, fields(body.get("delta")).get("stop_reason"))
     elif kind == "error":
         if not failed(body, said):
             fail(said)
@@ -108,6 +109,8 @@ def _delta(delta: Any) -> int:
 def _whole(body: Fields, said: Said) -> None:
     """Read all of a message but its content."""
     name(said, body.get("id"), body.get("model"))
+    if body.get("stop_reason") is not None:
+        finish(said, body["stop_reason"])
     if body.get("usage") is not None:
         read_usage(body["usage"], said)
 

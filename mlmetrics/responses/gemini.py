@@ -12,6 +12,7 @@ from mlmetrics.responses.said import (
     NOTHING,
     REASONING,
     Said,
+    finish,
     guarded,
     keep,
     name,
@@ -37,7 +38,7 @@ def read_content(payload: Any, said: Said) -> int:
     failed(body, said)
     candidates = body.get("candidates")
     if type(candidates) is list:
-        return first(map(_candidate, candidates))
+        return first([_candidate(each, said) for each in candidates])
     return _unread(body, said) if usage is None else NOTHING
 
 
@@ -47,7 +48,8 @@ hear_content = guarded(read_content)
 def hear_chunk(chunk: Any, said: Said) -> int:
     """Read a chunk of the SDK: most have a text, and the tokens of the prompt and of the answer up to here."""
     try:
-        told, part = chunk.usage_metadata, chunk.candidates[0].content.parts[0]
+        candidate = chunk.candidates[0]
+        told, part = chunk.usage_metadata, candidate.content.parts[0]
         prompt, answer = told.prompt_token_count, told.candidates_token_count
         if (
             said.usage is not None
@@ -58,6 +60,7 @@ def hear_chunk(chunk: Any, said: Said) -> int:
             and told.cached_content_token_count is None
             and told.thoughts_token_count is None
             and told.tool_use_prompt_token_count is None
+            and candidate.finish_reason is None
             and part.thought is None
             and part.text
         ):
@@ -125,9 +128,11 @@ def _unread(body: Fields, said: Said) -> int:
     return read_content(json.loads(told), said)
 
 
-def _candidate(candidate: Any) -> int:
-    """Return what the parts of a candidate carry."""
-    parts = fields(fields(candidate).get("content")).get("parts")
+def _candidate(candidate: Any, said: Said) -> int:
+    """Return what the parts of a candidate carry, and read why it ended."""
+    body = fields(candidate)
+    finish(said, _of(body, "finish_reason", "finishReason"), body.get("index"))
+    parts = fields(body.get("content")).get("parts")
     return first(map(_part, parts)) if type(parts) is list else NOTHING
 
 

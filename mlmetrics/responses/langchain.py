@@ -5,8 +5,11 @@ from typing import Any
 from mlmetrics.responses.content import filled, first, of_parts
 from mlmetrics.responses.fields import Fields, fields
 from mlmetrics.responses.openai import read_usage as read_token_usage
-from mlmetrics.responses.said import ANSWER, NOTHING, REASONING, Said, guarded, keep, name, text
+from mlmetrics.responses.openai_responses import read_status
+from mlmetrics.responses.said import ANSWER, NOTHING, REASONING, Said, finish, guarded, keep, name, text
 
+_FINISH = ("finish_reason", "stop_reason", "done_reason")
+"""Where providers, by their packages for LangChain, say why an answer ended: OpenAI, Anthropic, Ollama."""
 _OF_RUN = ("run-", "lc_run-", "lc_")
 """How the ids begin that LangChain makes itself, of messages whose provider gave none; others count before them."""
 
@@ -53,6 +56,8 @@ def read_generation(payload: Any, said: Said) -> int:
     body = fields(payload)
     said.known = True
     message = body.get("message")
+    if message is None:
+        _finish(fields(body.get("generation_info")), said)
     return ANSWER if message is None and filled(body.get("text")) else read_message(message, said)
 
 
@@ -107,6 +112,16 @@ def _describe(body: Fields, said: Said) -> None:
             given = said.identity or given
     model = about.get("model_name")
     name(said, given, about.get("model") if model is None else model, about.get("service_tier"))
+    _finish(about, said)
+
+
+def _finish(about: Fields, said: Said) -> None:
+    """Read why an answer ended, as its provider tells."""
+    told = next((about[each] for each in _FINISH if about.get(each) is not None), None)
+    if told is not None:
+        finish(said, told)
+    elif about.get("object") == "response":
+        read_status(about.get("status"), about.get("incomplete_details"), said)
 
 
 def _carried(body: Fields) -> int:

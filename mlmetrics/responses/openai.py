@@ -8,7 +8,7 @@ from typing import Any
 from mlmetrics.responses.content import any_filled, filled, first, of_parts
 from mlmetrics.responses.failures import fail, failed
 from mlmetrics.responses.fields import Fields, fields
-from mlmetrics.responses.said import ANSWER, NOTHING, REASONING, Said, guarded, keep, name, text
+from mlmetrics.responses.said import ANSWER, NOTHING, REASONING, Said, finish, guarded, keep, name, text
 
 _ANSWERS = ("refusal", "audio", "images")
 _CHOICE = ("delta", "finish_reason", "message", "text")
@@ -51,8 +51,9 @@ def hear_chunk(chunk: Any, said: Said) -> int:
         # Attributes of different names would evict each other from the cache that CPython has for all classes.
         body = chunk.__dict__
         if body["usage"] is None and said.known:
-            content = body["choices"][0].__dict__["delta"].__dict__["content"]
-            if content and type(content) is str:
+            choice = body["choices"][0].__dict__
+            content = choice["delta"].__dict__["content"]
+            if content and type(content) is str and choice["finish_reason"] is None:
                 return ANSWER
     except (AttributeError, IndexError, KeyError, TypeError):
         pass  # an SDK constructs whatever the server sent; the slower reader takes any shape
@@ -88,8 +89,10 @@ def read_usage(usage: Any, said: Said) -> None:
 def _choice(choice: Fields, said: Said) -> int:
     """Read a choice: its delta, its message, or the text of a completion."""
     reason = choice.get("finish_reason")
-    if type(reason) is str and reason == "error":
-        fail(said)
+    if reason is not None:
+        finish(said, reason, choice.get("index"))
+        if type(reason) is str and reason == "error":
+            fail(said)
     message = choice.get("delta")
     if message is None:
         message = choice.get("message")

@@ -6,10 +6,11 @@ from mlmetrics.responses.content import any_filled, filled, first, of_part, of_p
 from mlmetrics.responses.failures import fail_by, failed
 from mlmetrics.responses.fields import Fields, fields
 from mlmetrics.responses.openai import read_completion
-from mlmetrics.responses.said import ANSWER, NOTHING, REASONING, Said, guarded, keep, name, text
+from mlmetrics.responses.said import ANSWER, NOTHING, REASONING, Said, finish, guarded, keep, name, text
 
 _ITEM = "response.output_item.added"
 _PARTIAL_IMAGE = "response.image_generation_call.partial_image"
+_UNFINISHED = ("in_progress", "queued")
 _DELTAS = ("delta", "arguments_delta", "content", "refusal")
 """Where the events of the API, and those that the SDK makes of a chat completion, have what is new."""
 
@@ -73,6 +74,13 @@ def read_usage(usage: Any, said: Said) -> None:
     )
 
 
+def read_status(status: Any, incomplete: Any, said: Said) -> None:
+    """Read why a response ended: its status, or why it is incomplete."""
+    told = text(status)
+    if told is not None and told not in _UNFINISHED:
+        finish(said, fields(incomplete).get("reason") or told)
+
+
 def _new(kind: str, body: Fields) -> bool:
     """Return whether an event has something new; the name of a tool that is called is new too."""
     if kind.endswith(".delta") and not kind.startswith("logprobs."):
@@ -87,6 +95,7 @@ def _whole(body: Fields, said: Said) -> None:
     if usage is not None:
         read_usage(usage, said)
     status = body.get("status")
+    read_status(status, body.get("incomplete_details"), said)
     if type(status) is str and status == "failed":
         fail_by(said, fields(body.get("error")))
     else:

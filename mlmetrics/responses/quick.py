@@ -24,12 +24,20 @@ def quick_completion(answer: Any, said: Said) -> int:
         choice, told = choice.__dict__, _declared(body["usage"])
         sent, made = told["prompt_tokens_details"], told["completion_tokens_details"]
         words = choice["message"].__dict__["content"]
-        if type(words) is str and words and choice["finish_reason"] != "error" and not (more and "error" in more):
+        reason = choice["finish_reason"]
+        if (
+            type(words) is str
+            and words
+            and type(reason) is str
+            and reason != "error"
+            and not (more and "error" in more)
+        ):
             sent = _NONE if sent is None else _declared(sent)
             thought = None if made is None else made.__dict__["reasoning_tokens"]
             read, written = sent.get("cached_tokens"), sent.get("cache_write_tokens")
             prompt, completion, altogether = told["prompt_tokens"], told["completion_tokens"], told["total_tokens"]
             if _keep(said, body, body["service_tier"], prompt, read, written, completion, thought, altogether):
+                said.finish = {0: reason}
                 return ANSWER
     except _OTHERWISE:
         pass
@@ -41,11 +49,12 @@ def quick_response(answer: Any, said: Said) -> int:
     try:
         body = answer.__dict__
         told, words = _declared(body["usage"]), body["output"][-1].__dict__["content"][0].__dict__["text"]
-        if words and body["status"] != "failed" and body["error"] is None:
+        if words and body["status"] == "completed" and body["error"] is None:
             sent, made = _declared(told["input_tokens_details"]), _declared(told["output_tokens_details"])
             read, written, thought = sent["cached_tokens"], sent.get("cache_write_tokens"), made["reasoning_tokens"]
             prompt, completion, altogether = told["input_tokens"], told["output_tokens"], told["total_tokens"]
             if _keep(said, body, body["service_tier"], prompt, read, written, completion, thought, altogether):
+                said.finish = _COMPLETED
                 return ANSWER
     except _OTHERWISE:
         pass
@@ -58,12 +67,13 @@ def quick_message(answer: Any, said: Said) -> int:
         body = answer.__dict__
         told, words = _declared(body["usage"]), body["content"][-1].__dict__["text"]
         read, written = told["cache_read_input_tokens"], told["cache_creation_input_tokens"]
-        completion, made = told["output_tokens"], told.get("output_tokens_details")
+        completion, made, reason = told["output_tokens"], told.get("output_tokens_details"), body["stop_reason"]
         prompt = told["input_tokens"] + (read or 0) + (written or 0)
         thought = None if made is None else made.__dict__["thinking_tokens"]
-        if words and told.get("iterations") is None:
+        if words and type(reason) is str and told.get("iterations") is None:
             altogether = prompt + completion
             if _keep(said, body, told["service_tier"], prompt, read, written, completion, thought, altogether):
+                said.finish = {0: reason}
                 return ANSWER
     except _OTHERWISE:
         pass
@@ -154,6 +164,7 @@ def _name(said: Said, identity: Any, model: Any, tier: Any) -> None:
 
 
 _NONE: dict[str, Any] = {}
+_COMPLETED = {0: "completed"}
 _COUNTS = frozenset({int, type(None)})
 QUICK: dict[tuple[str, str], Hear] = {
     ("anthropic", "BetaMessage"): quick_message,

@@ -16,15 +16,17 @@ LONGEST_NAME = 200
 class Said:
     """What a response has said so far; one for each call.
 
-    `usage` has additive token types. `broken` tells that a payload could not be read, or had a usage
+    `usage` has additive token types. `finish` has why each answer ended, by its number where a response has several.
+    `broken` tells that a payload could not be read, or had a usage
     that cannot be true. `known` tells that a payload was a provider's: its usage is missing if there is none.
     """
 
-    __slots__ = ("broken", "failure", "identity", "known", "model", "tier", "usage")
+    __slots__ = ("broken", "failure", "finish", "identity", "known", "model", "tier", "usage")
 
     def __init__(self) -> None:
         self.usage: dict[str, float] | None = None
         self.failure: str | None = None
+        self.finish: dict[Any, str] | None = None
         self.identity: str | None = None
         self.model: str | None = None
         self.tier: str | None = None
@@ -71,6 +73,13 @@ def name(said: Said, identity: Any, model: Any, tier: Any = None) -> None:
         said.model = text(model) or said.model
     if tier is not None:
         said.tier = text(tier) or said.tier
+
+
+def finish(said: Said, reason: Any, number: Any = 0) -> None:
+    """Keep why an answer ended, which is its last word on it; `number` is its place among several."""
+    told = text(reason)
+    if told is not None:
+        said.finish = {**(said.finish or {}), (number if type(number) is int else 0): told}
 
 
 def believed(said: Said, *counts: Any) -> bool:

@@ -429,7 +429,8 @@ class TestLabels:
                 with suppress(Exception):
                     await ask(client, ALL)
         ours = [record.getMessage() for record in caplog.records if record.name.startswith("mlmetrics")]
-        told = f"{generate_latest(registry).decode()} {events} {ours}"
+        shown = [line for line in generate_latest(registry).decode().splitlines() if not line.startswith("# HELP")]
+        told = f"{shown} {events} {ours}"
         assert 3 == len(events)
         assert all(gemini_server.ledger.rows[0].authorized for _ in events)
         for secret in (KEY, "planted", "prompt"):

@@ -29,6 +29,7 @@ from mlmetrics import (
     histogram,
     inference_timer,
     instrument_opentelemetry,
+    instrument_tenacity,
     matching_timer,
     metrics_app,
     model_load_timer,
@@ -412,4 +413,7 @@ def of_a_toolkit(text: str) -> str:
 
 
 assert_type(of_a_toolkit("a"), str)
+with instrument_tenacity() as handle, toolkit.instrument_stamina() as other:
+    assert_type(handle, Instrumentation)
+    assert_type(other.uninstrument(), None)
 application: ASGIApp = metrics_app()

@@ -1,0 +1,1 @@
+"""Tests of what is instrumented beside the SDKs, with the real libraries."""
