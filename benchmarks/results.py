@@ -55,6 +55,7 @@ TARGETS: Mapping[str, Target] = {
     "answer/chunk": Target("a chunk of a stream of `openai`, beside its own iteration ÷ the floor", at_most=1),
     "answer/async_chunk": Target("a chunk of an async stream of `openai`, beside its own iteration ÷ the floor"),
     "answer/instrument": Target("`instrument_openai()`, in ms", at_most=5),
+    "watch/torch": Target("a forward of a watched torch module ÷ the floor", at_most=2),
     "request/cheapest": Target("middleware, a request: the cheapest peer ÷ ours", at_least=8),
     "request/instrumentator": Target("prometheus-fastapi-instrumentator ÷ ours"),
     "request/starlette_exporter": Target("starlette_exporter ÷ ours"),
