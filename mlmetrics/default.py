@@ -31,6 +31,8 @@ instrument_langchain = _default.instrument_langchain
 instrument_litellm = _default.instrument_litellm
 instrument_mistralai = _default.instrument_mistralai
 instrument_openai = _default.instrument_openai
+instrument_sentence_transformers = _default.instrument_sentence_transformers
+instrument_transformers = _default.instrument_transformers
 lifespan = _default.lifespan
 matching_timer = _default.matching_timer
 metrics_app = _default.metrics_app
@@ -83,6 +85,8 @@ __all__ = [
     "instrument_litellm",
     "instrument_mistralai",
     "instrument_openai",
+    "instrument_sentence_transformers",
+    "instrument_transformers",
     "lifespan",
     "matching_timer",
     "metrics_app",
