@@ -65,7 +65,7 @@ def unwatch(found: "ref[Any]", forward: Forward, before: Any) -> None:
             vars(module)[PLACE] = before
 
 
-def recorded(module: Any, call: Callable[..., Any], series: CallSeries, torch: Any) -> Callable[..., Any]:
+def recorded(module: Any, call: Callable[..., Any], series: CallSeries, torch: Any) -> Callable[..., Any]:  # noqa: C901 (see below)
     """Return what calls a module, and records that.
 
     All in one function, because each call of another one would cost a third of what is allowed.
@@ -79,13 +79,20 @@ def recorded(module: Any, call: Callable[..., Any], series: CallSeries, torch: A
         if module.training and in_training():
             return call(*given(first, rest), **kwargs)
         try:
-            record_rows(length(first))
-        except Exception as error:  # noqa: BLE001 (no tensor, or one without dimensions; handed on)
-            record_first(error, (first, *rest, *kwargs.values()), batches, series)
+            rows = length(first)
+        except Exception as error:  # it is no tensor
+            if interrupted(error):
+                raise
+            rows = 0
+        if rows:
+            record_rows(rows)
+        else:
+            record_first((first, *rest, *kwargs.values()), batches, series)
         start = clock()
         try:
             begin(None)
-            result = call(*given(first, rest), **kwargs) if rest or kwargs else call(first)
+            others = rest or kwargs or first is NOTHING
+            result = call(*given(first, rest), **kwargs) if others else call(first)
             seconds = clock() - start
         except BaseException as error:
             try:
@@ -112,23 +119,18 @@ def given(first: Any, rest: tuple[Any, ...]) -> tuple[Any, ...]:
     return rest if first is NOTHING else (first, *rest)
 
 
-def record_first(error: Exception, arguments: tuple[Any, ...], batches: Any, series: CallSeries) -> None:
-    """Record the first dimension of the first tensor that has one: an argument, or within a list or a mapping.
-
-    `error` is what the first argument raised when it was asked for its length.
-    """
-    if interrupted(error):
-        raise error
+def record_first(arguments: tuple[Any, ...], batches: Any, series: CallSeries) -> None:
+    """Record the first dimension of the first tensor that has one: an argument, or within a list or a mapping."""
     tensor = sys.modules["torch"].Tensor
     try:
         every = (each for argument in arguments for each in within(argument))
         rows = next((each.shape[0] for each in every if isinstance(each, tensor) and each.ndim), None)
         if type(rows) is int:  # while a forward is traced, it is a symbol
             series.store.record(batches, rows)
-    except Exception as problem:  # any object may come, and tensors of any kind
-        if interrupted(problem):
+    except Exception as error:  # any object may come, and tensors of any kind
+        if interrupted(error):
             raise
-        series.store.failed("batch", name_of_type(type(problem)))
+        series.store.failed("batch", name_of_type(type(error)))
 
 
 def within(given: Any) -> Iterable[Any]:

@@ -16,16 +16,17 @@ from transformers import (
     T5ForConditionalGeneration,
 )
 
-WORDS = ("[PAD]", "[UNK]", "[EOS]", "good", "bad", "day", "night", "a", "the", "is")
+PAD, UNKNOWN, EOS = "[PAD]", "[UNK]", "[EOS]"
+WORDS = (PAD, UNKNOWN, EOS, "good", "bad", "day", "night", "a", "the", "is")
 PADDING, END = 0, 2
 
 
 def tokenizer() -> Any:
     """Return a tokenizer whose tokens are words."""
-    words = Tokenizer(WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="[UNK]"))
+    words = Tokenizer(WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token=UNKNOWN))
     words.pre_tokenizer = Whitespace()
     return PreTrainedTokenizerFast(
-        tokenizer_object=words, pad_token="[PAD]", unk_token="[UNK]", eos_token="[EOS]", padding_side="left"
+        tokenizer_object=words, pad_token=PAD, unk_token=UNKNOWN, eos_token=EOS, padding_side="left"
     )
 
 

@@ -1,0 +1,1 @@
+"""Models that run in this process, instrumented: real libraries, with tiny models that are made in the tests."""
