@@ -49,9 +49,10 @@ def translator() -> Any:
     return T5ForConditionalGeneration(config).eval()
 
 
-def classifier() -> Any:
-    """Return a model that classifies texts as good or bad."""
+def classifier(labels: int = 2) -> Any:
+    """Return a model that classifies texts as good or bad, or scores them with one label."""
     torch.manual_seed(1)
+    names = dict(enumerate(("good", "bad")[:labels]))
     config = BertConfig(
         vocab_size=len(WORDS),
         hidden_size=8,
@@ -59,7 +60,7 @@ def classifier() -> Any:
         num_attention_heads=2,
         intermediate_size=8,
         max_position_embeddings=32,
-        id2label={0: "good", 1: "bad"},
-        label2id={"good": 0, "bad": 1},
+        id2label=names,
+        label2id={name: number for number, name in names.items()},
     )
     return BertForSequenceClassification(config).eval()
