@@ -61,13 +61,13 @@ def _method_of(stream: Any, method: Callable[..., Any]) -> Callable[..., Any]:
 
 def _close_response(method: Callable[..., Any], response: Any) -> Any:
     if inspect.iscoroutinefunction(method):
-        return getattr(response, "aclose", _nothing_async)()
-    return getattr(response, "close", _nothing)()
+        return getattr(response, "aclose", nothing_async)()
+    return getattr(response, "close", nothing)()
 
 
-def _nothing() -> None:
+def nothing() -> None:
     """Close what cannot be closed."""
 
 
-async def _nothing_async() -> None:
+async def nothing_async() -> None:
     """Close what cannot be closed."""

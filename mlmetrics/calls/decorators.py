@@ -17,11 +17,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlmetrics.calls import pickling  # noqa: F401 (says how all of this is pickled)
-from mlmetrics.calls.labels import Argument, Calls, Computed, FindArgument, SeriesFinder, fixed_label
+from mlmetrics.calls.labels import Argument, Computed, FindArgument, SeriesFinder, fixed_label
 from mlmetrics.calls.plan import Function, Plan
 from mlmetrics.calls.proxies import Proxy
 from mlmetrics.calls.reads import Reads
 from mlmetrics.calls.results import After, Size, all_of
+from mlmetrics.calls.stored import Calls
 from mlmetrics.calls.templates import function_of
 from mlmetrics.calls.wrappers import wrap
 from mlmetrics.catalog.models import STREAMS

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Itera
 from typing import Any, NamedTuple, Self, TypeVar
 
 from mlmetrics.calls.answers import only_content
-from mlmetrics.calls.closing import hear_close
+from mlmetrics.calls.closing import hear_close, nothing, nothing_async
 from mlmetrics.calls.runs import StreamRun
 from mlmetrics.recording.series import BOUND
 from mlmetrics.responses.said import ANSWER, Hear
@@ -25,37 +25,31 @@ class Inner(NamedTuple):
     asked: bool = True
 
 
+HELPERS = (
+    ("openai", "ChatCompletionStream"),
+    ("openai", "AsyncChatCompletionStream"),
+    ("openai", "ResponseStream"),
+    ("openai", "AsyncResponseStream"),
+    ("anthropic", "MessageStream"),
+    ("anthropic", "AsyncMessageStream"),
+    ("anthropic", "BetaMessageStream"),
+    ("anthropic", "BetaAsyncMessageStream"),
+)
+"""Streams around those that SDKs get, by top-level package and name of the class."""
+
 STREAMS: dict[tuple[str, str], Inner] = {
     ("starlette", "StreamingResponse"): Inner("body_iterator", asked=False),
     **{
-        (package, name): Inner("_iterator")
-        for package in ("openai", "anthropic", "groq", "cerebras")
-        for name in ("Stream", "AsyncStream")
+        (package, name): Inner("_iterator") for package in ("openai", "anthropic") for name in ("Stream", "AsyncStream")
     },
-    **{
-        (package, f"{prefix}{name}"): Inner("_raw_stream._iterator")
-        for package, name in (
-            ("openai", "ChatCompletionStream"),
-            ("openai", "ResponseStream"),
-            ("anthropic", "MessageStream"),
-            ("anthropic", "BetaMessageStream"),
-        )
-        for prefix in ("", "Async")
-    },
+    **{helper: Inner("_raw_stream._iterator") for helper in HELPERS},
     ("mistralai", "EventStream"): Inner("generator"),
     ("mistralai", "EventStreamAsync"): Inner("generator"),
 }
 """By top-level package and name of the class; subclasses count as their bases."""
 
 MANAGERS: dict[tuple[str, str], str] = {
-    (package, f"{prefix}{name}"): f"_{prefix}{name}__api_request"
-    for package, name in (
-        ("openai", "ChatCompletionStreamManager"),
-        ("openai", "ResponseStreamManager"),
-        ("anthropic", "MessageStreamManager"),
-        ("anthropic", "BetaMessageStreamManager"),
-    )
-    for prefix in ("", "Async")
+    (package, f"{name}Manager"): f"_{name}Manager__api_request" for package, name in HELPERS
 }
 """Objects that ask the provider when they are entered, and where they keep the function, or awaitable, that asks."""
 
@@ -135,6 +129,7 @@ def listen(inner: Iterator[Any], run: InnerRun) -> Iterator[Any]:
     """
     run.read = True
     clock, said, (record_gap, gaps) = run.series.clock, run.said_so_far, run.gaps
+    pending = gaps.pending
     kind: type | None = None
     hear: Hear = only_content
     last: Any = None
@@ -147,7 +142,7 @@ def listen(inner: Iterator[Any], run: InnerRun) -> Iterator[Any]:
                     now = clock()
                     record_gap(now - last)
                     last = now
-                    if len(gaps.pending) > BOUND:
+                    if len(pending) > BOUND:
                         run.series.store.fold(gaps)
                 elif content:
                     last = run.timed(content, last)
@@ -156,7 +151,7 @@ def listen(inner: Iterator[Any], run: InnerRun) -> Iterator[Any]:
             yield item
     except GeneratorExit:
         try:
-            getattr(inner, "close", _nothing)()
+            getattr(inner, "close", nothing)()
         finally:
             run.leave()
         raise
@@ -216,17 +211,9 @@ class AsyncListening(AsyncIterator[Any]):
     async def aclose(self) -> None:
         """Close the inner one, if it can be closed."""
         try:
-            await getattr(self._inner, "aclose", _nothing_async)()
+            await getattr(self._inner, "aclose", nothing_async)()
         finally:
             self._run.leave()
-
-
-def _nothing() -> None:
-    """Close what cannot be closed."""
-
-
-async def _nothing_async() -> None:
-    """Close what cannot be closed."""
 
 
 class Asking:
@@ -261,4 +248,4 @@ class Asking:
 
     def close(self) -> None:
         """Close a coroutine that nobody has awaited."""
-        getattr(self._ask, "close", _nothing)()
+        getattr(self._ask, "close", nothing)()

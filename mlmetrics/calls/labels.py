@@ -4,12 +4,10 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Self, cast
+from typing import Any, Self
 
-from mlmetrics.calls.appended import AppendedCalls
 from mlmetrics.calls.operation import CallSeries
-from mlmetrics.calls.placed import PlacedCalls
-from mlmetrics.catalog import Operation
+from mlmetrics.calls.stored import Calls
 from mlmetrics.errors import DeclarationError, shown
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.labels import UNKNOWN, declared_problem, is_empty
@@ -196,7 +194,7 @@ class SeriesFinder:
     If one parameter alone decides the series, `argument` is that parameter, and `by_value` finds the series.
     """
 
-    def __init__(self, calls: "Calls", service: str | None, labels: tuple[str | FindArgument | Computed, ...]) -> None:
+    def __init__(self, calls: Calls, service: str | None, labels: tuple[str | FindArgument | Computed, ...]) -> None:
         self._calls = calls
         self._service = service
         self._labels = labels
@@ -239,50 +237,3 @@ class SeriesFinder:
         if type(value) is str and value == series.labels[1 + varying]:
             self._by_value[value] = series
         return series
-
-
-class Calls:
-    """The series of one operation in one store, by labels."""
-
-    def __init__(self, store: Store, operation: Operation) -> None:
-        self.store = store
-        self.operation = operation
-        self.optional = [label for label in operation.labels if label != operation.subject]
-        """The labels that may be empty."""
-        self.known: dict[Any, CallSeries] = {}
-
-    def series(self, service: str | None, values: tuple[object, ...]) -> CallSeries:
-        """Return the series of these label values, which may be any objects; they are cleaned and limited."""
-        try:
-            return self.known[service, *values]
-        except Exception as error:  # new, unhashable or hostile values
-            if interrupted(error):
-                raise
-            return self._admit(service, values)
-
-    def _admit(self, service: object, values: tuple[object, ...]) -> CallSeries:
-        store, metric = self.store, f"{self.operation.prefix}_total"
-        labels = store.admit(metric, store.admit_service(metric, service), values, self.optional)
-        series = self.known.get(labels)
-        if series is None:
-            series = self._declare(labels)
-        return series
-
-    def _declare(self, labels: tuple[str | None, ...]) -> CallSeries:
-        store, operation = self.store, self.operation
-        series: AppendedCalls | PlacedCalls
-        if store.host is None:
-            series = AppendedCalls(store, operation, labels)
-        else:
-            series = PlacedCalls(store, store.host, operation, labels)
-        # First: a signal handler may raise in between, and what is known must be folded.
-        self.store.add(series, operation.finished)
-        return self.known.setdefault(labels, series)
-
-
-def calls_of(store: Store, operation: Operation) -> Calls:
-    """Return the one `Calls` of a store and an operation, however many toolkits share the store."""
-    known = store.declared.get(operation.name)
-    if isinstance(known, Calls):
-        return known
-    return cast("Calls", store.declared.setdefault(operation.name, Calls(store, operation)))

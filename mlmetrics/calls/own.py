@@ -6,11 +6,12 @@ from typing import Any, TypeVar, overload
 
 from mlmetrics.calls.decorators import Declaration, decorate
 from mlmetrics.calls.direct import track_call, track_score
-from mlmetrics.calls.labels import Argument, Calls, Label, fixed_label
+from mlmetrics.calls.labels import Argument, Label, fixed_label
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.reads import Failure, declared_reads
 from mlmetrics.calls.recorder import Recorder, declare_operation
 from mlmetrics.calls.results import Read, after_score, all_of
+from mlmetrics.calls.stored import Calls
 from mlmetrics.calls.timers import Timer
 from mlmetrics.calls.timing import DEFAULT
 from mlmetrics.catalog import Operation

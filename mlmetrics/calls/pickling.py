@@ -17,10 +17,10 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from mlmetrics.calls.appended import AppendedCalls
-from mlmetrics.calls.labels import Calls, calls_of
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.placed import PlacedCalls
 from mlmetrics.calls.recorder import declare_operation
+from mlmetrics.calls.stored import Calls, calls_of
 from mlmetrics.catalog import SHIPPED, Operation
 from mlmetrics.catalog.own import own_operation
 from mlmetrics.pricing.table import Table

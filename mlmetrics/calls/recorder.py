@@ -2,7 +2,8 @@
 
 from abc import ABC, abstractmethod
 
-from mlmetrics.calls.labels import Calls, calls_of, service_label
+from mlmetrics.calls.labels import service_label
+from mlmetrics.calls.stored import Calls, calls_of
 from mlmetrics.catalog import Operation
 from mlmetrics.errors import DeclarationError
 from mlmetrics.recording.collector import declare

@@ -36,14 +36,14 @@ CHUNK = """now = clock()
                 record_first(now - start)
             else:
                 record_gap(now - last)
-                if len(gaps.pending) > {bound}:
+                if len(pending) > {bound}:
                     series.store.fold(gaps)
             last = now"""
 READ_CHUNK = """if type(item) is kind:
                 now = clock()
                 record_gap(now - last)
                 last = now
-                if len(gaps.pending) > {bound}:
+                if len(pending) > {bound}:
                     series.store.fold(gaps)
             else:
                 kind, last = run.hear(item, last)"""
@@ -56,6 +56,7 @@ GENERATOR = """
 def wrapper({{declared}}):
     {{prepare}}
     record_first, gaps, record_gap = recorders(series, {stream})
+    pending = gaps.pending
     thrown = []
     closing = False
     item = NoResult
@@ -72,13 +73,14 @@ def wrapper({{declared}}):
                 sent = yield item
             except BaseException as error:  # handed on below
                 thrown.append(error)
-            if thrown:
+                sent = thrown
+            if sent is None:
+                item = next(inner)  # `send` would take one level more of the stack
+            elif sent is thrown:
                 # Outside of the `except` above: what the inner generator raises was not
                 # raised "during the handling" of what it has been thrown.
                 closing = isinstance(thrown[0], GeneratorExit)
                 item = inner.throw(thrown.pop())
-            elif sent is None:
-                item = next(inner)  # `send` would take one level more of the stack
             else:
                 item = inner.send(sent)
     except StopIteration as stop:
@@ -96,6 +98,7 @@ ASYNC_GENERATOR = """
 async def wrapper({{declared}}):
     {{prepare}}
     record_first, gaps, record_gap = recorders(series, {stream})
+    pending = gaps.pending
     thrown = []
     closing = False
     item = NoResult
@@ -113,7 +116,8 @@ async def wrapper({{declared}}):
                 sent = yield item
             except BaseException as error:  # handed on below
                 thrown.append(error)
-            if thrown:
+                sent = thrown
+            if sent is thrown:
                 closing = isinstance(thrown[0], GeneratorExit)
                 item = await inner.athrow(thrown.pop())
             else:
@@ -158,6 +162,6 @@ def _filled(template: str, plan: Plan, result: str) -> str:
         run=made if reads else "Run(series, start)",
         chunk=(READ_CHUNK if reads else CHUNK).format(bound=BOUND),
         returned="run.answer.returned(stop.value)" if reads else "",
-        ended=f"after(series, {result})" if after else "",
-        left="after(series, NoResult)" if after else "",
+        ended=f"after(series, {result}, None)" if after else "",
+        left="after(series, NoResult, None)" if after else "",
     )

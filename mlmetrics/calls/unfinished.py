@@ -13,21 +13,14 @@ from typing import Any, TypeVar
 
 from mlmetrics.calls.answers import Answer, Saying, Told
 from mlmetrics.calls.inner import Asking, Inner, InnerRun, manager_of, measured, stream_of
-from mlmetrics.calls.iteration import (
-    AsyncGeneratorIteration,
-    AsyncIteration,
-    Awaiting,
-    CoroutineSteps,
-    GeneratorIteration,
-    Iteration,
-    drive,
-)
+from mlmetrics.calls.iteration import drive
 from mlmetrics.calls.operation import CallSeries
+from mlmetrics.calls.parts import STREAMS, parts_of, under_way
 from mlmetrics.calls.plan import Plan
 from mlmetrics.calls.progress import Progress, StreamProgress
 from mlmetrics.calls.results import After
 from mlmetrics.calls.runs import Run
-from mlmetrics.calls.standins import StandIn, class_for, find
+from mlmetrics.calls.standins import class_for
 from mlmetrics.interruption import interrupted
 from mlmetrics.responses.kinds import MARKS, hearing
 
@@ -41,11 +34,8 @@ MOST_PLAIN_TYPES = 4096
 """The set must not grow without limit in a program that keeps creating classes."""
 
 FUTURES = (asyncio.Future, concurrent.futures.Future)
-LAZY_BUILTINS = (map, filter, zip)
 NOT_RUN = (Generator, AsyncGenerator, Coroutine)
 """Types whose objects do not run until they are started."""
-PREFIXES = {types.GeneratorType: "gi", types.CoroutineType: "cr", types.AsyncGeneratorType: "ag"}
-C_METHODS = (types.WrapperDescriptorType, types.MethodDescriptorType, types.BuiltinFunctionType, type(None))
 
 
 class UnfinishedResults:
@@ -218,7 +208,9 @@ class UnfinishedResults:
         if run.answer is not None and error is None:
             run.answer.whole(future.result())
         if self.after is not None and error is None:
-            self.after(series, future.result())  # before `end`, so that an interruption here cannot end the call twice
+            self.after(
+                series, future.result(), seconds
+            )  # before `end`, so that an interruption here cannot end the call twice
         run.end(error, seconds)
 
 
@@ -229,50 +221,6 @@ def _said(run: R, saying: Saying | None) -> R:
     """Let a run go on with what the function has said of its call."""
     run.saying = saying
     return run
-
-
-STREAMS = (Iteration, AsyncIteration)
-
-
-def parts_of(kind: type, told: bool | None) -> tuple[type[StandIn], ...]:  # noqa: FBT001 (as the user said it)
-    """Return the parts of the stand-in for a result of this type; none if the result is returned as it is.
-
-    Of types written in C, only those that are known to be streams have parts: cursors and files are
-    not only iterated, and code that checks their exact type would refuse a stand-in. `told` is the
-    user's `stream=`: if it is true, anything that can be iterated is a stream.
-    """
-    parts: list[type[StandIn]] = []
-    if issubclass(kind, Coroutine):
-        parts.append(CoroutineSteps)
-    elif in_python(kind, "__await__"):
-        parts.append(Awaiting)
-    if told is not False:
-        if issubclass(kind, Generator):
-            parts.append(GeneratorIteration)
-        elif issubclass(kind, LAZY_BUILTINS) or in_python(kind, "__next__"):
-            parts.append(Iteration)
-        if issubclass(kind, AsyncGenerator):
-            parts.append(AsyncGeneratorIteration)
-        elif in_python(kind, "__anext__"):
-            parts.append(AsyncIteration)
-    if told and not any(issubclass(part, STREAMS) for part in parts):
-        asynchronous, synchronous = find(kind, "__aiter__"), find(kind, "__iter__")
-        parts += [AsyncIteration] if asynchronous is not None else [Iteration] if synchronous is not None else []
-    return tuple(parts)
-
-
-def in_python(kind: type, method: str) -> bool:
-    """Whether this type has this special method, and it is written in Python."""
-    return not isinstance(find(kind, method), C_METHODS)
-
-
-def under_way(result: Any) -> bool:
-    """Whether the function has already started the generator or coroutine that it returned."""
-    prefix = PREFIXES.get(type(result))
-    if prefix is None:
-        return False
-    # Python 3.11 does not say of an async generator whether it is suspended.
-    return getattr(result, f"{prefix}_suspended", False) or getattr(result, f"{prefix}_frame") is None
 
 
 @types.coroutine

@@ -13,7 +13,8 @@ from mlmetrics.http.requests import requests_of
 from mlmetrics.http.routes import Routes, path_within
 from mlmetrics.http.series import METHODS, UNMATCHED, Method, RouteSeries
 from mlmetrics.interruption import interrupted
-from mlmetrics.recording.collector import default_store, store_for
+from mlmetrics.recording.collector import store_for
+from mlmetrics.recording.fallback import default_store
 from mlmetrics.recording.labels import declared_problem
 from mlmetrics.workers.detection import warn_about_workers
 

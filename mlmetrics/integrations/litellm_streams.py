@@ -137,31 +137,15 @@ def cause(error: BaseException | None) -> BaseException | None:
 
 
 def _next(step: Callable[[Any], Any], stream: Any) -> Any:
-    readings: tuple[Keeping, ...] = vars(stream)[READING]
-    try:
-        with within_all(readings):
-            chunk = step(stream)
-    except StopIteration:
-        _tell_end(readings, stream, None)
-        raise
-    except BaseException as error:
-        _tell_end(readings, stream, error)
-        raise
+    with _reading(stream) as readings:
+        chunk = step(stream)
     _tell_chunk(readings, stream, chunk)
     return chunk
 
 
 async def _anext(step: Callable[[Any], Any], stream: Any) -> Any:
-    readings: tuple[Keeping, ...] = vars(stream)[READING]
-    try:
-        with within_all(readings):
-            chunk = await step(stream)
-    except StopAsyncIteration:
-        _tell_end(readings, stream, None)
-        raise
-    except BaseException as error:
-        _tell_end(readings, stream, error)
-        raise
+    with _reading(stream) as readings:
+        chunk = await step(stream)
     _tell_chunk(readings, stream, chunk)
     return chunk
 
@@ -187,18 +171,26 @@ def _tell_closed(stream: Any) -> None:
 
 
 @contextmanager
-def within_all(readings: tuple[Keeping, ...]) -> Iterator[None]:
-    """Have what a step asks inside of the calls."""
-    with ExitStack() as stack:
-        for reading in readings:
-            reading.begin()
-            reading.stepping = True
-            stack.enter_context(within(reading.call))
-        try:
-            yield
-        finally:
+def _reading(stream: Any) -> Iterator[tuple[Keeping, ...]]:
+    """Have what a step asks inside of the calls; if it raises, the stream has ended."""
+    readings: tuple[Keeping, ...] = vars(stream)[READING]
+    try:
+        with ExitStack() as stack:
             for reading in readings:
-                reading.stepping = False
+                reading.begin()
+                reading.stepping = True
+                stack.enter_context(within(reading.call))
+            try:
+                yield readings
+            finally:
+                for reading in readings:
+                    reading.stepping = False
+    except (StopIteration, StopAsyncIteration):
+        _tell_end(readings, stream, None)
+        raise
+    except BaseException as error:
+        _tell_end(readings, stream, error)
+        raise
 
 
 def _tell_chunk(readings: tuple[Keeping, ...], stream: Any, chunk: Any) -> None:

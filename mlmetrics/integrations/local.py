@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 
 from mlmetrics.calls.answers import Answer
 from mlmetrics.calls.inner import InnerRun
-from mlmetrics.calls.measures import number, observe, record_tokens
+from mlmetrics.calls.measures import number, observe
 from mlmetrics.calls.reads import AUTO, Reads
 from mlmetrics.calls.recorder import Recorder
+from mlmetrics.calls.tokens import record_lengths, record_tokens
 from mlmetrics.catalog import INFERENCE
 from mlmetrics.errors import name_of_type
 from mlmetrics.integrations.layers import ASKED, ProviderCall, enclosing, inside, suppressed, within
@@ -30,9 +31,9 @@ class LocalAnswer(Answer):
 
     __slots__ = ()
 
-    def _count(self, used: dict[str, float] | None) -> None:
+    def _count(self, used: dict[str, float] | None, seconds: float) -> None:
         if used is not None:
-            record_tokens(self._series, used)
+            record_lengths(self._series, record_tokens(self._series, used), seconds)
 
 
 class LocalCall(ProviderCall):

@@ -6,10 +6,10 @@ exporters work as usual.
 
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from weakref import WeakKeyDictionary
 
-from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client import CollectorRegistry
 from prometheus_client.metrics_core import Metric as ClientMetric
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
@@ -251,31 +251,3 @@ def declare_own(store: Store) -> None:
     store.gauge("mlmetrics_scrape_duration_seconds")
     for place in RECORDING_PLACES:
         store.counter(ERRORS, (place,))
-
-
-class _Default:
-    """How to find the store that is used if no registry is given; by default that of prometheus_client's `REGISTRY`."""
-
-    def __init__(self) -> None:
-        self.find: Callable[[], Store] = lambda: store_for(REGISTRY)
-        self.asked = False
-
-
-_default = _Default()
-
-
-def default_store() -> Store:
-    """Return the store that is used if no registry is given."""
-    _default.asked = True
-    return _default.find()
-
-
-def follow(find: Callable[[], Store]) -> None:
-    """Have what names no registry record where a toolkit does.
-
-    What was made before the toolkit was loaded has a store by now: the toolkit settles on it,
-    and refuses to go to another registry, as if it had been there from the start.
-    """
-    _default.find = find
-    if _default.asked:
-        find()

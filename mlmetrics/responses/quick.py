@@ -28,10 +28,8 @@ def quick_completion(answer: Any, said: Said) -> int:
             sent = _NONE if sent is None else _declared(sent)
             thought = None if made is None else made.__dict__["reasoning_tokens"]
             read, written = sent.get("cached_tokens"), sent.get("cache_write_tokens")
-            if _keep(
-                said, told["prompt_tokens"], read, written, told["completion_tokens"], thought, told["total_tokens"]
-            ):
-                _name(said, body["id"], body["model"], body["service_tier"])
+            prompt, completion, altogether = told["prompt_tokens"], told["completion_tokens"], told["total_tokens"]
+            if _keep(said, body, body["service_tier"], prompt, read, written, completion, thought, altogether):
                 return ANSWER
     except _OTHERWISE:
         pass
@@ -44,10 +42,10 @@ def quick_response(answer: Any, said: Said) -> int:
         body = answer.__dict__
         told, words = _declared(body["usage"]), body["output"][-1].__dict__["content"][0].__dict__["text"]
         if words and body["status"] != "failed" and body["error"] is None:
-            sent, thought = _declared(told["input_tokens_details"]), _declared(told["output_tokens_details"])
-            read, written, made = sent["cached_tokens"], sent.get("cache_write_tokens"), thought["reasoning_tokens"]
-            if _keep(said, told["input_tokens"], read, written, told["output_tokens"], made, told["total_tokens"]):
-                _name(said, body["id"], body["model"], body["service_tier"])
+            sent, made = _declared(told["input_tokens_details"]), _declared(told["output_tokens_details"])
+            read, written, thought = sent["cached_tokens"], sent.get("cache_write_tokens"), made["reasoning_tokens"]
+            prompt, completion, altogether = told["input_tokens"], told["output_tokens"], told["total_tokens"]
+            if _keep(said, body, body["service_tier"], prompt, read, written, completion, thought, altogether):
                 return ANSWER
     except _OTHERWISE:
         pass
@@ -60,16 +58,13 @@ def quick_message(answer: Any, said: Said) -> int:
         body = answer.__dict__
         told, words = _declared(body["usage"]), body["content"][-1].__dict__["text"]
         read, written = told["cache_read_input_tokens"], told["cache_creation_input_tokens"]
-        made, details = told["output_tokens"], told.get("output_tokens_details")
+        completion, made = told["output_tokens"], told.get("output_tokens_details")
         prompt = told["input_tokens"] + (read or 0) + (written or 0)
-        thought = None if details is None else details.__dict__["thinking_tokens"]
-        if (
-            words
-            and told.get("iterations") is None
-            and _keep(said, prompt, read, written, made, thought, prompt + made)
-        ):
-            _name(said, body["id"], body["model"], told["service_tier"])
-            return ANSWER
+        thought = None if made is None else made.__dict__["thinking_tokens"]
+        if words and told.get("iterations") is None:
+            altogether = prompt + completion
+            if _keep(said, body, told["service_tier"], prompt, read, written, completion, thought, altogether):
+                return ANSWER
     except _OTHERWISE:
         pass
     return hear_message(answer, said)
@@ -113,11 +108,19 @@ def _declared(model: Any) -> dict[str, Any]:
 
 
 def _keep(  # noqa: PLR0917 (the counts of a usage)
-    said: Said, prompt: Any, read: Any, written: Any, completion: Any, thought: Any, altogether: Any
+    said: Said,
+    body: dict[str, Any],
+    tier: Any,
+    prompt: Any,
+    read: Any,
+    written: Any,
+    completion: Any,
+    thought: Any,
+    altogether: Any,
 ) -> bool:
-    """Keep a usage whose prompt contains what was cached, and whose completion contains the reasoning; or return False.
+    """Keep how a response names itself, and its usage; or return False if the usage is not as expected.
 
-    `read` was read from the cache, and `written` to it.
+    The prompt contains what was cached: `read` from the cache, and `written` to it. The completion contains `thought`.
     """
     if type(prompt) is not int or type(completion) is not int:
         return False
@@ -136,6 +139,7 @@ def _keep(  # noqa: PLR0917 (the counts of a usage)
         usage["cache_write"] = written
     if thought is not None:
         usage["reasoning"] = thought
+    _name(said, body["id"], body["model"], tier)
     return True
 
 

@@ -13,9 +13,9 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families as families
 
 from mlmetrics import ConfigurationError, MLMetrics
-from mlmetrics.calls.labels import calls_of
 from mlmetrics.calls.money import price
 from mlmetrics.calls.operation import CallSeries
+from mlmetrics.calls.stored import calls_of
 from mlmetrics.catalog import SHIPPED
 from tests.conftest import Clock
 from tests.recorded import absent, errors, value
@@ -36,7 +36,7 @@ import os, sys
 from datetime import date
 from prometheus_client import generate_latest
 from mlmetrics import MLMetrics
-from mlmetrics.calls.labels import calls_of
+from mlmetrics.calls.stored import calls_of
 from mlmetrics.calls.money import price
 from mlmetrics.catalog import SHIPPED
 metrics = MLMetrics(service="s", prices={"date": date(2026, 11, 1), "m": {"input": 1}})
@@ -49,7 +49,7 @@ BROKEN = """
 import sys
 from prometheus_client import generate_latest
 from mlmetrics import MLMetrics
-from mlmetrics.calls.labels import calls_of
+from mlmetrics.calls.stored import calls_of
 from mlmetrics.calls.money import price
 from mlmetrics.catalog import SHIPPED
 series = calls_of(MLMetrics(service="s").store, SHIPPED["inference"]).series("s", ("m", "chat"))

@@ -100,12 +100,6 @@ KINDS = (eager, compiled, compiled_in_place, scripted, exported)
 kinds = pytest.mark.parametrize("make", KINDS)
 
 
-@pytest.fixture
-def metrics(registry: CollectorRegistry) -> MLMetrics:
-    """Return a toolkit."""
-    return MLMetrics("test", registry)
-
-
 @pytest.fixture(autouse=True)
 def fresh_compiler() -> Iterator[None]:
     """Forget what was compiled in other tests."""
@@ -254,9 +248,7 @@ class TestWatched:
         assert before == after
 
     @pytest.mark.parametrize("kind", [Net, Stateful])
-    @pytest.mark.parametrize(
-        "copied", [copy.deepcopy, pickled, saved]
-    )
+    @pytest.mark.parametrize("copied", [copy.deepcopy, pickled, saved])
     def test_has_plain_copies(
         self, kind: type[Net], copied: Callable[[Any], Any], metrics: MLMetrics, registry: CollectorRegistry
     ) -> None:

@@ -77,6 +77,13 @@ class TestGenerate:
         assert absent(registry, "ml_inference_unpriced_total", model="GPT2LMHeadModel")
         assert absent(registry, FIRST, model="GPT2LMHeadModel")
 
+    def test_tells_the_lengths(self, registry: CollectorRegistry) -> None:
+        """How long prompts and answers are, and how fast they come, once for each call."""
+        generator().generate(prompts(), **LENGTHS)
+        assert 4 == value(registry, "ml_inference_prompt_tokens_sum", **GENERATION)
+        assert 2 * NEW == value(registry, "ml_inference_completion_tokens_sum", **GENERATION)
+        assert 1 == value(registry, "ml_inference_output_tokens_per_second_count", **GENERATION)
+
     def test_leaves_out_padding(self, registry: CollectorRegistry) -> None:
         """What the mask covers of a prompt is no token of it."""
         generator().generate(input_ids=prompts(), attention_mask=torch.tensor([[0, 1], [1, 1]]), **LENGTHS)
@@ -195,9 +202,7 @@ class TestPipeline:
     """Each call of a pipeline is a call, whatever it calls itself."""
 
     @pytest.mark.parametrize(("given", "size", "asked"), [("good day", 1, 2), (["good", "bad day", "a"], 3, 4)])
-    def test_counts_once(
-        self, given: Any, size: int, asked: int, registry: CollectorRegistry
-    ) -> None:
+    def test_counts_once(self, given: Any, size: int, asked: int, registry: CollectorRegistry) -> None:
         """A text-generation pipeline calls `generate`, and tells the tokens of that."""
         pipeline("text-generation", model=generator(), tokenizer=tokenizer())(given, **LENGTHS)
         assert {"success": 1} == outcomes(registry)

@@ -218,7 +218,7 @@ def declare(recorded: Recorded) -> tuple[CallSeries, Any, MethodSeries, RouteSer
 
 def test_series_that_is_interrupted_while_it_is_declared() -> None:
     """What a series records after its declaration was broken off anywhere is folded."""
-    files = (*FOLDING, "/calls/labels.py")
+    files = (*FOLDING, "/calls/stored.py")
     places = points(lambda: partial(declare, Recorded()), *files)
     for at in places:
         recorded = Recorded()

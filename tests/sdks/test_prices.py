@@ -259,7 +259,7 @@ class TestPrices:
 START = """
 import os, signal, sys, threading
 from mlmetrics import MLMetrics
-from mlmetrics.calls.labels import calls_of
+from mlmetrics.calls.stored import calls_of
 from mlmetrics.calls.money import price
 from mlmetrics.catalog import SHIPPED
 from prometheus_client import CollectorRegistry, generate_latest

@@ -6,7 +6,7 @@ from math import log
 from typing import Any
 
 from mlmetrics.monitoring.rules.drift import record_name
-from mlmetrics.monitoring.rules.promql import number, quote, selector
+from mlmetrics.monitoring.rules.promql import number, series_of
 
 _TOLERANCE = 1e-9
 
@@ -25,7 +25,7 @@ def wasserstein(then: Sequence[float], now: Sequence[float], bounds: Sequence[fl
 
 def recorded(metric: str, what: str, labels: Mapping[str, str]) -> str:
     """Return a series that drift rules record."""
-    return selector(record_name(metric, what), *(f"{name}={quote(text)}" for name, text in labels.items()))
+    return series_of(record_name(metric, what), labels)
 
 
 def recorded_values(
@@ -33,8 +33,7 @@ def recorded_values(
 ) -> Iterator[dict[str, Any]]:
     """Yield the expectations that the rules have recorded these values, by what they are and by reference."""
     for (what, reference), value in measured.items():
-        found = selector(record_name(metric, what), f"reference={quote(reference)}")
-        full = {**labels, "reference": reference}
-        sample = {"labels": selector("", *(f"{name}={quote(text)}" for name, text in full.items())), "value": 1}
+        found = recorded(metric, what, {"reference": reference})
+        sample = {"labels": series_of("", {**labels, "reference": reference}), "value": 1}
         expression = f"abs({found} - {number(value)}) < bool {_TOLERANCE}"
         yield {"expr": expression, "eval_time": evaluated_at, "exp_samples": [sample]}

@@ -22,8 +22,8 @@ from mlmetrics.monitoring.promtool.test_cases import (
 from mlmetrics.monitoring.rules.alert import Alert
 from mlmetrics.monitoring.rules.alerts import drift_alerts
 from mlmetrics.monitoring.rules.conditions import Drifted
-from mlmetrics.monitoring.rules.drift import NOW, WEEK_SECONDS, record_name
-from mlmetrics.monitoring.rules.promql import bound, quote, selector
+from mlmetrics.monitoring.rules.drift import BASELINE, NOW, WEEK_SECONDS
+from mlmetrics.monitoring.rules.promql import bound
 
 _BASELINE_SAMPLES = 700.0
 
@@ -108,11 +108,9 @@ def _single(config: Config, histogram: str, plan: StepPlan) -> TestCase:
     one = [1] + [0] * (len(bounds) - 1)
     # One score in a whole window: the second step holds it, and the window is evaluated once it is full.
     series = _buckets(config, histogram, [one] + [[0] * len(bounds)] * plan.window_steps)
-    cdf = selector(record_name(histogram, "cdf"), f"reference={quote('now')}")
+    cdf = recorded(histogram, "cdf", {"reference": NOW})
     series |= _baseline(config, histogram, _weights(len(bounds))[2], plan.window_steps + 1)
-    distance, scores = (
-        selector(record_name(histogram, what), f"reference={quote('baseline')}") for what in ("psi", "samples")
-    )
+    distance, scores = (recorded(histogram, what, {"reference": BASELINE}) for what in ("psi", "samples"))
     queries = tuple(
         {
             "expr": f"count({expression})",
@@ -127,7 +125,7 @@ def _single(config: Config, histogram: str, plan: StepPlan) -> TestCase:
 def _idle(config: Config, histogram: str, plan: StepPlan) -> TestCase:
     empty = [0] * len(config.buckets(histogram))
     query = {
-        "expr": record_name(histogram, "cdf"),
+        "expr": recorded(histogram, "cdf", {}),
         "eval_time": format_seconds(plan.window_steps * plan.step_seconds),
     }
     return TestCase("idle service", "", _buckets(config, histogram, [empty] * (plan.window_steps + 2)), (), (query,))

@@ -6,7 +6,7 @@ from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.durations import format_seconds
 from mlmetrics.monitoring.promtool.test_cases import TestCase, Values, placeholder_labels, series_name, test_document
 from mlmetrics.monitoring.rules.fleet import TOTALS, WINDOW_SECONDS, Total
-from mlmetrics.monitoring.rules.promql import quote, selector
+from mlmetrics.monitoring.rules.promql import series_of
 
 _STEP_SECONDS = WINDOW_SECONDS / 5
 _STEPS = 6
@@ -35,8 +35,5 @@ def _values(total: Total, growth: float) -> list[float | None]:
 def _query(config: Config, total: Total) -> dict[str, Any]:
     labels = placeholder_labels(config, (*config.grouping, *total.by))
     value = sum(_PODS.values()) / _STEP_SECONDS if total.counter else len(_PODS)
-    sample = {
-        "labels": selector(total.name, *(f"{name}={quote(text)}" for name, text in labels.items())),
-        "value": value,
-    }
+    sample = {"labels": series_of(total.name, labels), "value": value}
     return {"expr": total.name, "eval_time": format_seconds(_STEPS * _STEP_SECONDS), "exp_samples": [sample]}

@@ -25,7 +25,7 @@ from mlmetrics.monitoring.promtool.test_cases import (
     test_document,
 )
 from mlmetrics.monitoring.rules.alert import Alert
-from mlmetrics.monitoring.rules.promql import number, quote, selector
+from mlmetrics.monitoring.rules.promql import number, series_of
 from mlmetrics.monitoring.rules.slo import (
     PAIRS,
     RATIO,
@@ -41,6 +41,8 @@ from mlmetrics.monitoring.rules.slo import (
 # Steps of the short window: every other window is then a whole number of steps, or too short for a rate.
 _WINDOW_STEPS = {pair.short_seconds: steps for pair, steps in zip(PAIRS, (8, 4, 4, 2), strict=True)}
 _TOLERANCE = 1e-9
+CallsByName = dict[str, tuple[list[float], list[float]]]
+"""All calls and the bad ones of each step, by what they are."""
 
 
 def objective_test_files(config: Config) -> dict[str, dict[str, Any]]:
@@ -72,47 +74,75 @@ def _plan(alert: Alert) -> StepPlan:
 
 
 def _burn_scenarios(alert: Alert, plan: StepPlan) -> Iterator[Scenario]:
+    """Yield calls on both sides of an alert's limit, few calls, and calls of an instance that restarts."""
     condition = _burn(alert)
+    calls_by_name = _at_the_limit(condition, plan) | _faults(condition, plan) | _low_traffic(condition, plan)
+    for name, (total, bad) in calls_by_name.items():
+        yield Scenario(name, call_counts([0.0, *total], [0.0, *bad]), [])
+    each, _ = _calls_of_a_step(condition, plan)
+    steps = 2 * plan.fault_steps
+    healthy = call_counts([each] * steps, [each * condition.burn_limit / 8] * steps)
+    yield Scenario("counter reset", healthy, [], restart=plan.fault_steps)
+    yield Scenario("restart with a gap", healthy, [], restart=plan.fault_steps, gap=2)
+
+
+def _calls_of_a_step(condition: BudgetBurn, plan: StepPlan) -> tuple[float, float]:
+    """Return the calls of a step, and how many of them are bad exactly at the limit."""
     num, den = fraction(condition.burn_limit)
-    long = round(condition.pair.long_seconds / plan.step_seconds)
     size = exact_multiple(condition.burn_limit, [condition.pair.short_seconds, condition.pair.long_seconds])
-    each = den * plan.step_seconds * size
-    fault_steps, after = plan.fault_steps, plan.window_steps + 2
-    least = exactly_summable(condition.objective.minimum) / plan.window_steps
-    few = (exactly_summable(condition.objective.minimum) - 0.5) / plan.window_steps
-    more = min(condition.burn_limit * SLIGHTLY_MORE, (1 + condition.burn_limit) / 2)
-    high = min(4 / 3, 1 / condition.burn_limit)
-    at_limit = num * plan.step_seconds * size
+    return den * plan.step_seconds * size, num * plan.step_seconds * size
+
+
+def _long_steps(condition: BudgetBurn, plan: StepPlan) -> int:
+    return round(condition.pair.long_seconds / plan.step_seconds)
+
+
+def _high(condition: BudgetBurn) -> float:
+    """Return by what bad calls at the limit are multiplied to be above it, without more bad calls than calls."""
+    return min(4 / 3, 1 / condition.burn_limit)
+
+
+def _at_the_limit(condition: BudgetBurn, plan: StepPlan) -> CallsByName:
+    """Return calls of which one window is above the limit, and the other exactly at it."""
+    each, at_limit = _calls_of_a_step(condition, plan)
+    long, high, fault_steps = _long_steps(condition, plan), at_limit * _high(condition), plan.fault_steps
     # Every long window contains one period of this, so it is at the limit while short windows are above it.
-    period = [0.0] * (long // 4) + [at_limit * high] * (long - long // 4)
-    none = [0.0] * fault_steps
-    calls_by_name: dict[str, tuple[list[float], list[float]]] = {
+    period = [0.0] * (long // 4) + [high] * (long - long // 4)
+    return {
         "the long window exactly at the limit": ([each] * 2 * long, 2 * period),
         "the short window exactly at the limit": (
             [each] * (long + fault_steps),
-            [at_limit * high] * long + [at_limit] * fault_steps,
+            [high] * long + [at_limit] * fault_steps,
         ),
-        "just above the limit, then good": (
-            [each] * (fault_steps + after),
-            [each * more] * fault_steps + [0.0] * after,
-        ),
+    }
+
+
+def _faults(condition: BudgetBurn, plan: StepPlan) -> CallsByName:
+    """Return calls that are bad for long enough, and good then, and calls that are bad for a moment."""
+    each, at_limit = _calls_of_a_step(condition, plan)
+    long = _long_steps(condition, plan)
+    more = min(condition.burn_limit * SLIGHTLY_MORE, (1 + condition.burn_limit) / 2)
+    fault_steps, after = plan.fault_steps, plan.window_steps + 2
+    total = [each] * (fault_steps + after)
+    return {
+        "just above the limit, then good": (total, [each * more] * fault_steps + [0.0] * after),
         "all bad, then all good: the short window resolves the alert": (
-            [each] * (fault_steps + after),
+            total,
             [each] * fault_steps + [0.0] * after,
         ),
         "a burst that is too short for the long window": (
             [each] * (long + fault_steps),
-            [0.0] * long + [at_limit * high] * (fault_steps - 1) + [0.0],
+            [0.0] * long + [at_limit * _high(condition)] * (fault_steps - 1) + [0.0],
         ),
-        "just enough traffic": ([least] * fault_steps, [least] * fault_steps),
-        "low traffic": ([few] * fault_steps, [few] * fault_steps),
-        "idle service": (none, none),
     }
-    for name, (total, bad) in calls_by_name.items():
-        yield Scenario(name, call_counts([0.0, *total], [0.0, *bad]), [])
-    healthy = call_counts([each] * fault_steps * 2, [each * condition.burn_limit / 8] * fault_steps * 2)
-    yield Scenario("counter reset", healthy, [], restart=fault_steps)
-    yield Scenario("restart with a gap", healthy, [], restart=fault_steps, gap=2)
+
+
+def _low_traffic(condition: BudgetBurn, plan: StepPlan) -> CallsByName:
+    """Return bad calls alone: as many as the objective asks for, too few, and none."""
+    minimum = exactly_summable(condition.objective.minimum)
+    least, few = ([calls / plan.window_steps] * plan.fault_steps for calls in (minimum, minimum - 0.5))
+    none = [0.0] * plan.fault_steps
+    return {"just enough traffic": (least, least), "low traffic": (few, few), "idle service": (none, none)}
 
 
 def _burn_case(
@@ -173,7 +203,7 @@ def _ratio_cases(config: Config, objective: Objective, plan: StepPlan) -> Iterat
     )
     yield TestCase("half of the budget spent at very low traffic", "", _series(config, objective, slow), (), queries)
     idle = Scenario("idle", call_counts([5.0] + [0.0] * steps, [0.0] * (steps + 1)), [])
-    none = (_query(selector(RATIO, f"objective={quote(objective.name)}"), plan, steps, []),)
+    none = (_query(series_of(RATIO, {"objective": objective.name}), plan, steps, []),)
     yield TestCase("an idle service has no ratio", "", _series(config, objective, idle), (), none)
     if not indicator_of(objective).not_bad:
         well = Scenario("well", call_counts([0.0, *([1.0] * steps)], [0.0] * (steps + 1)), [])
@@ -198,8 +228,5 @@ def _target(objective: Objective) -> dict[str, str]:
 
 def _query(expression: str, plan: StepPlan, step: int, series: list[dict[str, str]]) -> dict[str, Any]:
     query: dict[str, Any] = {"expr": expression, "eval_time": format_seconds(step * plan.step_seconds)}
-    samples = [
-        {"labels": selector("", *(f"{name}={quote(text)}" for name, text in labels.items())), "value": 1}
-        for labels in series
-    ]
+    samples = [{"labels": series_of("", labels), "value": 1} for labels in series]
     return query | ({"exp_samples": samples} if samples else {})

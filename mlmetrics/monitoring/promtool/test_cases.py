@@ -9,7 +9,7 @@ from mlmetrics.monitoring.durations import format_seconds
 from mlmetrics.monitoring.operations import metric_of
 from mlmetrics.monitoring.promtool.scenarios import StepValues
 from mlmetrics.monitoring.rules.model import AlertingRule
-from mlmetrics.monitoring.rules.promql import quote, selector
+from mlmetrics.monitoring.rules.promql import series_of
 
 Values = Sequence[float | None]
 
@@ -120,7 +120,7 @@ def series_name(config: Config, name: str, labels: dict[str, str]) -> str:
     full |= {label: f"a {label}" for label in own}
     full |= {"service": config.services[0].name} if "service" in own else {}
     full |= labels
-    return selector(name, *(f"{label}={quote(text)}" for label, text in full.items()))
+    return series_of(name, full)
 
 
 def target_labels(config: Config) -> dict[str, str]:

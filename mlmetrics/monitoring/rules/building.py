@@ -45,7 +45,7 @@ def growth(counter: str, *by: str, of_target: bool = False) -> BuildCondition:
 
 def spent(config: Config, settings: AlertSettings) -> Condition:
     """Build a condition on what a service spent in the window of the budget, which rules record."""
-    recorded = cost.spent_over(settings.window_seconds or cost.MONTH_SECONDS)
+    recorded = cost.spent_over(cost.budget_seconds(config))
     return Spent(Sample(cost.SPENT, "all"), recorded, (*config.grouping, "service"), settings.threshold or 0.0)
 
 

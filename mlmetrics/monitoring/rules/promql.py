@@ -1,7 +1,7 @@
 """PromQL text: quoting, selectors, bucket bounds and aggregation, written in one way everywhere."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client.utils import floatToGoString
 
@@ -41,6 +41,11 @@ def selector(name: str, *matchers: str) -> str:
     """Return a metric name with its matchers, without empty ones."""
     inside = ",".join(matcher for matcher in matchers if matcher)
     return f"{name}{{{inside}}}" if inside else name
+
+
+def series_of(name: str, labels: Mapping[str, str]) -> str:
+    """Return the selector of series with these labels."""
+    return selector(name, *(f"{label}={quote(text)}" for label, text in labels.items()))
 
 
 def job_matcher(jobs: Sequence[str]) -> str:

@@ -14,10 +14,11 @@ from unittest.mock import patch
 import httpx
 import yaml
 
-from examples.recruiting.addresses import SERVICES
+from examples.recruiting.addresses import API, SERVICES
+from examples.recruiting.corpus import BROKEN, DOCUMENTS
 from examples.recruiting.demo.processes import Processes
 from examples.recruiting.demo.settings import move_to_free_ports
-from examples.recruiting.demo.traffic import drive
+from examples.recruiting.demo.traffic import BROKEN_ANSWERS, drive
 from mlmetrics.catalog import OPERATIONS
 from mlmetrics.monitoring.config import Config, Service
 from mlmetrics.monitoring.loading import load
@@ -46,6 +47,13 @@ MAY_BE_EMPTY = {
 }
 """Nothing is wrong in tests, and processes have no limits unless the machine's own cgroup has one."""
 REQUESTS_PER_SECOND = 20.0
+# The most complete documents of each kind and format. A series begins with its first document, which Prometheus leaves
+# out of an increase and VictoriaMetrics counts: these score high, so that of documents that score low no storage counts
+# another number.
+FIRST_DOCUMENTS = {
+    "/cvs": ("37-cv-fr-ux-designer.pdf", "53-cv-fr-nurse.docx", "45-cv-fr-accountant.txt"),
+    "/jobs": ("67-job-en-site-engineer.pdf", "44-job-en-accountant.docx", "63-job-fr-sales-manager.txt"),
+}
 # Samples are looked for as soon as they have come, not half a minute later; a cache would hold answers of before.
 STORAGE = ("-search.latencyOffset=1s", "-search.disableCache", "-retentionPeriod=100y")
 
@@ -100,6 +108,7 @@ def staged(folder: Path, seconds: float = TRAFFIC_SECONDS) -> Iterator[Stage]:
         for each in (storage, scraped):
             import_history(seasoned.directory, each.url)
         prometheus.wait_for(f"count(up == 1) == {len(config.services) + 1}")
+        _send_first(prometheus)
         sent, end = _send(server.url, seconds)
         prometheus.wait_for(f"min(timestamp(fastapi_requests_in_progress)) > {end}")
         yield Stage(prometheus, storage, scraped, rules, config, end, sent)
@@ -146,6 +155,25 @@ def each_second(rules: str) -> str:
     for group in document["groups"]:
         group.pop("interval", None)
     return yaml_text(document)
+
+
+def _send_first(prometheus: Prometheus) -> None:
+    """Send one document of each kind and format, wait until it was scraped, and send broken ones.
+
+    With the broken ones of the traffic, the share of failures is well between two burn rates at which alerts fire.
+    Without these it is near one of the two, and the storages may be on different sides of it.
+    """
+    for path, names in FIRST_DOCUMENTS.items():
+        for name in names:
+            assert httpx.codes.OK == _upload(path, DOCUMENTS / name)
+    prometheus.wait_for(f"count(parsing_accuracy_score_count == 1) == {sum(map(len, FIRST_DOCUMENTS.values()))}")
+    for name, status in BROKEN_ANSWERS.items():
+        assert status == _upload("/cvs", BROKEN / name)
+
+
+def _upload(path: str, file: Path) -> int:
+    files = {"file": (file.name, file.read_bytes())}
+    return httpx.post(f"{API.url}{path}", files=files, timeout=10, trust_env=False).status_code
 
 
 def _send(url: str, seconds: float) -> tuple[list[tuple[float, int]], float]:

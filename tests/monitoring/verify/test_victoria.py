@@ -35,8 +35,6 @@ YOUNG = {
 }
 # Half a bucket more or less at the edge of the window moves an interpolated quantile within its bucket.
 INTERPOLATED = 0.25
-# Of a type of which few documents score low, one that is parsed before the first scrape is a large part of the share.
-FEW = 0.25
 
 
 def vector(found: list[dict[str, Any]]) -> Vector:
@@ -132,8 +130,6 @@ def allowed(name: str, query: str) -> float:
         return 1.0
     if "histogram_quantile" in query:
         return INTERPOLATED
-    if name.endswith(":cdf"):
-        return FEW
     return EDGES if "rate(" in query or "increase(" in query else 1e-6
 
 

@@ -11,18 +11,27 @@ from pathlib import Path
 
 from mlmetrics.cli.init.reading.source import Function, Module, Source
 
-PACKAGE, TOOLKIT, OPERATION = "mlmetrics", "MLMetrics", "operation"
-TRACKING = {"track_inference": "inference", "track_parsing": "parsing", "track_matching": "matching"}
-TIMERS = {"inference_timer": "inference", "parsing_timer": "parsing", "matching_timer": "matching"}
+PACKAGE, TOOLKIT, OPERATION, CURRENT = "mlmetrics", "MLMetrics", "operation", "current_call"
+OPERATIONS = ("inference", "parsing", "matching", "tool", "agent")
+"""The operations that have a decorator and a timer."""
+TRACKING = {f"track_{name}": name for name in OPERATIONS}
+TIMERS = {f"{name}_timer": name for name in OPERATIONS}
 DIRECT = (
     *("track_ml_inference", "track_parsing_accuracy", "track_matching_score", "track_file_processing"),
-    *("track_model_load", "track_prediction", "track_feedback", "track_prediction_error", "batch_job"),
+    *(
+        "model_load_timer",
+        "track_model_load",
+        "track_prediction",
+        "track_feedback",
+        "track_prediction_error",
+        "batch_job",
+    ),
 )
 SDKS = frozenset(
     f"instrument_{name}" for name in ("openai", "anthropic", "litellm", "google_genai", "mistralai", "langchain")
 )
 """The functions that record the calls of an SDK, all of them inferences."""
-FUNCTIONS = frozenset({*TRACKING, *TIMERS, *DIRECT, *SDKS, OPERATION})
+FUNCTIONS = frozenset({*TRACKING, *TIMERS, *DIRECT, *SDKS, OPERATION, CURRENT})
 ENTERING = frozenset({"enter_context", "enter_async_context"})
 """The methods of an exit stack that return what `with ... as` gives."""
 
@@ -188,4 +197,10 @@ def methods_called(modules: Sequence[Recording]) -> dict[Path, set[tuple[str, st
 def _methods(module: Module) -> Iterator[tuple[str, str]]:
     for node in module.nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            yield _last_name(node.func.value), node.func.attr
+            holder = node.func.value
+            yield called_name(holder) if isinstance(holder, ast.Call) else _last_name(holder), node.func.attr
+
+
+def called_name(call: ast.Call | None) -> str:
+    """Return `current_call()` for `current_call()` and `mlmetrics.current_call()`: the holder of a method of theirs."""
+    return "" if call is None else f"{_last_name(call.func)}()"

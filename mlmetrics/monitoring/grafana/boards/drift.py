@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from mlmetrics.catalog import Metric
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana import panels
-from mlmetrics.monitoring.grafana.panels import Panel, Query, above
+from mlmetrics.monitoring.grafana.panels import Panel, Query
 from mlmetrics.monitoring.grafana.queries import Queries, matches_variable
+from mlmetrics.monitoring.grafana.thresholds import above
 from mlmetrics.monitoring.rules.drift import CLASS_COUNTER, NOW, WEEK, WEEK_SECONDS, record_name
 from mlmetrics.monitoring.rules.promql import quote
 

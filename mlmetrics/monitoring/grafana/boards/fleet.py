@@ -1,14 +1,13 @@
 """Fleet: instances, their memory and processor time against their limits, and how well the recording works."""
 
-from collections.abc import Iterator
-
 from grafana_foundation_sdk.models import dashboard
 
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana import panels
 from mlmetrics.monitoring.grafana.layout import Row, board
-from mlmetrics.monitoring.grafana.panels import Panel, Query, above, share_above
+from mlmetrics.monitoring.grafana.panels import Panel, Query
 from mlmetrics.monitoring.grafana.queries import WINDOW, Queries
+from mlmetrics.monitoring.grafana.thresholds import above, share_above
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.rules.fleet import ANSWERING, LOST, OVERFLOWS, VERSIONS
 from mlmetrics.monitoring.rules.indicators import busy_host
@@ -25,7 +24,7 @@ def fleet(config: Config) -> dashboard.Dashboard:
     rows = [
         Row("Instances", _instances(config, queries)),
         Row("Memory and processor", _use(queries)),
-        Row("Measuring", tuple(_measuring(config, queries))),
+        Row("Measuring", (*_scrapes(config, queries), *_lost(config, queries))),
     ]
     if config.host_targets:
         rows.append(Row("Hosts", _hosts(config)))
@@ -99,52 +98,60 @@ def _use(queries: Queries) -> tuple[Panel, ...]:
     )
 
 
-def _measuring(config: Config, queries: Queries) -> Iterator[Panel]:
-    yield panels.timeseries(
-        "Scrape duration",
-        "Duration of a scrape as Prometheus measures it, and of writing the page in the service.",
-        panels.SECONDS,
-        Query(queries.select("scrape_duration_seconds"), LEGEND),
-        Query(queries.select("mlmetrics_scrape_duration_seconds"), f"writing {LEGEND}"),
-        threshold=above(config, "SlowScrape"),
-        width=6,
+def _scrapes(config: Config, queries: Queries) -> tuple[Panel, ...]:
+    return (
+        panels.timeseries(
+            "Scrape duration",
+            "Duration of a scrape as Prometheus measures it, and of writing the page in the service.",
+            panels.SECONDS,
+            Query(queries.select("scrape_duration_seconds"), LEGEND),
+            Query(queries.select("mlmetrics_scrape_duration_seconds"), f"writing {LEGEND}"),
+            threshold=above(config, "SlowScrape"),
+            width=6,
+        ),
+        panels.timeseries(
+            "Samples",
+            "Samples in a scrape; every new label value adds samples.",
+            panels.COUNT,
+            Query(queries.select("scrape_samples_scraped"), LEGEND),
+            width=6,
+        ),
+        panels.timeseries(
+            "Failed scrapes",
+            "Scrapes that failed each second because a collector raised.",
+            panels.PER_SECOND,
+            Query(queries.per_second(["job", "instance"], "mlmetrics_scrape_errors_total"), LEGEND),
+            width=6,
+        ),
+        panels.table(
+            "Versions of mlmetrics",
+            "Number of instances by version.",
+            panels.COUNT,
+            queries.total(VERSIONS),
+            width=6,
+        ),
     )
-    yield panels.timeseries(
-        "Samples",
-        "Samples in a scrape; every new label value adds samples.",
-        panels.COUNT,
-        Query(queries.select("scrape_samples_scraped"), LEGEND),
-        width=6,
-    )
-    yield panels.timeseries(
-        "Failed scrapes",
-        "Scrapes that failed each second because a collector raised.",
-        panels.PER_SECOND,
-        Query(queries.per_second(["job", "instance"], "mlmetrics_scrape_errors_total"), LEGEND),
-        width=6,
-    )
-    yield panels.table(
-        "Versions of mlmetrics",
-        "Number of instances by version.",
-        panels.COUNT,
-        queries.total(VERSIONS),
-        width=6,
-    )
-    yield panels.timeseries(
-        "Measurements lost",
-        f"Measurements that could not be recorded each second, by place; runbook: {config.runbooks}/RecordingErrors.md",
-        panels.PER_SECOND,
-        Query(queries.total(LOST), "{{where}} · {{job}}"),
-        empty="Every measurement was recorded",
-        width=12,
-    )
-    yield panels.timeseries(
-        "Labels at their limit",
-        f"Recordings each second whose label value became 'other'; runbook: {config.runbooks}/LabelOverflow.md",
-        panels.PER_SECOND,
-        Query(queries.total(OVERFLOWS), "{{label}} of {{metric}} · {{job}}"),
-        empty="No label has reached its limit",
-        width=12,
+
+
+def _lost(config: Config, queries: Queries) -> tuple[Panel, ...]:
+    return (
+        panels.timeseries(
+            "Measurements lost",
+            "Measurements that could not be recorded each second, by place;"
+            f" runbook: {config.runbooks}/RecordingErrors.md",
+            panels.PER_SECOND,
+            Query(queries.total(LOST), "{{where}} · {{job}}"),
+            empty="Every measurement was recorded",
+            width=12,
+        ),
+        panels.timeseries(
+            "Labels at their limit",
+            f"Recordings each second whose label value became 'other'; runbook: {config.runbooks}/LabelOverflow.md",
+            panels.PER_SECOND,
+            Query(queries.total(OVERFLOWS), "{{label}} of {{metric}} · {{job}}"),
+            empty="No label has reached its limit",
+            width=12,
+        ),
     )
 
 

@@ -6,8 +6,9 @@ from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.durations import format_seconds
 from mlmetrics.monitoring.grafana import panels
 from mlmetrics.monitoring.grafana.layout import Row, board, query_variable
-from mlmetrics.monitoring.grafana.panels import Panel, Query, Threshold
+from mlmetrics.monitoring.grafana.panels import Panel, Query
 from mlmetrics.monitoring.grafana.queries import Queries, matches_variable
+from mlmetrics.monitoring.grafana.thresholds import Threshold
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.rules.promql import selector
 from mlmetrics.monitoring.rules.slo import BURN, PAIRS, PERIOD_SECONDS, RATIO, REMAINING, TARGET, WindowPair

@@ -9,8 +9,9 @@ from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana import panels
 from mlmetrics.monitoring.grafana.boards.drift import psi_of_scores
 from mlmetrics.monitoring.grafana.layout import Row, board
-from mlmetrics.monitoring.grafana.panels import Panel, Query, above, below, share_above
+from mlmetrics.monitoring.grafana.panels import Panel, Query
 from mlmetrics.monitoring.grafana.queries import Queries, bad_share
+from mlmetrics.monitoring.grafana.thresholds import above, below, share_above
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.rules.indicators import failed_calls
 from mlmetrics.monitoring.rules.promql import sum_by

@@ -4,15 +4,19 @@ from grafana_foundation_sdk.models import dashboard
 
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana import panels
+from mlmetrics.monitoring.grafana.boards.by_model import LEGEND, MODEL
 from mlmetrics.monitoring.grafana.layout import Row, board
-from mlmetrics.monitoring.grafana.panels import Panel, Query, Threshold, above, below, good_share_below, share_above
+from mlmetrics.monitoring.grafana.panels import Panel, Query
 from mlmetrics.monitoring.grafana.queries import Queries, bad_share
+from mlmetrics.monitoring.grafana.thresholds import Threshold, above, below, good_share_below, share_above
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.rules.indicators import failed_requests
 from mlmetrics.monitoring.rules.promql import sum_by
 
+TARGET = ["job", "instance"]
 UNLIMITED = "No limit is set on these processes"
 NO_SCORES = "No document was scored in this time"
+NO_REQUEST = "No request in this time"
 NO_CALLS = "No call ended in this time"
 
 
@@ -31,7 +35,6 @@ def performance(config: Config) -> dashboard.Dashboard:
 
 
 def _now(config: Config, queries: Queries) -> tuple[Panel, ...]:
-    api, inference = "fastapi_request_duration_seconds", "ml_inference_total"
     return (
         panels.stat("Services up", "Services with an instance that answers.", panels.COUNT, _up(queries)),
         panels.stat(
@@ -41,36 +44,8 @@ def _now(config: Config, queries: Queries) -> tuple[Panel, ...]:
             f"count({queries.firing()}) or vector(0)",
             threshold=Threshold("", 1, config.runbooks),
         ),
-        panels.stat(
-            "Requests", "Requests each second.", panels.PER_SECOND, queries.per_second([], "fastapi_requests_total")
-        ),
-        panels.stat(
-            "Errors",
-            "Share of requests answered by 5xx.",
-            panels.SHARE,
-            bad_share([], failed_requests(select=queries.select)),
-            threshold=share_above(config, "HighErrorRate"),
-            empty="No request in this time",
-        ),
-        panels.stat(
-            "Response time p95",
-            "95 % of the requests are answered within this time.",
-            panels.SECONDS,
-            queries.quantile(0.95, [], api),
-            threshold=above(config, "HighAPIResponseTime"),
-            empty="No request in this time",
-        ),
-        panels.stat(
-            "Inferences", "Model calls that end each second.", panels.PER_SECOND, queries.per_second([], inference)
-        ),
-        panels.stat(
-            "Inference success",
-            "Share of model calls that succeeded; cancelled calls are not counted.",
-            panels.SHARE,
-            queries.success([], inference),
-            threshold=good_share_below(config, "HighMLFailureRate"),
-            empty=NO_CALLS,
-        ),
+        *_requests_now(config, queries),
+        *_inferences_now(config, queries),
         panels.stat(
             "Median accuracy",
             "Half of the parsed documents have a lower score.",
@@ -84,6 +59,47 @@ def _now(config: Config, queries: Queries) -> tuple[Panel, ...]:
 
 def _up(queries: Queries) -> str:
     return f"count(max by (job) ({queries.select('up')}) == 1) or vector(0)"
+
+
+def _requests_now(config: Config, queries: Queries) -> tuple[Panel, ...]:
+    return (
+        panels.stat(
+            "Requests", "Requests each second.", panels.PER_SECOND, queries.per_second([], "fastapi_requests_total")
+        ),
+        panels.stat(
+            "Errors",
+            "Share of requests answered by 5xx.",
+            panels.SHARE,
+            bad_share([], failed_requests(select=queries.select)),
+            threshold=share_above(config, "HighErrorRate"),
+            empty=NO_REQUEST,
+        ),
+        panels.stat(
+            "Response time p95",
+            "95 % of the requests are answered within this time.",
+            panels.SECONDS,
+            queries.quantile(0.95, [], "fastapi_request_duration_seconds"),
+            threshold=above(config, "HighAPIResponseTime"),
+            empty=NO_REQUEST,
+        ),
+    )
+
+
+def _inferences_now(config: Config, queries: Queries) -> tuple[Panel, ...]:
+    finished = "ml_inference_total"
+    return (
+        panels.stat(
+            "Inferences", "Model calls that end each second.", panels.PER_SECOND, queries.per_second([], finished)
+        ),
+        panels.stat(
+            "Inference success",
+            "Share of model calls that succeeded; cancelled calls are not counted.",
+            panels.SHARE,
+            queries.success([], finished),
+            threshold=good_share_below(config, "HighMLFailureRate"),
+            empty=NO_CALLS,
+        ),
+    )
 
 
 def _api(config: Config, queries: Queries) -> tuple[Panel, ...]:
@@ -114,21 +130,21 @@ def _api(config: Config, queries: Queries) -> tuple[Panel, ...]:
 
 
 def _models(config: Config, queries: Queries) -> tuple[Panel, ...]:
-    model, seconds = ["service", "model"], "ml_inference_duration_seconds"
+    seconds = "ml_inference_duration_seconds"
     return (
         panels.timeseries(
             "Inference duration",
             "50 % and 95 % of the calls end within this time.",
             panels.SECONDS,
-            Query(queries.quantile(0.95, model, seconds), "p95 {{model}} · {{service}}", exemplar=True),
-            Query(queries.quantile(0.5, model, seconds), "p50 {{model}} · {{service}}"),
+            Query(queries.quantile(0.95, MODEL, seconds), f"p95 {LEGEND}", exemplar=True),
+            Query(queries.quantile(0.5, MODEL, seconds), f"p50 {LEGEND}"),
             threshold=above(config, "SlowMLInference"),
         ),
         panels.timeseries(
             "Inference success rate",
             "Share of model calls that succeeded; cancelled calls are not counted.",
             panels.SHARE,
-            Query(queries.success(model, "ml_inference_total"), "{{model}} · {{service}}"),
+            Query(queries.success(MODEL, "ml_inference_total"), LEGEND),
             threshold=good_share_below(config, "HighMLFailureRate"),
         ),
         panels.timeseries(
@@ -169,17 +185,14 @@ def _quality(config: Config, queries: Queries) -> tuple[Panel, ...]:
 
 
 def _saturation(config: Config, queries: Queries) -> tuple[Panel, ...]:
-    target = ["job", "instance"]
+    memory = sum_by(TARGET, queries.select("process_resident_memory_bytes"))
+    processor = sum_by(TARGET, queries.rate("process_cpu_seconds_total"))
     return (
         panels.timeseries(
             "Memory in use",
             "Memory of all its processes, as a share of its limit.",
             panels.SHARE,
-            Query(
-                f"{sum_by(target, queries.select('process_resident_memory_bytes'))}\n"
-                f"  / ({_largest(target, queries.select('mlmetrics_memory_limit_bytes'))} > 0)",
-                "{{instance}} · {{job}}",
-            ),
+            _of_limit(queries, memory, "mlmetrics_memory_limit_bytes"),
             threshold=share_above(config, "HighMemoryUsage"),
             empty=UNLIMITED,
         ),
@@ -187,11 +200,7 @@ def _saturation(config: Config, queries: Queries) -> tuple[Panel, ...]:
             "Processor in use",
             "Processor time of all its processes, as a share of its limit.",
             panels.SHARE,
-            Query(
-                f"{sum_by(target, queries.rate('process_cpu_seconds_total'))}\n"
-                f"  / ({_largest(target, queries.select('mlmetrics_cpu_limit_cores'))} > 0)",
-                "{{instance}} · {{job}}",
-            ),
+            _of_limit(queries, processor, "mlmetrics_cpu_limit_cores"),
             threshold=share_above(config, "HighCPUUsage"),
             empty=UNLIMITED,
         ),
@@ -207,5 +216,7 @@ def _saturation(config: Config, queries: Queries) -> tuple[Panel, ...]:
     )
 
 
-def _largest(by: list[str], expression: str) -> str:
-    return f"max by ({', '.join(by)}) ({expression})"
+def _of_limit(queries: Queries, used: str, limit: str) -> Query:
+    """Return what each instance uses as a share of its limit; one without a limit has no value."""
+    largest = f"max by ({', '.join(TARGET)}) ({queries.select(limit)})"
+    return Query(f"{used}\n  / ({largest} > 0)", "{{instance}} · {{job}}")

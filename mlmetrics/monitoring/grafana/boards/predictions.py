@@ -2,9 +2,10 @@
 
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana import panels
-from mlmetrics.monitoring.grafana.boards.models import LEGEND, MODEL
-from mlmetrics.monitoring.grafana.panels import Panel, Query, below, share_above
+from mlmetrics.monitoring.grafana.boards.by_model import LEGEND, MODEL
+from mlmetrics.monitoring.grafana.panels import Panel, Query
 from mlmetrics.monitoring.grafana.queries import Queries, bad_share
+from mlmetrics.monitoring.grafana.thresholds import below, share_above
 from mlmetrics.monitoring.rules.indicators import bad_feedback
 
 NO_SCORES = "No model scored a result in this time"

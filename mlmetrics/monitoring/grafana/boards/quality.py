@@ -9,12 +9,15 @@ from mlmetrics.monitoring.grafana import panels
 from mlmetrics.monitoring.grafana.boards.drift import class_drift, score_drift
 from mlmetrics.monitoring.grafana.boards.predictions import predictions
 from mlmetrics.monitoring.grafana.layout import Row, board
-from mlmetrics.monitoring.grafana.panels import Panel, Query, below, share_above
+from mlmetrics.monitoring.grafana.panels import Panel, Query
 from mlmetrics.monitoring.grafana.queries import Queries, bad_share
+from mlmetrics.monitoring.grafana.thresholds import below, share_above
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.rules.alerts import drift_alerts
 from mlmetrics.monitoring.rules.indicators import failed_calls
 
+PARSER = ["service", "parser", "doc_type"]
+PARSER_LEGEND = "{{doc_type}} · {{parser}} · {{service}}"
 NO_SCORES = "No document was scored in this time"
 TITLES = {
     "InferenceScoreDrift": "inference scores",
@@ -30,7 +33,7 @@ def quality(config: Config) -> dashboard.Dashboard:
         Row("Predictions", predictions(config, queries)),
         Row("Documents", _documents(config, queries)),
         *_drift_rows(config),
-        Row("Parsing and matching", _calls(queries)),
+        Row("Parsing and matching", (*_failures(queries), *_times(queries))),
     )
     description = "Scores of parsed and matched documents, and their distance from the scores of a week ago."
     return board(config, DASHBOARDS["quality"], "ML Quality and Drift", description, rows, span="now-6h")
@@ -77,17 +80,13 @@ def _documents(config: Config, queries: Queries) -> tuple[Panel, ...]:
     )
 
 
-def _calls(queries: Queries) -> tuple[Panel, ...]:
-    kind = ["service", "parser", "doc_type"]
+def _failures(queries: Queries) -> tuple[Panel, ...]:
     return (
         panels.timeseries(
             "Parsing failures",
             "Share of documents that could not be parsed; cancelled calls are not counted.",
             panels.SHARE,
-            Query(
-                bad_share(kind, failed_calls("ml_parsing_total", select=queries.select)),
-                "{{doc_type}} · {{parser}} · {{service}}",
-            ),
+            Query(bad_share(PARSER, failed_calls("ml_parsing_total", select=queries.select)), PARSER_LEGEND),
             width=6,
         ),
         panels.timeseries(
@@ -101,13 +100,16 @@ def _calls(queries: Queries) -> tuple[Panel, ...]:
             empty="No document has failed yet",
             width=6,
         ),
+    )
+
+
+def _times(queries: Queries) -> tuple[Panel, ...]:
+    return (
         panels.timeseries(
             "Parsing time",
             "95 % of the documents are parsed within this time.",
             panels.SECONDS,
-            Query(
-                queries.quantile(0.95, kind, "ml_parsing_duration_seconds"), "{{doc_type}} · {{parser}} · {{service}}"
-            ),
+            Query(queries.quantile(0.95, PARSER, "ml_parsing_duration_seconds"), PARSER_LEGEND),
             width=6,
         ),
         panels.timeseries(

@@ -4,13 +4,14 @@ from mlmetrics.monitoring.config import AlertSettings, Config
 from mlmetrics.monitoring.durations import DAY_SECONDS
 from mlmetrics.monitoring.rules.alert import AlertDefinition
 from mlmetrics.monitoring.rules.conditions import Aged
+from mlmetrics.monitoring.rules.cost import SPENT
 from mlmetrics.monitoring.rules.indicators import Sample
 
 _DATE = Sample("mlmetrics_price_table_timestamp_seconds", "used")
 
 
 def _has_cost(config: Config) -> bool:
-    return "ml_inference_cost_usd_total" in config.metrics
+    return SPENT in config.metrics
 
 
 PRICES = (
