@@ -292,6 +292,45 @@ class TestWatched:
         assert ["before", "after"] == seen
         assert {"success": 1} == outcomes(registry)
 
+    @pytest.mark.parametrize(
+        "register",
+        [
+            lambda module, hook: module.register_forward_hook(hook),
+            lambda module, hook: module.register_forward_pre_hook(hook),
+            lambda module, hook: module.register_full_backward_hook(hook),
+            lambda module, hook: module.register_full_backward_pre_hook(hook),
+            lambda _, hook: torch.nn.modules.module.register_module_forward_hook(hook),
+            lambda _, hook: torch.nn.modules.module.register_module_forward_pre_hook(hook),
+            lambda _, hook: torch.nn.modules.module.register_module_full_backward_hook(hook),
+            lambda _, hook: torch.nn.modules.module.register_module_full_backward_pre_hook(hook),
+        ],
+    )
+    def test_runs_each_kind_of_hook(
+        self, register: Callable[[Any, Callable[..., None]], Any], metrics: MLMetrics, registry: CollectorRegistry
+    ) -> None:
+        """Those of the module, and those of all modules, as without us."""
+
+        def runs(module: Any) -> int:
+            seen: list[str] = []
+            with register(module, lambda *_: seen.append(type(module).__name__)):
+                module(batch().requires_grad_()).sum().backward()
+            module(batch())
+            return len(seen)
+
+        module = eager()
+        expected = runs(module)
+        metrics.watch(module, model="net")
+        assert 0 < expected == runs(module)
+        assert {"success": 2} == outcomes(registry)
+
+    def test_runs_a_forward_of_the_object(self, metrics: MLMetrics, registry: CollectorRegistry) -> None:
+        """A forward that the object is given later is the one that runs."""
+        module = eager()
+        metrics.watch(module, model="net")
+        module.forward = lambda given: given * 0
+        assert torch.equal(torch.zeros(ROWS, 4), module(batch()))
+        assert {"success": 1} == outcomes(registry)
+
     @pytest.mark.parametrize("hooked", [False, True])
     def test_is_compiled_later(self, hooked: bool, metrics: MLMetrics, registry: CollectorRegistry) -> None:  # noqa: FBT001 (a case)
         """It can be compiled as one graph; alone it is counted, and as a part of another module it is not."""

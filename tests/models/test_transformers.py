@@ -340,7 +340,7 @@ class TestInstrument:
             ("/srv/models/bge-small/", "bge-small"),
             ("./bge-small", "bge-small"),
             ("C:\\models\\bge-small", "bge-small"),
-            ("/root/hub/models--BAAI--bge-small/snapshots/0a1b2c", "BAAI/bge-small"),
+            ("/srv/hub/models--BAAI--bge-small/snapshots/0a1b2c", "BAAI/bge-small"),
         ],
     )
     def test_names_models(self, given: str, expected: str, registry: CollectorRegistry) -> None:
