@@ -5,7 +5,20 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import answers, calls, imports, memory, modules, plain, requests, scrapes, served, threads, workers
+from benchmarks import (
+    answers,
+    calls,
+    imports,
+    memory,
+    models,
+    modules,
+    plain,
+    requests,
+    scrapes,
+    served,
+    threads,
+    workers,
+)
 from benchmarks.machine import describe
 from benchmarks.results import TARGETS, Missing, Results, Row
 from benchmarks.table import terminal
@@ -27,6 +40,7 @@ GROUPS: dict[str, tuple[Measure, int]] = {
     "chunk": (calls.measure_chunks, 120),
     "async_chunk": (calls.measure_async_chunks, 120),
     "answer": (answers.measure_answers, 120),
+    "watch": (models.measure_models, 120),
     "watch_torch": (modules.measure_modules, 120),
     "request": (requests.measure_requests, 150),
     "scrape": (scrapes.measure_scrapes, 9),

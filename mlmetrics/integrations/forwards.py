@@ -30,7 +30,7 @@ class State:
 
 
 def global_hooks(module: Any, call: Any, torch: Any) -> tuple[Any, ...]:
-    """Return the hooks of all modules; what is true in their place, if the forward of this module is not known to be."""
+    """Return the hooks of all modules; what is true instead, if a forward is not known to do so."""
     known: Any = torch.nn.Module._call_impl  # noqa: SLF001 (what `Module.__call__` calls)
     is_plain = getattr(call, "__func__", None) is known and isinstance(vars(module).get("training"), bool)
     if is_plain and known.__code__.co_names[: len(ASKED)] == ASKED:
