@@ -56,16 +56,6 @@ def recorded_forward(module: Any, call: Callable[..., Any], series: CallSeries, 
     def forward(first: Any = NOTHING, /, *rest: Any, **kwargs: Any) -> Any:  # noqa: C901 (as above)
         if state["training"] and in_training():
             return call(*given(first, rest), **kwargs)
-        try:
-            rows = length(first)
-        except Exception as error:  # it is no tensor
-            if interrupted(error):
-                raise
-            rows = 0
-        if rows:
-            record_rows(rows)
-        else:
-            record_first((first, *rest, *kwargs.values()), batches, series)
         start = clock()
         try:
             begin(None)
@@ -93,6 +83,16 @@ def recorded_forward(module: Any, call: Callable[..., Any], series: CallSeries, 
                 series.fail(clock() - start)
             raise
         succeed(seconds)
+        try:
+            rows = length(first)
+        except Exception as error:  # it is no tensor
+            if interrupted(error):
+                raise
+            rows = 0
+        if rows:
+            record_rows(rows)
+        else:
+            record_first((first, *rest, *kwargs.values()), batches, series)
         if seconds > series.notice_seconds or len(started) > BOUND:
             slow_path(series, seconds)
             if len(batches.pending) > BOUND:

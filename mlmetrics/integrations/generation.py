@@ -22,10 +22,10 @@ def generating(recorder: Recorder, wrapped: Any, model: Any, args: tuple[Any, ..
         return wrapped(*args, **kwargs)
     inputs = args[0] if args else kwargs.get("inputs", kwargs.get("input_ids"))
     given = inputs if inputs is not None else kwargs.get("inputs_embeds", kwargs.get("input_features"))
-    call.batch(safely(recorder, rows_of, given))
     streamer = kwargs.get("streamer", args[STREAMER] if len(args) > STREAMER else None)
     with listening(streamer, call):
         result = running(wrapped, args, kwargs, call)
+    call.batch(safely(recorder, rows_of, given))
     used = safely(recorder, tokens_used, model, inputs, kwargs, result)
     if used is not None:
         call.tokens(*used)

@@ -36,8 +36,8 @@ def asked(  # noqa: PLR0917 (a wrapper takes four)
     call = begin(recorder, safely(recorder, name_of, model) or name_of_type(type(model)), method)
     if call is None:
         return wrapped(*args, **kwargs)
-    call.batch(safely(recorder, inputs_in, method, model, args, kwargs))
     result = running(wrapped, args, kwargs, call)
+    call.batch(safely(recorder, inputs_in, method, model, args, kwargs))
     call.returned(result)
     return result
 

@@ -23,7 +23,12 @@ PLACE = "_compiled_call_impl"
 class Forward(partial[Any]):
     """What a watched module calls; wherever it is copied or pickled all the same, a copy has None in its place."""
 
-    __slots__ = ()
+    bare: Callable[..., Any]
+    """What it calls itself; whoever watches the module again calls that too, and records alone."""
+    before: Any
+    """What the module called before."""
+    over = False
+    """Whether the watch has ended; another one may have come before that."""
     __class__ = property(lambda _self: FunctionType)  # so that TorchScript leaves it out
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -46,23 +51,28 @@ def watch(module: Any, told: Watch) -> Undo:
             "`module()` returns"
         )
     before = vars(module).get(PLACE)
-    call = module._call_impl if before is None else before  # noqa: SLF001 (as `Module.__call__` does)
+    call = module._call_impl if before is None else getattr(before, "bare", before)  # noqa: SLF001 (as `__call__` does)
     recorded = recorded_forward(module, call, told.series("forward"), torch)
     leave_to_python(recorded, bare(call), torch)
-    forward = vars(module)[PLACE] = Forward(
-        recorded
-    )  # not by `setattr`, which a compiled module hands on to the one inside of it
-    return partial(unwatch, ref(module), forward, before)
+    forward = Forward(recorded)
+    forward.bare, forward.before = call, before
+    vars(module)[PLACE] = forward  # not by `setattr`, which a compiled module hands on to the one inside of it
+    return partial(unwatch, ref(module), forward)
 
 
-def unwatch(found: "ref[Any]", forward: Forward, before: Any) -> None:
+def unwatch(found: "ref[Any]", forward: Forward) -> None:
     """Put back what a module called before, unless something else stands there by now."""
+    forward.over = True
     module = found()
-    if module is not None and vars(module).get(PLACE) is forward:
-        if before is None:
-            del vars(module)[PLACE]
-        else:
-            vars(module)[PLACE] = before
+    if module is None or vars(module).get(PLACE) is not forward:
+        return
+    before = forward.before
+    while type(before) is Forward and before.over:
+        before = before.before
+    if before is None:
+        del vars(module)[PLACE]
+    else:
+        vars(module)[PLACE] = before
 
 
 def bare(call: Callable[..., Any]) -> Callable[..., Any]:

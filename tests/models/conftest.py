@@ -24,6 +24,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:.*LeafSpec:FutureWarning")  # as torch copies an exported module
     config.addinivalue_line("filterwarnings", "ignore:`torch.jit.*deprecated:DeprecationWarning")
 
+
 pytest.register_assert_rewrite("tests.models.calls")
 
 

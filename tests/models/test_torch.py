@@ -369,6 +369,25 @@ class TestWatched:
             module(batch())
         assert {} == outcomes(registry)
 
+    def test_is_recorded_by_its_newest_watch(self, metrics: MLMetrics, registry: CollectorRegistry) -> None:
+        """One that is watched twice counts once, and then by its first watch again."""
+        module = eager()
+        metrics.watch(module, model="first")
+        with metrics.watch(module, model="second"):
+            module(batch())
+        assert {} == outcomes(registry, model="first")
+        module(batch())
+        assert {"success": 1} == outcomes(registry, model="first") == outcomes(registry, model="second")
+
+    def test_is_bare_after_its_watches_in_any_order(self, metrics: MLMetrics) -> None:
+        """Watches may end in the order in which they began."""
+        module = eager()
+        before = dict(vars(module))
+        watches = [metrics.watch(module, model=name) for name in ("first", "second", "third")]
+        for each in watches:
+            each.uninstrument()
+        assert before == vars(module)
+
     def test_leaves_what_came_later(self, metrics: MLMetrics) -> None:
         """What somebody has put in its place since stays there."""
         module = eager()
