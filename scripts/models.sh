@@ -13,7 +13,7 @@ readonly TORCH=2.13.0 # any other one may be built for CUDA, which takes gigabyt
 releases=(newest neural oldest neural-oldest)
 [ -n "${SHORT:-}" ] && releases=(newest neural)
 declare -A TESTS=([newest]=tests/models [oldest]=tests/models)
-TESTS[neural]="tests/models/test_torch.py tests/models/test_transformers.py tests/models/test_sentence_transformers.py"
+TESTS[neural]="tests/models/test_torch.py tests/models/test_*transformers.py"
 TESTS[neural-oldest]=${TESTS[neural]}
 
 logs=$(mktemp -d)

@@ -46,7 +46,7 @@ def recorded_forward(module: Any, call: Callable[..., Any], series: CallSeries, 
     as its answers are at hand.
     """
     clock, begin, succeed, started = series.clock, series.begin, series.succeed, series.started
-    batches = series.histogram(f"{series.operation.prefix}_batch_size")
+    batches = batch_sizes(series)
     record_rows, in_training = batches.record, torch.is_grad_enabled
     length = torch._C.TensorBase.__len__  # noqa: SLF001 (that of `torch.Tensor` costs more than all of this)
     tracing = torch._C._get_tracing_state  # noqa: SLF001 (as `_call_impl` does)
@@ -100,6 +100,18 @@ def recorded_forward(module: Any, call: Callable[..., Any], series: CallSeries, 
         return result
 
     return forward
+
+
+def called_beside(series: CallSeries) -> Iterable[Any]:
+    """Return what a recorded forward calls beside the module, which is no part of what may be compiled."""
+    store, batches = series.store, batch_sizes(series)
+    of_series = (series.clock, series.begin, series.succeed, series.fail, batches.record, store.fold)
+    return (*of_series, given, interrupted, raised, record_first, slow_path)
+
+
+def batch_sizes(series: CallSeries) -> Any:
+    """Return the histogram of the rows of calls."""
+    return series.histogram(f"{series.operation.prefix}_batch_size")
 
 
 def given(first: Any, rest: tuple[Any, ...]) -> tuple[Any, ...]:

@@ -79,9 +79,9 @@ def begin(recorder: Recorder, model: object, operation: object) -> LocalCall | N
         if outer is not None:
             return inside(outer, READS, LocalCall)  # type: ignore[return-value]  # of the kind that was asked for
         series = recorder.calls(INFERENCE).series(recorder.named(None), (model, operation))
-        run = InnerRun(series, series.clock(), LocalAnswer(series, READS), started=True)
+        run = InnerRun(series, series.clock(), LocalAnswer(series, READS))
         run.prepare(ASKED)
-        series.begin(None)
+        run.begin()
         return LocalCall(run, None)
     except Exception as error:  # nothing of ours reaches the user's call
         if interrupted(error):

@@ -115,8 +115,8 @@ class Instrumenting(Recorder):
             DeclarationError: it is nothing that can be watched, or a label is empty.
 
         Metrics: those of `track_inference`; `ml_inference_batch_size`; of classifiers, `ml_inference_score` and
-            `ml_prediction_total`. A call inside another watched call is a part of it, and is not counted; the forwards of
-            watched torch modules are. What cannot be recorded is counted in
+            `ml_prediction_total`. A call inside another watched call is a part of it, and is not counted; a forward
+            of a watched torch module is. What cannot be recorded is counted in
             `mlmetrics_recording_errors_total{where="watch"}`.
         """
         found: Instrumentation = import_module("mlmetrics.integrations.watch").watch(

@@ -5,14 +5,14 @@ leaves that out of copies and of what is pickled, so they are plain, and hooks w
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from types import FunctionType
 from typing import Any
 from weakref import ref
 
 from mlmetrics.errors import DeclarationError, name_of_type
-from mlmetrics.integrations.forwards import recorded_forward
+from mlmetrics.integrations.forwards import called_beside, recorded_forward
 from mlmetrics.integrations.patches import Undo
 from mlmetrics.integrations.watch import Watch
 from mlmetrics.interruption import Tolerating
@@ -52,8 +52,9 @@ def watch(module: Any, told: Watch) -> Undo:
         )
     before = vars(module).get(PLACE)
     call = module._call_impl if before is None else getattr(before, "bare", before)  # noqa: SLF001 (as `__call__` does)
-    recorded = recorded_forward(module, call, told.series("forward"), torch)
-    leave_to_python(recorded, bare(call), torch)
+    series = told.series("forward")
+    recorded = recorded_forward(module, call, series, torch)
+    leave_to_python(recorded, bare(call), torch, called_beside(series))
     forward = Forward(recorded)
     forward.bare, forward.before = call, before
     vars(module)[PLACE] = forward  # not by `setattr`, which a compiled module hands on to the one inside of it
@@ -84,14 +85,19 @@ def bare(call: Callable[..., Any]) -> Callable[..., Any]:
     return forward
 
 
-def leave_to_python(forward: Any, compiled: Any, torch: Any) -> None:
+def leave_to_python(forward: Any, compiled: Any, torch: Any, others: Iterable[Any]) -> None:
     """Have `torch.compile` run a function as it is, and compile what it calls; where it must not, use the other one.
 
-    The compiler is not imported for that, which takes seconds.
+    It leaves out the `others`, which are our own, with all that they call. The compiler is not imported for that, which
+    takes seconds.
     """
     forward._torchdynamo_inline = compiled  # noqa: SLF001 (what the compiler looks for)
     with Tolerating(AttributeError, TypeError):  # these names are private ones
         compiler = torch._C._dynamo.eval_frame  # noqa: SLF001 (there is no public way without the import)
         action = compiler._FrameAction  # noqa: SLF001 (as above)
-        strategy = compiler._FrameExecStrategy(action.SKIP, action.DEFAULT)  # noqa: SLF001 (as above)
-        compiler.set_code_exec_strategy(forward.__code__, strategy)
+        strategy = compiler._FrameExecStrategy  # noqa: SLF001 (as above)
+        compiler.set_code_exec_strategy(forward.__code__, strategy(action.SKIP, action.DEFAULT))
+        for other in others:
+            code = getattr(getattr(other, "__func__", other), "__code__", None)  # functions of C have none
+            if code is not None:
+                compiler.set_code_exec_strategy(code, strategy(action.SKIP, action.SKIP))
