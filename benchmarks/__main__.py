@@ -41,7 +41,7 @@ GROUPS: dict[str, tuple[Measure, int]] = {
     "async_chunk": (calls.measure_async_chunks, 120),
     "answer": (answers.measure_answers, 120),
     "watch": (models.measure_models, 120),
-    "watch_torch": (modules.measure_modules, 120),
+    "forward": (modules.measure_modules, 120),
     "request": (requests.measure_requests, 150),
     "scrape": (scrapes.measure_scrapes, 9),
     "scrape_p99": (scrapes.measure_scrape_p99, 7),

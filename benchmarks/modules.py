@@ -16,7 +16,7 @@ MODEL = "identity"
 def measure_modules(rounds: int) -> list[Row | Missing]:
     """Measure it, if torch is installed."""
     if find_spec("torch") is None:
-        return [Missing("watch/torch", "torch is not installed")]
+        return [Missing("forward/floor", "torch is not installed")]
     toolkit, bare, watched = Toolkit(), identity(), identity()
     batch = import_module("torch").zeros(8, 4)
 
@@ -33,7 +33,7 @@ def measure_modules(rounds: int) -> list[Row | Missing]:
         ours = Side("ours", forward(watched), lambda: toolkit.calls(MODEL))
         times = interleave([Side("bare call", bare_call.run), floor, Side("bare", forward(bare)), ours], rounds)
     cost, least = added(times, "ours"), added(times, "floor", "bare call")
-    return [Row("watch/torch", ratio(cost, least), "ns", medians(ours=cost, floor=least, bare=times["bare"]))]
+    return [Row("forward/floor", ratio(cost, least), "ns", medians(ours=cost, floor=least, bare=times["bare"]))]
 
 
 def identity() -> Any:

@@ -58,7 +58,7 @@ TARGETS: Mapping[str, Target] = {
     "watch/predict": Target("a watched `predict`, with its batch size, beside its own call ÷ the floor", at_most=2),
     "watch/classes": Target("a watched `predict` of a classifier, with its class ÷ the floor", at_most=2),
     "watch/scores": Target("a watched `predict_proba`, with its score ÷ the floor"),
-    "watch/torch": Target("a forward of a watched torch module ÷ the floor", at_most=2),
+    "forward/floor": Target("a forward of a watched torch module ÷ the floor", at_most=2),
     "request/cheapest": Target("middleware, a request: the cheapest peer ÷ ours", at_least=8),
     "request/instrumentator": Target("prometheus-fastapi-instrumentator ÷ ours"),
     "request/starlette_exporter": Target("starlette_exporter ÷ ours"),
