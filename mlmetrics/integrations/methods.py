@@ -1,6 +1,7 @@
 """Methods of watched objects: replaced on the class while an object of it is watched, and then put back."""
 
 import copy
+import inspect
 import threading
 import types
 from collections.abc import Iterable
@@ -12,6 +13,9 @@ from mlmetrics.errors import name_of_type
 from mlmetrics.integrations.patches import Undo
 from mlmetrics.integrations.watch import Watch
 from mlmetrics.integrations.watched_calls import Entries, Method, Tells, entry_of, wrapper_of
+
+LATER = inspect.CO_COROUTINE | inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
+"""Flags of functions that return before they have run; `track_inference` knows them."""
 
 
 class Replaced:
@@ -76,7 +80,7 @@ def watch_methods(watched: Any, told: Watch, methods: Iterable[Method], tells: T
             if found is None:
                 continue
             if function_of(found) is None:
-                told.missed(f"{name_of_type(kind)}.{method.name} is no function, but a {name_of_type(type(found))}")
+                told.missed(f"{name_of_type(kind)}.{method.name} is no plain function: a {name_of_type(type(found))}")
                 continue
             if method.name in getattr(watched, "__dict__", ()):
                 told.missed(f"this {name_of_type(kind)} has a {method.name} of its own, which hides that of its class")
@@ -95,9 +99,12 @@ def watch_methods(watched: Any, told: Watch, methods: Iterable[Method], tells: T
 
 
 def function_of(found: Any) -> Any:
-    """Return the function of a method, also of one that is only available if a condition of scikit-learn's holds."""
+    """Return the function of a method, also of one that is only available if a condition of scikit-learn's holds.
+
+    None if it is no function, or one whose call is not over when it returns.
+    """
     inner = found if type(found) is types.FunctionType else getattr(found, "fn", None)
-    return inner if type(inner) is types.FunctionType else None
+    return inner if type(inner) is types.FunctionType and not inner.__code__.co_flags & LATER else None
 
 
 def replacement(found: Any, method: Method, entries: Entries) -> Any:

@@ -316,6 +316,19 @@ class TestMisses:
         assert {"watch": 1.0} == recorded.errors(metrics.registry)
         assert expected(1, len(X)) == calls_of(metrics.registry, "predict")
 
+    async def test_coroutine(self, metrics: MLMetrics) -> None:
+        """A method that is a coroutine function is left alone: its call is not over when it returns."""
+
+        class Later(Own):
+            async def transform(self, X: Any) -> Any:  # noqa: N803 (as in scikit-learn)
+                return X
+
+        later = Later()
+        metrics.watch(later, model="m")
+        assert X is await later.transform(X)
+        assert {"watch": 1.0} == recorded.errors(metrics.registry)
+        assert {} == operations(metrics.registry)
+
     def test_own_method(self, metrics: MLMetrics) -> None:
         """A method of the object itself hides the watched one, and is counted when it is watched."""
         own = Own()
