@@ -60,6 +60,7 @@ TARGETS: Mapping[str, Target] = {
     "watch/scores": Target("a watched `predict_proba`, with its score ÷ the floor"),
     "otel/call": Target("a function whose numbers go to OpenTelemetry as well ÷ ours alone", at_most=1.1),
     "otel/number": Target("a number handed over in the background ÷ `record` of OpenTelemetry's SDK", at_most=1.1),
+    "forward/floor": Target("a forward of a watched torch module ÷ the floor", at_most=2),
     "request/cheapest": Target("middleware, a request: the cheapest peer ÷ ours", at_least=8),
     "request/instrumentator": Target("prometheus-fastapi-instrumentator ÷ ours"),
     "request/starlette_exporter": Target("starlette_exporter ÷ ours"),

@@ -33,8 +33,10 @@ instrument_litellm = _default.instrument_litellm
 instrument_mistralai = _default.instrument_mistralai
 instrument_openai = _default.instrument_openai
 instrument_opentelemetry = _default.instrument_opentelemetry
+instrument_sentence_transformers = _default.instrument_sentence_transformers
 instrument_stamina = _default.instrument_stamina
 instrument_tenacity = _default.instrument_tenacity
+instrument_transformers = _default.instrument_transformers
 lifespan = _default.lifespan
 matching_timer = _default.matching_timer
 metrics_app = _default.metrics_app
@@ -93,8 +95,10 @@ __all__ = [
     "instrument_mistralai",
     "instrument_openai",
     "instrument_opentelemetry",
+    "instrument_sentence_transformers",
     "instrument_stamina",
     "instrument_tenacity",
+    "instrument_transformers",
     "lifespan",
     "matching_timer",
     "metrics_app",

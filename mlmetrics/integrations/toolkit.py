@@ -91,6 +91,33 @@ class Instrumenting(Recorder):
         """
         return _instrument("stamina", self)
 
+    def instrument_transformers(self) -> Instrumentation:
+        """Record every call of a pipeline of `transformers`, whose task is the `operation`, and of `generate`.
+
+        A pipeline that calls `generate` is one call. One that is given a generator or a dataset returns an iterator:
+        the call is then the reading of it, and has not begun before.
+
+        Raises: as `instrument_openai`.
+
+        Metrics: those of `track_inference`; `ml_inference_batch_size`; of what is generated,
+            `ml_inference_tokens_total`, without a price, and with a streamer `ml_inference_first_chunk_seconds` and
+            `ml_inference_chunk_interval_seconds`; of what is classified, `ml_inference_score` and
+            `ml_prediction_total`.
+        """
+        return _instrument("transformers", self)
+
+    def instrument_sentence_transformers(self) -> Instrumentation:
+        """Record every call of the models of `sentence-transformers`.
+
+        The `operation` is the method that was called: `encode`, `encode_query`, `encode_document`, `predict` or
+        `rank`; what that calls itself is a part of it.
+
+        Raises: as `instrument_openai`.
+
+        Metrics: those of `track_inference`; `ml_inference_batch_size`.
+        """
+        return _instrument("sentence_transformers", self)
+
     def watch(
         self, watched: object, *, model: str | None = None, operation: str | None = None, service: str | None = None
     ) -> Instrumentation:
@@ -110,8 +137,9 @@ class Instrumenting(Recorder):
             DeclarationError: it is nothing that can be watched, or a label is empty.
 
         Metrics: those of `track_inference`; `ml_inference_batch_size`; of classifiers, `ml_inference_score` and
-            `ml_prediction_total`. A call inside another watched call is a part of it, and is not counted. What cannot
-            be recorded is counted in `mlmetrics_recording_errors_total{where="watch"}`.
+            `ml_prediction_total`. A call inside another watched call is a part of it, and is not counted; a forward
+            of a watched torch module is. What cannot be recorded is counted in
+            `mlmetrics_recording_errors_total{where="watch"}`.
         """
         found: Instrumentation = import_module("mlmetrics.integrations.watch").watch(
             self, watched, model=model, operation=operation, service=service

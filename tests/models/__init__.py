@@ -1,1 +1,1 @@
-"""Tests of `watch` with real libraries and tiny models."""
+"""Models that run in this process, instrumented: real libraries, with tiny models that are made in the tests."""

@@ -29,7 +29,9 @@ from mlmetrics import (
     histogram,
     inference_timer,
     instrument_opentelemetry,
+    instrument_sentence_transformers,
     instrument_tenacity,
+    instrument_transformers,
     matching_timer,
     metrics_app,
     model_load_timer,
@@ -355,6 +357,12 @@ async def worked() -> None:
 assert_type(push_metrics("localhost:9091", job="import", basic_auth=("user", "password"), push_add=True), bool)
 push_metrics("localhost:9091", job="import", time_out=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 batch_job("nightly", push_to="localhost:9091", timeout="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+# The libraries of models are instrumented until their handles are left.
+
+with instrument_transformers() as instrumentation, instrument_sentence_transformers():
+    assert_type(instrumentation, Instrumentation)
+instrument_transformers("gpt2")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 # A model of any library is watched until its handle is left.
 
