@@ -126,6 +126,8 @@ def _scenario_case(config: Config, alert: Alert, scenario: Scenario) -> TestCase
     labels = placeholder_labels(config, by)
     if getattr(condition, "of_target", isinstance(condition, Level)):
         labels["service"] = labels["job"]
+    if isinstance(condition, Growth):
+        labels |= {name: text for name, text in condition.samples[0].labels.items() if name in condition.by}
     series: dict[str, Values] = {
         series_name(config, sample.name, sample.all_labels()): (
             scenario.counter(sample.part) if _is_counter(sample.name) else scenario.gauge(sample.part)

@@ -188,14 +188,19 @@ def growth_scenarios(plan: StepPlan, threshold: float) -> list[Scenario]:
     scenarios = []
     for name, increments in increments_by_name.items():
         grown = [in_window(increments, window, step) for step in range(len(increments))]
-        scenarios.append(Scenario(name, {"all": increments}, values_above(grown, threshold)))
-    idle: dict[Part, list[float]] = {"all": [100.0] + [0.0] * fault_steps}
-    healthy: dict[Part, list[float]] = {"all": [100.0] + [each / 2] * (2 * fault_steps)}
+        scenarios.append(Scenario(name, _beside_others(increments), values_above(grown, threshold)))
+    idle = _beside_others([100.0] + [0.0] * fault_steps)
+    healthy = _beside_others([100.0] + [each / 2] * (2 * fault_steps))
     return [
         *scenarios,
         Scenario("idle service", idle, [None] * (fault_steps + 1)),
         *_restart_scenarios(healthy, fault_steps),
     ]
+
+
+def _beside_others(counted: Sequence[float]) -> Inputs:
+    """Return the inputs of a counter that grows; its excluded series, which grow too, must not count."""
+    return {"all": list(counted), "excluded": [each + 7 for each in counted]}
 
 
 def level_scenarios(plan: StepPlan, threshold: float, *, limited: bool) -> list[Scenario]:

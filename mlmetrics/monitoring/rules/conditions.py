@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlmetrics.monitoring.durations import parse_seconds
-from mlmetrics.monitoring.rules.indicators import Indicator, Sample
+from mlmetrics.monitoring.rules.indicators import Events, Indicator, Sample
 from mlmetrics.monitoring.rules.promql import job_matcher, number, quote, selector, sum_by
 
 
@@ -61,7 +61,7 @@ class Share:
 class Growth:
     """A counter grew by more than a threshold in a window; `of_target` says that it has no label `service`."""
 
-    counter: Sample
+    counted: Events
     by: tuple[str, ...]
     window_seconds: float
     threshold: float
@@ -69,13 +69,13 @@ class Growth:
 
     def expression(self, window: str) -> str:
         """Return the PromQL."""
-        grown = sum_by(self.by, f"increase({self.counter.name}[{window}])")
+        grown = sum_by(self.by, f"increase({self.counted.selected()}[{window}])")
         return f"{service_of_job(grown) if self.of_target else grown} > {number(self.threshold)}"
 
     @property
     def samples(self) -> tuple[Sample, ...]:
         """The samples that the expression reads."""
-        return (self.counter,)
+        return self.counted.samples
 
 
 @dataclass(frozen=True, slots=True)
