@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         OwnOperation,
         PrometheusMiddleware,
         RegistrationError,
+        agent_timer,
         arg,
         batch_job,
         configure,
@@ -45,10 +46,13 @@ if TYPE_CHECKING:
         matching_timer,
         metrics_app,
         metrics_endpoint,
+        model_load_timer,
         operation,
         parsing_timer,
         push_metrics,
         start_metrics_server,
+        tool_timer,
+        track_agent,
         track_feedback,
         track_file_processing,
         track_inference,
@@ -60,6 +64,7 @@ if TYPE_CHECKING:
         track_parsing_accuracy,
         track_prediction,
         track_prediction_error,
+        track_tool,
     )
     from mlmetrics.monitoring.rules.baseline import export_baseline
 
@@ -80,6 +85,7 @@ __all__ = [
     "PrometheusMiddleware",
     "RegistrationError",
     "__version__",
+    "agent_timer",
     "arg",
     "batch_job",
     "configure",
@@ -100,10 +106,13 @@ __all__ = [
     "matching_timer",
     "metrics_app",
     "metrics_endpoint",
+    "model_load_timer",
     "operation",
     "parsing_timer",
     "push_metrics",
     "start_metrics_server",
+    "tool_timer",
+    "track_agent",
     "track_feedback",
     "track_file_processing",
     "track_inference",
@@ -115,6 +124,7 @@ __all__ = [
     "track_parsing_accuracy",
     "track_prediction",
     "track_prediction_error",
+    "track_tool",
 ]
 
 ELSEWHERE = {"export_baseline": ".monitoring.rules.baseline"}

@@ -18,6 +18,7 @@ from mlmetrics.toolkit import MLMetrics
 _default = MLMetrics()
 follow(lambda: _default.store)  # what names no registry, such as PrometheusMiddleware, goes with the functions below
 
+agent_timer = _default.agent_timer
 batch_job = _default.batch_job
 configure = _default.configure
 counter = _default.counter
@@ -35,10 +36,13 @@ lifespan = _default.lifespan
 matching_timer = _default.matching_timer
 metrics_app = _default.metrics_app
 metrics_endpoint = _default.metrics_endpoint
+model_load_timer = _default.model_load_timer
 operation = _default.operation
 parsing_timer = _default.parsing_timer
 push_metrics = _default.push_metrics
 start_metrics_server = _default.start_metrics_server
+tool_timer = _default.tool_timer
+track_agent = _default.track_agent
 track_feedback = _default.track_feedback
 track_file_processing = _default.track_file_processing
 track_inference = _default.track_inference
@@ -50,6 +54,7 @@ track_parsing = _default.track_parsing
 track_parsing_accuracy = _default.track_parsing_accuracy
 track_prediction = _default.track_prediction
 track_prediction_error = _default.track_prediction_error
+track_tool = _default.track_tool
 
 __all__ = [
     "BoundCall",
@@ -67,6 +72,7 @@ __all__ = [
     "OwnOperation",
     "PrometheusMiddleware",
     "RegistrationError",
+    "agent_timer",
     "arg",
     "batch_job",
     "configure",
@@ -86,10 +92,13 @@ __all__ = [
     "matching_timer",
     "metrics_app",
     "metrics_endpoint",
+    "model_load_timer",
     "operation",
     "parsing_timer",
     "push_metrics",
     "start_metrics_server",
+    "tool_timer",
+    "track_agent",
     "track_feedback",
     "track_file_processing",
     "track_inference",
@@ -101,4 +110,5 @@ __all__ = [
     "track_parsing_accuracy",
     "track_prediction",
     "track_prediction_error",
+    "track_tool",
 ]

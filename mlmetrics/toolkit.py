@@ -5,9 +5,9 @@ from typing import Any
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
+from mlmetrics.calls.agents import Agents
 from mlmetrics.calls.own import Operating
 from mlmetrics.calls.quality import Quality
-from mlmetrics.calls.timing import Timing
 from mlmetrics.calls.tracking import Tracking
 from mlmetrics.errors import ConfigurationError, shown
 from mlmetrics.http.serving import Serving
@@ -20,7 +20,7 @@ from mlmetrics.recording.labels import declared_problem
 from mlmetrics.recording.store import Store
 
 
-class MLMetrics(Tracking, Timing, Operating, Quality, Serving, Instrumenting, Jobs, PlainMetrics):
+class MLMetrics(Tracking, Agents, Operating, Quality, Serving, Instrumenting, Jobs, PlainMetrics):
     """One toolkit: decorators, timers, direct functions, own metrics, HTTP and batch jobs, on one registry.
 
     The functions of the `mlmetrics` module are those of a default toolkit on

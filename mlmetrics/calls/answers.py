@@ -7,11 +7,13 @@ What responses of known providers say is read in `mlmetrics.responses`.
 from typing import Any
 
 from mlmetrics.calls.counted import counted_once
-from mlmetrics.calls.measures import record_tokens, tell_provider
+from mlmetrics.calls.measures import tell_provider
 from mlmetrics.calls.money import Spent, price
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.outcome import end_as, is_cancellation
 from mlmetrics.calls.reads import AUTO, Content, Failure, Reads, Usage
+from mlmetrics.calls.surroundings import record_exhausted
+from mlmetrics.calls.tokens import record_lengths, record_tokens
 from mlmetrics.interruption import interrupted
 from mlmetrics.responses.kinds import hearing
 from mlmetrics.responses.said import ANSWER, NOTHING, Hear, Said
@@ -30,10 +32,11 @@ def only_content(_chunk: Any, _said: Said) -> int:
 class Saying:
     """What code within a call has said of it, through `current_call`."""
 
-    __slots__ = ("spent", "verdict")
+    __slots__ = ("fell_back", "spent", "verdict")
 
     def __init__(self) -> None:
         self.verdict: str | None = None
+        self.fell_back = False
         self.spent = Spent()
 
 
@@ -176,16 +179,16 @@ class Answer:
                 raise
             self._problem = error
 
-    def record(self, start: float, *, complete: bool) -> None:
+    def record(self, start: float, seconds: float, *, complete: bool) -> None:
         """Record what the answer has said, after its call has ended, early or complete; never raises."""
         try:
-            self._record(start, complete)
+            self._record(start, seconds, complete)
         except Exception as error:  # nothing of ours reaches the user's call
             if interrupted(error):
                 raise
             self._series.store.failed("usage", error)
 
-    def _record(self, start: float, complete: bool) -> None:  # noqa: FBT001 (as `record` was told)
+    def _record(self, start: float, seconds: float, complete: bool) -> None:  # noqa: FBT001 (as `record` was told)
         reads, said, series = self.reads, self.said, self._series
         if reads.usage is None or (self._whole and reads.usage != AUTO):
             return
@@ -200,15 +203,17 @@ class Answer:
             # An estimate is noted too, so that what hands the response on does not count it either.
             new = reads.usage != AUTO or counted_once(series.store, said, self._payload, start)
             if new or reads.first:
-                self._count(used)
+                self._count(used, seconds)
         if reads.first and (reads.provider or said.model):
             tell_provider(series, reads.provider, said.model or "")
 
-    def _count(self, used: dict[str, float] | None) -> None:
+    def _count(self, used: dict[str, float] | None, seconds: float) -> None:
         """Count the tokens of a response, or that it did not say them."""
         series, said = self._series, self.said
         if used is not None:
-            price(series, record_tokens(series, used), said.model, self.reads.provider, said.tier)
+            counted = record_tokens(series, used)
+            record_lengths(series, counted, seconds)
+            price(series, counted, said.model, self.reads.provider, said.tier)
         elif not self.free:
             series.store.record(series.counter("usage_missing_total"), 1)
 
@@ -229,12 +234,14 @@ def end_answered(  # noqa: PLR0917 (what is known of a call at its end)
     verdict = None if saying is None else saying.verdict
     if verdict is None and answer is not None and (error is None or is_cancellation(error)):
         verdict = answer.said.failure
-    end_as(series, verdict, error, seconds)
+    failed = end_as(series, verdict, error, seconds)
     counts = saying is not None and saying.spent.tokens is not None
     if answer is not None and not counts:
-        answer.record(start, complete=error is None)
+        answer.record(start, seconds, complete=error is None)
     if saying is not None:
-        saying.spent.settle(series)
+        saying.spent.settle(series, seconds)
+        if failed and saying.fell_back:
+            record_exhausted(series)
 
 
 class Told:

@@ -35,7 +35,7 @@ class AppendedCalls(CallSeries, Lists):
 
     __slots__ = (
         *("_cells", "begin", "started", "cancel", "cancelled", "clock", "exemplars", "fail", "failed", "labels"),
-        *("leave", "left", "mark", "notice_seconds", "operation", "store", "succeed", "succeeded"),
+        *("leave", "left", "mark", "notice_seconds", "operation", "store", "succeed", "succeeded", "tokens"),
     )
     spot = None
 
@@ -59,6 +59,7 @@ class AppendedCalls(CallSeries, Lists):
         self.leave = self.left.append
         self.mark = self.exemplars.append
         self.notice_seconds = -1.0
+        self.tokens = None
         self._cells: _Cells | None = None
 
     def prepare(self) -> None:

@@ -8,22 +8,26 @@ from mlmetrics.calls.measures import (
     record_classes,
     record_score,
     record_size,
-    record_tokens,
 )
 from mlmetrics.calls.money import Spent
 from mlmetrics.calls.operation import ENDED, CallSeries
 from mlmetrics.calls.outcome import CANCELLED, end_as, succeeded
+from mlmetrics.calls.surroundings import Surrounded, has, record_exhausted
+from mlmetrics.calls.tokens import record_tokens
 from mlmetrics.catalog.models import BATCHES, CLASSES, COST, QUEUE, STREAMS, TOKENS
 
 
-class Call:
+class Call(Surrounded):
     """One run of an operation; a timer yields it.
 
     No method raises: what cannot be recorded is counted in
     `mlmetrics_recording_errors_total{where}` and logged once.
     """
 
-    __slots__ = ("_first_chunk_seen", "_seconds", "_series", "_spent", "_start", "_verdict", "spot", "state")
+    __slots__ = (
+        *("_fell_back", "_first_chunk_seen", "_seconds", "_series", "_spent", "_start", "_verdict"),
+        *("spot", "state"),
+    )
     droppable: ClassVar[type["Call"]]
 
     def __init__(self, series: CallSeries) -> None:
@@ -56,10 +60,10 @@ class Call:
         self.state = ENDED
         if verdict is None and error is None:
             self._succeed(seconds)
-        else:
-            end_as(series, verdict, error, seconds)
+        elif end_as(series, verdict, error, seconds) and hasattr(self, "_fell_back"):
+            record_exhausted(series)
         if hasattr(self, "_spent"):
-            self._spent.settle(series)
+            self._spent.settle(series, seconds)
 
     def _succeed(self, seconds: float) -> None:
         succeeded(self._series, seconds)
@@ -90,9 +94,11 @@ class Call:
     def tokens(self, **tokens: float) -> None:
         """Count tokens by type: `input`, `cache_read`, `cache_write`, `output`, `reasoning`; none contains another.
 
-        Where prices are in use, the call costs what its tokens cost, unless `cost` says otherwise.
+        Where prices are in use, the call costs what its tokens cost, unless `cost` says otherwise. At its end, the
+        lengths of its prompt and its answer are recorded, and how fast the answer came.
 
-        Metrics: `ml_inference_tokens_total`, `ml_inference_cost_usd_total`, `ml_inference_unpriced_total`.
+        Metrics: `ml_inference_tokens_total`, `ml_inference_prompt_tokens`, `ml_inference_completion_tokens`,
+        `ml_inference_output_tokens_per_second`, `ml_inference_cost_usd_total`, `ml_inference_unpriced_total`.
         """
         if self._records(TOKENS, "tokens"):
             self._spending().add(record_tokens(self._series, tokens))
@@ -161,12 +167,13 @@ class Call:
             name = f"{series.operation.prefix}_queue_duration_seconds"
             observe(series.store, name, series.labels, number(series.store, "queued", seconds))
 
+    def _note_fallback(self) -> None:
+        if self.state is not ENDED:
+            self._fell_back = True
+            self.state = False if self.state is not None else None
+
     def _records(self, part: str, where: str) -> bool:
-        operation = self._series.operation
-        if part not in operation.parts:
-            self._series.store.failed(where, f"{operation.name} calls have no {where}")
-            return False
-        return True
+        return has(self._series, part, where)
 
 
 class Droppable:

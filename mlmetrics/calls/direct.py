@@ -52,13 +52,3 @@ def track_size(calls: Calls, service: str | None, file_type: object, size_bytes:
     store = calls.store
     labels = store.admit(FILE_SIZE.name, store.admit_service(FILE_SIZE.name, service), (file_type,))
     observe(store, FILE_SIZE.name, labels, number(store, "size", size_bytes))
-
-
-def track_load(store: Store, service: str | None, model: object, duration: Any, version: object) -> None:
-    """Record that a model has been loaded."""
-    info = "ml_model_info"
-    labels = store.admit(info, store.admit_service(info, service), (model, version), ("version",))
-    store.record(store.gauge(info, labels), 1)
-    seconds = number(store, "duration", duration)
-    if seconds is not None:
-        store.record(store.gauge("ml_model_load_duration_seconds", labels[:-1]), seconds)

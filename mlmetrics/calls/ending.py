@@ -19,6 +19,7 @@ from mlmetrics.calls.outcome import raised, slow_path
 from mlmetrics.calls.runs import Run
 from mlmetrics.calls.templates import OWN, WRAPPER
 from mlmetrics.calls.unfinished import UnfinishedResults
+from mlmetrics.calls.waiting import Waiting
 from mlmetrics.recording.fallback import default_store
 
 _saying = threading.RLock()
@@ -89,6 +90,9 @@ class CurrentCall(Call):
     def _say(self, verdict: str) -> None:
         self._said().verdict = verdict
 
+    def _note_fallback(self) -> None:
+        self._said().fell_back = True
+
     def _spending(self) -> Spent:
         return cast("Spent", self._said().spent)
 
@@ -137,11 +141,18 @@ def _nowhere(_self: object, *_said: object, **_more: object) -> None:
     default_store().failed("current_call", "no decorated function, generator or coroutine runs here")
 
 
+def _waiting_nowhere(_self: object) -> Waiting:
+    _nowhere(_self)
+    return Waiting(None)
+
+
 class _NoCall(Call):
     """What `current_call` returns outside of any call."""
 
     __slots__ = ()
     fail = cancel = tokens = cost = score = predicted = size = first_chunk = batch = queued = cast("Any", _nowhere)
+    cached = fell_back = blocked = finish_reason = cast("Any", _nowhere)
+    waiting = cast("Any", _waiting_nowhere)
     duration = cast("Any", 0.0)
 
 

@@ -6,7 +6,7 @@ from math import isfinite
 from typing import Any
 
 from mlmetrics.calls.operation import CallSeries
-from mlmetrics.catalog import TOKEN_TYPES, Operation
+from mlmetrics.catalog import Operation
 from mlmetrics.catalog.documents import FILE_SIZE
 from mlmetrics.errors import name_of_type
 from mlmetrics.interruption import interrupted
@@ -59,18 +59,6 @@ def count(store: Store, name: str, labels: tuple[str | None, ...], value: float 
     """Add a value to a counter; None is skipped."""
     if value is not None:
         store.record(store.counter(name, labels), value)
-
-
-def record_tokens(series: CallSeries, tokens: Mapping[str, Any]) -> dict[str, float]:
-    """Count tokens by type; types whose value is None are skipped. Returns what was counted."""
-    store, counted = series.store, dict[str, float]()
-    for token_type, value in tokens.items():
-        if token_type not in TOKEN_TYPES:
-            store.failed("tokens", f"unknown token type {token_type!r}; there are {', '.join(TOKEN_TYPES)}")
-        elif value is not None and (amount := number(store, "tokens", value)) is not None:
-            store.record(series.counter("tokens_total", token_type), amount)
-            counted[token_type] = amount
-    return counted
 
 
 def tell_provider(series: CallSeries, provider: str, response_model: str) -> None:

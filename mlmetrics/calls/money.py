@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from mlmetrics.calls.operation import CallSeries
+from mlmetrics.calls.tokens import record_lengths
 from mlmetrics.catalog.models import INFERENCE
 from mlmetrics.interruption import interrupted
 from mlmetrics.pricing import genai
@@ -90,7 +91,9 @@ class Spent:
         known = self.tokens if self.tokens is not None else {}
         self.tokens = {**known, **{name: known.get(name, 0) + count for name, count in tokens.items()}}
 
-    def settle(self, series: CallSeries) -> None:
-        """Add what the tokens cost, unless the code has said so itself."""
-        if self.tokens is not None and not self.costed:
-            price(series, self.tokens, None, "", None)
+    def settle(self, series: CallSeries, seconds: float) -> None:
+        """Record how long prompt and answer were, and add what the tokens cost, unless the code has said so itself."""
+        if self.tokens is not None:
+            record_lengths(series, self.tokens, seconds)
+            if not self.costed:
+                price(series, self.tokens, None, "", None)

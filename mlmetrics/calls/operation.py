@@ -44,6 +44,8 @@ class CallSeries:
     """What the next fold has to take."""
     spot: Any
     """Where the numbers stand in the files of this process; None if they stand in memory."""
+    tokens: Any
+    """What its tokens are recorded in; None before the first."""
     begin: Callable[[Any], object]
     """Begin a call; a timer gives itself, so that it is recorded if it is dropped before it ends."""
     succeed: Callable[[float], object]

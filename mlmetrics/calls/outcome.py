@@ -17,28 +17,31 @@ CANCELLATIONS = (asyncio.CancelledError, GeneratorExit)
 CANCELLED = "cancelled"
 
 
-def raised(series: CallSeries, error: BaseException, seconds: float) -> None:
-    """End a call that raised.
+def raised(series: CallSeries, error: BaseException, seconds: float) -> bool:
+    """End a call that raised; return whether it failed.
 
     Only the type of the error is read, and without its own attributes: its `__class__` or its
     metaclass may raise.
     """
     if is_cancellation(error):
         cancelled(series, seconds)
-    else:
-        failed(series, name_of_type(type(error)), seconds)
+        return False
+    failed(series, name_of_type(type(error)), seconds)
+    return True
 
 
-def end_as(series: CallSeries, verdict: str | None, error: BaseException | None, seconds: float) -> None:
-    """End a call: as was said of it, else by its exception, else as a success."""
+def end_as(series: CallSeries, verdict: str | None, error: BaseException | None, seconds: float) -> bool:
+    """End a call: as was said of it, else by its exception, else as a success; return whether it failed."""
     if verdict == CANCELLED:
         cancelled(series, seconds)
-    elif verdict is not None:
+        return False
+    if verdict is not None:
         failed(series, verdict, seconds)
-    elif error is not None:
-        raised(series, error, seconds)
-    else:
-        succeeded(series, seconds)
+        return True
+    if error is not None:
+        return raised(series, error, seconds)
+    succeeded(series, seconds)
+    return False
 
 
 def is_cancellation(error: BaseException) -> bool:

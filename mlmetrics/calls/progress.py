@@ -87,14 +87,15 @@ class Progress(Run):
         if self._ended:
             return
         if self._begun:
-            super().end(error)
-            self._read(error, result)
+            seconds = self.seconds
+            super().end(error, seconds)
+            self._read(error, result, seconds)
             return
         self._ended = True
         if self._unused_seconds is not None:
             self._series.begin(None)
             succeeded(self._series, self._unused_seconds)
-            self._read(None, NoResult)
+            self._read(None, NoResult, self._unused_seconds)
 
     def finished(self, result: Any) -> Any:
         """Return the result of an await, or a stand-in if the result is still running, such as a stream."""
@@ -110,9 +111,9 @@ class Progress(Run):
         self.end(None, result)
         return result
 
-    def _read(self, error: BaseException | None, result: Any) -> None:
+    def _read(self, error: BaseException | None, result: Any, seconds: float) -> None:
         if self._after is not None and error is None:
-            self._after(self._series, result)
+            self._after(self._series, result, seconds)
 
     def __del__(self) -> None:
         if not self._ended:
@@ -150,9 +151,9 @@ class StreamProgress(Chunks, Progress):
             self.answer.returned(returned)
         self.end(exit_of(thrown), self._item if returned is None else returned)
 
-    def _read(self, error: BaseException | None, result: Any) -> None:
+    def _read(self, error: BaseException | None, result: Any, seconds: float) -> None:
         if self._after is not None:
-            self._after(self._series, result if error is None else NoResult)
+            self._after(self._series, result if error is None else NoResult, seconds)
 
 
 def exit_of(thrown: tuple[Any, ...]) -> GeneratorExit | None:

@@ -5,12 +5,14 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mlmetrics.calls.labels import Argument, FindArgument, check_reader, signature_of
-from mlmetrics.calls.measures import each_of, record_classes, record_score, record_size, record_tokens
+from mlmetrics.calls.measures import each_of, record_classes, record_score, record_size
 from mlmetrics.calls.operation import CallSeries
+from mlmetrics.calls.tokens import tokens_of
 from mlmetrics.errors import DeclarationError
 from mlmetrics.interruption import interrupted
 
-After = Callable[[CallSeries, Any], None]
+After = Callable[[CallSeries, Any, float | None], None]
+"""Reads the result of a call; it also gets the seconds that the call took, if it is no stream."""
 Read = str | Callable[[Any], Any]
 
 OPTIONAL = "confidence"
@@ -51,7 +53,7 @@ def after_score(what: str, read: Read, *, optional: bool = False) -> After:
     """Record the score of a result, or each of its scores; None is skipped."""
     get = reader(what, read, optional=optional)
 
-    def after(series: CallSeries, result: Any) -> None:
+    def after(series: CallSeries, result: Any, _seconds: float | None) -> None:
         for score in () if result is NoResult else each_of(get(result)):
             if score is not None:
                 record_score(series, score)
@@ -63,7 +65,7 @@ def after_class(read: Read) -> After:
     """Count the class that a result says, or each of its classes; None is skipped."""
     get = reader("predicted_class", read)
 
-    def after(series: CallSeries, result: Any) -> None:
+    def after(series: CallSeries, result: Any, _seconds: float | None) -> None:
         predicted = None if result is NoResult else get(result)
         if predicted is not None:
             record_classes(series, predicted)
@@ -120,12 +122,13 @@ def after_usage(read: Callable[[Any], Mapping[str, Any] | None]) -> After:
         raise DeclarationError(f"usage={read!r}: expected a function from the result to tokens by type")
     check_reader("usage", read, "the result")
 
-    def after(series: CallSeries, result: Any) -> None:
+    def after(series: CallSeries, result: Any, seconds: float | None) -> None:
         tokens = None if result is NoResult else read(result)
         if tokens is None:
             series.store.record(series.counter("usage_missing_total"), 1)
         else:
-            record_tokens(series, tokens)
+            known = tokens_of(series)
+            known.measure(known.count(tokens), seconds)
 
     return _guarded("usage", after)
 
@@ -136,9 +139,12 @@ def all_of(afters: Iterable[After]) -> After | None:
     if not steps:
         return None
 
-    def after(series: CallSeries, result: Any) -> None:
+    if len(steps) == 1:
+        return steps[0]
+
+    def after(series: CallSeries, result: Any, seconds: float | None) -> None:
         for step in steps:
-            step(series, result)
+            step(series, result, seconds)
 
     return after
 
@@ -146,9 +152,9 @@ def all_of(afters: Iterable[After]) -> After | None:
 def _guarded(where: str, after: After) -> After:
     """Count what an extractor raises, so that it does not reach the user's call."""
 
-    def guarded(series: CallSeries, result: Any) -> None:
+    def guarded(series: CallSeries, result: Any, seconds: float | None) -> None:
         try:
-            after(series, result)
+            after(series, result, seconds)
         except Exception as error:  # the user's code, run on behalf of a measurement
             if interrupted(error):
                 raise

@@ -162,6 +162,6 @@ def _filled(template: str, plan: Plan, result: str) -> str:
         run=made if reads else "Run(series, start)",
         chunk=(READ_CHUNK if reads else CHUNK).format(bound=BOUND),
         returned="run.answer.returned(stop.value)" if reads else "",
-        ended=f"after(series, {result})" if after else "",
-        left="after(series, NoResult)" if after else "",
+        ended=f"after(series, {result}, None)" if after else "",
+        left="after(series, NoResult, None)" if after else "",
     )

@@ -2,8 +2,9 @@
 
 from types import FunctionType
 
-from mlmetrics.calls.direct import track_call, track_load, track_score, track_size
+from mlmetrics.calls.direct import track_call, track_score, track_size
 from mlmetrics.calls.labels import Argument
+from mlmetrics.calls.loading import LoadTimer, load_labels, record_load
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.calls.timers import Timer
@@ -142,6 +143,31 @@ class Timing(Recorder):
             version: the model's version, if it has one.
             service: the service, if it is not the toolkit's.
 
-        Metrics: `ml_model_load_duration_seconds`, `ml_model_info`.
+        Metrics: `ml_model_load_total`, `ml_model_load_duration_seconds`, `ml_model_info`.
         """
-        track_load(self.store, self.service_of(service), model, duration, version)
+        store = self.store
+        record_load(store, load_labels(store, self.service_of(service), model, version), duration)
+
+    def model_load_timer(self, model: str, version: str = "", *, service: str | None = None) -> LoadTimer:
+        """Record a block that loads a model: `with` or `async with`; yields the timer, for its `duration`.
+
+        A load that raises is a failure, and one that is cancelled is cancelled; both leave the last duration as it is.
+
+        Args:
+            model: the model.
+            version: the model's version, if it has one.
+            service: the service, if it is not the toolkit's.
+
+        Metrics: `ml_model_load_total`; after a success `ml_model_load_duration_seconds` and `ml_model_info`.
+
+        Example:
+            >>> from prometheus_client import CollectorRegistry
+            >>> from mlmetrics import MLMetrics
+            >>> metrics = MLMetrics(service="docs", registry=CollectorRegistry())
+            >>> with metrics.model_load_timer("bge-small", version="1") as load:
+            ...     model = str.split
+            >>> load.duration >= 0
+            True
+        """
+        store = self.store
+        return LoadTimer(store, load_labels(store, self.service_of(service), model, version))

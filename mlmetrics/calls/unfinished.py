@@ -208,7 +208,9 @@ class UnfinishedResults:
         if run.answer is not None and error is None:
             run.answer.whole(future.result())
         if self.after is not None and error is None:
-            self.after(series, future.result())  # before `end`, so that an interruption here cannot end the call twice
+            self.after(
+                series, future.result(), seconds
+            )  # before `end`, so that an interruption here cannot end the call twice
         run.end(error, seconds)
 
 

@@ -133,6 +133,6 @@ def _wrap_function(function: Function, plan: Plan, *, waits: bool) -> Function:
         wait="await" if waits else "",
         of="" if series is not None else "series.",
         bound=BOUND,
-        after="" if plan.after is None else "after(series, result)",
+        after="" if plan.after is None else "after(series, result, seconds)",
     )
     return write(template, function, plan, cells)

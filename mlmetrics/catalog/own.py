@@ -15,8 +15,6 @@ NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 OWN_SCORE = re.compile(rf"ml_{NAME.pattern}_score")
 """The histogram of the scores of a project's own operation."""
 LONGEST_NAME = 60
-KEPT = ("agent", "tool")
-"""Names of operations that later versions of mlmetrics will ship."""
 RESERVED_LABELS = ("service", "outcome", "error_type", "le", "quantile", "job", "instance", "worker", "token_type")
 """Labels that mlmetrics or Prometheus sets."""
 IS_SET = "mlmetrics or Prometheus sets this label; choose another name"
@@ -90,8 +88,6 @@ def operation_problem(name: object) -> str | None:
     if name in {operation.name for operation in OPERATIONS}:
         use = name if name == BATCH_JOB.name else f"track_{name}"
         return f"mlmetrics has an operation of this name; use {use}, or choose another name"
-    if name in KEPT:
-        return "the name is kept for an operation that a later version will ship; choose another name"
     return suffix_problem(name)
 
 

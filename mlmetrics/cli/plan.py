@@ -10,6 +10,7 @@ import click
 
 from mlmetrics.catalog import INFERENCE, OPERATIONS, Operation
 from mlmetrics.catalog.models import BATCHES, COST, QUEUE, STREAMS, TOKENS
+from mlmetrics.catalog.surroundings import LENGTHS
 from mlmetrics.cli.options import attempt, config_option
 from mlmetrics.monitoring.durations import format_seconds, parse_seconds
 from mlmetrics.monitoring.loading import load as load_configuration
@@ -78,7 +79,7 @@ def _records(name: str, parts: tuple[str, ...], what: str) -> Callable[[_Command
     help="Values of any other label, such as index=40 of an operation of your own.  [default: 1]",
 )
 @_records("streams", (STREAMS,), "The models stream their answers.")
-@_records("usage", (TOKENS, COST), "Tokens and cost of the models are recorded.")
+@_records("usage", (TOKENS, COST, LENGTHS), "Tokens and cost of the models are recorded.")
 @_records("batches", (BATCHES, QUEUE), "Batch size and queue time of the models are recorded.")
 @click.option(
     "--interval",

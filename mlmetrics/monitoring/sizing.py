@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from mlmetrics.catalog import OPERATIONS, OUTCOMES, RECORDING_PLACES, TOKEN_TYPES, Metric, Operation
 from mlmetrics.catalog.models import VERDICTS
+from mlmetrics.catalog.surroundings import LIMITS, LOOKUPS, REASONS
 from mlmetrics.monitoring.operations import metrics_in_use
 
 DAY_SECONDS = 86_400
@@ -22,10 +23,12 @@ SERIES_OF_SCRAPE = 5
 _BESIDE_BUCKETS = 3
 # A route exists with 200 and 500 before its first request.
 _STATUSES = 2
+# An answer ends because it is complete, too long, or a tool is called.
+_FINISH_REASONS = 3
 # Where the values of labels are limited, each such label and their combination have an overflow series.
 _OVERFLOW = "mlmetrics_label_overflow_total"
 _OF_REQUESTS, _OF_ERRORS = ("service", "status", "together"), ("error_type", "together")
-_UNLIMITED = ("verdict",)
+_UNLIMITED = ("limit", "outcome", "reason", "result", "token_type", "verdict")
 _DEFAULTS: Mapping[str, int] = {
     "route": 10,
     "error_type": 2,
@@ -33,6 +36,10 @@ _DEFAULTS: Mapping[str, int] = {
     "outcome": len(OUTCOMES),
     "token_type": len(TOKEN_TYPES),
     "verdict": len(VERDICTS),
+    "reason": len(REASONS),
+    "limit": len(LIMITS),
+    "result": len(LOOKUPS),
+    "finish_reason": _FINISH_REASONS,
 }
 
 # Measured with Prometheus 2.42 on pages of mlmetrics; docs/scale.md has the runs.
@@ -93,9 +100,19 @@ class Pod:
             if self._has(operation.labels):
                 yield _overflows_of(operation.labels)
                 yield len(_OF_ERRORS) if self.values("error_type") else 0
-            apart = (each for each in operation.more if not {*operation.labels} <= {*each.labels})
+                yield from (len(_OF_ERRORS) for each in operation.more if self._is_named(each, operation))
+            apart = (
+                each
+                for each in operation.more
+                if not {*operation.labels} <= {*each.labels} and "limit" not in each.labels  # of a call, admitted there
+            )
             of_parts = {each.part: each.labels[1:] for each in apart if self._has(each.labels)}
             yield from (_overflows_of(labels) for labels in of_parts.values())
+
+    def _is_named(self, metric: Metric, operation: Operation) -> bool:
+        """Whether a metric of each call has a further label whose values a call names, as that of errors has."""
+        further = {*metric.labels} - {"service", *operation.labels, *_UNLIMITED}
+        return bool(further) and {*operation.labels} <= {*metric.labels} and self._has(metric.labels)
 
     def _has(self, labels: Iterable[str]) -> bool:
         """Whether each of these labels has a value."""

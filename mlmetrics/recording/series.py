@@ -11,7 +11,7 @@ from operator import itemgetter
 from typing import Any, Generic, Protocol, TypeVar
 
 from mlmetrics.interruption import interrupted
-from mlmetrics.recording.cells import HistogramCell, NumberCell, Write, plus
+from mlmetrics.recording.cells import HistogramCell, NumberCell, Write, moved, plus
 from mlmetrics.recording.folding import Batch
 
 BOUND = 1024
@@ -143,6 +143,21 @@ def _after_the_last_value(entries: list[Any]) -> int:
     while place and type(entries[place - 1]) is tuple:
         place -= 1
     return place
+
+
+class RunningSeries(GaugeSeries):
+    """Changes of how many run now, never below 0; none of the parent's runs in a forked child."""
+
+    __slots__ = ()
+
+    def absorb(self, writes: list[Write], counts: list[int]) -> None:
+        """Add the changes."""
+        writes.append(moved(self.cell().numbers, sum(map(_FIRST, self.pending[: counts[0]]))))
+
+    def forget(self) -> None:
+        """Set the number to 0."""
+        if self._cell is not None:
+            self._cell.numbers[0] = 0.0
 
 
 class HistogramSeries(Series[HistogramCell]):

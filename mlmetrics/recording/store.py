@@ -24,7 +24,15 @@ from mlmetrics.recording.host import Host, directory
 from mlmetrics.recording.labels import COMBINATION, OTHER, Limits, RawLabels, cleaned, is_empty
 from mlmetrics.recording.naming import Naming
 from mlmetrics.recording.placed import PlacedCounter, PlacedGauge, PlacedHistogram
-from mlmetrics.recording.series import BOUND, CounterSeries, GaugeSeries, HistogramSeries, Lists, NumberSeries
+from mlmetrics.recording.series import (
+    BOUND,
+    CounterSeries,
+    GaugeSeries,
+    HistogramSeries,
+    Lists,
+    NumberSeries,
+    RunningSeries,
+)
 from mlmetrics.workers.directory import VARIABLE
 
 if TYPE_CHECKING:
@@ -93,6 +101,10 @@ class Store(Naming, Families):
     def gauge(self, name: str, labels: RawLabels = ()) -> NumberSeries:
         """Return the series of a gauge that is set."""
         return self._series(GaugeSeries, PlacedGauge, name, labels)
+
+    def running(self, name: str, labels: RawLabels) -> Any:
+        """Return the series of a gauge of what runs now, which records changes: a number in a tuple."""
+        return self._series(RunningSeries, PlacedGauge, name, labels)
 
     def histogram(self, name: str, labels: RawLabels = ()) -> NumberSeries:
         """Return the series of a histogram."""

@@ -16,7 +16,7 @@ from structlog.testing import capture_logs
 import mlmetrics
 from mlmetrics import ConfigurationError, DeclarationError, MLMetrics, OwnOperation, RegistrationError, arg
 from mlmetrics.catalog import OPERATIONS
-from mlmetrics.catalog.own import KEPT, KEYWORDS, RESERVED_LABELS
+from mlmetrics.catalog.own import KEYWORDS, RESERVED_LABELS
 from mlmetrics.exposition.text import render
 from tests.conftest import Clock
 from tests.recorded import absent, errors, in_progress, label_values, outcomes, samples, value
@@ -155,12 +155,6 @@ class TestDeclaration:
         advice = re.search(r"use (\w+), or", str(refused.value))
         assert advice is not None
         assert callable(getattr(metrics, advice[1]))
-
-    @pytest.mark.parametrize("name", KEPT)
-    def test_names_that_are_kept(self, metrics: MLMetrics, name: str) -> None:
-        """Names of operations to come are kept for them."""
-        with pytest.raises(DeclarationError, match="kept for an operation that a later version will ship"):
-            metrics.operation(name)
 
     @pytest.mark.parametrize(
         "name",

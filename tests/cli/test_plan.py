@@ -85,7 +85,7 @@ class TestConfiguration:
         """What inferences record by the file is counted, and what an option says besides."""
         text = CLUSTERS + '[[operation]]\nname = "inference"\nrecords = '
         series = []
-        for parts in ([], ["streams"], ["streams", "tokens", "cost"]):
+        for parts in ([], ["streams"], ["streams", "tokens", "cost", "lengths"]):
             (folder / "mlmetrics.toml").write_text(text + json.dumps(parts))
             series.append(told()["series_per_pod"])
         assert sorted(set(series)) == series

@@ -11,8 +11,11 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from mlmetrics import MLMetrics
-from mlmetrics.catalog import BY_NAME, INFERENCE, MATCHING, OPERATIONS, PARSING, Operation
+from mlmetrics.calls.call import Call
+from mlmetrics.calls.surroundings import record_attempt, record_limits
+from mlmetrics.catalog import AGENT, BY_NAME, INFERENCE, MATCHING, OPERATIONS, PARSING, TOOL, Operation
 from mlmetrics.catalog.own import own_operation
+from mlmetrics.catalog.surroundings import LIMITS
 from mlmetrics.exposition.text import render
 from mlmetrics.monitoring.operations import metrics_in_use
 from mlmetrics.monitoring.sizing import (
@@ -47,6 +50,8 @@ class Busy:
                 self._parse()
             elif operation is MATCHING:
                 self._match()
+            elif operation in {TOOL, AGENT}:
+                self._call_by_agent(operation)
             else:
                 for model in self._each("model"):
                     self._infer(model, operation.parts)
@@ -77,12 +82,34 @@ class Busy:
             self._metrics.track_inference(model=model, usage=lambda _: None)(lambda: "answer")()
         if "batches" in parts:
             call.batch(8)
-            call.queued(0.1)
+            with call.waiting():
+                call.queued(0.1)
+        if "retries" in parts:
+            self._surround(call)
         if "classes" in parts:
             self._predict(model)
         for error in self._each("error_type"):
             with self._metrics.inference_timer(model=model) as call:
                 call.fail(error)
+
+    def _surround(self, call: Call) -> None:
+        series = call._series
+        record_attempt(series, "timeout", again=True)
+        record_limits(series, dict.fromkeys(LIMITS, (100.0, 10.0)))
+        call.cached(hit=True)
+        for fallback in self._each("fallback"):
+            call.fell_back(fallback)
+        for guardrail in self._each("guardrail"):
+            call.blocked(guardrail)
+        for reason in self._each("finish_reason"):
+            call.finish_reason(reason)
+
+    def _call_by_agent(self, operation: Operation) -> None:
+        metrics = self._metrics
+        for name in self._each(operation.subject):
+            for error in self._each("error_type"):
+                with metrics.tool_timer(tool=name) if operation is TOOL else metrics.agent_timer(agent=name) as call:
+                    call.fail(error)
 
     def _predict(self, model: str) -> None:
         for each in self._each("predicted_class"):
@@ -132,11 +159,18 @@ RETRIEVAL = own_operation("retrieval", ("index", "tenant"), score=True)
 PODS = {
     "requests": Pod((), {"route": 3}),
     "models": Pod(inferring(), {"route": 1, "model": 4}),
-    "models that stream": Pod(inferring("streams", "tokens", "cost", "batches", "queue"), {"route": 0, "model": 2}),
+    "models that stream": Pod(
+        inferring("streams", "tokens", "cost", "lengths", "batches", "queue"), {"route": 0, "model": 2}
+    ),
     "models that predict": Pod(
         inferring("score", "classes", "feedback", "prediction_error", "loading"),
         {"route": 1, "model": 2, "predicted_class": 5, "error_type": 1},
     ),
+    "models, and what surrounds their calls": Pod(
+        inferring("retries", "fallbacks", "rate_limits", "cache", "guardrails", "finish_reasons"),
+        {"route": 1, "model": 2, "guardrail": 2},
+    ),
+    "agents": Pod((TOOL, AGENT), {"route": 1, "tool": 3, "agent": 2}),
     "documents": Pod((PARSING, MATCHING), {"route": 2, "doc_type": 3, "matcher": 2, "file_type": 2, "error_type": 0}),
     "operations of a project's own": Pod(
         (RETRIEVAL, own_operation("reranking")), {"route": 1, "index": 3, "tenant": 2}

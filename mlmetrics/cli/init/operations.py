@@ -24,6 +24,7 @@ from mlmetrics.catalog.models import (
 )
 from mlmetrics.catalog.operation import SCORE
 from mlmetrics.catalog.own import own_operation
+from mlmetrics.catalog.surroundings import CACHE, FALLBACKS, FINISH, GUARDRAILS, LENGTHS, RATE_LIMITS, RETRIES
 from mlmetrics.cli.init.reading.recording import (
     OPERATION,
     SDKS,
@@ -42,34 +43,40 @@ OPTIONAL = "confidence"
 """What `track_parsing` reads by default."""
 KEYWORDS = {
     "score": (SCORE,),
-    "usage": (TOKENS, COST),
+    "usage": (TOKENS, COST, LENGTHS),
     "predicted_class": (CLASSES,),
     "size": (SIZE,),
     "accuracy": (SCORE,),
 }
 """The keywords of decorators, and the parts that are recorded by them."""
 METHODS = {
-    "batch": BATCHES,
-    "cost": COST,
-    "first_chunk": STREAMS,
-    "predicted": CLASSES,
-    "queued": QUEUE,
-    "score": SCORE,
-    "size": SIZE,
-    "tokens": TOKENS,
+    "batch": (BATCHES,),
+    "blocked": (GUARDRAILS,),
+    "cached": (CACHE,),
+    "cost": (COST,),
+    "fell_back": (FALLBACKS,),
+    "finish_reason": (FINISH,),
+    "first_chunk": (STREAMS,),
+    "predicted": (CLASSES,),
+    "queued": (QUEUE,),
+    "score": (SCORE,),
+    "size": (SIZE,),
+    "tokens": (TOKENS, LENGTHS),
+    "waiting": (QUEUE,),
 }
-"""The methods of a call by which a part is recorded."""
+"""The methods of a call, and the parts that are recorded by them."""
 DIRECT = {
     "track_parsing_accuracy": (PARSING, SCORE),
     "track_matching_score": (MATCHING, SCORE),
     "track_file_processing": (PARSING, SIZE),
+    "model_load_timer": (INFERENCE, LOADING),
     "track_model_load": (INFERENCE, LOADING),
     "track_prediction": (INFERENCE, CLASSES),
     "track_feedback": (INFERENCE, FEEDBACK),
     "track_prediction_error": (INFERENCE, PREDICTION_ERROR),
 }
 """The functions that record a part without a call."""
-OF_SDKS = (STREAMS, TOKENS, COST, REASONING, PROVIDERS)
+OF_SDKS = (STREAMS, TOKENS, COST, LENGTHS, REASONING, PROVIDERS, RETRIES, RATE_LIMITS, FINISH)
 """What is recorded of the calls of an SDK."""
 WITH_CALL = {"track_ml_inference": "inference", "batch_job": "batch_job", **TRACKING, **TIMERS}
 
@@ -192,7 +199,8 @@ def _parts(use: Use, methods: Collection[tuple[str, str]], *, confident: bool) -
         if _streams(use, words):
             yield STREAMS
     if use.variable:
-        yield from (METHODS[method] for variable, method in methods if variable == use.variable and method in METHODS)
+        called = (method for variable, method in methods if variable == use.variable and method in METHODS)
+        yield from (part for method in called for part in METHODS[method])
 
 
 def _streams(use: Use, words: dict[str | None, ast.expr]) -> bool:

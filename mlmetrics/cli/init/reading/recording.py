@@ -12,11 +12,20 @@ from pathlib import Path
 from mlmetrics.cli.init.reading.source import Function, Module, Source
 
 PACKAGE, TOOLKIT, OPERATION = "mlmetrics", "MLMetrics", "operation"
-TRACKING = {"track_inference": "inference", "track_parsing": "parsing", "track_matching": "matching"}
-TIMERS = {"inference_timer": "inference", "parsing_timer": "parsing", "matching_timer": "matching"}
+OPERATIONS = ("inference", "parsing", "matching", "tool", "agent")
+"""The operations that have a decorator and a timer."""
+TRACKING = {f"track_{name}": name for name in OPERATIONS}
+TIMERS = {f"{name}_timer": name for name in OPERATIONS}
 DIRECT = (
     *("track_ml_inference", "track_parsing_accuracy", "track_matching_score", "track_file_processing"),
-    *("track_model_load", "track_prediction", "track_feedback", "track_prediction_error", "batch_job"),
+    *(
+        "model_load_timer",
+        "track_model_load",
+        "track_prediction",
+        "track_feedback",
+        "track_prediction_error",
+        "batch_job",
+    ),
 )
 SDKS = frozenset(
     f"instrument_{name}" for name in ("openai", "anthropic", "litellm", "google_genai", "mistralai", "langchain")

@@ -1,0 +1,63 @@
+"""A block in which a call waits for its model: how many wait now, and how long it took."""
+
+import os
+from types import TracebackType
+
+from mlmetrics.calls.operation import CallSeries
+from mlmetrics.recording.series import BOUND
+
+MORE, LESS = (1.0,), (-1.0,)
+"""Changes of a gauge."""
+
+
+class Waiting:
+    """A block, `with` or `async with`, that waits until it is left, whatever its end.
+
+    A forked process that leaves a block of its parent records nothing: the parent does. A block that is dropped
+    ends too. Without a series it records nothing.
+    """
+
+    __slots__ = ("_process", "_series", "_start", "_waits")
+
+    def __init__(self, series: CallSeries | None) -> None:
+        self._series = series
+        self._waits = False
+
+    def __enter__(self) -> None:
+        series = self._series
+        if series is not None and not self._waits:
+            gauge = series.store.running(f"{series.operation.prefix}_waiting", series.labels)
+            self._process = os.getpid()
+            self._start = series.clock()
+            self._waits = True  # nothing comes between this and the change: a signal handler may raise after it
+            gauge.record(MORE)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._end()
+
+    async def __aenter__(self) -> None:
+        self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        series = self._series
+        if series is None or not self._waits:
+            return
+        store, prefix = series.store, series.operation.prefix
+        gauge = store.running(f"{prefix}_waiting", series.labels)
+        self._waits = False
+        if self._process == os.getpid():
+            gauge.record(LESS)
+            if len(gauge.pending) > BOUND:
+                store.fold(gauge)
+            seconds = series.clock() - self._start
+            store.record(series.histogram(f"{prefix}_queue_duration_seconds"), max(seconds, 0.0))
+
+    def __del__(self) -> None:
+        self._end()
