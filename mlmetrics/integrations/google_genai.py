@@ -12,13 +12,14 @@ from typing import Any
 
 from mlmetrics.calls.inner import AsyncListening, listen
 from mlmetrics.calls.recorder import Recorder
+from mlmetrics.integrations.http import Attempts
 from mlmetrics.integrations.layers import ProviderCall, around, around_async, begin, within
 from mlmetrics.integrations.patches import SDK, Instrumentation, Patch
 from mlmetrics.responses.said import Said
 
 # Those before drop an error inside a stream without a word.
 GOOGLE_GENAI = SDK("google.genai", "google-genai", "google-genai", lowest=(1, 52), below=(4,))
-MODULE = "google.genai.models"
+MODULE, CLIENT = "google.genai.models", "google.genai._api_client"
 
 _asking: ContextVar[Said | None] = ContextVar("mlmetrics_google_genai", default=None)
 """What will be said by the stream whose request is being sent."""
@@ -49,6 +50,7 @@ class Requests:
         generate, embed = partial(self.whole, "generate_content"), partial(self.whole, "embed_content")
         generate_async = partial(self.whole_async, "generate_content")
         embed_async = partial(self.whole_async, "embed_content")
+        attempts = Attempts(self._recorder)  # by its own method: it may send by aiohttp
         return [
             Patch(MODULE, "Models._generate_content", generate),
             Patch(MODULE, "Models._generate_content_stream", self.stream),
@@ -56,7 +58,9 @@ class Requests:
             Patch(MODULE, "AsyncModels._generate_content", generate_async),
             Patch(MODULE, "AsyncModels._generate_content_stream", self.stream_async),
             Patch(MODULE, "AsyncModels.embed_content", embed_async),
-            Patch("google.genai._api_client", "HttpResponse.segments", responded),
+            Patch(CLIENT, "HttpResponse.segments", responded),
+            Patch(CLIENT, "BaseApiClient._request_once", attempts.send),
+            Patch(CLIENT, "BaseApiClient._async_request_once", attempts.send_async),
         ]
 
     def whole(self, operation: str, wrapped: Any, _models: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -79,7 +83,7 @@ class Requests:
             yield from chunks
         else:
             call.run.record_chunks()
-            yield from listen(_asked(chunks, call.answer.said), call.run)
+            yield from listen(_asked(chunks, call), call.run)
 
     async def stream_async(self, wrapped: Any, _models: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Send a request, and return its stream."""
@@ -100,11 +104,12 @@ class Requests:
         return begin(self._recorder, name_of(kwargs.get("model", "unknown")), operation, "google")
 
 
-def _asked(chunks: Generator[Any, Any, Any], said: Said) -> Generator[Any, Any, Any]:
+def _asked(chunks: Generator[Any, Any, Any], call: ProviderCall) -> Generator[Any, Any, Any]:
     """Yield the chunks of a stream; what sends its request knows meanwhile whose it is."""
-    token = _asking.set(said)
+    token = _asking.set(call.answer.said)
     try:
-        first = next(chunks, None)
+        with within(call):
+            first = next(chunks, None)
     finally:
         _asking.reset(token)
     if first is not None:

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from mlmetrics.calls.outcome import is_cancellation
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.errors import name_of_type
+from mlmetrics.integrations.http import Attempts
 from mlmetrics.integrations.layers import ProviderCall, begin, enter, within
 from mlmetrics.integrations.patches import SDK, Hook, Instrumentation, Patch, Undo
 from mlmetrics.interruption import Tolerating, interrupted
@@ -40,6 +41,7 @@ def instrument(recorder: Recorder) -> Instrumentation:
             Patch(LLM, "BaseLLM._generate_helper", runs.request),
             Patch(LLM, "BaseLLM._agenerate_helper", runs.request_async),
             Patch("langchain_core.callbacks.manager", "AsyncCallbackManager.on_llm_start", runs.start_async),
+            *Attempts(recorder).patches(),
         ],
         recorder.store.failed,
     ).apply()

@@ -16,6 +16,7 @@ from mlmetrics.calls.inner import Inner, InnerRun
 from mlmetrics.calls.reads import AUTO, Reads
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.catalog import INFERENCE
+from mlmetrics.integrations.attempts import ProviderRun
 from mlmetrics.integrations.raw import follows, is_raw, measured_raw
 from mlmetrics.interruption import Tolerating, interrupted
 from mlmetrics.recording.store import Store
@@ -101,7 +102,7 @@ def begin(
         if outer is not None:
             return inside(outer, reads, kind)
         series = recorder.calls(INFERENCE).series(recorder.named(None), (model, operation))
-        run = InnerRun(series, series.clock(), Answer(series, reads), started=True)
+        run = ProviderRun(series, series.clock(), Answer(series, reads), started=True)
         run.prepare(ASKED)
         series.begin(None)
         return kind(run, None)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from mlmetrics.calls.recorder import Recorder
+from mlmetrics.integrations.http import Attempts
 from mlmetrics.integrations.layers import ProviderCall, around, around_async, begin, enclosing
 from mlmetrics.integrations.litellm_streams import KEEPING, Keeping, Reading, is_stream, measured
 from mlmetrics.integrations.patches import SDK, Functions, Instrumentation, Patch, Wrapper
@@ -41,6 +42,7 @@ def instrument(recorder: Recorder) -> Instrumentation:
         patches += [Patch(module, name, request.call), Patch(module, f"a{name}", request.call_async)]
     patches.insert(0, Functions("litellm", public))
     patches.append(Patch("litellm.litellm_core_utils.streaming_handler", f"{KEEPING}.__init__", Streams(recorder).made))
+    patches += Attempts(recorder).patches()
     return Instrumentation(LITELLM, patches, recorder.store.failed).apply()
 
 

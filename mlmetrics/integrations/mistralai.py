@@ -9,6 +9,7 @@ from typing import Any
 
 from mlmetrics.calls.inner import InnerRun, stream_of
 from mlmetrics.calls.recorder import Recorder
+from mlmetrics.integrations.http import Attempts
 from mlmetrics.integrations.layers import ProviderCall, around, around_async, begin
 from mlmetrics.integrations.patches import SDK, Instrumentation, Patch
 
@@ -45,6 +46,7 @@ class Requests:
         found = [
             Patch(events, "EventStream.__exit__", self.left),
             Patch(events, "EventStreamAsync.__aexit__", self.left_async),
+            *Attempts(self._recorder).patches(),
         ]
         for (module, owner), (operation, methods) in OPERATIONS.items():
             for method in methods:

@@ -77,11 +77,15 @@ def _text(version: tuple[int, ...]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Patch:
-    """One function of an SDK, by module and path in it, and what is called in its place."""
+    """One function of an SDK, by module and path in it, and what is called in its place.
+
+    `needed` says that its module belongs to the SDK; what an SDK may do without is left out where it is missing.
+    """
 
     module: str
     path: str
     wrapper: Wrapper
+    needed: bool = True
 
     def apply(self, module: Any, called: Callable[..., Any]) -> Undo:
         """Replace the function; return what puts it back."""
@@ -174,7 +178,7 @@ class Instrumentation:
 
     def _look(self, _package: object) -> None:
         """Say which modules are not where they were; the others are replaced when they are imported."""
-        for module in dict.fromkeys(patch.module for patch in self._patches):
+        for module in dict.fromkeys(patch.module for patch in self._patches if getattr(patch, "needed", True)):
             if self.active and module not in sys.modules and not _exists(module):
                 self._failed("instrument", f"{self._sdk.distribution} has no module {module}")
 

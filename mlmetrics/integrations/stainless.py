@@ -10,6 +10,7 @@ from typing import Any
 
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.errors import name_of_type
+from mlmetrics.integrations.http import Attempts
 from mlmetrics.integrations.layers import ProviderCall, around, around_async, begin
 from mlmetrics.integrations.patches import Patch
 from mlmetrics.interruption import interrupted
@@ -39,6 +40,7 @@ class Requests:
         return [
             Patch(module, "SyncAPIClient.request", self.request),
             Patch(module, "AsyncAPIClient.request", self.request_async),
+            *Attempts(self._recorder).patches(),
         ]
 
     def request(self, wrapped: Any, instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -137,12 +137,12 @@ class ProviderServer(ThreadServer):
                 row.ended = ledger.CLIENT_GONE
                 return
         row.status = scenario.status
-        headers = self.headers(again=scenario.status >= RATE_LIMITED)
+        headers = {**self.headers(again=scenario.status >= RATE_LIMITED), **scenario.headers}
         said = answer(asked, self.cached, refused=scenario.refused)
         if scenario.response_model:
             said = replace(said, model=scenario.response_model)
         if scenario.status != OK:
-            rejection = self.rejection(scenario.status)
+            rejection = self.rejection(scenario.status) if scenario.rejection is None else scenario.rejection
             await exchange.whole(rejection, ended=ledger.REJECTED, tokens=None, headers=headers)
         elif asked.streams:
             events = endpoint.events(asked, said, scenario)

@@ -1,6 +1,7 @@
 """What a server does with one request, other than answering well: chosen by the test, one scenario a request."""
 
 import threading
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 
@@ -18,6 +19,8 @@ class Scenario:
 
     Args:
         status: Any other than 200 rejects the request with the provider's own error; 429 says when to try again.
+        headers: Sends these headers beside the provider's own.
+        rejection: The body of an error response, if not the provider's usual one.
         timed_out: Sends nothing, not even a status, until `release()`.
         hold_at: Stops here until `release()`, or until the client has left; `held` is set meanwhile.
         cut_at: Closes the connection here, without the end of the chunked body.
@@ -34,6 +37,8 @@ class Scenario:
     """
 
     status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    rejection: object | None = None
     timed_out: bool = False
     hold_at: int | None = None
     cut_at: int | None = None
