@@ -104,8 +104,8 @@ def _spent(config: Config, queries: Queries) -> Iterator[Panel]:
     )
     yield panels.timeseries(
         "Daily spending",
-        f"US dollars that a service spent in the last {config.span(alert_seconds(config, DAILY))}, of all its models and"
-        " instances; the value at midnight is that of the day before.",
+        f"US dollars that a service spent in the last {config.span(alert_seconds(config, DAILY))}, of all its models;"
+        " the value at midnight is that of the day before.",
         panels.DOLLARS,
         Query(of_alert, legend),
         threshold=above(config, DAILY),

@@ -81,7 +81,7 @@ MODELS = (
     AlertDefinition(
         "ModelLoadFailed",
         AlertSettings("warning", 0.0, 0.0, window_seconds=15 * MINUTE_SECONDS),
-        growth(indicators.failed_loads(), "service", "model"),
+        growth(indicators.failed_loads(), "service", "model", since_start=True),
         f"{MODEL} could not be loaded",
         f"{VALUE} loads in the last <window> failed.",
         "models",
