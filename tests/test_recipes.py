@@ -19,11 +19,11 @@ ROOT = Path(__file__).parents[1]
 RECIPES = "## How to add something\n"
 RENDER = ("mlmetrics.monitoring.schema", "mlmetrics.cli render", "tests.monitoring.shipped")
 
-METRIC = """        Metric("ml_inference_retries_total", "counter", "Repeated calls of a model.", ("service", "model")),
+METRIC = """        Metric("ml_inference_repeats_total", "counter", "Repeated calls of a model.", ("service", "model")),
 """
 RECORD_METRIC = '''def track_repeat(store: Store, service: str | None, model: object) -> None:
     """Record that a call of a model was repeated."""
-    name = "ml_inference_retries_total"
+    name = "ml_inference_repeats_total"
     labels = store.admit(name, store.admit_service(name, service), (model,))
     store.record(store.counter(name, labels), 1)
 
@@ -179,7 +179,7 @@ class TestRecipes:
             METRIC,
             before='        Metric(\n            "ml_model_load_duration_seconds"',
         )
-        copy.insert("mlmetrics/calls/direct.py", RECORD_METRIC, before="def track_load(")
+        copy.insert("mlmetrics/calls/direct.py", RECORD_METRIC, before="def track_size(")
         copy.insert(
             "mlmetrics/calls/timing.py",
             "from mlmetrics.calls.direct import track_repeat\n",
@@ -188,12 +188,12 @@ class TestRecipes:
         copy.insert("mlmetrics/calls/timing.py", METRIC_METHOD, before="    def track_model_load(")
         copy.assert_follows("a metric", {})
         page = copy.run("-c", RECORD_TWICE)
-        assert '\nml_inference_retries_total{model="gpt-4",service="copy"} 2.0\n' in page
+        assert '\nml_inference_repeats_total{model="gpt-4",service="copy"} 2.0\n' in page
 
     def test_operation(self, copy: Copy) -> None:
         """An operation with its row, timer and decorator is recorded, configured, and described."""
         copy.insert("mlmetrics/catalog/models.py", OPERATION, before="INFERENCE = Operation(")
-        copy.insert("mlmetrics/catalog/__init__.py", "EMBEDDING, ", before="INFERENCE, PARSING, MATCHING, BATCH_JOB)")
+        copy.insert("mlmetrics/catalog/__init__.py", "EMBEDDING, ", before="INFERENCE, PARSING, MATCHING, ")
         copy.insert("mlmetrics/catalog/__init__.py", "EMBEDDING, ", before="INFERENCE, TOKEN_TYPES")
         for name, method, before in (
             ("timing", TIMER, "    def _timed(self"),

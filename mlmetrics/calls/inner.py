@@ -25,35 +25,31 @@ class Inner(NamedTuple):
     asked: bool = True
 
 
+HELPERS = (
+    ("openai", "ChatCompletionStream"),
+    ("openai", "AsyncChatCompletionStream"),
+    ("openai", "ResponseStream"),
+    ("openai", "AsyncResponseStream"),
+    ("anthropic", "MessageStream"),
+    ("anthropic", "AsyncMessageStream"),
+    ("anthropic", "BetaMessageStream"),
+    ("anthropic", "BetaAsyncMessageStream"),
+)
+"""Streams around those that SDKs get, by top-level package and name of the class."""
+
 STREAMS: dict[tuple[str, str], Inner] = {
     ("starlette", "StreamingResponse"): Inner("body_iterator", asked=False),
     **{
         (package, name): Inner("_iterator") for package in ("openai", "anthropic") for name in ("Stream", "AsyncStream")
     },
-    **{
-        (package, f"{prefix}{name}"): Inner("_raw_stream._iterator")
-        for package, name in (
-            ("openai", "ChatCompletionStream"),
-            ("openai", "ResponseStream"),
-            ("anthropic", "MessageStream"),
-            ("anthropic", "BetaMessageStream"),
-        )
-        for prefix in ("", "Async")
-    },
+    **{helper: Inner("_raw_stream._iterator") for helper in HELPERS},
     ("mistralai", "EventStream"): Inner("generator"),
     ("mistralai", "EventStreamAsync"): Inner("generator"),
 }
 """By top-level package and name of the class; subclasses count as their bases."""
 
 MANAGERS: dict[tuple[str, str], str] = {
-    (package, f"{prefix}{name}"): f"_{prefix}{name}__api_request"
-    for package, name in (
-        ("openai", "ChatCompletionStreamManager"),
-        ("openai", "ResponseStreamManager"),
-        ("anthropic", "MessageStreamManager"),
-        ("anthropic", "BetaMessageStreamManager"),
-    )
-    for prefix in ("", "Async")
+    (package, f"{name}Manager"): f"_{name}Manager__api_request" for package, name in HELPERS
 }
 """Objects that ask the provider when they are entered, and where they keep the function, or awaitable, that asks."""
 

@@ -14,7 +14,7 @@ from mlmetrics.calls.outcome import is_cancellation
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.errors import name_of_type
 from mlmetrics.integrations.http import Attempts
-from mlmetrics.integrations.layers import ProviderCall, begin, enter, within
+from mlmetrics.integrations.layers import ProviderCall, begin, enclosing, enter, within
 from mlmetrics.integrations.patches import SDK, Hook, Instrumentation, Patch, Undo
 from mlmetrics.interruption import Tolerating, interrupted
 from mlmetrics.responses.content import filled
@@ -26,18 +26,21 @@ LANGCHAIN = SDK("langchain_core", "langchain-core", "langchain", lowest=(0, 3, 4
 MODELS = ("model", "model_name", "model_id", "deployment_name")
 """Where the parameters of a model have its name."""
 CHAT, LLM = "langchain_core.language_models.chat_models", "langchain_core.language_models.llms"
+TELLS_CACHED = (0, 3, 73)
+"""The first release whose chat models say that an answer comes from LangChain's cache."""
 
 
 def instrument(recorder: Recorder) -> Instrumentation:
     """Record every call of a model through LangChain; see `instrument_langchain`."""
-    LANGCHAIN.check("instrument_langchain")
-    runs = Runs(recorder)
+    tells = LANGCHAIN.check("instrument_langchain") >= TELLS_CACHED
+    runs = Runs(recorder, tells_cached=tells)
     return Instrumentation(
         LANGCHAIN,
         [
             Hook("langchain_core.tracers.context", runs.hook),
             Patch(CHAT, "BaseChatModel._generate_with_cache", runs.request),
             Patch(CHAT, "BaseChatModel._agenerate_with_cache", runs.request_async),
+            Patch(CHAT, "_gen_info_and_msg_metadata", runs.generated),
             Patch(LLM, "BaseLLM._generate_helper", runs.request),
             Patch(LLM, "BaseLLM._agenerate_helper", runs.request_async),
             Patch("langchain_core.callbacks.manager", "AsyncCallbackManager.on_llm_start", runs.start_async),
@@ -50,10 +53,12 @@ def instrument(recorder: Recorder) -> Instrumentation:
 class LangChainCall(ProviderCall):
     """A run of a model."""
 
-    __slots__ = ("last", "rest")
+    __slots__ = ("generated", "last", "rest")
 
     def __init__(self, *given: Any) -> None:
         super().__init__(*given)
+        self.generated = False
+        """Whether the model itself has answered, and not LangChain's cache, as far as LangChain has shown."""
         self.last: float | None = None
         self.rest = False
         """Whether its prompt went to the provider with those of other runs, of which the first tells the usage."""
@@ -69,7 +74,7 @@ class LangChainCall(ProviderCall):
     def ended(self, result: Any) -> None:
         """End the call with its result."""
         self.answer.whole(result)
-        if cached(result) or (self.rest and self.answer.used is None):
+        if (cached(result) and not self.generated) or (self.rest and self.answer.used is None):
             self.answer.free = True
         self.run.end()
 
@@ -81,10 +86,16 @@ class LangChainCall(ProviderCall):
 
 
 class Runs:
-    """The runs of models that have begun and not ended, by their ids."""
+    """The runs of models that have begun and not ended, by their ids.
 
-    def __init__(self, recorder: Recorder) -> None:
+    An answer from LangChain's cache is known by what LangChain does with every answer that a chat model has generated,
+    before it puts that in the cache. It also tells it (`tells_cached`), but in the cache's own object, which a run that
+    has put it there may have as its answer, too.
+    """
+
+    def __init__(self, recorder: Recorder, *, tells_cached: bool) -> None:
         self._recorder = recorder
+        self._tells_cached = tells_cached
         self._calls: WeakKeyDictionary[Any, LangChainCall] = WeakKeyDictionary()
         self._handler: Any = None
 
@@ -112,6 +123,7 @@ class Runs:
         call = begin(self._recorder, model, operation, provider if isinstance(provider, str) else "", LangChainCall)
         if isinstance(call, LangChainCall):
             self._calls[about["run_id"]] = call
+            call.generated = operation != "chat"  # others start no run for what is cached
             if about.get("batch_size", 1) == 1:
                 enter(call)
 
@@ -143,7 +155,9 @@ class Runs:
         if call is None:
             return wrapped(*args, **kwargs)
         with within(call):
-            return wrapped(*args, **kwargs)
+            result = wrapped(*args, **kwargs)
+        self._returned(call, result)
+        return result
 
     async def request_async(self, wrapped: Any, _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Send the request of a run, or of several."""
@@ -152,11 +166,27 @@ class Runs:
             return await wrapped(*args, **kwargs)
         try:
             with within(call):
-                return await wrapped(*args, **kwargs)
+                result = await wrapped(*args, **kwargs)
         except BaseException as error:
             if is_cancellation(error):
                 call.run.end(error)  # LangChain tells nobody
             raise
+        self._returned(call, result)
+        return result
+
+    def generated(self, wrapped: Any, _instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Note that the model itself has answered."""
+        call = enclosing(self._recorder.store)
+        if isinstance(call, LangChainCall):
+            call.generated = True
+        return wrapped(*args, **kwargs)
+
+    def _returned(self, call: LangChainCall, result: Any) -> None:
+        """Note that an answer that no model has generated comes from LangChain's cache, if that does not tell so."""
+        undone = self._handler is None  # then nobody has told us what was generated
+        known = self._tells_cached or call.generated or call.run.read or undone
+        if not known and getattr(result, "generations", None):
+            call.answer.free = True
 
     async def start_async(self, wrapped: Any, manager: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Start runs without our handler, and then with it.

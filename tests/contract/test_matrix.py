@@ -19,6 +19,8 @@ DECORATORS = {
     "inference": lambda metrics: metrics.track_inference(model="m"),
     "parsing": lambda metrics: metrics.track_parsing(doc_type="m"),
     "matching": lambda metrics: metrics.track_matching(matcher="m"),
+    "tool": lambda metrics: metrics.track_tool(tool="m"),
+    "agent": lambda metrics: metrics.track_agent(agent="m"),
     "retrieval": lambda metrics: retrieval_of(metrics).track(index="m", score=lambda result: 0.5),
     "embedding": lambda metrics: metrics.operation("embedding").track,
     "reranking": lambda metrics: metrics.operation("reranking", ("task", "of")).track(of=lambda call: "m", task="t"),
@@ -27,6 +29,8 @@ TIMERS = {
     "inference": lambda metrics: metrics.inference_timer(model="m"),
     "parsing": lambda metrics: metrics.parsing_timer(doc_type="m"),
     "matching": lambda metrics: metrics.matching_timer(matcher="m"),
+    "tool": lambda metrics: metrics.tool_timer(tool="m"),
+    "agent": lambda metrics: metrics.agent_timer(agent="m"),
     "retrieval": lambda metrics: retrieval_of(metrics).timer(index="m"),
     "embedding": lambda metrics: metrics.operation("embedding").timer(),
 }
@@ -38,7 +42,7 @@ def retrieval_of(metrics: MLMetrics) -> OwnOperation:
 
 
 FEW_HOLDERS = (plain, method, partial)
-HOLDERS_OF = {"embedding": FEW_HOLDERS, "reranking": FEW_HOLDERS}
+HOLDERS_OF = dict.fromkeys(("tool", "agent", "embedding", "reranking"), FEW_HOLDERS)
 """Where the holders have been gone through with other operations, few of them do."""
 CELLS = [
     pytest.param(operation, flavour, holder, ending, id=f"{operation}-{flavour.name}-{holder.__name__}-{ending}")

@@ -1,6 +1,7 @@
-"""Responses and streams as the providers' documentation shows them, with short texts; the tests compute their tokens.
+"""Responses and streams shaped as the providers' documentation shows them; the tests compute their tokens.
 
-Identifiers, models, fields and counts are those of the documentation.
+Texts are shorter than there. Many identifiers and counts are those of examples of OpenAI, Anthropic and Mistral; the
+others, among them all of Gemini's, were made up in their format.
 """
 
 from typing import Any

@@ -146,6 +146,31 @@ def play(ask: Ask, client: Callable[[], Any], *, waits: bool) -> Played:
     return played
 
 
+def decorated(
+    helper: Callable[[Any], Any], client: Callable[[], Any], registry: CollectorRegistry, *, waits: bool, reads: bool
+) -> None:
+    """Have a decorated function return a helper, which asks when it is entered; its call is that of its stream.
+
+    One more that nobody enters asks nobody, and is no call. The SDK itself is not recorded.
+    """
+    asks = MLMetrics(service="tests", registry=registry).track_inference(model="rag")(helper)
+
+    async def ask(client: Any) -> None:
+        if not waits:
+            asks(client)  # an async one has a coroutine, of which Python itself says that nobody has awaited it
+        manager = asks(client)
+        assert 0 == recorded.in_progress(registry)
+        async with within(manager) as events:
+            assert 1 == recorded.in_progress(registry)
+            await (got(events.until_done()) if reads else first(events))
+
+    assert play(ask, client, waits=waits).error is None
+    outcome = "success" if reads else "cancelled"
+    assert {("rag", outcome): 1} == by_labels(registry, "ml_inference_total", "model", "outcome")
+    assert 0 == recorded.in_progress(registry)
+    assert {} == recorded.errors(registry)
+
+
 class Plays:
     """Runs programs of one SDK as they are, and again with its instrument."""
 

@@ -49,6 +49,12 @@ async def beta_stream(client: Any) -> Any:
     return await each(await got(client.beta.messages.create(**ASKED, stream=True)))
 
 
+async def beta_helper(client: Any) -> Any:
+    """Have a helper of the beta API return the whole message."""
+    async with within(client.beta.messages.stream(**ASKED)) as events:
+        return await got(events.get_final_message())
+
+
 async def helper_events(client: Any) -> Any:
     """Read the events of a helper."""
     async with within(client.messages.stream(**ASKED)) as events:
@@ -138,6 +144,7 @@ WAYS = [
     *(Way(ask, "messages", later=True) for ask in (streaming_parse, streaming_json, streaming_lines)),
     *(Way(ask, "messages", streams=True) for ask in (stream, stream_within, beta_stream, raw_stream)),
     *(Way(ask, "messages", streams=True) for ask in (helper_events, helper_text, helper_until_done, helper_final)),
+    Way(beta_helper, "messages", streams=True),
     *(Way(ask, "messages", streams=True) for ask in (streaming_stream, streaming_stream_lines, streaming_stream_bytes)),
 ]
 

@@ -1,7 +1,7 @@
-"""Payloads that the providers publish in their documentation, shortened where a list or a text is long.
+"""Payloads shaped as the examples in the providers' documentation, beside those of `tests.responses.published`.
 
-OpenAI: its OpenAPI document. Anthropic: "Streaming messages". Gemini: Firebase AI Logic, "Server prompt templates".
-Mistral: its OpenAPI document and "SDK clients".
+They are shortened where a list or a text is long, and models may be later ones. OpenAI: its API reference. Anthropic:
+"Streaming messages". Gemini: Firebase AI Logic, "Server prompt templates". Mistral: its API reference and guides.
 """
 
 import json
@@ -15,16 +15,6 @@ def payloads(text: str) -> list[Payload]:
     lines = (line.removeprefix("data:").strip() for line in text.splitlines())
     return [json.loads(line) for line in lines if line.startswith("{")]
 
-
-OPENAI_CHAT = """
-{"id": "chatcmpl-B9MBs8CjcvOU2jLn4n570S5qMJKcT", "object": "chat.completion", "created": 1741569952, \
-"model": "gpt-5.4", "choices": [{"index": 0, "message": {"role": "assistant", \
-"content": "Hello! How can I assist you today?", "refusal": null, "annotations": []}, "logprobs": null, \
-"finish_reason": "stop"}], "usage": {"prompt_tokens": 19, "completion_tokens": 10, "total_tokens": 29, \
-"prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0}, "completion_tokens_details": \
-{"reasoning_tokens": 0, "audio_tokens": 0, "accepted_prediction_tokens": 0, "rejected_prediction_tokens": 0}}, \
-"service_tier": "default"}
-"""
 
 OPENAI_CHAT_STREAM = """
 {"id":"chatcmpl-123","object":"chat.completion.chunk","created":1694268190,"model":"gpt-4o-mini", \
@@ -73,10 +63,6 @@ data: {"type": "content_block_stop", "index": 0}
 data: {"type": "message_delta", "delta": {"stop_reason": "end_turn", "stop_sequence":null}, \
 "usage": {"output_tokens": 15}}
 data: {"type": "message_stop"}
-"""
-
-ANTHROPIC_ERROR = """
-data: {"type": "error", "error": {"type": "overloaded_error", "message": "Overloaded"}}
 """
 
 GEMINI = """

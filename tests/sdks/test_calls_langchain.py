@@ -7,7 +7,6 @@ from typing import Any
 
 import openai
 import pytest
-from langchain_core.caches import InMemoryCache
 from langchain_core.callbacks import AsyncCallbackHandler
 from langchain_core.language_models import LLM, BaseChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
@@ -26,7 +25,6 @@ SECRET = "planted-prompt"  # noqa: S105 (planted to be searched for)
 WORDS = ("these ", "three ", "words")
 ONE = {"input_tokens": 5, "output_tokens": 3, "total_tokens": 8, "input_token_details": {"cache_read": 2}}
 SPENT = {"input": 3.0, "cache_read": 2.0, "output": 3.0}
-NEWEST = hasattr(BaseChatModel, "stream_events")
 
 
 class Own(BaseChatModel):  # type: ignore[misc]  # mypy does not see LangChain
@@ -196,14 +194,6 @@ class TestInvoke:
         Own(told=False).invoke("any")
         verify(metrics.registry, {"success": 1}, {}, missing=1)
 
-    @pytest.mark.skipif(not NEWEST, reason="LangChain 0.3 does not tell that an answer comes from its cache")
-    def test_cached(self, metrics: MLMetrics) -> None:
-        """What comes from LangChain's cache is a call without tokens."""
-        model = Own(cache=InMemoryCache())
-        model.invoke("any")
-        model.invoke("any")
-        verify(metrics.registry, {"success": 2}, SPENT)
-
     async def test_completions(self, metrics: MLMetrics) -> None:
         """Models that complete texts have an operation of their own."""
         Completing().invoke("any")
@@ -265,14 +255,6 @@ class TestStream:
         Own().stream("any")
         gc.collect()
         assert recorded.absent(metrics.registry, "ml_inference_total")
-
-    @pytest.mark.skipif(not NEWEST, reason="LangChain 0.3 has no events of this version")
-    def test_events(self, metrics: MLMetrics) -> None:
-        """The events of LangChain's protocol are chunks, too."""
-        stream: Any = Own().stream_events("any", version="v3")
-        list(stream)
-        verify(metrics.registry, {"success": 1}, SPENT)
-        assert 1 == total(metrics.registry, "ml_inference_first_chunk_seconds_count")
 
 
 class TestInside:

@@ -1,44 +1,39 @@
-"""`instrument_openai`: its handle, its option, its versions, and when it takes hold."""
+"""`instrument_openai`: its handle, when it takes hold, its option, and what it labels a call by."""
 
-import importlib.metadata
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
 from opentelemetry import context
-from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client import CollectorRegistry
 
-import mlmetrics
-from mlmetrics import ConfigurationError, MissingExtraError, MLMetrics
+from mlmetrics import MLMetrics
 from tests import recorded
 from tests.sdks import asking_openai as ways
-from tests.sdks.asking import by_labels, tokens, total
+from tests.sdks.asking import by_labels, tokens
 from tests.sdks.fixed import FixedServer
+from tests.sdks.handles import Asking, Handles
 from tests.sdks.servers import OpenAIServer, Scenario
 from tests.sdks.test_calls_openai import client_of
 
 pytestmark = pytest.mark.usefixtures("frozen")
-PROGRAM = """
-import sys
-from prometheus_client import CollectorRegistry, generate_latest
-from mlmetrics import MLMetrics
-
-metrics = MLMetrics(service="tests", registry=CollectorRegistry())
-handle = metrics.instrument_openai()
-assert "openai" not in sys.modules
-import openai
-client = openai.OpenAI(base_url=sys.argv[1], api_key="any")
-client.chat.completions.create(model="asked", messages=[{"role": "user", "content": "any"}])
-assert b'ml_inference_total{model="asked",operation="chat",outcome="success",service="tests"} 1.0' in generate_latest(
-    metrics.registry
-)
-handle.uninstrument()
-assert not hasattr(openai._base_client.SyncAPIClient.request, "__wrapped__")
-"""
 ANSWER = {"id": "1", "object": "chat.completion", "model": "asked", "created": 1, "choices": []}
+ASKING = Asking(
+    name="openai",
+    client=openai.OpenAI,
+    method="chat.completions.create",
+    operation="chat",
+    given={"model": "asked", "messages": ways.MESSAGES},
+    stream=ways.STREAM,
+    answer=ANSWER,
+)
+
+
+@pytest.fixture
+def server(openai_server: OpenAIServer) -> OpenAIServer:
+    """Return the server."""
+    return openai_server
 
 
 @pytest.fixture
@@ -54,75 +49,10 @@ def client(openai_server: OpenAIServer) -> Iterator[Any]:
         yield client
 
 
-class TestHandle:
-    """The handle that is returned."""
+class TestHandle(Handles):
+    """The handle of `openai`."""
 
-    def test_uninstrument(self, metrics: MLMetrics, client: Any) -> None:
-        """The functions of the SDK are put back; a second time does nothing."""
-        original = openai.OpenAI.request
-        handle = metrics.instrument_openai()
-        assert openai.OpenAI.request is not original
-        assert "<instrumentation of openai, active>" == repr(handle)
-        ways.chat(client.chat.completions)
-        handle.uninstrument()
-        handle.uninstrument()
-        assert openai.OpenAI.request is original
-        ways.chat(client.chat.completions)
-        assert 1 == total(metrics.registry, "ml_inference_total")
-        assert "<instrumentation of openai, undone>" == repr(handle)
-
-    def test_begun(self, openai_server: OpenAIServer, metrics: MLMetrics, client: Any) -> None:
-        """A stream that has begun is still recorded."""
-        with metrics.instrument_openai():
-            stream = ways.chat(client.chat.completions, **ways.STREAM)
-            raw = ways.chat(client.chat.completions.with_raw_response)
-        list(stream)
-        raw.parse()
-        assert {("success",): 2} == by_labels(metrics.registry, "ml_inference_total", "outcome")
-        assert openai_server.ledger.tokens() == tokens(metrics.registry)
-
-    def test_order(self, metrics: MLMetrics, client: Any) -> None:
-        """Two handles may be undone in either order."""
-        first, second = metrics.instrument_openai(), metrics.instrument_openai()
-        first.uninstrument()
-        ways.chat(client.chat.completions)
-        second.uninstrument()
-        ways.chat(client.chat.completions)
-        assert 1 == total(metrics.registry, "ml_inference_total")
-
-
-class TestVersions:
-    """Which releases are instrumented."""
-
-    @pytest.mark.parametrize("version", ["0.28.1", "1.77.9", "4.0.0", "17.1"])
-    def test_unknown(self, metrics: MLMetrics, monkeypatch: pytest.MonkeyPatch, version: str) -> None:
-        """One that is not known is refused, and the message says which are."""
-        monkeypatch.setattr("mlmetrics.integrations.patches.version_of", lambda _: version)
-        with pytest.raises(ConfigurationError, match=rf"openai {version} is installed, and .* 1\.78 up to"):
-            metrics.instrument_openai()
-
-    def test_missing(self, metrics: MLMetrics, monkeypatch: pytest.MonkeyPatch) -> None:
-        """One that is not installed is asked for."""
-
-        def refuse(name: str) -> str:
-            raise importlib.metadata.PackageNotFoundError(name)
-
-        monkeypatch.setattr("mlmetrics.integrations.patches.version_of", refuse)
-        with pytest.raises(MissingExtraError, match="instrument_openai"):
-            metrics.instrument_openai()
-
-    def test_imported_later(self) -> None:
-        """It may be instrumented before it is imported."""
-        with FixedServer(ANSWER) as server:
-            command = [sys.executable, "-c", PROGRAM, f"{server.url}/v1"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)
-        assert (0, "") == (done.returncode, done.stderr)
-
-    def test_module(self, client: Any) -> None:
-        """The function of the module records with the default toolkit."""
-        with mlmetrics.instrument_openai():
-            client.chat.completions.create(model="asked-by-module", messages=ways.MESSAGES)
-        assert 1 == recorded.value(REGISTRY, "ml_inference_total", model="asked-by-module")
+    asking = ASKING
 
 
 class TestIncludeUsage:

@@ -3,7 +3,8 @@
 import asyncio
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import anthropic
@@ -14,7 +15,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from mlmetrics import MLMetrics
 from tests import recorded
 from tests.conftest import Clock
-from tests.sdks.asking import Played, Way, by_labels, cancelled, tokens, total, verify
+from tests.sdks.asking import Played, Way, by_labels, cancelled, decorated, tokens, total, verify
 from tests.sdks.asking_anthropic import ASKED, create
 from tests.sdks.fixed import FixedServer
 from tests.sdks.servers import AnthropicServer, Scenario
@@ -166,6 +167,28 @@ class TestHostile:
         ours = [record for record in caplog.records if record.name.startswith("mlmetrics")]
         assert SECRET not in "".join(f"{record.getMessage()}{record.__dict__}" for record in ours)
         assert "inference.failed" in caplog.text
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("reads", [True, False], ids=["read", "left"])
+@pytest.mark.parametrize(
+    "helper",
+    [lambda client: client.messages.stream(**ASKED), lambda client: client.beta.messages.stream(**ASKED)],
+    ids=["messages", "beta"],
+)
+def test_decorated_helper(
+    anthropic_server: AnthropicServer,
+    registry: CollectorRegistry,
+    helper: Callable[[Any], Any],
+    *,
+    asynchronous: bool,
+    reads: bool,
+) -> None:
+    """The call of a decorated function that returns a helper is that of the stream that it is entered for."""
+    clients = partial(client_of, anthropic_server, asynchronous=asynchronous)
+    decorated(helper, clients, registry, waits=asynchronous, reads=reads)
+    if reads:
+        assert anthropic_server.ledger.tokens() == tokens(registry)
 
 
 class TestLayers:

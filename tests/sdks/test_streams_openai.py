@@ -1,8 +1,9 @@
 """Streams of the `openai` SDK: the first chunk with content, gaps, cancelled tasks, and what is handed back."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextvars import copy_context
+from functools import partial
 from types import coroutine
 from typing import Any
 
@@ -16,7 +17,7 @@ from mlmetrics.integrations.layers import around_async, begin
 from tests import recorded
 from tests.conftest import Clock
 from tests.sdks import asking_openai as ways
-from tests.sdks.asking import Played, Way, by_labels, cancelled, tokens, total, verify
+from tests.sdks.asking import Played, Way, by_labels, cancelled, decorated, tokens, total, verify
 from tests.sdks.fixed import FixedServer
 from tests.sdks.servers import OpenAIServer, Scenario
 from tests.sdks.test_calls_openai import client_of
@@ -215,6 +216,24 @@ class TestHandedBack:
         assert {"input": 4, "output": 2} == tokens(registry)
         expected = {(type(raised.value).__name__,): 1}
         assert expected == by_labels(registry, "ml_inference_errors_total", "error_type")
+
+
+@pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+@pytest.mark.parametrize("reads", [True, False], ids=["read", "left"])
+@pytest.mark.parametrize("helper", [ways.helper, ways.responding], ids=["chat", "responses"])
+def test_decorated_helper(
+    openai_server: OpenAIServer,
+    registry: CollectorRegistry,
+    helper: Callable[[Any], Any],
+    *,
+    asynchronous: bool,
+    reads: bool,
+) -> None:
+    """The call of a decorated function that returns a helper is that of the stream that it is entered for."""
+    clients = partial(client_of, openai_server, asynchronous=asynchronous)
+    decorated(helper, clients, registry, waits=asynchronous, reads=reads)
+    if reads:
+        assert openai_server.ledger.tokens() == tokens(registry)
 
 
 class TestSharedStream:

@@ -19,6 +19,7 @@ from mlmetrics import (
     JobRun,
     MLMetrics,
     OwnOperation,
+    agent_timer,
     arg,
     batch_job,
     configure,
@@ -28,9 +29,12 @@ from mlmetrics import (
     inference_timer,
     matching_timer,
     metrics_app,
+    model_load_timer,
     operation,
     parsing_timer,
     push_metrics,
+    tool_timer,
+    track_agent,
     track_feedback,
     track_file_processing,
     track_inference,
@@ -41,6 +45,7 @@ from mlmetrics import (
     track_parsing_accuracy,
     track_prediction,
     track_prediction_error,
+    track_tool,
 )
 
 # Functions of every kind keep their signature.
@@ -192,6 +197,20 @@ track_inference(modle="gpt-4")  # type: ignore[call-overload]  # pyright: ignore
 arg(1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
+@track_tool(tool="search", failure=lambda result: None if result else "nothing")
+def searching(query: str) -> list[str]:
+    return [query]
+
+
+@track_agent
+async def planning(task: str) -> str:
+    return task
+
+
+assert_type(searching("to be"), list[str])
+searching(query=3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+track_tool(score=0.5)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+
 # Timers are context managers of both kinds, and yield a call.
 
 with inference_timer(model="gpt-4") as call:
@@ -201,6 +220,14 @@ with inference_timer(model="gpt-4") as call:
     call.predicted(["invoice", "letter"])
     call.fail("quota")
     call.fail(4)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    call.cached(hit=True)
+    call.fell_back("claude-haiku")
+    call.blocked("pii")
+    call.finish_reason("stop")
+    call.finish_reason(None)
+    with call.waiting() as nothing:
+        assert_type(nothing, None)
+    call.blocked(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     call.tokens(input="many")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 with parsing_timer(doc_type="pdf") as call:
@@ -214,6 +241,18 @@ async def timed() -> None:
         call.first_chunk()
     async with matching_timer(matcher="tfidf") as call:
         call.score(0.5)
+    async with agent_timer(agent="planner") as call, call.waiting():
+        call.fail("lost")
+    async with model_load_timer("bge-small", version="1") as load:
+        assert_type(load.duration, float)
+
+
+with tool_timer(tool="search") as call:
+    call.fail("nothing found")
+with model_load_timer("bge-small") as load:
+    pass
+with model_load_timer("bge-small", 1):  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    pass
 
 
 # Direct functions take what the first users pass.

@@ -26,11 +26,13 @@ from mlmetrics.catalog.operation import SCORE
 from mlmetrics.catalog.own import own_operation
 from mlmetrics.catalog.surroundings import CACHE, FALLBACKS, FINISH, GUARDRAILS, LENGTHS, RATE_LIMITS, RETRIES
 from mlmetrics.cli.init.reading.recording import (
+    CURRENT,
     OPERATION,
     SDKS,
     TIMERS,
     TRACKING,
     Use,
+    called_name,
     methods_called,
     read_modules,
     uses_in,
@@ -172,6 +174,10 @@ def _read_uses(uses: Sequence[Use], methods: Collection[tuple[str, str]], found:
             _add(found, operation.name, use.path, (part,))
         elif use.function in SDKS:
             _add(found, INFERENCE.name, use.path, OF_SDKS, calls=True)
+        elif use.function == CURRENT:
+            parts = {*_said({use.variable, called_name(use.call)}, methods)} - {SCORE, SIZE}
+            if parts:  # of inferences alone; whose call it is, only running it shows
+                _add(found, INFERENCE.name, use.path, parts)
 
 
 def _add(found: _Places, name: str, path: Path, parts: Iterable[str], *, calls: bool = False) -> None:
@@ -199,8 +205,13 @@ def _parts(use: Use, methods: Collection[tuple[str, str]], *, confident: bool) -
         if _streams(use, words):
             yield STREAMS
     if use.variable:
-        called = (method for variable, method in methods if variable == use.variable and method in METHODS)
-        yield from (part for method in called for part in METHODS[method])
+        yield from _said({use.variable}, methods)
+
+
+def _said(holders: Collection[str], methods: Collection[tuple[str, str]]) -> Iterator[str]:
+    """Yield the parts that are recorded by the methods of what has one of these names."""
+    called = (method for holder, method in methods if holder and holder in holders)
+    yield from (part for method in called for part in METHODS.get(method, ()))
 
 
 def _streams(use: Use, words: dict[str | None, ast.expr]) -> bool:

@@ -93,21 +93,32 @@ class TestParts:
             ("@track_inference(stream=False)\ndef f():\n    yield 1\n", set()),
             ("@track_inference(stream=True)\ndef f():\n    return g()\n", {"streams"}),
             ("@track_inference\ndef f():\n    def inner():\n        yield 1\n    return list(inner())\n", set()),
-            ("@track_inference(usage=tokens_of)\ndef f(): ...\n", {"tokens", "cost"}),
-            ("@track_inference(usage='auto')\ndef f(): ...\n", {"tokens", "cost"}),
+            ("@track_inference(usage=tokens_of)\ndef f(): ...\n", {"tokens", "cost", "lengths"}),
+            ("@track_inference(usage='auto')\ndef f(): ...\n", {"tokens", "cost", "lengths"}),
             ("@track_inference(usage=None)\ndef f(): ...\n", set()),
             ("@track_inference(score='confidence')\ndef f(): ...\n", {"score"}),
             ("@track_inference(predicted_class='label')\ndef f(): ...\n", {"classes"}),
             ("@track_inference(**options)\ndef f(): ...\n", set(INFERENCE.parts)),
-            ("with inference_timer() as call:\n    call.tokens(input=1)\n    call.cost(0.1)\n", {"tokens", "cost"}),
+            (
+                "with inference_timer() as call:\n    call.tokens(input=1)\n    call.cost(0.1)\n",
+                {"tokens", "cost", "lengths"},
+            ),
             (
                 "with inference_timer() as c:\n    c.batch(3)\n    c.queued(1)\n    c.first_chunk()\n",
                 {"batches", "queue", "streams"},
             ),
+            (
+                "with inference_timer() as c:\n    c.cached(True)\n    c.blocked('pii')\n    c.fell_back('n')\n",
+                {"cache", "guardrails", "fallbacks"},
+            ),
+            (
+                "with inference_timer() as c:\n    c.finish_reason('stop')\n    with c.waiting(): ...\n",
+                {"finish_reasons", "queue"},
+            ),
             ("with inference_timer() as c:\n    other.tokens(input=1)\n", set()),
-            ("timer = inference_timer()\nwith timer as call:\n    call.tokens(input=1)\n", {"tokens"}),
+            ("timer = inference_timer()\nwith timer as call:\n    call.tokens(input=1)\n", {"tokens", "lengths"}),
             ("s.t = inference_timer()\nasync with s.t as call:\n    call.cost(0.1)\n", {"cost"}),
-            ("c = stack.enter_context(inference_timer())\nc.tokens(input=1)\n", {"tokens"}),
+            ("c = stack.enter_context(inference_timer())\nc.tokens(input=1)\n", {"tokens", "lengths"}),
             ("t = inference_timer()\nc = await stack.enter_async_context(t)\nc.score(0.5)\n", {"score"}),
             ("timer = inference_timer()\nwith other as call:\n    call.tokens(input=1)\n", set()),
         ],
@@ -132,8 +143,45 @@ class TestParts:
     )
     def test_of_an_sdk(self, tmp_path: Path, sdk: str, source: str) -> None:
         """The calls of an SDK that is instrumented are inferences, with all that is read of its answers."""
-        expected = {"streams", "tokens", "cost", "reasoning", "providers"}
+        expected = {
+            "streams",
+            "tokens",
+            "cost",
+            "lengths",
+            "reasoning",
+            "providers",
+            "retries",
+            "rate_limits",
+            "finish_reasons",
+        }
         assert {"inference": (expected, True)} == found(tmp_path, main=source.format(sdk))
+
+    @pytest.mark.parametrize(
+        ("said", "expected"),
+        [
+            ("call = current_call()\n    call.cached(True)\n    call.tokens(input=1)", {"cache", "tokens", "lengths"}),
+            ("current_call().blocked('pii')\n    mlmetrics.current_call().fell_back('n')", {"guardrails", "fallbacks"}),
+            ("with current_call().waiting(): ...", {"queue"}),
+            ("current_call().fail('quota')\n    current_call().score(0.5)\n    other().cached(True)", set()),
+        ],
+    )
+    def test_of_the_current_call(self, tmp_path: Path, said: str, expected: set[str]) -> None:
+        """What code says of its call, in a variable or at once; of scores it is not known whose they are."""
+        start = "import mlmetrics\nfrom mlmetrics import current_call, track_inference\n@track_inference\n"
+        assert {"inference": (expected, True)} == found(tmp_path, main=f"{start}def f():\n    {said}\n")
+
+    def test_of_the_current_call_of_a_tool(self, tmp_path: Path) -> None:
+        """Tools and agents are operations of their own, and have no parts."""
+        source = (
+            "from mlmetrics import agent_timer, current_call, model_load_timer, track_tool\n@track_tool\n"
+            "def f():\n    current_call().fail('empty')\n"
+            "with agent_timer(): ...\nwith model_load_timer('m') as load: ...\n"
+        )
+        assert {
+            "tool": (set(), True),
+            "agent": (set(), True),
+            "inference": ({"loading"}, False),
+        } == found(tmp_path, main=source)
 
     def test_of_an_sdk_that_is_not_instrumented(self, tmp_path: Path) -> None:
         """An import without a call, and a function of others with the same name, record nothing."""
@@ -146,7 +194,7 @@ class TestParts:
         """What is said of its calls where they are entered belongs to it."""
         timers = "from mlmetrics import inference_timer\nasking = inference_timer(model='m')\n"
         service = "from timers import asking\nwith asking as call:\n    call.tokens(input=1)\n"
-        assert {"inference": ({"tokens"}, True)} == found(tmp_path, timers=timers, service=service)
+        assert {"inference": ({"tokens", "lengths"}, True)} == found(tmp_path, timers=timers, service=service)
 
     @pytest.mark.parametrize(
         ("source", "expected"),
@@ -227,9 +275,9 @@ class TestToml:
 
     def test_joined(self) -> None:
         """Two readings add up."""
-        one, two = Recorded(INFERENCE, {"tokens"}), Recorded(INFERENCE, {"cost"}, calls=True)
+        one, two = Recorded(INFERENCE, {"tokens", "lengths"}), Recorded(INFERENCE, {"cost"}, calls=True)
         (both,) = joined([[one], [two]])
-        assert ({"tokens", "cost"}, True) == (both.parts, both.calls)
+        assert ({"tokens", "cost", "lengths"}, True) == (both.parts, both.calls)
 
 
 class TestLivePage:
@@ -251,7 +299,7 @@ class TestLivePage:
             server.close()
         read = {each.row.name: (each.parts, each.calls) for each in operations}
         assert {
-            "inference": ({"tokens", "cost"}, True),
+            "inference": ({"tokens", "cost", "lengths"}, True),
             "batch_job": (set(), True),
             "parsing": ({"score"}, False),
         } == read

@@ -81,7 +81,7 @@ class TestSource:
         """Each operation has its section, with the file in which it is recorded."""
         text = (project / "mlmetrics.toml").read_text()
         assert OWN in text
-        expected = {"inference": {"streams", "tokens", "cost"}, "matching": set(), "retrieval": {"score"}}
+        expected = {"inference": {"streams", "tokens", "cost", "lengths"}, "matching": set(), "retrieval": {"score"}}
         assert expected == parts(load(project / "mlmetrics.toml"))
 
     def test_objectives(self, project: Path) -> None:
@@ -140,7 +140,7 @@ class TestPages:
         """The page's operations are rendered beside those of the source, in later runs too."""
         assert 0 == run(project, "--url", page).exit_code
         expected = {
-            "inference": {"streams", "tokens", "cost", "batches"},
+            "inference": {"streams", "tokens", "cost", "lengths", "batches"},
             "matching": set(),
             "retrieval": {"score"},
             "embedding": set(),

@@ -141,3 +141,10 @@ def texts_of(content: Any) -> list[str]:
 def joined(content: Any) -> str:
     """Return the texts of a message's content as one."""
     return " ".join(texts_of(content))
+
+
+def finish(said: Answer) -> str:
+    """Return why an answer ends, as a chat completion says it."""
+    if said.function:
+        return "tool_calls"
+    return "length" if said.shortened else "stop"

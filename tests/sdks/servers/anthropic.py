@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from tests.sdks.servers.answers import Answer, Asked, Body
 from tests.sdks.servers.exchange import ANSWER, OTHER, REASONING, Event, sse
 from tests.sdks.servers.ledger import Tokens
-from tests.sdks.servers.provider import RETRY_NOW, Endpoint, ProviderServer
+from tests.sdks.servers.provider import RETRY_NOW, Endpoint, ProviderServer, Streaming
 from tests.sdks.servers.scenario import Scenario
 
 SIGNATURE = "EqQBCgIYAhIM1gbcDa9GJwZA2b3hGgxBdjrkzLoky3dl1pk="
@@ -20,7 +20,7 @@ ERRORS = {
 PING = Event(sse({"type": "ping"}, event="ping"))
 
 
-class Messages(Endpoint):
+class Messages(Streaming):
     """`/v1/messages`."""
 
     operation = "messages"

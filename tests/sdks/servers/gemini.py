@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 from tests.sdks.servers.answers import Answer, Asked, Body, count, joined
 from tests.sdks.servers.exchange import ANSWER, OTHER, REASONING, Event, sse
 from tests.sdks.servers.ledger import Tokens
-from tests.sdks.servers.provider import Endpoint, ProviderServer
+from tests.sdks.servers.provider import Endpoint, ProviderServer, Streaming
 from tests.sdks.servers.scenario import Scenario
+from tests.sdks.servers.vectors import Vectors
 
 CACHED_CONTENT_TOKENS = 40  # of any content that a request names as cached
 TOOL_RESULT_TOKENS = 5  # of what a tool of the provider's own gives to the model
@@ -17,7 +18,7 @@ OWN_TOOLS = {"googleSearch", "codeExecution", "urlContext"}
 ERRORS = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 429: "RESOURCE_EXHAUSTED", 500: "INTERNAL"}
 
 
-class GenerateContent(Endpoint):
+class GenerateContent(Streaming):
     """`/v1beta/models/{model}:generateContent` and `:streamGenerateContent`."""
 
     operation = "generate_content"
@@ -89,19 +90,13 @@ class GenerateContent(Endpoint):
         return Event(sse({"error": error}, end="\r\n"))
 
 
-class EmbedContent(Endpoint):
+class EmbedContent(Vectors):
     """`:embedContent` and `:batchEmbedContents`."""
-
-    operation = "embeddings"
 
     def asked(self, body: Body, path: Mapping[str, str]) -> Asked:
         """Return what a request asks for."""
         requests: Sequence[Body] = body.get("requests") or [body]
         return Asked(model=path["model"], texts=[joined(each["content"].get("parts")) for each in requests], body=body)
-
-    def spent(self, said: Answer) -> Tokens:
-        """Return the tokens of the input: embeddings have no output."""
-        return replace(said.tokens, output=0, reasoning=0)
 
     def whole(self, asked: Asked, said: Answer, scenario: Scenario) -> object:
         """Return one vector, or one for each request of a batch."""

@@ -4,17 +4,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
-from tests.sdks.servers.answers import Answer, Asked, Body, count, joined
+from tests.sdks.servers.answers import Answer, Asked, Body, count, finish, joined
 from tests.sdks.servers.exchange import ANSWER, OTHER, REASONING, Event, sse
 from tests.sdks.servers.ledger import Tokens
-from tests.sdks.servers.provider import Endpoint, ProviderServer
+from tests.sdks.servers.provider import Endpoint, ProviderServer, Streaming
 from tests.sdks.servers.scenario import Scenario
+from tests.sdks.servers.vectors import Vectors
 
 CREATED = 1_759_500_534
 ERROR = {"object": "error", "message": "Service unavailable.", "type": "internal_server_error", "code": "3000"}
 
 
-class Chat(Endpoint):
+class Chat(Streaming):
     """`/v1/chat/completions`."""
 
     operation = "chat"
@@ -41,7 +42,7 @@ class Chat(Endpoint):
         message: dict[str, Any] = {"role": "assistant", "content": content, "tool_calls": None, "prefix": False}
         if said.function:
             message |= {"content": "", "tool_calls": [_call(said)]}
-        choice = {"index": 0, "message": message, "finish_reason": _finish(said)}
+        choice = {"index": 0, "message": message, "finish_reason": finish(said)}
         told = usage(said.tokens, asked) if scenario.usage else {}
         return {**_head(said, "chat.completion"), "choices": [choice], "usage": told}
 
@@ -62,10 +63,10 @@ class Chat(Endpoint):
             events.append(chunk({"content": "", "tool_calls": [_call(said)]}, ANSWER))
         else:
             events += [chunk({"content": piece}, ANSWER) for piece in said.pieces]
-        finish = {"index": 0, "delta": {"content": ""}, "finish_reason": _finish(said)}
+        last = {"index": 0, "delta": {"content": ""}, "finish_reason": finish(said)}
         told = {"usage": usage(said.tokens, asked)} if scenario.usage else {}
         tokens = self.spent(said) if scenario.usage else None
-        return [*events, Event(sse({**head, "choices": [finish], **told}), OTHER, tokens), Event(sse("[DONE]"))]
+        return [*events, Event(sse({**head, "choices": [last], **told}), OTHER, tokens), Event(sse("[DONE]"))]
 
     def error(self, asked: Asked, scenario: Scenario, number: int) -> Event:
         """Return an error as a chunk."""
@@ -93,19 +94,8 @@ class Agents(Chat):
         return super().asked({**body, "model": body["agent_id"]}, path)
 
 
-class Embeddings(Endpoint):
+class Embeddings(Vectors):
     """`/v1/embeddings`."""
-
-    operation = "embeddings"
-
-    def asked(self, body: Body, path: Mapping[str, str]) -> Asked:
-        """Return what a request asks for."""
-        given = body["input"]
-        return Asked(model=body["model"], texts=[given] if isinstance(given, str) else given, body=body)
-
-    def spent(self, said: Answer) -> Tokens:
-        """Return the tokens of the input: embeddings have no output."""
-        return replace(said.tokens, output=0, reasoning=0)
 
     def whole(self, asked: Asked, said: Answer, scenario: Scenario) -> object:
         """Return a list of vectors, which have the number of words in front."""
@@ -171,12 +161,6 @@ def _text(text: str) -> Body:
 
 def _call(said: Answer) -> Body:
     return {"id": "call00001", "index": 0, "function": {"name": said.function, "arguments": said.text}}
-
-
-def _finish(said: Answer) -> str:
-    if said.function:
-        return "tool_calls"
-    return "length" if said.shortened else "stop"
 
 
 def _function(body: Body, messages: Sequence[Body]) -> tuple[str, Body] | None:

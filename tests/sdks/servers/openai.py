@@ -3,15 +3,15 @@
 import base64
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, ClassVar
 
-from tests.sdks.servers.answers import Answer, Asked, Body, count, joined
+from tests.sdks.servers.answers import Answer, Asked, Body, count, finish, joined
 from tests.sdks.servers.exchange import ANSWER, OTHER, REASONING, Event, sse
 from tests.sdks.servers.ledger import Tokens
-from tests.sdks.servers.provider import RETRY_NOW, Endpoint, ProviderServer
+from tests.sdks.servers.provider import RETRY_NOW, Endpoint, ProviderServer, Streaming
 from tests.sdks.servers.responses import Responses
 from tests.sdks.servers.scenario import Scenario
+from tests.sdks.servers.vectors import Vectors
 
 CREATED = 1_741_569_952
 FINGERPRINT = "fp_44709d6fcb"
@@ -24,7 +24,7 @@ ERRORS = {
 DONE = Event(sse("[DONE]"))
 
 
-class Chat(Endpoint):
+class Chat(Streaming):
     """`/v1/chat/completions`."""
 
     operation = "chat"
@@ -56,7 +56,7 @@ class Chat(Endpoint):
             message |= {"content": None, "tool_calls": [{"id": "call_1", "type": "function", "function": call}]}
         if scenario.reasoning_content:
             message["reasoning_content"] = said.reasoning
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish(said)}
+        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": finish(said)}
         told = {**_head(said, asked, "chat.completion"), "choices": [choice]}
         return {**told, "usage": usage(said.tokens)} if scenario.usage else told
 
@@ -77,7 +77,7 @@ class Chat(Endpoint):
             call = {"index": 0, "id": "call_1", "type": "function"}
             events.append(chunk({"tool_calls": [{**call, "function": {"name": said.function, "arguments": ""}}]}))
         events += [chunk(_delta(said, piece), ANSWER) for piece in said.pieces]
-        events.append(chunk({}, finish=_finish(said)))
+        events.append(chunk({}, finish=finish(said)))
         if wanted:
             events.append(Event(sse({**head, "choices": [], "usage": usage(said.tokens)}), OTHER, said.tokens))
         return [*events, DONE]
@@ -87,7 +87,7 @@ class Chat(Endpoint):
         return Event(sse({"error": {**ERROR, "param": None, "code": None}}))
 
 
-class Completions(Endpoint):
+class Completions(Streaming):
     """`/v1/completions`, the older kind."""
 
     operation = "completions"
@@ -104,7 +104,7 @@ class Completions(Endpoint):
 
     def whole(self, asked: Asked, said: Answer, scenario: Scenario) -> object:
         """Return a `text_completion`."""
-        told = {**_head(said, asked, "text_completion"), "choices": [self._choice(said.text, _finish(said))]}
+        told = {**_head(said, asked, "text_completion"), "choices": [self._choice(said.text, finish(said))]}
         return {**told, "usage": usage(said.tokens)} if scenario.usage else told
 
     def events(self, asked: Asked, said: Answer, scenario: Scenario) -> Sequence[Event]:
@@ -112,7 +112,7 @@ class Completions(Endpoint):
         wanted = bool((asked.body.get("stream_options") or {}).get("include_usage")) and scenario.usage
         head = {**_head(said, asked, "text_completion"), **({"usage": None} if wanted else {})}
         events = [Event(sse({**head, "choices": [self._choice(piece, None)]}), ANSWER) for piece in said.pieces]
-        events.append(Event(sse({**head, "choices": [self._choice("", _finish(said))]})))
+        events.append(Event(sse({**head, "choices": [self._choice("", finish(said))]})))
         if wanted:
             events.append(Event(sse({**head, "choices": [], "usage": usage(said.tokens)}), OTHER, said.tokens))
         return [*events, DONE]
@@ -126,19 +126,8 @@ class Completions(Endpoint):
         return {"index": 0, "text": text, "logprobs": None, "finish_reason": finish}
 
 
-class Embeddings(Endpoint):
+class Embeddings(Vectors):
     """`/v1/embeddings`, as numbers or in base64."""
-
-    operation = "embeddings"
-
-    def asked(self, body: Body, path: Mapping[str, str]) -> Asked:
-        """Return what a request asks for."""
-        given = body["input"]
-        return Asked(model=body["model"], texts=[given] if isinstance(given, str) else given, body=body)
-
-    def spent(self, said: Answer) -> Tokens:
-        """Return the tokens of the input: embeddings have no output."""
-        return replace(said.tokens, output=0, reasoning=0)
 
     def whole(self, asked: Asked, said: Answer, scenario: Scenario) -> object:
         """Return a list of vectors, which have the number of words in front."""
@@ -212,12 +201,6 @@ def _delta(said: Answer, piece: str) -> Body:
     if said.function:
         return {"tool_calls": [{"index": 0, "function": {"arguments": piece}}]}
     return {"refusal": piece} if said.refused else {"content": piece}
-
-
-def _finish(said: Answer) -> str:
-    if said.function:
-        return "tool_calls"
-    return "length" if said.shortened else "stop"
 
 
 def _function(body: Body, messages: Sequence[Body]) -> tuple[str, Body] | None:

@@ -35,14 +35,6 @@ class Endpoint(ABC):
     def whole(self, asked: Asked, said: Answer, scenario: Scenario) -> object:
         """Return the answer in one piece."""
 
-    def events(self, asked: Asked, said: Answer, scenario: Scenario) -> Sequence[Event]:
-        """Return the answer as the events of a stream."""
-        raise NotImplementedError(self.operation)
-
-    def error(self, asked: Asked, scenario: Scenario, number: int) -> Event:
-        """Return the error of a stream, of which `number` events have been sent."""
-        raise NotImplementedError(self.operation)
-
     def failure(self, asked: Asked, said: Answer, scenario: Scenario) -> object | None:
         """Return the answer that tells of an error with status 200 in one piece; None if the provider has none."""
         return None
@@ -50,6 +42,18 @@ class Endpoint(ABC):
     def spent(self, said: Answer) -> Tokens:
         """Return the tokens that the usage of an answer in one piece says."""
         return said.tokens
+
+
+class Streaming(Endpoint):
+    """An endpoint that also streams its answers, to requests that ask for that."""
+
+    @abstractmethod
+    def events(self, asked: Asked, said: Answer, scenario: Scenario) -> Sequence[Event]:
+        """Return the answer as the events of a stream."""
+
+    @abstractmethod
+    def error(self, asked: Asked, scenario: Scenario, number: int) -> Event:
+        """Return the error of a stream, of which `number` events have been sent."""
 
 
 class ProviderServer(ThreadServer):
@@ -144,7 +148,7 @@ class ProviderServer(ThreadServer):
         if scenario.status != OK:
             rejection = self.rejection(scenario.status) if scenario.rejection is None else scenario.rejection
             await exchange.whole(rejection, ended=ledger.REJECTED, tokens=None, headers=headers)
-        elif asked.streams:
+        elif asked.streams and isinstance(endpoint, Streaming):
             events = endpoint.events(asked, said, scenario)
             await exchange.stream(
                 events, lambda number: endpoint.error(asked, scenario, number), headers, comments=self.comments

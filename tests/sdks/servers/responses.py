@@ -6,7 +6,7 @@ from typing import Any
 from tests.sdks.servers.answers import Answer, Asked, Body, joined
 from tests.sdks.servers.exchange import ANSWER, OTHER, REASONING, Event, sse
 from tests.sdks.servers.ledger import Tokens
-from tests.sdks.servers.provider import Endpoint
+from tests.sdks.servers.provider import Streaming
 from tests.sdks.servers.scenario import Scenario
 
 CREATED = 1_741_290_958
@@ -15,7 +15,7 @@ Told = list[tuple[str, Body, str]]
 FAILURE = {"code": "server_error", "message": "The model failed to generate a response."}
 
 
-class Responses(Endpoint):
+class Responses(Streaming):
     """`/v1/responses`."""
 
     operation = "responses"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from mlmetrics.cli.init.reading.source import Function, Module, Source
 
-PACKAGE, TOOLKIT, OPERATION = "mlmetrics", "MLMetrics", "operation"
+PACKAGE, TOOLKIT, OPERATION, CURRENT = "mlmetrics", "MLMetrics", "operation", "current_call"
 OPERATIONS = ("inference", "parsing", "matching", "tool", "agent")
 """The operations that have a decorator and a timer."""
 TRACKING = {f"track_{name}": name for name in OPERATIONS}
@@ -31,7 +31,7 @@ SDKS = frozenset(
     f"instrument_{name}" for name in ("openai", "anthropic", "litellm", "google_genai", "mistralai", "langchain")
 )
 """The functions that record the calls of an SDK, all of them inferences."""
-FUNCTIONS = frozenset({*TRACKING, *TIMERS, *DIRECT, *SDKS, OPERATION})
+FUNCTIONS = frozenset({*TRACKING, *TIMERS, *DIRECT, *SDKS, OPERATION, CURRENT})
 ENTERING = frozenset({"enter_context", "enter_async_context"})
 """The methods of an exit stack that return what `with ... as` gives."""
 
@@ -197,4 +197,10 @@ def methods_called(modules: Sequence[Recording]) -> dict[Path, set[tuple[str, st
 def _methods(module: Module) -> Iterator[tuple[str, str]]:
     for node in module.nodes:
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-            yield _last_name(node.func.value), node.func.attr
+            holder = node.func.value
+            yield called_name(holder) if isinstance(holder, ast.Call) else _last_name(holder), node.func.attr
+
+
+def called_name(call: ast.Call | None) -> str:
+    """Return `current_call()` for `current_call()` and `mlmetrics.current_call()`: the holder of a method of theirs."""
+    return "" if call is None else f"{_last_name(call.func)}()"
