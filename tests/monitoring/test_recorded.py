@@ -34,6 +34,10 @@ REWRITING = {"SlowQueryRewriting", "HighQueryRewritingFailureRate"}
 ALERTS = {
     "chat": {*FLEET, *INFERENCES, "SlowFirstChunk", "SlowChunks", *MONEY},
     "classifier": {*FLEET, *INFERENCES, "LowConfidence", "InferenceScoreDrift", "PredictedClassDrift"},
+    "gateway": {
+        *(*FLEET, *INFERENCES),
+        *("RetryStorm", "AuthenticationOrQuotaFailures", "FallbacksExhausted", "ModelLoadFailed"),
+    },
     "requests": FLEET,
     "own operations": {*FLEET, *RETRIEVAL, *REWRITING, "ErrorBudgetBurn"},
 }
@@ -47,6 +51,13 @@ ROWS = {
         "mlmetrics-performance": ["Now", "API", "Models", "Saturation and alerts"],
         "mlmetrics-models": ["Calls", "Latency"],
         "mlmetrics-quality": ["Predictions", "Drift of inference scores", "Drift of classes"],
+        "mlmetrics-fleet": ["Instances", "Memory and processor", "Measuring"],
+    },
+    "gateway": {
+        "mlmetrics-performance": ["Now", "API", "Models", "Saturation and alerts"],
+        "mlmetrics-models": [
+            *("Calls", "Latency", "Attempts and fallbacks", "Answers", "Batches, queues and loading"),
+        ],
         "mlmetrics-fleet": ["Instances", "Memory and processor", "Measuring"],
     },
     "requests": {
