@@ -64,15 +64,14 @@ async def ask(client: AsyncOpenAI, model: str, *, usage: bool = True) -> None:
         pass
 
 
-async def ask_two(client: AsyncOpenAI) -> None:
+async def ask_two(busy: AsyncOpenAI, refused: AsyncOpenAI) -> None:
     """Ask a busy model, which the SDK asks again; then one that refuses the key: the call fails all the same."""
-    busy = client.with_options(base_url=os.environ["BUSY_URL"], max_retries=2)
     with suppress(APIStatusError), inference_timer(model="assistant") as call:
         try:
             await ask(busy, CHEAP)
         except APIStatusError:
             call.fell_back(CHEAP)
-            await ask(client.with_options(api_key=REFUSED_KEY), CHEAP)
+            await ask(refused, CHEAP)
 
 
 async def load_missing() -> None:
@@ -85,10 +84,12 @@ async def keep_asking() -> None:
     """Ask until the service ends, whether the last answer has come or not."""
     asking: set[asyncio.Task[None]] = set()
     async with AsyncOpenAI(api_key="none", max_retries=0) as client:
+        busy = client.with_options(base_url=os.environ["BUSY_URL"], max_retries=2)
+        refused = client.with_options(api_key=REFUSED_KEY)
         while True:
             asked = [ask(client, CHEAP, usage="no usage" not in faults)]
             asked += [ask(client, model) for fault, model in OTHER_MODELS.items() if fault in faults]
-            asked += [ask_two(client)] if "a busy model" in faults else []
+            asked += [ask_two(busy, refused)] if "a busy model" in faults else []
             asked += [load_missing()] if "a missing model" in faults else []
             for question in asked:
                 task = asyncio.create_task(question)
