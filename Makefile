@@ -21,7 +21,7 @@ mutants := $(test) --group mutants
 check := $(test) --group check --group bench
 bench := -e ".[fastapi]" --group bench
 
-.PHONY: help venv servers demo quick test long sdks rivals mutants versions check check-format check-lint check-types check-imports format bench constraints clean
+.PHONY: help venv servers demo quick test long sdks models rivals mutants versions check check-format check-lint check-types check-imports format bench constraints clean
 
 help: ## List the commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | column -t -s '|'
@@ -45,6 +45,9 @@ long: $(VENV)/.installed-test servers ## Run the tests that take longest: every 
 
 sdks: ## Run the tests of the SDK instruments on the newest and the oldest supported releases (SHORT=1: as CI does)
 	@SHORT=$(SHORT) scripts/sdks.sh $(ARGS)
+
+models: ## Run the tests of watched models on the newest and the oldest supported releases (SHORT=1: as CI does)
+	@SHORT=$(SHORT) scripts/models.sh $(ARGS)
 
 versions: ## Run the tests on the lowest and the newest dependencies and on each Python (SHORT=1: as CI does)
 	@SHORT=$(SHORT) scripts/versions.sh $(ARGS)

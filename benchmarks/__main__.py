@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks import answers, calls, imports, memory, plain, requests, scrapes, served, threads, workers
+from benchmarks import answers, calls, imports, memory, models, plain, requests, scrapes, served, threads, workers
 from benchmarks.machine import describe
 from benchmarks.results import TARGETS, Missing, Results, Row
 from benchmarks.table import terminal
@@ -27,6 +27,7 @@ GROUPS: dict[str, tuple[Measure, int]] = {
     "chunk": (calls.measure_chunks, 120),
     "async_chunk": (calls.measure_async_chunks, 120),
     "answer": (answers.measure_answers, 120),
+    "watch": (models.measure_models, 120),
     "request": (requests.measure_requests, 150),
     "scrape": (scrapes.measure_scrapes, 9),
     "scrape_p99": (scrapes.measure_scrape_p99, 7),

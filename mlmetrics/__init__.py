@@ -65,6 +65,7 @@ if TYPE_CHECKING:
         track_prediction,
         track_prediction_error,
         track_tool,
+        watch,
     )
     from mlmetrics.monitoring.rules.baseline import export_baseline
 
@@ -125,6 +126,7 @@ __all__ = [
     "track_prediction",
     "track_prediction_error",
     "track_tool",
+    "watch",
 ]
 
 ELSEWHERE = {"export_baseline": ".monitoring.rules.baseline"}

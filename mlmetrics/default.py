@@ -55,6 +55,7 @@ track_parsing_accuracy = _default.track_parsing_accuracy
 track_prediction = _default.track_prediction
 track_prediction_error = _default.track_prediction_error
 track_tool = _default.track_tool
+watch = _default.watch
 
 __all__ = [
     "BoundCall",
@@ -111,4 +112,5 @@ __all__ = [
     "track_prediction",
     "track_prediction_error",
     "track_tool",
+    "watch",
 ]

@@ -98,7 +98,12 @@ def record_classes(series: CallSeries, predicted: Any) -> None:
 
 def count_class(store: Store, model: RawLabels, predicted_class: object) -> None:
     """Count a class, whose label is cleaned and limited as all are; `model` has the labels of service and model."""
-    store.record(store.counter(PREDICTIONS, store.admit(PREDICTIONS, model, (_class_label(predicted_class),))), 1)
+    store.record(store.counter(PREDICTIONS, class_labels(store, model, predicted_class)), 1)
+
+
+def class_labels(store: Store, model: RawLabels, predicted_class: object) -> RawLabels:
+    """Return the labels by which a class is counted."""
+    return store.admit(PREDICTIONS, model, (_class_label(predicted_class),))
 
 
 def _class_label(predicted_class: Any) -> object:

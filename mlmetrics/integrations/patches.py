@@ -136,7 +136,10 @@ class Hook:
 
 
 class Instrumentation:
-    """What an `instrument_*` function returns: the instrumented SDK, until `uninstrument`; usable in `with`."""
+    """What an `instrument_*` function returns: the instrumented SDK, until `uninstrument`; usable in `with`.
+
+    So does `watch`: its kind is in `watch`.
+    """
 
     def __init__(
         self, sdk: SDK, patches: Iterable[Patch | Functions | Hook], failed: Callable[[str, object], None]

@@ -1,4 +1,4 @@
-"""The instruments of SDKs, as methods of a toolkit."""
+"""The instruments of SDKs and of models, as methods of a toolkit."""
 
 from importlib import import_module
 from typing import Any
@@ -68,6 +68,33 @@ class Instrumenting(Recorder):
         Raises, Metrics: as `instrument_openai`.
         """
         return _instrument("langchain", self)
+
+    def watch(
+        self, watched: object, *, model: str | None = None, operation: str | None = None, service: str | None = None
+    ) -> Instrumentation:
+        """Record every call of one model that runs in this process; it stays the object that it is.
+
+        Args:
+            watched: a scikit-learn estimator, an XGBoost model, an ONNX Runtime session, or a torch module. It is
+                instrumented in place; its copies (`clone`, `copy.deepcopy`, pickle) are not.
+            model: the model; the name of the object's class if it is left out.
+            operation: what is asked of the model; by default the method that is called, such as `predict`.
+            service: the service, if it is not the toolkit's.
+
+        Returns:
+            A handle. The object may be collected before the handle; it is then forgotten.
+
+        Raises:
+            DeclarationError: it is nothing that can be watched, or a label is empty.
+
+        Metrics: those of `track_inference`; `ml_inference_batch_size`; of classifiers, `ml_inference_score` and
+            `ml_prediction_total`. A call inside another watched call is a part of it, and is not counted. What cannot
+            be recorded is counted in `mlmetrics_recording_errors_total{where="watch"}`.
+        """
+        found: Instrumentation = import_module("mlmetrics.integrations.watch").watch(
+            self, watched, model=model, operation=operation, service=service
+        )
+        return found
 
 
 def _instrument(module: str, recorder: Recorder, **options: Any) -> Instrumentation:

@@ -116,7 +116,7 @@ class TestOneCall:
     def test_subsets(
         self, metrics: MLMetrics, openai_server: OpenAIServer, model: BaseChatModel, layers: tuple[str, ...], way: str
     ) -> None:
-        """One call of the outermost layer that is instrumented, with the tokens of the ledger, once."""
+        """One call of the outermost layer that is instrumented, with its tokens and their lengths, once."""
         with instrumented(metrics, *layers):
             WAYS[way](model)
         only(metrics.registry, LAYERS[layers[0]])
@@ -124,6 +124,8 @@ class TestOneCall:
         told = layers != ("langchain",) or not isinstance(model, Asking)  # which tells LangChain no usage
         assert (SPENT if told else {}) == tokens(metrics.registry)
         assert float(not told) == total(metrics.registry, "ml_inference_usage_missing_total")
+        for length in ("prompt_tokens", "completion_tokens", "output_tokens_per_second"):
+            assert float(told) == total(metrics.registry, f"ml_inference_{length}_count")
 
     @pytest.mark.parametrize("way", WAYS)
     @pytest.mark.parametrize("layers", SUBSETS, ids="+".join)

@@ -16,6 +16,7 @@ from mlmetrics import (
     Counter,
     Gauge,
     Histogram,
+    Instrumentation,
     JobRun,
     MLMetrics,
     OwnOperation,
@@ -46,6 +47,7 @@ from mlmetrics import (
     track_prediction,
     track_prediction_error,
     track_tool,
+    watch,
 )
 
 # Functions of every kind keep their signature.
@@ -351,6 +353,14 @@ async def worked() -> None:
 assert_type(push_metrics("localhost:9091", job="import", basic_auth=("user", "password"), push_add=True), bool)
 push_metrics("localhost:9091", job="import", time_out=3)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 batch_job("nightly", push_to="localhost:9091", timeout="3")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+# A model of any library is watched until its handle is left.
+
+with watch(object(), model="spam-filter", operation="predict", service="mon-service") as watching:
+    assert_type(watching, Instrumentation)
+    watching.uninstrument()
+watch(object(), model=4)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+watch(model="spam-filter")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 # Metrics of one's own have the verbs of their kind; what they decorate keeps its type.
 

@@ -31,6 +31,7 @@ from mlmetrics.cli.init.reading.recording import (
     SDKS,
     TIMERS,
     TRACKING,
+    WATCH,
     Use,
     called_name,
     methods_called,
@@ -80,6 +81,8 @@ DIRECT = {
 """The functions that record a part without a call."""
 OF_SDKS = (STREAMS, TOKENS, COST, LENGTHS, REASONING, PROVIDERS, RETRIES, RATE_LIMITS, FINISH)
 """What is recorded of the calls of an SDK."""
+OF_WATCHED = (BATCHES, SCORE, CLASSES)
+"""What is recorded of the calls of a watched model; whether it is a classifier, only running it shows."""
 WITH_CALL = {"track_ml_inference": "inference", "batch_job": "batch_job", **TRACKING, **TIMERS}
 
 
@@ -174,6 +177,8 @@ def _read_uses(uses: Sequence[Use], methods: Collection[tuple[str, str]], found:
             _add(found, operation.name, use.path, (part,))
         elif use.function in SDKS:
             _add(found, INFERENCE.name, use.path, OF_SDKS, calls=True)
+        elif use.function == WATCH:
+            _add(found, INFERENCE.name, use.path, OF_WATCHED, calls=True)
         elif use.function == CURRENT:
             parts = {*_said({use.variable, called_name(use.call)}, methods)} - {SCORE, SIZE}
             if parts:  # of inferences alone; whose call it is, only running it shows

@@ -184,6 +184,14 @@ class TestParts:
             "inference": ({"loading"}, False),
         } == found(tmp_path, main=source)
 
+    @pytest.mark.parametrize(
+        "source",
+        ["from mlmetrics import watch\nwatch(model)\n", "import mlmetrics\nmlmetrics.watch(model, model='m')\n"],
+    )
+    def test_of_a_watched_model(self, tmp_path: Path, source: str) -> None:
+        """Its calls are inferences, with batches, and what is known of a classifier."""
+        assert {"inference": ({"batches", "score", "classes"}, True)} == found(tmp_path, main=source)
+
     def test_of_an_sdk_that_is_not_instrumented(self, tmp_path: Path) -> None:
         """An import without a call, and a function of others with the same name, record nothing."""
         assert {} == found(tmp_path, main="from mlmetrics import instrument_openai\n")

@@ -31,7 +31,9 @@ SDKS = frozenset(
     f"instrument_{name}" for name in ("openai", "anthropic", "litellm", "google_genai", "mistralai", "langchain")
 )
 """The functions that record the calls of an SDK, all of them inferences."""
-FUNCTIONS = frozenset({*TRACKING, *TIMERS, *DIRECT, *SDKS, OPERATION, CURRENT})
+WATCH = "watch"
+"""The function that records the calls of a model in the process, all of them inferences."""
+FUNCTIONS = frozenset({*TRACKING, *TIMERS, *DIRECT, *SDKS, OPERATION, CURRENT, WATCH})
 ENTERING = frozenset({"enter_context", "enter_async_context"})
 """The methods of an exit stack that return what `with ... as` gives."""
 
