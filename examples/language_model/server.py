@@ -7,9 +7,9 @@ import asyncio
 import json
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import FastAPI, Request
+from fastapi import FastAPI, Header, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
@@ -23,6 +23,8 @@ from examples.language_model.tokens import PromptCache, Usage, pieces, tokenize
 # The names that it answers to, and whether OpenAI caches the prompts of the model of that name.
 MODELS = {"gpt-4": False, "gpt-4o-mini": True, "extractive": False}
 RETRY_AFTER_MILLISECONDS = "50"
+REFUSED_KEY = "expired"
+"""The key that is refused; any other one, and none, will do."""
 
 
 class Message(BaseModel):
@@ -76,8 +78,11 @@ async def refuse(_request: Request, error: RequestValidationError) -> JSONRespon
 
 
 @app.post("/v1/chat/completions")
-async def complete(asked: ChatRequest) -> Response:
+async def complete(asked: ChatRequest, authorization: Annotated[str, Header()] = "") -> Response:
     """Answer a conversation, in one piece or word by word."""
+    if authorization == f"Bearer {REFUSED_KEY}":
+        message = "The key is not valid any more."
+        return JSONResponse(error_payload(message, "invalid_request_error", "invalid_api_key"), 401)
     behaviour = plan.take()
     if asked.model not in MODELS:
         message = f"There is no model of this name; there are {', '.join(MODELS)}."

@@ -47,7 +47,10 @@ FAULTS = {
     "job-parser-service": ["failing model"],
     "matching-service": ["shifted scores", "a model name for each call"],
     "second matching-service": ["scores are no numbers"],
-    "chat-service": ["an expensive model", "a model without price", "no usage", "old prices"],
+    "chat-service": [
+        *("an expensive model", "a model without price", "no usage", "old prices"),
+        *("a busy model", "a missing model"),
+    ],
 }
 SLOW_ANSWERS = {"first_word_seconds": 0.8, "between_words_seconds": 0.6}
 # Alert and the label that distinguishes its rules -> the fault that makes it fire.
@@ -58,6 +61,10 @@ CAUSES = {
     "HighMLFailureRate": "failing model in job-parser-service",
     "SlowFirstChunk": "a language model that begins late, asked through the SDK of OpenAI",
     "SlowChunks": "a language model that pauses between words, asked through the SDK of OpenAI",
+    "RetryStorm": "a language model that answers 429, which the SDK of OpenAI asks again",
+    "FallbacksExhausted": "calls that go on from a busy model to one that refuses their key",
+    "AuthenticationOrQuotaFailures": "a key that a language model refuses, by 401, to the SDK of OpenAI",
+    "ModelLoadFailed": "a model whose file is missing, in chat-service",
     "UsageMissing": "streams asked for through the SDK of OpenAI without their usage",
     "LowConfidence": "tickets in a language that the model of ticket-service has not learned",
     "BadFeedback": "every ticket of ticket-service is closed under another topic",
@@ -75,6 +82,7 @@ CAUSES = {
     "HighCPUUsage host": "synthetic exporter",
     "Unpriced": "a model without a price, asked through the SDK of OpenAI",
     "CostBudget": "an expensive model, asked through the SDK of OpenAI",
+    "DailySpend": "an expensive model, asked through the SDK of OpenAI",
     "PriceTableOld": "a table of prices of years ago",
     "MonthlyBudget": "an expensive model, asked through the SDK of OpenAI",
     "BatchJobNotSucceeded": "every run of a job that pushes to a Pushgateway fails",
@@ -121,6 +129,9 @@ window = "15m"
 [alert.Unpriced]
 window = "15m"
 [alert.CostBudget]
+window = "15m"
+[alert.DailySpend]
+threshold = 20
 window = "15m"
 [alert.MonthlyBudget]
 threshold = 20
@@ -234,7 +245,9 @@ def _start(stack: ExitStack) -> Rehearsal:
     services = {name: stack.enter_context(_service(name)) for name in names}
     services["ticket-service"] = stack.enter_context(UvicornServer("examples.classifier:app", ready_path="/metrics"))
     model = stack.enter_context(UvicornServer("examples.language_model.server:app", ready_path="/ledger"))
-    chat = {"OPENAI_BASE_URL": f"{model.url}/v1"}
+    busy = stack.enter_context(UvicornServer("examples.language_model.server:app", ready_path="/ledger"))
+    httpx.put(f"{busy.url}/behaviour", json={"rate_limited": True}, trust_env=False).raise_for_status()
+    chat = {"OPENAI_BASE_URL": f"{model.url}/v1", "BUSY_URL": f"{busy.url}/v1"}
     services[CHAT_SERVICE] = stack.enter_context(
         UvicornServer("tests.integration.asking:app", env=chat, ready_path="/metrics")
     )

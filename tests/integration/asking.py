@@ -1,21 +1,25 @@
 """A service that asks a language model through OpenAI's SDK, all the time; what it asks changes with its faults.
 
-`OPENAI_BASE_URL` is the model's address. `PUT /faults` with a JSON list sets the faults: `a model without price`, `an
-expensive model`, `no usage`, `old prices`. How the model itself answers is set at its own address.
+`OPENAI_BASE_URL` is the model's address, and `BUSY_URL` that of another one, which answers 429 only. `PUT /faults` with
+a JSON list sets the faults: `a model without price`, `an expensive model`, `no usage`, `old prices`, `a busy model`,
+`a missing model`. How the model itself answers is set at its own address.
 """
 
 import asyncio
+import os
+import pickle
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
 from fastapi import FastAPI
-from openai import AsyncOpenAI
+from openai import APIStatusError, AsyncOpenAI
 
-from mlmetrics import configure, instrument, instrument_openai
+from examples.language_model.server import REFUSED_KEY
+from mlmetrics import configure, inference_timer, instrument, instrument_openai, model_load_timer
 
 # It has prices of its own only: those of genai-prices grow older with every day that the tests pin its release.
 sys.modules["genai_prices"] = None  # type: ignore[assignment]  # as Python marks a module that must not be imported
@@ -23,6 +27,7 @@ sys.modules["genai_prices"] = None  # type: ignore[assignment]  # as Python mark
 SERVICE = "chat-service"
 CHEAP = "gpt-4o-mini"
 OTHER_MODELS = {"an expensive model": "gpt-4", "a model without price": "extractive"}
+MISSING = Path(__file__).with_name("reranker.pickle")
 PAUSE_SECONDS = 0.2
 QUESTION = "Which of the words in this sentence is the longest one? Write all of them."
 PRICES = """
@@ -59,13 +64,33 @@ async def ask(client: AsyncOpenAI, model: str, *, usage: bool = True) -> None:
         pass
 
 
+async def ask_two(busy: AsyncOpenAI, refused: AsyncOpenAI) -> None:
+    """Ask a busy model, which the SDK asks again; then one that refuses the key: the call fails all the same."""
+    with suppress(APIStatusError), inference_timer(model="assistant") as call:
+        try:
+            await ask(busy, CHEAP)
+        except APIStatusError:
+            call.fell_back(CHEAP)
+            await ask(refused, CHEAP)
+
+
+async def load_missing() -> None:
+    """Load a model whose file is not there."""
+    with suppress(FileNotFoundError), model_load_timer("reranker"):
+        pickle.loads(MISSING.read_bytes())  # noqa: S301 - it is never there
+
+
 async def keep_asking() -> None:
     """Ask until the service ends, whether the last answer has come or not."""
     asking: set[asyncio.Task[None]] = set()
     async with AsyncOpenAI(api_key="none", max_retries=0) as client:
+        busy = client.with_options(base_url=os.environ["BUSY_URL"], max_retries=2)
+        refused = client.with_options(api_key=REFUSED_KEY)
         while True:
             asked = [ask(client, CHEAP, usage="no usage" not in faults)]
             asked += [ask(client, model) for fault, model in OTHER_MODELS.items() if fault in faults]
+            asked += [ask_two(busy, refused)] if "a busy model" in faults else []
+            asked += [load_missing()] if "a missing model" in faults else []
             for question in asked:
                 task = asyncio.create_task(question)
                 asking.add(task)

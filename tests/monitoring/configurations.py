@@ -170,10 +170,12 @@ target = 0.95
 """
 CHAT = '[[operation]]\nname = "inference"\nrecords = ["streams", "tokens", "cost"]\n'
 CLASSIFIER = '[[operation]]\nname = "inference"\nrecords = ["score", "classes"]\n'
+GATEWAY = '[[operation]]\nname = "inference"\nrecords = ["retries", "fallbacks", "lengths", "loading"]\n'
 ONLY_REQUESTS = "operation = []\n"
 FEW: dict[str, Config] = {
     "chat": parse(ONE_SERVICE + CHAT),
     "classifier": parse(ONE_SERVICE + CLASSIFIER),
+    "gateway": parse(ONE_SERVICE + GATEWAY),
     "requests": parse(ONLY_REQUESTS + ONE_SERVICE),
     "own operations": parse(ONE_SERVICE + OWN),
 }

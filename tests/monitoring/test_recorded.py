@@ -28,12 +28,16 @@ FLEET = {
     *("SlowScrape", "HighMemoryUsage", "HighCPUUsage", "Watchdog"),
 }
 INFERENCES = {"SlowMLInference", "HighMLFailureRate"}
-MONEY = {"PriceTableOld", "UsageMissing", "Unpriced", "CostBudget", "MonthlyBudget"}
+MONEY = {"PriceTableOld", "UsageMissing", "Unpriced", "CostBudget", "DailySpend", "MonthlyBudget"}
 RETRIEVAL = {"SlowRetrieval", "HighRetrievalFailureRate", "LowRetrievalScore", "RetrievalScoreDrift"}
 REWRITING = {"SlowQueryRewriting", "HighQueryRewritingFailureRate"}
 ALERTS = {
     "chat": {*FLEET, *INFERENCES, "SlowFirstChunk", "SlowChunks", *MONEY},
     "classifier": {*FLEET, *INFERENCES, "LowConfidence", "InferenceScoreDrift", "PredictedClassDrift"},
+    "gateway": {
+        *(*FLEET, *INFERENCES),
+        *("RetryStorm", "AuthenticationOrQuotaFailures", "FallbacksExhausted", "ModelLoadFailed"),
+    },
     "requests": FLEET,
     "own operations": {*FLEET, *RETRIEVAL, *REWRITING, "ErrorBudgetBurn"},
 }
@@ -47,6 +51,13 @@ ROWS = {
         "mlmetrics-performance": ["Now", "API", "Models", "Saturation and alerts"],
         "mlmetrics-models": ["Calls", "Latency"],
         "mlmetrics-quality": ["Predictions", "Drift of inference scores", "Drift of classes"],
+        "mlmetrics-fleet": ["Instances", "Memory and processor", "Measuring"],
+    },
+    "gateway": {
+        "mlmetrics-performance": ["Now", "API", "Models", "Saturation and alerts"],
+        "mlmetrics-models": [
+            *("Calls", "Latency", "Attempts and fallbacks", "Answers", "Batches, queues and loading"),
+        ],
         "mlmetrics-fleet": ["Instances", "Memory and processor", "Measuring"],
     },
     "requests": {
@@ -246,10 +257,17 @@ class TestOwnOperations:
         assert "critical" == rules["SlowRetrieval"].labels["severity"]
 
     def test_are_not_there_without_one(self) -> None:
-        """A project without own operations has no such dashboard."""
-        assert not [
-            name for name, config in EVERY.items() if "own" not in name and "mlmetrics-operations" in boards(config)
-        ]
+        """A project without own operations, tools and agents has no such dashboard."""
+        assert {"own operations", "one service", "clusters", "awkward names"} == {
+            name for name, config in EVERY.items() if "mlmetrics-operations" in boards(config)
+        }
+
+    def test_tools_and_agents(self) -> None:
+        """Tools and agents have their rows there, without lines, because they have no alerts."""
+        config = parse(ONE_SERVICE + '[[operation]]\nname = "tool"\n[[operation]]\nname = "agent"\n')
+        board = boards(config)["mlmetrics-operations"]
+        assert ["Tool", "Agent"] == [panel["title"] for panel in board["panels"] if panel["type"] == "row"]
+        assert not [panel["title"] for panel in board["panels"] if "runbook" in panel.get("description", "")]
 
 
 class TestRunbooks:

@@ -88,7 +88,7 @@ class TestFiles:
     def test_all_jobs_are_those_of_mlmetrics(self) -> None:
         """The variable `job` offers jobs that run mlmetrics, and All stands for these only."""
         names = [name for name in FILES if name.startswith("dashboards/")]
-        assert 4 == len(names)
+        assert 5 == len(names)
         for name in names:
             variables = {each["name"]: each for each in json.loads(FILES[name])["templating"]["list"]}
             assert "label_values(mlmetrics_build_info, job)" == variables["job"]["query"]["query"]

@@ -4,8 +4,9 @@ The tests show that the alert fires and resolves, and that it does not fire at i
 idle service, at a counter reset and at a restart, as far as these apply to its condition.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from mlmetrics.monitoring.config import Config
@@ -20,6 +21,7 @@ from mlmetrics.monitoring.promtool.scenarios import (
     level_scenarios,
     rate_scenarios,
     share_scenarios,
+    start_scenarios,
 )
 from mlmetrics.monitoring.promtool.test_cases import (
     ExpectedAlert,
@@ -33,6 +35,7 @@ from mlmetrics.monitoring.promtool.test_cases import (
 from mlmetrics.monitoring.rules.alert import Alert
 from mlmetrics.monitoring.rules.alerts import enabled_alerts
 from mlmetrics.monitoring.rules.conditions import (
+    STARTED,
     Aged,
     Always,
     Condition,
@@ -92,6 +95,15 @@ def alert_cases(config: Config, alert: Alert) -> Iterator[TestCase]:
     else:
         for scenario in _scenarios(condition, plan_of(alert)):
             yield _scenario_case(config, alert, scenario)
+        yield from _start_cases(config, alert)
+
+
+def _start_cases(config: Config, alert: Alert) -> Iterator[TestCase]:
+    """Yield the cases of a condition that counts what a process counted before its first scrape."""
+    condition = alert.condition
+    if isinstance(condition, Growth) and condition.since_start:
+        for scenario in start_scenarios(plan_of(alert), condition.threshold):
+            yield _scenario_case(config, alert, scenario, {STARTED: scenario.gauge("used")})
 
 
 def _scenarios(condition: Condition, plan: StepPlan) -> list[Scenario]:
@@ -120,18 +132,24 @@ def _of_total(scenario: Scenario) -> Scenario:
     return Scenario(scenario.name, {"good": available, "all": limit}, scenario.expected, scenario.restart, scenario.gap)
 
 
-def _scenario_case(config: Config, alert: Alert, scenario: Scenario) -> TestCase:
+def _scenario_case(
+    config: Config, alert: Alert, scenario: Scenario, others: Mapping[str, Values] = MappingProxyType({})
+) -> TestCase:
+    """Return the test case of a scenario; `others` are the values of series that are no samples of the condition."""
     condition = alert.condition
     by = getattr(condition, "by", ("instance", "job", *config.grouping))
     labels = placeholder_labels(config, by)
     if getattr(condition, "of_target", isinstance(condition, Level)):
         labels["service"] = labels["job"]
+    if isinstance(condition, Growth):
+        labels |= {name: text for name, text in condition.samples[0].labels.items() if name in condition.by}
     series: dict[str, Values] = {
         series_name(config, sample.name, sample.all_labels()): (
             scenario.counter(sample.part) if _is_counter(sample.name) else scenario.gauge(sample.part)
         )
         for sample in condition.samples
     }
+    series |= {series_name(config, name, {}): values for name, values in others.items()}
     if isinstance(condition, Level) and condition.limit is not None:
         # A second worker that does not know the limit must not hide it.
         series[series_name(config, condition.limit.name, {"pid": "2"})] = [0.0] * len(scenario.expected)

@@ -1,4 +1,4 @@
-"""The unit tests of spending: of what is recorded over each window, and of the alert, which reads that as input."""
+"""The unit tests of spending: of what is recorded over each window, and of the alerts, which read that as input."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,42 +16,41 @@ from mlmetrics.monitoring.promtool.test_cases import (
 )
 from mlmetrics.monitoring.rules.alert import Alert
 from mlmetrics.monitoring.rules.conditions import Spent
-from mlmetrics.monitoring.rules.cost import SPENDER, SPENT, spending_windows, spent_over
+from mlmetrics.monitoring.rules.cost import grown_over, recorded_growth
 from mlmetrics.monitoring.rules.promql import series_of
 
 _WINDOW_STEPS = 8
 _STEPS = _WINDOW_STEPS + 4
-_SPENT_IN_A_STEP = (3.0, 5.0)
+_GROWN_IN_A_STEP = (3.0, 5.0)
 _PODS = {
-    "one:80": Scenario("", {"all": [_SPENT_IN_A_STEP[0]] * _STEPS}, [], restart=_STEPS // 2),
-    "two:80": Scenario("", {"all": [_SPENT_IN_A_STEP[1]] * _STEPS}, []),
+    "one:80": Scenario("", {"all": [_GROWN_IN_A_STEP[0]] * _STEPS}, [], restart=_STEPS // 2),
+    "two:80": Scenario("", {"all": [_GROWN_IN_A_STEP[1]] * _STEPS}, []),
 }
 """Two pods that spend the same in each step; the first one restarts within the window."""
 
 
 def cost_test_files(config: Config) -> dict[str, dict[str, Any]]:
-    """Return the unit tests of the recording rules of spending by file name, one for each window."""
+    """Return the unit tests of the recording rules of spending and tokens by file name, one for each window."""
+    cases: dict[float, list[TestCase]] = {}
+    for counter, by, seconds in recorded_growth(config):
+        cases.setdefault(seconds, []).append(_recorded(config, counter, by, seconds))
     return {
-        f"cost-{format_seconds(seconds)}.test.yml": test_document(
-            "cost.yml", seconds / _WINDOW_STEPS, [_recorded(config, seconds)]
-        )
-        for seconds in spending_windows(config)
-        if SPENT in config.metrics
+        f"cost-{format_seconds(seconds)}.test.yml": test_document("cost.yml", seconds / _WINDOW_STEPS, of_window)
+        for seconds, of_window in cases.items()
     }
 
 
-def _recorded(config: Config, seconds: float) -> TestCase:
+def _recorded(config: Config, counter: str, by: tuple[str, ...], seconds: float) -> TestCase:
     series: dict[str, Values] = {
-        series_name(config, SPENT, {"instance": instance}): pod.counter("all") for instance, pod in _PODS.items()
+        series_name(config, counter, {"instance": instance}): pod.counter("all") for instance, pod in _PODS.items()
     }
-    labels = placeholder_labels(config, (*config.grouping, *SPENDER))
-    sample = {"labels": series_of(spent_over(seconds), labels), "value": _WINDOW_STEPS * sum(_SPENT_IN_A_STEP)}
+    labels, name = placeholder_labels(config, (*config.grouping, *by)), grown_over(seconds, counter)
     query = {
-        "expr": spent_over(seconds),
+        "expr": name,
         "eval_time": format_seconds((_STEPS - 1) * seconds / _WINDOW_STEPS),
-        "exp_samples": [sample],
+        "exp_samples": [{"labels": series_of(name, labels), "value": _WINDOW_STEPS * sum(_GROWN_IN_A_STEP)}],
     }
-    return TestCase("two pods, of which one restarts", "", series, (), (query,))
+    return TestCase(f"{counter} of two pods, of which one restarts", "", series, (), (query,))
 
 
 def spent_cases(config: Config, alert: Alert, condition: Spent, plan: StepPlan) -> Iterator[TestCase]:

@@ -148,7 +148,8 @@ def share_scenarios(plan: StepPlan, share: float, minimum: float | None) -> list
         least = exactly_summable(minimum) / plan.window_steps
         few = (exactly_summable(minimum) - 0.5) / plan.window_steps
         calls_by_name["just enough traffic, then none"] = _then_nothing([least] * fault_steps, after)
-        calls_by_name["low traffic"] = ([few] * fault_steps, [few] * fault_steps)
+        # Not all of them are bad, so that a window in which only the good ones are counted longer is noticed.
+        calls_by_name["low traffic"] = ([few] * fault_steps, [few * (1 + share) / 2] * fault_steps)
     scenarios = []
     for name, (total, bad) in calls_by_name.items():
         inputs = call_counts([0.0, *total], [0.0, *bad])
@@ -188,14 +189,41 @@ def growth_scenarios(plan: StepPlan, threshold: float) -> list[Scenario]:
     scenarios = []
     for name, increments in increments_by_name.items():
         grown = [in_window(increments, window, step) for step in range(len(increments))]
-        scenarios.append(Scenario(name, {"all": increments}, values_above(grown, threshold)))
-    idle: dict[Part, list[float]] = {"all": [100.0] + [0.0] * fault_steps}
-    healthy: dict[Part, list[float]] = {"all": [100.0] + [each / 2] * (2 * fault_steps)}
+        scenarios.append(Scenario(name, _beside_others(increments), values_above(grown, threshold)))
+    idle = _beside_others([100.0] + [0.0] * fault_steps)
+    healthy = _beside_others([100.0] + [each / 2] * (2 * fault_steps))
     return [
         *scenarios,
         Scenario("idle service", idle, [None] * (fault_steps + 1)),
         *_restart_scenarios(healthy, fault_steps),
     ]
+
+
+def start_scenarios(plan: StepPlan, threshold: float) -> list[Scenario]:
+    """Return the scenarios of a process that counted before its first scrape; `used` is the time of its start.
+
+    One starts at a step, so that it is exactly as old as the window once; another between two steps, so that it is a
+    little younger than the window, and then a little older.
+    """
+    more, steps = threshold + 1, plan.window_steps + 4
+    cases = {
+        "counted before the first scrape, and nothing since": (more, 0.0),
+        "counted before the first scrape, by a process that started between two": (more, 7 / 16),
+        "a start in which nothing is counted": (0.0, 0.0),
+        "low traffic: exactly the threshold before the first scrape": (threshold, 0.0),
+    }
+    scenarios = []
+    for name, (counted, started) in cases.items():
+        increments = [counted] + [0.0] * steps
+        inputs = {**_beside_others(increments), "used": [started * plan.step_seconds] * len(increments)}
+        young = [counted if step - started < plan.window_steps else 0.0 for step in range(len(increments))]
+        scenarios.append(Scenario(name, inputs, values_above(young, threshold)))
+    return scenarios
+
+
+def _beside_others(counted: Sequence[float]) -> Inputs:
+    """Return the inputs of a counter that grows; its excluded series, which grow too, must not count."""
+    return {"all": list(counted), "excluded": [each + 7 for each in counted]}
 
 
 def level_scenarios(plan: StepPlan, threshold: float, *, limited: bool) -> list[Scenario]:

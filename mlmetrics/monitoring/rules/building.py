@@ -10,7 +10,7 @@ from mlmetrics.monitoring.rules.alert import VALUE, AlertDefinition, BuildCondit
 from mlmetrics.monitoring.rules.class_drift import CLASS_SUBJECT
 from mlmetrics.monitoring.rules.conditions import Condition, Drifted, Growth, Level, Share, Spent
 from mlmetrics.monitoring.rules.drift import CLASS_COUNTER
-from mlmetrics.monitoring.rules.indicators import Indicator, Sample
+from mlmetrics.monitoring.rules.indicators import Events, Indicator, Sample
 
 
 def share(indicator: Callable[[float], Indicator], *by: str) -> BuildCondition:
@@ -33,20 +33,25 @@ def slow(histogram: str, *by: str) -> BuildCondition:
     return share(lambda threshold: indicators.slow(histogram, threshold), "service", *by)
 
 
-def growth(counter: str, *by: str, of_target: bool = False) -> BuildCondition:
-    """Build a condition on how much a counter grows; `of_target` says that it has no label `service`."""
+def growth(counted: Events | str, *by: str, of_target: bool = False, since_start: bool = False) -> BuildCondition:
+    """Build a condition on how much a counter, or a part of it, grows; the flags are those of `Growth`."""
+    events = counted if isinstance(counted, Events) else Events(counted, samples=(Sample(counted, "all"),))
 
     def build(config: Config, settings: AlertSettings) -> Condition:
         window_seconds, threshold = settings.window_seconds or 0.0, settings.threshold or 0.0
-        return Growth(Sample(counter, "all"), (*config.grouping, *by), window_seconds, threshold, of_target)
+        return Growth(events, (*config.grouping, *by), window_seconds, threshold, of_target, since_start)
 
     return build
 
 
-def spent(config: Config, settings: AlertSettings) -> Condition:
-    """Build a condition on what a service spent in the window of the budget, which rules record."""
-    recorded = cost.spent_over(cost.budget_seconds(config))
-    return Spent(Sample(cost.SPENT, "all"), recorded, (*config.grouping, "service"), settings.threshold or 0.0)
+def spent(alert: str) -> BuildCondition:
+    """Build a condition on what a service spent in the window of an alert, which rules record."""
+
+    def build(config: Config, settings: AlertSettings) -> Condition:
+        recorded = cost.spent_over(cost.alert_seconds(config, alert))
+        return Spent(Sample(cost.SPENT, "all"), recorded, (*config.grouping, "service"), settings.threshold or 0.0)
+
+    return build
 
 
 def level(used: str, limit: str = "") -> BuildCondition:

@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mlmetrics.monitoring.durations import parse_seconds
-from mlmetrics.monitoring.rules.indicators import Indicator, Sample
+from mlmetrics.monitoring.rules.indicators import Events, Indicator, Sample
 from mlmetrics.monitoring.rules.promql import job_matcher, number, quote, selector, sum_by
+
+STARTED = "process_start_time_seconds"
 
 
 class Condition(Protocol):
@@ -59,23 +61,34 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Growth:
-    """A counter grew by more than a threshold in a window; `of_target` says that it has no label `service`."""
+    """A counter grew by more than a threshold in a window; `of_target` says that it has no label `service`.
 
-    counter: Sample
+    With `since_start`, also all that a process has counted which is younger than the window: what it counted before its
+    first scrape is no growth for Prometheus.
+    """
+
+    counted: Events
     by: tuple[str, ...]
     window_seconds: float
     threshold: float
     of_target: bool = False
+    since_start: bool = False
 
     def expression(self, window: str) -> str:
         """Return the PromQL."""
-        grown = sum_by(self.by, f"increase({self.counter.name}[{window}])")
-        return f"{service_of_job(grown) if self.of_target else grown} > {number(self.threshold)}"
+        grown = sum_by(self.by, f"increase({self.counted.selected()}[{window}])")
+        test = f"{service_of_job(grown) if self.of_target else grown} > {number(self.threshold)}"
+        return f"{test}\nor {self._of_young(window)}" if self.since_start else test
+
+    def _of_young(self, window: str) -> str:
+        young = f"time() - {STARTED} < {number(parse_seconds(window))}"
+        counted = sum_by(self.by, f"{self.counted.selected()} and on (job, instance) {young}")
+        return f"{counted} > {number(self.threshold)}"
 
     @property
     def samples(self) -> tuple[Sample, ...]:
         """The samples that the expression reads."""
-        return (self.counter,)
+        return self.counted.samples
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,12 +30,13 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Indicator:
-    """Counters of events: all of them in `total`; the bad ones are `bad` minus `not_bad`."""
+    """Counters of events: all of them in `total`, or in `total` and `more`; the bad ones are `bad` minus `not_bad`."""
 
     total: str
     bad: str
     not_bad: str
     samples: tuple[Sample, ...]
+    more: str = ""
 
     def bad_rate(self, by: Sequence[str], window: str) -> str:
         """Return the rate of bad events; all versions of Prometheus from 2.42 compute the same number."""
@@ -46,11 +47,28 @@ class Indicator:
 
     def total_rate(self, by: Sequence[str], window: str) -> str:
         """Return the rate of all calls."""
-        return sum_by(by, f"rate({self.total}[{window}])")
+        return self._total(by, "rate", window)
 
     def total_increase(self, by: Sequence[str], window: str) -> str:
         """Return how many calls there were."""
-        return sum_by(by, f"increase({self.total}[{window}])")
+        return self._total(by, "increase", window)
+
+    def _total(self, by: Sequence[str], function: str, window: str) -> str:
+        total, *more = (sum_by(by, f"{function}({each}[{window}])") for each in (self.total, self.more) if each)
+        return f"({' + '.join([total, *more])})" if more else total
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """A counter of which only the series that `matcher` selects count; `samples` are one of them, then one other."""
+
+    name: str
+    matcher: str = ""
+    samples: tuple[Sample, ...] = ()
+
+    def selected(self) -> str:
+        """Return the selector."""
+        return selector(self.name, self.matcher)
 
 
 def slow(metric: str, threshold: float, *matchers: str) -> Indicator:
@@ -111,6 +129,38 @@ def usage_missing(*, select: Select = selector) -> Indicator:
         bad=select(missing),
         not_bad="",
         samples=(Sample(total, "all", {"outcome": "success"}), Sample(missing, "bad")),
+    )
+
+
+def retried(*, select: Select = selector) -> Indicator:
+    """Return the attempts of inferences, those that were made again being bad: each call has one more than these."""
+    calls, retries = "ml_inference_total", "ml_inference_retries_total"
+    return Indicator(
+        total=select(calls),
+        bad=select(retries),
+        not_bad="",
+        samples=(Sample(calls, "good"), Sample(retries, "bad")),
+        more=select(retries),
+    )
+
+
+def refused_attempts() -> Events:
+    """Return the attempts of inferences that no later attempt heals: the credentials or the quota are refused."""
+    name = "ml_inference_attempt_errors_total"
+    return Events(
+        name,
+        f"reason=~{quote('authentication|quota')}",
+        (Sample(name, "all", {"reason": "quota"}), Sample(name, "excluded", {"reason": "timeout"})),
+    )
+
+
+def failed_loads() -> Events:
+    """Return the loads of models that failed."""
+    name = "ml_model_load_total"
+    return Events(
+        name,
+        f"outcome={quote('failure')}",
+        (Sample(name, "all", {"outcome": "failure"}), Sample(name, "excluded", {"outcome": "success"})),
     )
 
 

@@ -13,6 +13,7 @@ from mlmetrics.cli.init.operations import Recorded, joined, read_operations, tom
 from mlmetrics.cli.init.reading.source import Source
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.loading import parse
+from mlmetrics.monitoring.rules.alerts import enabled_alerts
 
 Found = dict[str, tuple[set[str], bool]]
 SERVICE = '[[service]]\nname = "s"\ntargets = ["127.0.0.1:8000"]\n'
@@ -286,6 +287,37 @@ class TestToml:
         one, two = Recorded(INFERENCE, {"tokens", "lengths"}), Recorded(INFERENCE, {"cost"}, calls=True)
         (both,) = joined([[one], [two]])
         assert ({"tokens", "cost", "lengths"}, True) == (both.parts, both.calls)
+
+
+class TestAlerts:
+    """What the source records decides which alerts are rendered."""
+
+    BLOCK = "from mlmetrics import inference_timer\nwith inference_timer(model='m') as call:\n    {}\n"
+
+    @pytest.mark.parametrize(
+        ("source", "expected"),
+        [
+            (BLOCK.format("call.score(0.9)"), set()),
+            (BLOCK.format("call.fell_back('other')"), {"FallbacksExhausted"}),
+            ("import mlmetrics\nwith mlmetrics.model_load_timer('m'):\n    pass\n", {"ModelLoadFailed"}),
+            (BLOCK.format("call.cost(0.1)"), {"DailySpend"}),
+            (
+                "import mlmetrics\nmlmetrics.instrument_openai()\n",
+                {"RetryStorm", "AuthenticationOrQuotaFailures", "DailySpend"},
+            ),
+        ],
+    )
+    def test_around_calls(self, tmp_path: Path, source: str, expected: set[str]) -> None:
+        """Of the alerts on what surrounds a call, those are rendered whose metrics the source records."""
+        (tmp_path / "main.py").write_text(source)
+        read = toml_lines(read_operations(Source(tmp_path)).operations)
+        around = {
+            *("RetryStorm", "FallbacksExhausted", "AuthenticationOrQuotaFailures"),
+            "ModelLoadFailed",
+            "DailySpend",
+        }
+        rendered = {alert.name for alert in enabled_alerts(parse(SERVICE + "\n".join(read)))}
+        assert expected == around & rendered
 
 
 class TestLivePage:

@@ -1,7 +1,8 @@
 """A service whose requests behave by their number, so that the values of panels are known.
 
 Of 20 numbers in a row 2 answer 500 and 2 take 0.3 s; 4 inferences fail and 2 take 7 s; 5 predictions are "rare", and 4
-verdicts are bad.
+verdicts are bad. Of what surrounds 20 calls, 10 are tried again, 5 are found in a cache, 4 answers are cut off, and 2
+calls fail after they have gone on to another model.
 """
 
 import asyncio
@@ -11,10 +12,13 @@ from fastapi import FastAPI, Response
 from prometheus_client import REGISTRY
 
 from mlmetrics import (
+    agent_timer,
     configure,
     inference_timer,
     instrument,
+    model_load_timer,
     parsing_timer,
+    tool_timer,
     track_feedback,
     track_file_processing,
     track_inference,
@@ -24,12 +28,15 @@ from mlmetrics import (
     track_parsing_accuracy,
     track_prediction_error,
 )
+from mlmetrics.calls.surroundings import record_attempt, record_limits
 from mlmetrics.recording.collector import store_for
 
 NAME = "scripted-service"
 MODEL = "scripted-model"
 TALKER = "scripted-talker"
 SORTER = "scripted-sorter"
+ASKED, FALLBACK = "scripted-asked", "scripted-fallback"
+LIMIT, REMAINING = 200, 50
 CYCLE = 20
 ACCURACIES = (0.55, 0.72, 0.93, 0.97)
 FAST_SECONDS, SLOW_SECONDS = 0.3, 7.0
@@ -94,6 +101,30 @@ def bill() -> None:
         call.queued(0.02)
 
 
+def surround(number: int) -> None:
+    """Record what surrounds a call, as a program says it and as the instrument of an SDK sees it."""
+    with inference_timer(model=ASKED) as call:
+        with call.waiting():
+            if number % 2 == 0:
+                record_attempt(call._series, "rate_limit", again=True)
+        record_limits(call._series, {"requests": (LIMIT, REMAINING)})
+        call.cached(hit=number % 4 == 0)
+        call.finish_reason("length" if number % 5 == 0 else "stop")
+        if number % 10 == 0:
+            call.blocked("pii")
+            call.fell_back(FALLBACK)
+            call.fail("Refused")
+
+
+def act(number: int) -> None:
+    """Record an agent that loads a model and uses a tool, which fails now and then."""
+    with agent_timer(agent="scripted"), tool_timer(tool="scripted") as call:
+        with model_load_timer(ASKED, version="2026-01"):
+            pass
+        if number % 5 == 0:
+            call.fail("NotFound")
+
+
 def parse(number: int) -> None:
     """Record a document, the fourth of each cycle being a failure, and one score that is not a number."""
     track_parsing_accuracy("scripted", "pdf", ACCURACIES[number % 4])
@@ -114,6 +145,8 @@ async def work(number: int) -> Response:
     match(number)
     sort(number)
     judge(number)
+    surround(number)
+    act(number)
     async for _ in talk():
         pass
     if number % 10 == 7:

@@ -93,7 +93,8 @@ class TestModels:
         return asker(stage, "mlmetrics-models")
 
     @pytest.mark.parametrize(
-        "title", ["Spent in this time", "Spent today", "Monthly spending", "Cost an hour by service"]
+        "title",
+        ["Spent in this time", "Spent today", "Daily spending", "Monthly spending", "Cost an hour by service"],
     )
     def test_spent(self, stage: Stage, ask: Ask, title: str) -> None:
         """All windows hold all requests up to now, each of the same price; the rate is that of the window."""
@@ -137,6 +138,85 @@ class TestModels:
     def test_cancelled(self, ask: Ask) -> None:
         """No call is cancelled, so the share is 0 and not missing."""
         assert {0.0} == {value([row]) for row in ask("Cancelled calls")}
+
+
+class TestSurroundings:
+    """The panels of what surrounds the calls of models."""
+
+    @pytest.fixture
+    def ask(self, stage: Stage) -> Ask:
+        """Return a function that runs a panel's query of the dashboard of models."""
+        return asker(stage, "mlmetrics-models")
+
+    def test_attempts(self, stage: Stage, ask: Ask) -> None:
+        """Every second call is tried again once, so a third of all attempts are retries."""
+        again = share(stage, lambda number: number % 2 == 0)
+        assert again / (1 + again) == pytest.approx(of_model(ask("Share of retries"), scripted.ASKED), abs=0.03)
+        each_second = again * stage.window().total() / RATE_SECONDS
+        for title in ("Failed attempts", "Retries"):
+            reasons = {row["metric"]["reason"]: value([row]) for row in ask(title)}
+            assert each_second == pytest.approx(reasons.pop("rate_limit"), rel=0.1)
+            assert {0.0} == set(reasons.values())
+
+    def test_fallbacks(self, stage: Stage, ask: Ask) -> None:
+        """A tenth of the calls goes on to another model, and fails; the guardrail blocks as many."""
+        each_second = share(stage, lambda number: number % 10 == 0) * stage.window().total() / RATE_SECONDS
+        (row,) = ask("Fallbacks")
+        assert scripted.FALLBACK == row["metric"]["fallback"]
+        for vector in ([row], ask("Fallbacks", 1), ask("Guardrail blocks")):
+            assert each_second == pytest.approx(value(vector), rel=0.2)
+
+    def test_headroom(self, ask: Ask) -> None:
+        """A quarter of the requests that the provider allows is left."""
+        (row,) = ask("Rate-limit headroom")
+        assert "requests" == row["metric"]["limit"]
+        assert scripted.REMAINING / scripted.LIMIT == value([row])
+
+    def test_answers(self, stage: Stage, ask: Ask) -> None:
+        """A quarter of the lookups hits, and a fifth of the answers is cut off."""
+        hits = share(stage, lambda number: number % 4 == 0)
+        assert hits == pytest.approx(value(ask("Cache hit rate")), abs=0.03)
+        reasons = {row["metric"]["finish_reason"]: value([row]) for row in ask("Finish reasons")}
+        cut = share(stage, lambda number: number % 5 == 0)
+        assert cut == pytest.approx(reasons["length"] / sum(reasons.values()), abs=0.03)
+
+    @pytest.mark.parametrize(("title", "bounds"), [("Prompt tokens", (64, 128)), ("Answer tokens", (16, 64))])
+    def test_lengths(self, ask: Ask, title: str, bounds: tuple[float, float]) -> None:
+        """All prompts have 120 tokens, and all answers 48."""
+        cumulated = {float(row["metric"]["le"]): value([row]) for row in ask(title)}
+        assert 0 == cumulated[bounds[0]]
+        assert cumulated[float("inf")] == cumulated[bounds[1]] > 0
+
+    def test_attainment(self, ask: Ask) -> None:
+        """Every word comes in time."""
+        for title in ("First chunks in time", "Chunks in time"):
+            assert 1.0 == value(ask(title))
+
+    def test_waiting(self, ask: Ask) -> None:
+        """Between two requests no call waits and none runs."""
+        assert 0.0 == value(ask("Waiting and running"))
+        assert 0.0 == value(ask("Waiting and running", 1))
+
+    def test_loads_and_tokens(self, stage: Stage, ask: Ask) -> None:
+        """Each request loads a model, and uses the same number of tokens."""
+        asked = sum(at <= stage.end for at, _ in stage.sent)
+        found = [row for row in ask("Model loads") if row["metric"]["model"] == scripted.ASKED]
+        loads = {row["metric"]["outcome"]: value([row]) for row in found}
+        assert asked == pytest.approx(loads["success"], rel=0.1)
+        assert 0.0 == loads["failure"]
+        tokens = {row["metric"]["token_type"]: value([row]) for row in ask("Daily tokens")}
+        for name, count in scripted.TOKENS.items():
+            assert asked * count == pytest.approx(tokens[name], rel=0.1)
+
+
+class TestAgents:
+    """The panels of tools and agents are those of operations."""
+
+    def test_failures(self, stage: Stage) -> None:
+        """A fifth of the calls of the tool fails, and no run of the agent."""
+        ask = asker(stage, "mlmetrics-operations")
+        assert share(stage, lambda number: number % 5 == 0) == pytest.approx(value(ask("Tool: failures")), abs=0.03)
+        assert 0.0 == value(ask("Agent: failures"))
 
 
 class TestPredictions:
@@ -184,6 +264,11 @@ def value(vector: Sequence[dict[str, Any]]) -> float:
     """Return the value of the one series."""
     assert 1 == len(vector), vector
     return float(vector[0]["value"][1])
+
+
+def of_model(vector: Sequence[dict[str, Any]], model: str) -> float:
+    """Return the value of the series of a model."""
+    return value([row for row in vector if row["metric"]["model"] == model])
 
 
 def share(stage: Stage, which: Callable[[int], bool]) -> float:

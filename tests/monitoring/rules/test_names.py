@@ -17,6 +17,7 @@ FOREIGN = {
     "scrape_duration_seconds": TARGET_LABELS,
     "process_resident_memory_bytes": TARGET_LABELS,
     "process_cpu_seconds_total": TARGET_LABELS,
+    "process_start_time_seconds": TARGET_LABELS,
     "node_memory_MemTotal_bytes": TARGET_LABELS,
     "node_memory_MemAvailable_bytes": TARGET_LABELS,
     "node_cpu_seconds_total": {*TARGET_LABELS, "cpu", "mode"},

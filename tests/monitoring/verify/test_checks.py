@@ -68,9 +68,10 @@ class TestCheckPages:
         """What comes with an event that has not happened waits; operations that the service lacks are not recorded."""
         found = check(silent)
         waiting, absent = texts_of(found, "note", "waits"), texts_of(found, "note", "not recorded")
-        money = {"UsageMissing", "Unpriced", "CostBudget", "MonthlyBudget"}
+        money = {"UsageMissing", "Unpriced", "CostBudget", "DailySpend", "MonthlyBudget"}
         quality = {"LowConfidence", "BadFeedback", "InferenceScoreDrift", "PredictedClassDrift"}
-        assert {"SlowFirstChunk", "SlowChunks", *money, *quality} == set(waiting)
+        around = {"RetryStorm", "FallbacksExhausted", "AuthenticationOrQuotaFailures", "ModelLoadFailed"}
+        assert {"SlowFirstChunk", "SlowChunks", *money, *quality, *around} == set(waiting)
         assert (
             "parsing_accuracy_score_count is on no page; the services have no such calls, or had none yet"
             == (absent["LowParsingAccuracy"])

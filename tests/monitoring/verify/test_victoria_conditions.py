@@ -5,11 +5,13 @@ in `test_victoria`.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import promql_parser
 import pytest
 
+from mlmetrics.catalog import OPERATIONS
+from mlmetrics.monitoring.operations import metrics_in_use
 from mlmetrics.monitoring.promtool import test_cases
 from mlmetrics.monitoring.promtool.alerts import alert_cases, plan_of
 from mlmetrics.monitoring.rules.alerts import enabled_alerts
@@ -21,7 +23,9 @@ from tests.servers import VictoriaMetrics
 
 DAY_SECONDS = 86_400
 BEGINNING = 1_300_000_000 // DAY_SECONDS * DAY_SECONDS
-CONFIG = CONFIGURATIONS["shipped"]
+CONFIG = replace(CONFIGURATIONS["shipped"], operations=OPERATIONS, metrics=metrics_in_use(OPERATIONS))
+TIMES = ("_timestamp_seconds", "_start_time_seconds")
+"""How the names of gauges end whose values are times."""
 Conditions = dict[int, tuple[dict[str, str], float]]
 # Where the steps of a process are younger than the window, its rate is divided by their age and not by the window.
 AGE_COUNTS = ("HighCPUUsage", "just above the threshold, then below")
@@ -49,7 +53,7 @@ class Played:
         """Yield its series as Prometheus writes them; where a sample is missing, a series has ended."""
         for name, values in self.case.series.items():
             # promtool's time begins at 0: what tells a time tells it from the start of the scenario.
-            since = self.start if name.partition("{")[0].endswith("_timestamp_seconds") else 0
+            since = self.start if name.partition("{")[0].endswith(TIMES) else 0
             samples = [(self._time(step), None if each is None else each + since) for step, each in enumerate(values)]
             yield labels_of(name), samples
 

@@ -1,4 +1,4 @@
-"""Models: calls, latency, streams, tokens, cost and providers of each model."""
+"""Models: calls, latency, streams, what surrounds the calls, tokens, cost and providers of each model."""
 
 from grafana_foundation_sdk.models import dashboard
 
@@ -6,14 +6,20 @@ from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana import panels
 from mlmetrics.monitoring.grafana.boards.by_model import LEGEND, MODEL, percentiles
 from mlmetrics.monitoring.grafana.boards.money import money
+from mlmetrics.monitoring.grafana.boards.surroundings import (
+    NOT_STREAMED,
+    answers,
+    attainment,
+    attempts,
+    loads,
+    waiting_and_running,
+)
 from mlmetrics.monitoring.grafana.layout import Row, board
 from mlmetrics.monitoring.grafana.panels import Panel, Query
 from mlmetrics.monitoring.grafana.queries import Queries, share_of
 from mlmetrics.monitoring.grafana.thresholds import above, good_share_below
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.rules.promql import quote, sum_by
-
-NOT_STREAMED = "No model streamed in this time"
 
 
 def models(config: Config) -> dashboard.Dashboard:
@@ -22,7 +28,9 @@ def models(config: Config) -> dashboard.Dashboard:
     rows = (
         Row("Calls", (*_calls(queries), *_failures(config, queries))),
         Row("Latency", _latency(config, queries)),
-        Row("Streams", _streams(config, queries)),
+        Row("Streams", (*_streams(config, queries), *attainment(config, queries))),
+        Row("Attempts and fallbacks", attempts(config, queries)),
+        Row("Answers", answers(queries)),
         Row("Tokens and cost", money(config, queries)),
         Row("Providers", _providers(queries)),
         Row("Batches, queues and loading", _work(queries)),
@@ -156,7 +164,6 @@ def _work(queries: Queries) -> tuple[Panel, ...]:
             panels.COUNT,
             Query(queries.mean(MODEL, "ml_inference_batch_size"), LEGEND),
             empty="No model works in batches",
-            width=6,
         ),
         panels.timeseries(
             "Waiting for the model",
@@ -164,22 +171,22 @@ def _work(queries: Queries) -> tuple[Panel, ...]:
             panels.SECONDS,
             *percentiles(queries, "ml_inference_queue_duration_seconds"),
             empty="No model has a queue",
-            width=6,
         ),
+        waiting_and_running(queries),
         panels.timeseries(
             "Loading",
             "Duration of the last load of the model.",
             panels.SECONDS,
             Query(f"max by ({', '.join(MODEL)}) ({queries.select('ml_model_load_duration_seconds')})", LEGEND),
             empty="No model has reported how long it took to load",
-            width=6,
         ),
+        loads(queries),
         panels.table(
             "Versions",
             "Models and versions that are loaded, and the number of processes for each.",
             panels.COUNT,
             f"count by (service, model, version) ({queries.select('ml_model_info')} == 1)",
             empty="No model has reported its version",
-            width=6,
+            width=8,
         ),
     )

@@ -9,7 +9,7 @@ from mlmetrics.monitoring.grafana.boards.by_model import LEGEND, MODEL
 from mlmetrics.monitoring.grafana.panels import Panel, Query
 from mlmetrics.monitoring.grafana.queries import WINDOW, Queries, bad_share, share_of
 from mlmetrics.monitoring.grafana.thresholds import above, share_above
-from mlmetrics.monitoring.rules.cost import BUDGET, SPENT, budget_seconds, spent_over
+from mlmetrics.monitoring.rules.cost import BUDGET, DAILY, SPENT, TOKENS, alert_seconds, grown_over, spent_over
 from mlmetrics.monitoring.rules.indicators import usage_missing
 from mlmetrics.monitoring.rules.promql import number, sum_by
 
@@ -24,14 +24,14 @@ def money(config: Config, queries: Queries) -> tuple[Panel, ...]:
 
 
 def _tokens(config: Config, queries: Queries) -> tuple[Panel, ...]:
-    tokens, hidden = "ml_inference_tokens_total", usage_missing(select=queries.select)
+    hidden = usage_missing(select=queries.select)
     unpriced = share_of(queries.per_second(MODEL, "ml_inference_unpriced_total"), hidden.total_rate(MODEL, WINDOW))
     return (
         panels.timeseries(
             "Tokens",
             "Tokens each second by type; no token is counted under two types.",
             panels.PER_SECOND,
-            Query(queries.per_second(["model", "token_type"], tokens), "{{token_type}} · {{model}}"),
+            Query(queries.per_second(["model", "token_type"], TOKENS), "{{token_type}} · {{model}}"),
             empty=NO_USAGE,
             stacked=True,
         ),
@@ -39,7 +39,7 @@ def _tokens(config: Config, queries: Queries) -> tuple[Panel, ...]:
             "Tokens per call",
             "Mean number of tokens by type. All calls are counted, also those that reported none.",
             panels.COUNT,
-            Query(queries.per_call(MODEL, "token_type", tokens, "ml_inference_total"), f"{{{{token_type}}}} {LEGEND}"),
+            Query(queries.per_call(MODEL, "token_type", TOKENS, "ml_inference_total"), f"{{{{token_type}}}} {LEGEND}"),
             empty=NO_USAGE,
             stacked=True,
         ),
@@ -95,11 +95,31 @@ def _cost(config: Config, queries: Queries) -> tuple[Panel, ...]:
 
 def _spent(config: Config, queries: Queries) -> Iterator[Panel]:
     """Yield what the rules of spending record, of all models of a service together, as its budget is."""
-    budget, window = config.alerts[BUDGET], config.span(budget_seconds(config))
+    budget, window = config.alerts[BUDGET], config.span(alert_seconds(config, BUDGET))
     by = [*config.grouping, "service"]
     legend = " · ".join(f"{{{{{label}}}}}" for label in reversed(by))
-    month, day = (
-        sum_by(by, queries.recorded(spent_over(seconds))) for seconds in (budget_seconds(config), DAY_SECONDS)
+    month, of_alert, day = (
+        sum_by(by, queries.recorded(spent_over(seconds)))
+        for seconds in (alert_seconds(config, BUDGET), alert_seconds(config, DAILY), DAY_SECONDS)
+    )
+    yield panels.timeseries(
+        "Daily spending",
+        f"US dollars that a service spent in the last {config.span(alert_seconds(config, DAILY))}, of all its models;"
+        " the value at midnight is that of the day before.",
+        panels.DOLLARS,
+        Query(of_alert, legend),
+        threshold=above(config, DAILY),
+        empty=NO_COST,
+    )
+    tokens = queries.recorded(grown_over(DAY_SECONDS, TOKENS))
+    yield panels.timeseries(
+        "Daily tokens",
+        f"Tokens that a service used in the last {config.span(DAY_SECONDS)}, by type; the value at midnight is that of"
+        " the day before.",
+        panels.COUNT,
+        Query(sum_by([*by, "token_type"], tokens), f"{{{{token_type}}}} · {legend}"),
+        empty=NO_USAGE,
+        stacked=True,
     )
     yield panels.timeseries(
         "Monthly spending",

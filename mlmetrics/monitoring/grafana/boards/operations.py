@@ -1,10 +1,10 @@
-"""The operations that a project declares: one row each, with its calls, durations and scores."""
+"""Tools, agents, and the operations that a project declares: one row each, with its calls, durations and scores."""
 
 from collections.abc import Iterator
 
 from grafana_foundation_sdk.models import dashboard
 
-from mlmetrics.catalog import Operation
+from mlmetrics.catalog import AGENT, TOOL, Operation
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana import panels
 from mlmetrics.monitoring.grafana.boards.drift import psi_of_scores
@@ -17,14 +17,15 @@ from mlmetrics.monitoring.rules.indicators import failed_calls
 from mlmetrics.monitoring.rules.promql import sum_by
 from mlmetrics.monitoring.rules.rows.own import DRIFT, FAILURES, LOW_SCORE, SLOW, camel_case, subject_labels
 
+AGENTS = (TOOL.name, AGENT.name)
 NO_SCORES = "No result was scored in this time"
 
 
 def operations(config: Config) -> dashboard.Dashboard:
-    """Return the dashboard of the project's own operations."""
-    own = (operation for operation in config.operations if not operation.ships)
-    rows = [Row(operation.noun.capitalize(), tuple(_Of(config, operation).panels())) for operation in own]
-    description = "The operations that this project declares: their calls, durations and scores."
+    """Return the dashboard of tools and agents, and of the project's own operations."""
+    shown = (operation for operation in config.operations if not operation.ships or operation.name in AGENTS)
+    rows = [Row(operation.noun.capitalize(), tuple(_Of(config, operation).panels())) for operation in shown]
+    description = "Tools, agents and the operations that this project declares: their calls, durations and scores."
     return board(config, DASHBOARDS["operations"], "ML Operations", description, rows)
 
 

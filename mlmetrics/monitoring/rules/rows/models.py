@@ -1,7 +1,7 @@
 """Alerts on the calls of models, and on what they cost."""
 
 from mlmetrics.monitoring.config import AlertSettings
-from mlmetrics.monitoring.durations import HOUR_SECONDS, MINUTE_SECONDS
+from mlmetrics.monitoring.durations import DAY_SECONDS, HOUR_SECONDS, MINUTE_SECONDS
 from mlmetrics.monitoring.rules import cost, indicators
 from mlmetrics.monitoring.rules.alert import PERCENT, VALUE, AlertDefinition
 from mlmetrics.monitoring.rules.building import growth, share, slow, spent
@@ -52,6 +52,41 @@ MODELS = (
         f"{PERCENT} of the answers did not contain their token usage.",
         "models",
     ),
+    AlertDefinition(
+        "RetryStorm",
+        AlertSettings("warning", 5 * MINUTE_SECONDS, None, 0.2, 10 * MINUTE_SECONDS, 20),
+        share(lambda _: indicators.retried(), "service", "model"),
+        f"{MODEL} is asked again and again",
+        f"{PERCENT} of the attempts repeat one that failed.",
+        "models",
+    ),
+    AlertDefinition(
+        "FallbacksExhausted",
+        AlertSettings("warning", 0.0, 0.0, window_seconds=15 * MINUTE_SECONDS),
+        growth("ml_inference_fallbacks_exhausted_total", "service", "model"),
+        f"{MODEL} fails, and so do the models that it falls back to",
+        f"{VALUE} calls in the last <window> failed after they had gone on to another model.",
+        "models",
+        "calls",
+    ),
+    AlertDefinition(
+        "AuthenticationOrQuotaFailures",
+        AlertSettings("warning", 0.0, 0.0, window_seconds=15 * MINUTE_SECONDS),
+        growth(indicators.refused_attempts(), "service", "model", "reason"),
+        f"{MODEL} is refused",
+        f"{VALUE} attempts in the last <window> were refused for their {{{{ $labels.reason }}}}.",
+        "models",
+        "attempts",
+    ),
+    AlertDefinition(
+        "ModelLoadFailed",
+        AlertSettings("warning", 0.0, 0.0, window_seconds=15 * MINUTE_SECONDS),
+        growth(indicators.failed_loads(), "service", "model", since_start=True),
+        f"{MODEL} could not be loaded",
+        f"{VALUE} loads in the last <window> failed.",
+        "models",
+        "loads",
+    ),
 )
 COST = (
     AlertDefinition(
@@ -73,9 +108,18 @@ COST = (
         "US dollars",
     ),
     AlertDefinition(
+        cost.DAILY,
+        AlertSettings("warning", 0.0, 100.0, window_seconds=DAY_SECONDS),
+        spent(cost.DAILY),
+        "{{ $labels.service }} spends more in a day than it should",
+        f"{VALUE} USD were spent in the last <window>.",
+        "models",
+        "US dollars",
+    ),
+    AlertDefinition(
         cost.BUDGET,
         AlertSettings("warning", 0.0, 1000.0, window_seconds=cost.MONTH_SECONDS),
-        spent,
+        spent(cost.BUDGET),
         "{{ $labels.service }} has used up its monthly budget",
         f"{VALUE} USD were spent in the last <window>.",
         "models",
