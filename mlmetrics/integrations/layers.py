@@ -102,9 +102,9 @@ def begin(
         if outer is not None:
             return inside(outer, reads, kind)
         series = recorder.calls(INFERENCE).series(recorder.named(None), (model, operation))
-        run = ProviderRun(series, series.clock(), Answer(series, reads), started=True)
+        run = ProviderRun(series, series.clock(), Answer(series, reads))
         run.prepare(ASKED)
-        series.begin(None)
+        run.begin()
         return kind(run, None)
     except Exception as error:  # nothing of ours reaches the user's call
         if interrupted(error):
