@@ -117,12 +117,14 @@ def surround(number: int) -> None:
 
 
 def act(number: int) -> None:
-    """Record an agent that loads a model and uses a tool, which fails now and then."""
-    with agent_timer(agent="scripted"), tool_timer(tool="scripted") as call:
+    """Record an agent that loads a model and uses a tool; both fail now and then."""
+    with agent_timer(agent="scripted") as run, tool_timer(tool="scripted") as call:
         with model_load_timer(ASKED, version="2026-01"):
             pass
         if number % 5 == 0:
             call.fail("NotFound")
+        if number % 10 == 0:
+            run.fail("GaveUp")
 
 
 def parse(number: int) -> None:
