@@ -7,31 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mlmetrics.catalog import INFERENCE, MATCHING, PARSING, SHIPPED, Operation
+from mlmetrics.catalog import INFERENCE, PARSING, SHIPPED, Operation
 from mlmetrics.catalog.documents import SIZE
-from mlmetrics.catalog.models import (
-    BATCHES,
-    CLASSES,
-    COST,
-    FEEDBACK,
-    LOADING,
-    PREDICTION_ERROR,
-    PROVIDERS,
-    QUEUE,
-    REASONING,
-    STREAMS,
-    TOKENS,
-)
+from mlmetrics.catalog.models import STREAMS
 from mlmetrics.catalog.operation import SCORE
 from mlmetrics.catalog.own import own_operation
-from mlmetrics.catalog.surroundings import CACHE, FALLBACKS, FINISH, GUARDRAILS, LENGTHS, RATE_LIMITS, RETRIES
+from mlmetrics.cli.init.parts import DIRECT, INSTRUMENTS, KEYWORDS, METHODS, OPTIONAL, WITH_CALL
 from mlmetrics.cli.init.reading.recording import (
     CURRENT,
     OPERATION,
-    SDKS,
-    TIMERS,
+    RETRYING,
     TRACKING,
-    WATCH,
     Use,
     called_name,
     methods_called,
@@ -42,48 +28,6 @@ from mlmetrics.cli.init.reading.source import Module, Source
 from mlmetrics.errors import DeclarationError
 
 _MOST_FILES = 3
-OPTIONAL = "confidence"
-"""What `track_parsing` reads by default."""
-KEYWORDS = {
-    "score": (SCORE,),
-    "usage": (TOKENS, COST, LENGTHS),
-    "predicted_class": (CLASSES,),
-    "size": (SIZE,),
-    "accuracy": (SCORE,),
-}
-"""The keywords of decorators, and the parts that are recorded by them."""
-METHODS = {
-    "batch": (BATCHES,),
-    "blocked": (GUARDRAILS,),
-    "cached": (CACHE,),
-    "cost": (COST,),
-    "fell_back": (FALLBACKS,),
-    "finish_reason": (FINISH,),
-    "first_chunk": (STREAMS,),
-    "predicted": (CLASSES,),
-    "queued": (QUEUE,),
-    "score": (SCORE,),
-    "size": (SIZE,),
-    "tokens": (TOKENS, LENGTHS),
-    "waiting": (QUEUE,),
-}
-"""The methods of a call, and the parts that are recorded by them."""
-DIRECT = {
-    "track_parsing_accuracy": (PARSING, SCORE),
-    "track_matching_score": (MATCHING, SCORE),
-    "track_file_processing": (PARSING, SIZE),
-    "model_load_timer": (INFERENCE, LOADING),
-    "track_model_load": (INFERENCE, LOADING),
-    "track_prediction": (INFERENCE, CLASSES),
-    "track_feedback": (INFERENCE, FEEDBACK),
-    "track_prediction_error": (INFERENCE, PREDICTION_ERROR),
-}
-"""The functions that record a part without a call."""
-OF_SDKS = (STREAMS, TOKENS, COST, LENGTHS, REASONING, PROVIDERS, RETRIES, RATE_LIMITS, FINISH)
-"""What is recorded of the calls of an SDK."""
-OF_WATCHED = (BATCHES, SCORE, CLASSES)
-"""What is recorded of the calls of a watched model; whether it is a classifier, only running it shows."""
-WITH_CALL = {"track_ml_inference": "inference", "batch_job": "batch_job", **TRACKING, **TIMERS}
 
 
 @dataclass(slots=True)
@@ -175,10 +119,9 @@ def _read_uses(uses: Sequence[Use], methods: Collection[tuple[str, str]], found:
         elif use.function in DIRECT:
             operation, part = DIRECT[use.function]
             _add(found, operation.name, use.path, (part,))
-        elif use.function in SDKS:
-            _add(found, INFERENCE.name, use.path, OF_SDKS, calls=True)
-        elif use.function == WATCH:
-            _add(found, INFERENCE.name, use.path, OF_WATCHED, calls=True)
+        elif use.function in INSTRUMENTS:
+            calls = use.function not in RETRYING
+            _add(found, INFERENCE.name, use.path, INSTRUMENTS[use.function], calls=calls)
         elif use.function == CURRENT:
             parts = {*_said({use.variable, called_name(use.call)}, methods)} - {SCORE, SIZE}
             if parts:  # of inferences alone; whose call it is, only running it shows

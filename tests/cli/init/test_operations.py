@@ -154,8 +154,23 @@ class TestParts:
             "retries",
             "rate_limits",
             "finish_reasons",
+            *({"fallbacks"} if sdk in {"langchain", "litellm"} else ()),
         }
         assert {"inference": (expected, True)} == found(tmp_path, main=source.format(sdk))
+
+    @pytest.mark.parametrize(
+        ("instrument", "expected", "calls"),
+        [
+            ("transformers", {"streams", "tokens", "lengths", "batches", "score", "classes"}, True),
+            ("sentence_transformers", {"batches"}, True),
+            ("tenacity", {"retries"}, False),
+            ("stamina", {"retries"}, False),
+        ],
+    )
+    def test_of_a_library(self, tmp_path: Path, instrument: str, expected: set[str], *, calls: bool) -> None:
+        """Models in the process have calls; what tries again records attempts of calls that are recorded elsewhere."""
+        source = f"from mlmetrics import instrument_{instrument}\ninstrument_{instrument}()\n"
+        assert {"inference": (expected, calls)} == found(tmp_path, main=source)
 
     @pytest.mark.parametrize(
         ("said", "expected"),

@@ -31,9 +31,11 @@ SDKS = frozenset(
     f"instrument_{name}" for name in ("openai", "anthropic", "litellm", "google_genai", "mistralai", "langchain")
 )
 """The functions that record the calls of an SDK, all of them inferences."""
-WATCH = "watch"
-"""The function that records the calls of a model in the process, all of them inferences."""
-FUNCTIONS = frozenset({*TRACKING, *TIMERS, *DIRECT, *SDKS, OPERATION, CURRENT, WATCH})
+LOCAL = frozenset({"instrument_sentence_transformers", "instrument_transformers", "watch"})
+"""The functions that record the calls of models in the process, all of them inferences."""
+RETRYING = frozenset({"instrument_stamina", "instrument_tenacity"})
+"""The functions that record attempts of calls that something else records."""
+FUNCTIONS = frozenset({*TRACKING, *TIMERS, *DIRECT, *SDKS, *LOCAL, *RETRYING, OPERATION, CURRENT})
 ENTERING = frozenset({"enter_context", "enter_async_context"})
 """The methods of an exit stack that return what `with ... as` gives."""
 
