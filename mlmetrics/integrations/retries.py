@@ -103,10 +103,10 @@ class Retries:
         if call is not None:
             run: Any = call.run
             # What was sent by HTTP is counted there already, and waits only for what comes after it.
-            if run.pending is None:
-                run.pending = OTHER if error is None else error
+            if not run.pending:
+                run.pending.append(OTHER if error is None else error)
             if again:
-                run.settle(again=True)
+                run.made_again()
             return
         name = getattr(retrying, "_name", None)
         series = _current(store) or _decorated(function, store) or self._named(store, function, name)
