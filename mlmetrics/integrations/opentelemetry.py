@@ -98,7 +98,7 @@ class Export:
     def _renew(self) -> None:
         # Reentrant: a signal handler may have the provider collect in the middle of a hand-over.
         self._handing = threading.RLock()
-        self._held = False
+        self._forking = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(
             target=self._run, args=(self._ended,), name="mlmetrics-opentelemetry", daemon=True
@@ -164,8 +164,7 @@ class Export:
     def _take(self) -> None:
         if self._store.outbox is self._outbox:
             self._store.fold_pending()
-        parcels, lost = self._outbox.take()
-        self._parcels.extend(parcels)
+        lost = self._outbox.move_to(self._parcels)
         self._lost += lost
 
     def _tell_lost(self) -> None:
@@ -203,11 +202,13 @@ class Export:
 
     def before_fork(self) -> None:
         """Wait until no number is being recorded: the locks of the provider's SDK are free in the child then."""
-        self._held = self._handing.acquire(timeout=WAIT_SECONDS)
+        if self._handing.acquire(timeout=WAIT_SECONDS):
+            self._forking = threading.get_ident()
 
     def after_fork(self) -> None:
         """Go on in the parent."""
-        if self._held:
+        if self._forking == threading.get_ident():  # another thread may have waited in vain while this one forked
+            self._forking = 0
             self._handing.release()
 
     def in_child(self) -> None:
