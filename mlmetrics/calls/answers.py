@@ -12,6 +12,7 @@ from mlmetrics.calls.money import Spent, price
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.outcome import end_as, is_cancellation
 from mlmetrics.calls.reads import AUTO, Content, Failure, Reads, Usage
+from mlmetrics.calls.results import After, read_nothing
 from mlmetrics.calls.surroundings import record_exhausted, record_finish
 from mlmetrics.calls.tokens import record_lengths, record_tokens
 from mlmetrics.interruption import interrupted
@@ -38,6 +39,11 @@ class Saying:
         self.verdict: str | None = None
         self.fell_back = False
         self.spent = Spent()
+
+    @property
+    def counts(self) -> bool:
+        """Whether the code has told the tokens itself: then those of the answer are not counted."""
+        return self.spent.tokens is not None
 
 
 class Answer:
@@ -243,8 +249,7 @@ def end_answered(  # noqa: PLR0917 (what is known of a call at its end)
     if verdict is None and answer is not None and (error is None or is_cancellation(error)):
         verdict = answer.said.failure
     failed = end_as(series, verdict, error, seconds)
-    counts = saying is not None and saying.spent.tokens is not None
-    if answer is not None and not counts:
+    if answer is not None and not (saying is not None and saying.counts):
         answer.record(start, seconds, complete=error is None)
     if saying is not None:
         saying.spent.settle(series, seconds)
@@ -253,13 +258,20 @@ def end_answered(  # noqa: PLR0917 (what is known of a call at its end)
 
 
 class Told:
-    """The end of a call whose result, or whose code, says more than that it is over."""
+    """The end of a call whose result, or whose code, says more than that it is over; `after` reads the result then."""
 
-    __slots__ = ("_answer", "_ended", "_saying", "_seconds", "_series", "_start")
+    __slots__ = ("_answer", "_ended", "_saying", "_seconds", "_series", "_start", "after")
 
-    def __init__(
-        self, series: CallSeries, start: float, seconds: float, answer: Answer | None, saying: Saying | None
+    def __init__(  # noqa: PLR0917 (what is known of a call at its end)
+        self,
+        series: CallSeries,
+        start: float,
+        seconds: float,
+        answer: Answer | None,
+        saying: Saying | None,
+        after: After | None,
     ) -> None:
+        self.after = after or read_nothing
         self._series = series
         self._start = start
         self._seconds = seconds
