@@ -105,6 +105,20 @@ class TestAttributes:
             service.call()
             assert (1, 1.0) == service.sent()[key(DURATION, operation="chat", model="gpt-4")]
 
+    def test_of_answers_over_the_limit(self, service: Service) -> None:
+        """What stands for all names beyond the limit of a label is the name of no model, and of no provider."""
+        service.metrics.configure(max_label_values=2)
+        with service.metrics.instrument_opentelemetry(service.provider):
+            service.answered("gpt-4", "openai", "gpt-4-0613")
+            service.answered("gpt-4", "azure", "gpt-4-1106")
+            service.answered("claude", "anthropic", "claude-3")
+            service.call("claude", input=10)
+            chat = {"operation": "chat", "model": "claude"}
+            assert {
+                key(DURATION, **chat): (1, 1.0),
+                key(USAGE, **chat, provider="_OTHER", of="input"): (1, 10.0),
+            } == service.sent()
+
     @pytest.mark.parametrize(
         ("ours", "theirs"),
         [
