@@ -15,8 +15,11 @@ MOST_WAITING = 1 << 17
 """The most numbers that wait, here or where they were moved to; further ones are lost to that, and counted."""
 _WAITING, _LOST = 0, 1
 
-Parcel = tuple[HistogramCell, Sequence[float], Sequence[float]]
-"""Numbers of one fold with the cell that they were added to: those of failed calls stand apart."""
+Parcel = tuple[HistogramCell, deque[float], deque[float]]
+"""Numbers of one fold with the cell that they were added to: those of failed calls stand apart.
+
+Whoever has it takes one number after the other from it, so that the rest is still there after an interruption.
+"""
 
 
 class FailedSeconds(float):
@@ -51,7 +54,7 @@ class Outbox:
         place = _WAITING if self._numbers[_WAITING] + amount <= MOST_WAITING else _LOST
         writes.append((self._numbers, place, self._numbers[place] + amount))
         if place == _WAITING:
-            writes.append((self._parcels, next(self._keys), (cell, numbers, failed)))
+            writes.append((self._parcels, next(self._keys), (cell, deque(numbers), deque(failed))))
 
     def move_to(self, taken: deque[Parcel]) -> int:
         """Put what waits at the end of what was taken before, and return how many numbers were lost.

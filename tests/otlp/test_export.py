@@ -249,11 +249,12 @@ class Recording:
 
 
 class Hanging(Recording):
-    """A provider that takes its first number only when it is told to."""
+    """A provider that takes its first number only when it is told to, and is interrupted at one number."""
 
     def __init__(self) -> None:
         super().__init__()
         self.hangs, self.goes_on = threading.Event(), threading.Event()
+        self.interrupting: float | None = None
         self.collected: list[Callable[[object], object]] = []
 
     def create_observable_gauge(self, *named: Any) -> None:
@@ -269,6 +270,8 @@ class Hanging(Recording):
         """Hang, and keep the number then."""
         self.hangs.set()
         self.goes_on.wait(60)
+        if number == self.interrupting:
+            raise KeyboardInterrupt
         super().record(number, *about)
 
 
@@ -335,6 +338,20 @@ class TestMistakes:
             provider.goes_on.set()
             wait_until(lambda: len(provider.recorded) + lost == 5001, timeout=30, what=lambda: f"{lost}")
         assert lost >= 3000
+
+    def test_interrupted_collection(self, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What a signal handler breaks off goes on with the next one; only the number on its way is unknown."""
+        monkeypatch.setattr(opentelemetry, "PERIOD_SECONDS", 3600)
+        metrics, provider = MLMetrics("s", registry), Hanging()
+        provider.goes_on.set()
+        with metrics.instrument_opentelemetry(provider):
+            for seconds in range(10):
+                metrics.track_ml_inference("m", "s", seconds, success=seconds < 5)
+            for interrupting in (3.0, 7.0):
+                provider.interrupting = interrupting
+                with pytest.raises(KeyboardInterrupt):
+                    provider.collect()
+        assert [0, 1, 2, 4, 5, 6, 8, 9] == provider.recorded
 
     def test_threads_that_fork_together(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
         """One that waits in vain for the other does not keep it from handing over afterwards."""
