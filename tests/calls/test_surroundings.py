@@ -27,6 +27,7 @@ FALLBACKS, EXHAUSTED = "ml_inference_fallbacks_total", "ml_inference_fallbacks_e
 BLOCKS, FINISHES = "ml_inference_guardrail_blocks_total", "ml_inference_finish_reasons_total"
 ATTEMPTS, RETRIES = "ml_inference_attempt_errors_total", "ml_inference_retries_total"
 LIMIT, REMAINING = "ml_inference_rate_limit", "ml_inference_rate_limit_remaining"
+LENGTH = "ml_inference_completion_tokens"
 WAITING, WAITED = "ml_inference_waiting", "ml_inference_queue_duration_seconds"
 
 
@@ -193,6 +194,24 @@ class TestFinishReason:
 
         within(metrics, twice)
         assert {"stop": 1} == by(registry, FINISHES, "finish_reason")
+        assert {} == errors(registry)
+
+    def test_of_an_answer(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
+        """A known response says it, once in all layers, also where the code of its call has told the tokens."""
+
+        @metrics.track_inference(model="inner")
+        def ask() -> Any:
+            current_call().tokens(input=120, output=48)
+            return {
+                "id": "c1",
+                "object": "chat.completion",
+                "choices": [{"finish_reason": "length"}],
+                "usage": {"prompt_tokens": 120, "completion_tokens": 48},
+            }
+
+        metrics.track_inference(model="outer")(lambda: ask())()  # noqa: PLW0108 (a function)
+        assert {"length": 1} == by(registry, FINISHES, "finish_reason")
+        assert {"inner": 48} == by(registry, f"{LENGTH}_sum", "model")
         assert {} == errors(registry)
 
 
