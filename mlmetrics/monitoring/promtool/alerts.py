@@ -12,12 +12,12 @@ from typing import Any
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.promtool.age import aged_cases
 from mlmetrics.monitoring.promtool.batch import unsuccessful_cases
+from mlmetrics.monitoring.promtool.begun import begun_scenarios
 from mlmetrics.monitoring.promtool.cost import spent_cases
 from mlmetrics.monitoring.promtool.drift import drift_cases
 from mlmetrics.monitoring.promtool.scenarios import (
     Scenario,
     StepPlan,
-    begun_scenarios,
     growth_scenarios,
     level_scenarios,
     rate_scenarios,

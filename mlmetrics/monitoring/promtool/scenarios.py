@@ -4,13 +4,12 @@ A step is the interval between two samples of a unit test. Every window is a who
 increments are chosen so that PromQL sums them exactly. So a scenario can be exactly at a threshold.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import count
 from math import ceil
 
-from mlmetrics.monitoring.durations import MINUTE_SECONDS
 from mlmetrics.monitoring.rules.indicators import Part
 
 Inputs = Mapping[Part, Sequence[float]]
@@ -19,8 +18,6 @@ StepValues = Sequence[float | None]
 # Less than a tenth, so that a threshold that is wrong by a tenth is noticed, and exact in floating point.
 SLIGHTLY_MORE = 1 + 11 / 256
 _SUMMABLE_PARTS = 1024
-# How long Prometheus takes the last sample of a series for its value, where nothing says that the series ended.
-_LOOKBACK_SECONDS = 5 * MINUTE_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,9 +189,9 @@ def growth_scenarios(plan: StepPlan, threshold: float) -> list[Scenario]:
     scenarios = []
     for name, increments in increments_by_name.items():
         grown = [in_window(increments, window, step) for step in range(len(increments))]
-        scenarios.append(Scenario(name, _beside_others(increments), values_above(grown, threshold)))
-    idle = _beside_others([100.0] + [0.0] * fault_steps)
-    healthy = _beside_others([100.0] + [each / 2] * (2 * fault_steps))
+        scenarios.append(Scenario(name, beside_others(increments), values_above(grown, threshold)))
+    idle = beside_others([100.0] + [0.0] * fault_steps)
+    healthy = beside_others([100.0] + [each / 2] * (2 * fault_steps))
     return [
         *scenarios,
         Scenario("idle service", idle, [None] * (fault_steps + 1)),
@@ -202,60 +199,7 @@ def growth_scenarios(plan: StepPlan, threshold: float) -> list[Scenario]:
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """A scenario of series that begin, when their process started, and what `up` is at each step."""
-
-    scenario: Scenario
-    started_seconds: float
-    up: StepValues
-
-
-def begun_scenarios(plan: StepPlan, threshold: float) -> list[Begun]:
-    """Return the scenarios of series that begin with more than 0: those of young processes, and of older ones."""
-    return [*_young(plan, threshold), *_older(plan, threshold)]
-
-
-def _young(plan: StepPlan, threshold: float) -> Iterator[Begun]:
-    """Yield the scenarios of a process that counted before its first scrape.
-
-    One starts at a step, so that it is exactly as old as the window once; another between two steps, so that it is a
-    little younger than the window, and then a little older.
-    """
-    more, steps = threshold + 1, plan.window_steps + 4
-    cases = {
-        "counted before the first scrape, and nothing since": (more, 0.0),
-        "counted before the first scrape, by a process that started between two": (more, 7 / 16),
-        "a start in which nothing is counted": (0.0, 0.0),
-        "low traffic: exactly the threshold before the first scrape": (threshold, 0.0),
-    }
-    for name, (counted, started) in cases.items():
-        increments = [counted] + [0.0] * steps
-        young = [counted if step - started < plan.window_steps else 0.0 for step in range(len(increments))]
-        scenario = Scenario(name, _beside_others(increments), values_above(young, threshold))
-        yield Begun(scenario, started * plan.step_seconds, [1.0] * len(increments))
-
-
-def _older(plan: StepPlan, threshold: float) -> Iterator[Begun]:
-    """Yield the scenarios of a process that is older than the window all the time, in which a series begins.
-
-    Where it was there before samples were missing, it has not begun: its process did not answer, or nobody asked.
-    """
-    window, missing = plan.window_steps, ceil(_LOOKBACK_SECONDS / plan.step_seconds) + 2
-    more, after = threshold + 1, [0.0] * (plan.window_steps + missing + 2)
-    holds = [None] * window + [more] * window + [None] * (missing + 3)
-    always: list[float | None] = [1.0] * len(holds)
-    begun = Scenario("counted first, and nothing since", _beside_others([0.0] * window + [more, *after]), holds)
-    yield Begun(replace(begun, restart=window, gap=window), -window * plan.step_seconds, always)
-    # So much that VictoriaMetrics does not take the first value that it has for growth.
-    known = _beside_others([threshold + 100] + [0.0] * (missing + 1) + [threshold + 100, *after])
-    for name, value in {"restart: it does not answer": 0.0, "no samples at all": None}.items():
-        up = [1.0, 1.0, *([value] * missing), 1.0, *([1.0] * len(after))]
-        scenario = Scenario(name, known, [None] * len(up), missing + 2, missing)
-        yield Begun(scenario, -window * plan.step_seconds, up)
-
-
-def _beside_others(counted: Sequence[float]) -> Inputs:
+def beside_others(counted: Sequence[float]) -> Inputs:
     """Return the inputs of a counter that grows; its excluded series, which grow too, must not count."""
     return {"all": list(counted), "excluded": [each + 7 for each in counted]}
 
