@@ -5,7 +5,7 @@ from mlmetrics.integrations.patches import SDK, Instrumentation
 from mlmetrics.integrations.retries import Retries, is_stamina
 
 # The first that has its async part as `tenacity.asyncio`.
-TENACITY = SDK("tenacity", "tenacity", "tenacity", lowest=(8, 4), below=(10,))
+TENACITY = SDK("tenacity", "tenacity", "tenacity", lowest=(8, 4, 1), below=(10,))
 
 
 def instrument(recorder: Recorder) -> Instrumentation:
