@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 import mlmetrics
-from tests.scripts import run_script
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "integrations"
@@ -44,21 +43,3 @@ def test_page(row: dict[str, str]) -> None:
         assert callable(getattr(mlmetrics, function))
         assert f"mlmetrics.{function}(" in code or f"import {function}" in code
     assert len(blocks(row["page"])[0].splitlines()) <= 15
-
-
-COUNTED = """
-from prometheus_client import REGISTRY
-labels = {"service": "default", "model": "spam-filter", "outcome": "success"}
-counts = [
-    REGISTRY.get_sample_value("ml_inference_total", {**labels, "operation": operation})
-    for operation in ("predict", "predict_proba")
-]
-if counts != [1, 1]:
-    print(counts)
-"""
-
-
-def test_lines_to_copy_run() -> None:
-    """Those of scikit-learn, whose library is at hand, run as they stand, and record what they say."""
-    (code,) = blocks("scikit-learn.md")
-    run_script(code + COUNTED)
