@@ -62,7 +62,7 @@ def _selectors(node: promql.Expr, function: str) -> Iterator[Selector]:
         case promql.NumberLiteral() | promql.StringLiteral():
             return
         case _:
-            raise NotImplementedError(type(node))
+            raise TypeError(f"{type(node).__name__} is no expression that this reads")
 
 
 def _selector(node: promql.VectorSelector, window: timedelta | None, function: str) -> Selector:
