@@ -16,6 +16,10 @@ NOT_STREAMED = "No model streamed in this time"
 
 def attempts(config: Config, queries: Queries) -> tuple[Panel, ...]:
     """Return the panels of attempts, fallbacks and the provider's limits."""
+    return (*_tries(config, queries), *_refusals(queries))
+
+
+def _tries(config: Config, queries: Queries) -> tuple[Panel, ...]:
     return (
         panels.timeseries(
             "Failed attempts",
@@ -41,6 +45,11 @@ def attempts(config: Config, queries: Queries) -> tuple[Panel, ...]:
             threshold=share_above(config, "RetryStorm"),
             empty="No attempt has failed yet, or no model was called in this time",
         ),
+    )
+
+
+def _refusals(queries: Queries) -> tuple[Panel, ...]:
+    return (
         panels.timeseries(
             "Fallbacks",
             "Calls that went on to another model each second, and those that failed all the same.",
@@ -107,22 +116,19 @@ def answers(queries: Queries) -> tuple[Panel, ...]:
             Query(queries.quantile(0.05, MODEL, speed), f"95 % {LEGEND}"),
             empty=NO_LENGTHS,
         ),
-        panels.heatmap(
-            "Prompt tokens",
-            "Number of calls by the tokens of their prompt.",
-            panels.COUNT,
-            queries.buckets("ml_inference_prompt_tokens"),
-            empty=NO_LENGTHS,
-            width=12,
-        ),
-        panels.heatmap(
-            "Answer tokens",
-            "Number of calls by the tokens of their answer, reasoning included.",
-            panels.COUNT,
-            queries.buckets("ml_inference_completion_tokens"),
-            empty=NO_LENGTHS,
-            width=12,
-        ),
+        _lengths(queries, "Prompt tokens", "ml_inference_prompt_tokens", "their prompt"),
+        _lengths(queries, "Answer tokens", "ml_inference_completion_tokens", "their answer, reasoning included"),
+    )
+
+
+def _lengths(queries: Queries, title: str, metric: str, whose: str) -> Panel:
+    return panels.heatmap(
+        title,
+        f"Number of calls by the tokens of {whose}.",
+        panels.COUNT,
+        queries.buckets(metric),
+        empty=NO_LENGTHS,
+        width=12,
     )
 
 
