@@ -242,7 +242,7 @@ def end_answered(  # noqa: PLR0917 (what is known of a call at its end)
     verdict = None if saying is None else saying.verdict
     if verdict is None and answer is not None and (error is None or is_cancellation(error)):
         verdict = answer.said.failure
-    failed = end_as(series, verdict, error, seconds)
+    failed = end_as(series, verdict, error, seconds, start + seconds)
     counts = saying is not None and saying.spent.tokens is not None
     if answer is not None and not counts:
         answer.record(start, seconds, complete=error is None)

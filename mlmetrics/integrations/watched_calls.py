@@ -41,7 +41,7 @@ def wrapper({{declared}}):
     except steps.BaseException as error:
         inside.discard(thread)
         try:
-            steps.raised(series, error, clock() - start)
+            steps.raised(series, error, (now := clock()) - start, now)
         except steps.RecursionError:  # no room on the stack for one call more
             series.fail(clock() - start)
         raise
@@ -56,7 +56,7 @@ def wrapper({{declared}}):
         except steps.Exception as error:
             steps.tell_otherwise(telling, result, error)
     if seconds > series.notice_seconds or len(SIZES) > {BOUND}:
-        steps.slow(series, seconds, telling)
+        steps.slow(series, seconds, start + seconds, telling)
     return result
 """
 """As the wrappers of `calls`: what can be interrupted is inside a `try`, and the append that ends the call follows it.
@@ -156,9 +156,9 @@ def count_otherwise(series: CallSeries, size: Callable[[float], object], given: 
         series.store.failed("batch", f"a {name_of_type(type(given))} without a length")
 
 
-def slow(series: CallSeries, seconds: float, telling: Telling | None) -> None:
+def slow(series: CallSeries, seconds: float, now: float, telling: Telling | None) -> None:
     """Fold, log, keep an exemplar."""
-    slow_path(series, seconds)
+    slow_path(series, seconds, now)
     sizes = series.histogram(BATCH_SIZE)
     if len(sizes.pending) > BOUND:
         series.store.fold(sizes)

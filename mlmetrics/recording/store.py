@@ -64,6 +64,7 @@ class Store(Naming, Families):
         super().__init__()
         self.limits = Limits()
         self.slow_seconds = DEFAULT_SLOW_SECONDS
+        self.log_interval_seconds = logs.INTERVAL_SECONDS
         self.traced = False
         self.clock: Callable[[], float] = perf_counter
         self.collectors: list[Collector] = []
