@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks import (
     answers,
     calls,
+    failures,
     imports,
     memory,
     models,
@@ -37,6 +38,8 @@ GROUPS: dict[str, tuple[Measure, int]] = {
     "coroutine": (calls.measure_coroutines, 120),
     "label": (calls.measure_labels, 120),
     "timer": (calls.measure_timers, 120),
+    "failure": (failures.measure_failures, 120),
+    "traced": (failures.measure_traced, 120),
     "plain": (plain.measure_plain, 60),
     "chunk": (calls.measure_chunks, 120),
     "async_chunk": (calls.measure_async_chunks, 120),

@@ -83,9 +83,12 @@ def is_cancellation(error: BaseException) -> bool:
     kind = type(error)
     if issubclass(kind, BaseExceptionGroup):
         return all(is_cancellation(each) for each in error.exceptions)  # type: ignore[attr-defined]  # a group has them
-    # A type that is derived from trio's is made after trio is loaded: once asked for, a type is what it is.
-    trio = getattr(sys.modules.get("trio"), "Cancelled", None)  # trio may be loading in another thread
-    return issubclass(kind, CANCELLATIONS) or (trio is not None and issubclass(kind, trio))
+    if issubclass(kind, CANCELLATIONS):
+        return True
+    # No class is derived from trio's, and its `__subclasscheck__` would hash the type. Whoever has one has loaded trio;
+    # another thread may be loading it now.
+    trio = sys.modules.get("trio")
+    return trio is not None and kind is getattr(trio, "Cancelled", None)
 
 
 def cancelled(series: CallSeries, seconds: float) -> None:
