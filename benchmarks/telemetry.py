@@ -1,5 +1,6 @@
 """OpenTelemetry beside our own metrics: a call whose numbers are handed on, and what the background pays for each."""
 
+from collections import deque
 from collections.abc import Callable
 from itertools import repeat
 from typing import Any
@@ -37,7 +38,7 @@ def _call(rounds: int) -> Row:
 
     def fold() -> None:
         handing.fold()
-        outbox.take()
+        outbox.move_to(deque())
 
     sides = [
         Side("bare", calling(noop)),

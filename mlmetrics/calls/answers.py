@@ -12,6 +12,7 @@ from mlmetrics.calls.money import Spent, price
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.outcome import end_as, is_cancellation
 from mlmetrics.calls.reads import AUTO, Content, Failure, Reads, Usage
+from mlmetrics.calls.results import After, read_nothing
 from mlmetrics.calls.surroundings import record_exhausted, record_finish
 from mlmetrics.calls.tokens import record_lengths, record_tokens
 from mlmetrics.interruption import interrupted
@@ -38,6 +39,11 @@ class Saying:
         self.verdict: str | None = None
         self.fell_back = False
         self.spent = Spent()
+
+    @property
+    def counts(self) -> bool:
+        """Whether the code has told the tokens itself: then those of the answer are not counted."""
+        return self.spent.tokens is not None
 
 
 class Answer:
@@ -180,31 +186,35 @@ class Answer:
                 raise
             self._problem = error
 
-    def record(self, start: float, seconds: float, *, complete: bool) -> None:
-        """Record what the answer has said, after its call has ended, early or complete; never raises."""
+    def record(self, start: float, seconds: float, *, complete: bool, told: bool) -> None:
+        """Record what the answer has said, after its call has ended, early or complete; never raises.
+
+        Its tokens are left out if the code of the call has told them.
+        """
         try:
-            self._record(start, seconds, complete)
+            self._record(start, seconds, complete=complete, told=told)
         except Exception as error:  # nothing of ours reaches the user's call
             if interrupted(error):
                 raise
             self._series.store.failed("usage", error)
 
-    def _record(self, start: float, seconds: float, complete: bool) -> None:  # noqa: FBT001 (as `record` was told)
+    def _record(self, start: float, seconds: float, *, complete: bool, told: bool) -> None:
         reads, said, series = self.reads, self.said, self._series
         if reads.usage is None or (self._whole and reads.usage != AUTO):
             return
-        if said.broken:
+        if said.broken and not told:
             series.store.failed("usage", "a response whose usage is negative, or of a wrong type")
         used = self.used
         if said.usage is None:
             said.usage = used
-        if used is None and self._problem is not None and complete:
+        if used is None and self._problem is not None and complete and not told:
             series.store.failed("usage", self._problem)
         if said.usage is not None or said.known or callable(reads.usage):
             # An estimate is noted too, so that what hands the response on does not count it either.
             new = reads.usage != AUTO or counted_once(series.store, said, self._payload, start)
             if new or reads.first:
-                self._count(used, seconds)
+                if not told:
+                    self._count(used, seconds)
                 if reads.usage == AUTO:
                     self._finished()
         if reads.first and (reads.provider or said.model):
@@ -243,9 +253,8 @@ def end_answered(  # noqa: PLR0917 (what is known of a call at its end)
     if verdict is None and answer is not None and (error is None or is_cancellation(error)):
         verdict = answer.said.failure
     failed = end_as(series, verdict, error, seconds, start + seconds)
-    counts = saying is not None and saying.spent.tokens is not None
-    if answer is not None and not counts:
-        answer.record(start, seconds, complete=error is None)
+    if answer is not None:
+        answer.record(start, seconds, complete=error is None, told=saying is not None and saying.counts)
     if saying is not None:
         saying.spent.settle(series, seconds)
         if failed and saying.fell_back:
@@ -253,13 +262,20 @@ def end_answered(  # noqa: PLR0917 (what is known of a call at its end)
 
 
 class Told:
-    """The end of a call whose result, or whose code, says more than that it is over."""
+    """The end of a call whose result, or whose code, says more than that it is over; `after` reads the result then."""
 
-    __slots__ = ("_answer", "_ended", "_saying", "_seconds", "_series", "_start")
+    __slots__ = ("_answer", "_ended", "_saying", "_seconds", "_series", "_start", "after")
 
-    def __init__(
-        self, series: CallSeries, start: float, seconds: float, answer: Answer | None, saying: Saying | None
+    def __init__(  # noqa: PLR0917 (what is known of a call at its end)
+        self,
+        series: CallSeries,
+        start: float,
+        seconds: float,
+        answer: Answer | None,
+        saying: Saying | None,
+        after: After | None,
     ) -> None:
+        self.after = after or read_nothing
         self._series = series
         self._start = start
         self._seconds = seconds

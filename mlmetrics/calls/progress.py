@@ -25,9 +25,8 @@ class ResultHandler(Protocol):
     def plain(self) -> Collection[type]:
         """The types whose values do not."""
 
-    @property
-    def after(self) -> After | None:
-        """What reads the result of a call."""
+    def after(self, saying: Saying | None) -> After | None:
+        """Return what reads the result of a call, of which its code has said something."""
 
     @property
     def after_stream(self) -> After | None:
@@ -43,19 +42,15 @@ class ResultHandler(Protocol):
 class Progress(Run):
     """The state of one such result: not begun, running, or ended with one outcome."""
 
-    __slots__ = ("_after", "_busy", "_consumer", "_results", "_unused_seconds")
+    __slots__ = ("_busy", "_consumer", "_results", "_unused_seconds")
 
     def __init__(self, series: CallSeries, start: float, results: ResultHandler, *, ran: bool) -> None:
         super().__init__(series, start, results.answer(series))
         self._results = results
-        self._after = self._reader()
         self._busy = False
         self._consumer: weakref.ref[Any] | None = None
         # The duration of the call if its result is never used; None if nothing has run then.
         self._unused_seconds = series.clock() - start if ran else None
-
-    def _reader(self) -> After | None:
-        return self._results.after
 
     @property
     def started(self) -> bool:
@@ -112,8 +107,9 @@ class Progress(Run):
         return result
 
     def _read(self, error: BaseException | None, result: Any, seconds: float) -> None:
-        if self._after is not None and error is None:
-            self._after(self._series, result, seconds)
+        after = self._results.after(self.saying)
+        if after is not None and error is None:
+            after(self._series, result, seconds)
 
     def __del__(self) -> None:
         if not self._ended:
@@ -123,16 +119,14 @@ class Progress(Run):
 class StreamProgress(Chunks, Progress):
     """As `Progress`, for a stream and its chunks; its result is what it returns, else its last chunk."""
 
-    __slots__ = (*Chunks.SLOTS, "_item", "_last")
+    __slots__ = (*Chunks.SLOTS, "_after", "_item", "_last")
 
     def __init__(self, series: CallSeries, start: float, results: ResultHandler, *, ran: bool) -> None:
         super().__init__(series, start, results, ran=ran)
         self.record_chunks()
+        self._after = results.after_stream
         self._item: Any = NoResult
         self._last: float | None = None
-
-    def _reader(self) -> After | None:
-        return self._results.after_stream
 
     def chunk(self, item: Any) -> None:
         """Record the time of a chunk that has content, and read what it says."""

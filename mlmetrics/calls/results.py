@@ -149,6 +149,10 @@ def all_of(afters: Iterable[After]) -> After | None:
     return after
 
 
+def read_nothing(_series: CallSeries, _result: Any, _seconds: float | None) -> None:
+    """Read nothing of a result."""
+
+
 def _guarded(where: str, after: After) -> After:
     """Count what an extractor raises, so that it does not reach the user's call."""
 

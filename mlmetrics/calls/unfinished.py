@@ -59,10 +59,10 @@ class UnfinishedResults:
         """Unpickled in another process, it starts with the types known there."""
         return UnfinishedResults, (self._plan,)
 
-    @property
-    def after(self) -> After | None:
-        """What reads the result of a call."""
-        return self._plan.after
+    def after(self, saying: Saying | None) -> After | None:
+        """Return what reads the result of a call: its usage only if its code has not told the tokens."""
+        plan = self._plan
+        return plan.after_stream if saying is not None and saying.counts else plan.after
 
     @property
     def after_stream(self) -> After | None:
@@ -84,7 +84,7 @@ class UnfinishedResults:
         answer = self.answer(series) if self._judged else None
         if answer is not None:
             answer.whole(result)
-        return Told(series, start, seconds, answer, saying)
+        return Told(series, start, seconds, answer, saying, self.after(saying))
 
     def replace(self, series: CallSeries, start: float, result: Any, saying: Saying | None = None) -> Any:
         """Return what replaces the result if the call is still running; None if the call is over."""
@@ -207,10 +207,9 @@ class UnfinishedResults:
         seconds = run.seconds
         if run.answer is not None and error is None:
             run.answer.whole(future.result())
-        if self.after is not None and error is None:
-            self.after(
-                series, future.result(), seconds
-            )  # before `end`, so that an interruption here cannot end the call twice
+        after = self.after(run.saying)
+        if after is not None and error is None:
+            after(series, future.result(), seconds)  # before `end`: an interruption here cannot end the call twice
         run.end(error, seconds)
 
 

@@ -46,18 +46,21 @@ class Waiting:
         self._end()
 
     def _end(self) -> None:
-        series = self._series
-        if series is None or not self._waits:
+        # `__init__` may have been interrupted before it began.
+        if not getattr(self, "_waits", False) or (series := self._series) is None:
+            return
+        if self._process != os.getpid():
+            self._waits = False
             return
         store, prefix = series.store, series.operation.prefix
         gauge = store.running(f"{prefix}_waiting", series.labels)
-        self._waits = False
-        if self._process == os.getpid():
-            gauge.record(LESS)
-            if len(gauge.pending) > BOUND:
-                store.fold(gauge)
-            seconds = series.clock() - self._start
-            store.record(series.histogram(f"{prefix}_queue_duration_seconds"), max(seconds, 0.0))
+        waited = series.histogram(f"{prefix}_queue_duration_seconds")
+        seconds = max(series.clock() - self._start, 0.0)
+        self._waits = False  # nothing comes between this and the change, as above
+        gauge.record(LESS)
+        if len(gauge.pending) > BOUND:
+            store.fold(gauge)
+        store.record(waited, seconds)
 
     def __del__(self) -> None:
         self._end()

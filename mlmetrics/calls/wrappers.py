@@ -133,6 +133,6 @@ def _wrap_function(function: Function, plan: Plan, *, waits: bool) -> Function:
         wait="await" if waits else "",
         of="" if series is not None else "series.",
         bound=BOUND,
-        after="" if plan.after is None else "after(series, result, seconds)",
+        after="" if plan.after is None else "(after if told is None else told.after)(series, result, seconds)",
     )
     return write(template, function, plan, cells)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from mlmetrics.catalog.agents import AGENT, TOOL
 from mlmetrics.catalog.models import INFERENCE
 from mlmetrics.recording.cells import Cell, HistogramCell
+from mlmetrics.recording.labels import OTHER as OVER_THE_LIMIT
 
 COMMIT = "004902b8cb70aa5ae6ca4ae07132b7daabcd3e10"
 OPERATION, PROVIDER, TOKEN_TYPE = "gen_ai.operation.name", "gen_ai.provider.name", "gen_ai.token.type"
@@ -124,6 +125,6 @@ def attributes_of(cell: HistogramCell, error_type: str | None, answered: Iterabl
 
 
 def _only(names: Iterable[str]) -> str:
-    """Return the one name that there is; an empty text if there is none, or another."""
+    """Return the one name that there is; an empty text if there is none, or another, or if it stands for several."""
     different = set(names)
-    return different.pop() if len(different) == 1 else ""
+    return different.pop() if len(different) == 1 and OVER_THE_LIMIT not in different else ""

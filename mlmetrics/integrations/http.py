@@ -4,6 +4,8 @@ So attempts are seen whatever makes them again: the SDK's own loop, tenacity ins
 of the program's own pass through: they are sent within no call.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 from weakref import ref
@@ -105,6 +107,19 @@ def call_within(store: Any) -> ProviderCall | None:
         return None
     call = outermost(call)
     return call if isinstance(call.run, ProviderRun) and not call.run.over else None
+
+
+@contextmanager
+def aside(store: Any) -> Iterator[None]:
+    """Have what is sent in this block be no attempt of the call that it is within, such as what a logger sends."""
+    call = call_within(store)
+    token = None if call is None else _attempt.set(ref(call))
+    try:
+        yield
+    finally:
+        if token is not None:
+            with Tolerating(ValueError):  # a coroutine that is dropped is closed in another context
+                _attempt.reset(token)
 
 
 def named(headers: Any) -> Any:

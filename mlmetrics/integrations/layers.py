@@ -124,7 +124,10 @@ def inside(outer: ProviderCall, reads: Reads, kind: type[ProviderCall] = Provide
 
 def enclosing(store: Store) -> ProviderCall | None:
     """Return the call of a toolkit that one which begins now is inside of."""
-    call = next((found for held in _within.get() if (found := held()) is not None and found.store is store), None)
+    calls = _within.get()
+    if not calls:
+        return None  # as for all that the program itself sends by an HTTP client
+    call = next((found for held in calls if (found := held()) is not None and found.store is store), None)
     while call is not None and (call.run.over or not call.asking):
         call = call.outer
     return call

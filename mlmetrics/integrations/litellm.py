@@ -9,12 +9,13 @@ from typing import Any
 
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.integrations.attempts import ProviderRun
-from mlmetrics.integrations.http import Attempts
+from mlmetrics.integrations.http import Attempts, aside
 from mlmetrics.integrations.layers import ProviderCall, around, around_async, begin, enclosing, outermost
 from mlmetrics.integrations.litellm_streams import KEEPING, Keeping, Reading, is_stream, measured
 from mlmetrics.integrations.patches import SDK, Functions, Instrumentation, Patch, Wrapper
 from mlmetrics.interruption import interrupted
 
+LOGGING, HANDLERS = "litellm.litellm_core_utils.litellm_logging", ("success_handler", "failure_handler")
 LITELLM = SDK("litellm", "litellm", "litellm", lowest=(1, 63, 14), below=(2,))
 FUNCTIONS = {
     "completion": ("chat", 0, "litellm.main"),
@@ -44,7 +45,7 @@ def instrument(recorder: Recorder) -> Instrumentation:
         patches += [Patch(module, name, request.call), Patch(module, f"a{name}", request.call_async)]
     patches.insert(0, Functions("litellm", public))
     patches.append(Patch("litellm.litellm_core_utils.streaming_handler", f"{KEEPING}.__init__", Streams(recorder).made))
-    patches += Attempts(recorder).patches()
+    patches += [*Attempts(recorder).patches(), *Logging(recorder).patches()]
     return Instrumentation(LITELLM, patches, recorder.store.failed).apply()
 
 
@@ -73,6 +74,33 @@ class Requests:
         if type(call) is LiteLLMCall:
             call.asked(model)
         return call
+
+
+class Logging:
+    """LiteLLM's class of this name, which calls loggers within a call: what they send elsewhere is no attempt of it.
+
+    Earlier releases leave coroutines of it unawaited, of which Python warns by this name too.
+    """
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._store = recorder.store
+
+    def patches(self) -> list[Patch]:
+        """Return what is to be replaced: what calls the loggers."""
+        return [
+            *(Patch(LOGGING, f"Logging.{name}", self.log) for name in ("pre_call", "post_call", *HANDLERS)),
+            *(Patch(LOGGING, f"Logging.async_{name}", self.log_async) for name in HANDLERS),
+        ]
+
+    def log(self, wrapped: Any, _logging: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call the loggers."""
+        with aside(self._store):
+            return wrapped(*args, **kwargs)
+
+    async def log_async(self, wrapped: Any, _logging: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Call the loggers."""
+        with aside(self._store):
+            return await wrapped(*args, **kwargs)
 
 
 def prefix(model: object) -> str:

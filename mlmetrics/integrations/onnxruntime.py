@@ -9,7 +9,7 @@ from mlmetrics.calls.runs import Run
 from mlmetrics.integrations.methods import watch_methods
 from mlmetrics.integrations.patches import Undo
 from mlmetrics.integrations.watch import Watch
-from mlmetrics.integrations.watched_calls import BATCH_SIZE, Entries, Method, count_otherwise
+from mlmetrics.integrations.watched_calls import BATCH_SIZE, INSIDE, SERIES, Entries, Method, count_otherwise
 from mlmetrics.interruption import interrupted
 
 
@@ -52,13 +52,14 @@ def wrap_async(function: Any, entries: Entries) -> Any:
         self: Any, output_names: Any, input_feed: Any, callback: Any, user_data: Any, run_options: Any = None
     ) -> Any:
         entry = entries.get(id(self))
-        if entry is None or threading.get_ident() in entry[0]:
+        if entry is None or threading.get_ident() in entry[INSIDE]:
             return function(self, output_names, input_feed, callback, user_data, run_options)
-        series: CallSeries = entry[4]
+        series: CallSeries = entry[SERIES]
         run = AsyncRun(series, series.clock())
         run.begin()
         try:
-            result = function(self, output_names, input_feed, _calling(callback, run), user_data, run_options)
+            calling = _calling(callback, run) if callable(callback) else callback  # the session refuses another one
+            result = function(self, output_names, input_feed, calling, user_data, run_options)
         except BaseException as error:
             run.end(error)
             raise
@@ -84,7 +85,7 @@ def _count(series: CallSeries, feed: Any) -> None:
     try:
         series.store.record(sizes, rows(feed))
     except Exception as error:  # noqa: BLE001 (what a signal handler raised is raised again)
-        count_otherwise(series, sizes.record, feed, error)
+        count_otherwise(series, feed, error)
 
 
 METHODS = (

@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from itertools import count
@@ -98,7 +98,7 @@ class Export:
     def _renew(self) -> None:
         # Reentrant: a signal handler may have the provider collect in the middle of a hand-over.
         self._handing = threading.RLock()
-        self._held = False
+        self._forking = 0
         self._ended = threading.Event()
         self._thread = threading.Thread(
             target=self._run, args=(self._ended,), name="mlmetrics-opentelemetry", daemon=True
@@ -156,7 +156,10 @@ class Export:
             if not self._parcels:
                 return False
             self._look_who_answered()
-            self._deliver(*self._parcels.popleft())
+            parcel = self._parcels[0]
+            self._deliver(*parcel)
+            if self._parcels and self._parcels[0] is parcel:  # else a signal handler went on with it meanwhile
+                del self._parcels[0]
         finally:
             self._handing.release()
         return True
@@ -164,8 +167,7 @@ class Export:
     def _take(self) -> None:
         if self._store.outbox is self._outbox:
             self._store.fold_pending()
-        parcels, lost = self._outbox.take()
-        self._parcels.extend(parcels)
+        lost = self._outbox.move_to(self._parcels)
         self._lost += lost
 
     def _tell_lost(self) -> None:
@@ -181,15 +183,17 @@ class Export:
             self._answered = answered
             self._attributes.clear()
 
-    def _deliver(self, cell: HistogramCell, numbers: Sequence[float], failed: Iterable[float]) -> None:
+    def _deliver(self, cell: HistogramCell, numbers: deque[float], failed: deque[float]) -> None:
         self._deliver_all(cell, numbers, None)
-        for seconds in failed:
-            self._deliver_all(cell, (float(seconds),), getattr(seconds, "error_type", OTHER))
+        while failed:
+            seconds = failed.popleft()
+            self._deliver_all(cell, deque((float(seconds),)), getattr(seconds, "error_type", OTHER))
 
-    def _deliver_all(self, cell: HistogramCell, numbers: Sequence[float], error_type: str | None) -> None:
+    def _deliver_all(self, cell: HistogramCell, numbers: deque[float], error_type: str | None) -> None:
         record, context = self._record[cell.metric.name], self._context
         attributes = self._attributes_of(cell, error_type)
-        for number in numbers:
+        while numbers:
+            number = numbers.popleft()
             try:
                 record(number, attributes, context)
             except Exception as error:  # a meter provider of any make
@@ -203,11 +207,13 @@ class Export:
 
     def before_fork(self) -> None:
         """Wait until no number is being recorded: the locks of the provider's SDK are free in the child then."""
-        self._held = self._handing.acquire(timeout=WAIT_SECONDS)
+        if self._handing.acquire(timeout=WAIT_SECONDS):
+            self._forking = threading.get_ident()
 
     def after_fork(self) -> None:
         """Go on in the parent."""
-        if self._held:
+        if self._forking == threading.get_ident():  # another thread may have waited in vain while this one forked
+            self._forking = 0
             self._handing.release()
 
     def in_child(self) -> None:

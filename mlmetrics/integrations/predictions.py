@@ -108,6 +108,8 @@ class Scores:
                     record(top)
                 else:
                     record_score(self._series, top)  # which accepts rounding, and counts what is no score
+            if len(self._scores.pending) > BOUND:  # a call has many
+                self._series.store.fold(self._scores)
         except Exception as error:  # any object may come
             if interrupted(error):
                 raise

@@ -67,12 +67,12 @@ class BodyAnswer(Answer):
             self._body.append(chunk.encode() if isinstance(chunk, str) else chunk)
         return NOTHING  # a piece of JSON, and no chunk of an answer
 
-    def record(self, start: float, seconds: float, *, complete: bool) -> None:
+    def record(self, start: float, seconds: float, *, complete: bool, told: bool) -> None:
         """Read JSON that has come to its end, and record what was said."""
         if self._body and self._length <= LONGEST_BODY_BYTES:
             self.body(b"".join(self._body))
         self.said.known = True
-        super().record(start, seconds, complete=complete)
+        super().record(start, seconds, complete=complete, told=told)
 
     def body(self, body: bytes) -> None:
         """Read a whole body."""

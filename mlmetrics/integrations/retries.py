@@ -58,10 +58,9 @@ class Retries:
         try:
             then = wrapped(*args, **kwargs)
         except BaseException:
-            self._tell(state, outcome, again=False, refused=True)
+            self._tell(state, outcome, again=False)
             raise
-        again = type(then).__name__ == AGAIN
-        self._tell(state, outcome, again=again, refused=again)
+        self._tell(state, outcome, again=type(then).__name__ == AGAIN)
         return then
 
     async def decided_async(self, wrapped: Any, retrying: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -73,10 +72,9 @@ class Retries:
         try:
             then = await wrapped(*args, **kwargs)
         except BaseException:
-            self._tell(state, outcome, again=False, refused=True)
+            self._tell(state, outcome, again=False)
             raise
-        again = type(then).__name__ == AGAIN
-        self._tell(state, outcome, again=again, refused=again)
+        self._tell(state, outcome, again=type(then).__name__ == AGAIN)
         return then
 
     def _state(self, retrying: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -84,13 +82,14 @@ class Retries:
         state = args[0] if args else kwargs.get("retry_state")
         return state if getattr(state, "outcome", None) is not None and self._counts(retrying) else None
 
-    def _tell(self, state: Any, outcome: Any, *, again: bool, refused: bool) -> None:
-        """Count an attempt if it failed; `refused` says that its result was not taken, if it has one."""
+    def _tell(self, state: Any, outcome: Any, *, again: bool) -> None:
+        """Count an attempt if it failed: by its error, or because its result was refused."""
         try:
-            error = outcome.exception()
-            if refused if error is None else isinstance(error, Exception) and not is_cancellation(error):
+            error, retrying = outcome.exception(), state.retry_object
+            refused = error is None and retrying.iter_state.retry_run_result
+            if refused or (isinstance(error, Exception) and not is_cancellation(error)):
                 function = _wrapped_by_stamina() if state.fn is None else state.fn
-                self._failed(error, function, state.retry_object, again=again)
+                self._failed(error, function, retrying, again=again)
         except Exception as other:  # nothing of ours reaches the program
             if interrupted(other):
                 raise
@@ -103,10 +102,10 @@ class Retries:
         if call is not None:
             run: Any = call.run
             # What was sent by HTTP is counted there already, and waits only for what comes after it.
-            if run.pending is None:
-                run.pending = OTHER if error is None else error
+            if not run.pending:
+                run.pending.append(OTHER if error is None else error)
             if again:
-                run.settle(again=True)
+                run.made_again()
             return
         name = getattr(retrying, "_name", None)
         series = _current(store) or _decorated(function, store) or self._named(store, function, name)

@@ -1,5 +1,7 @@
 """`watch`: finds the integration of the library that an object is of, and loads no other."""
 
+import os
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
@@ -23,7 +25,56 @@ LIBRARIES = {
 }
 """By top-level package of a class, which is also the name of its integration, what can be watched."""
 
-_inside: WeakKeyDictionary[Store, set[int]] = WeakKeyDictionary()
+
+class Inside:
+    """The threads, by their identifiers, that are inside a watched call of one store, of any library.
+
+    The outermost watched call has its thread in it while it runs; the others in that thread are parts of it. The first
+    thread has a place of its own, which whoever calls sets by itself: a set would cost as much as the rest of a call.
+    No other thread comes between two statements that have no call between them.
+    """
+
+    __slots__ = ("first", "others")
+
+    def __init__(self) -> None:
+        self.first: int | None = None
+        self.others: set[int] | None = None
+
+    def __contains__(self, thread: int) -> bool:
+        return thread == self.first or (self.others is not None and thread in self.others)
+
+    def enter(self, thread: int) -> None:
+        """Add a thread, where the first place is taken."""
+        if self.others is None:
+            self.others = {thread}
+        else:
+            self.others.add(thread)
+
+    def leave(self, thread: int) -> None:
+        """Remove a thread that had not the first place, if it is there."""
+        if self.others is not None:
+            self.others.discard(thread)
+        if not self.others:
+            self.others = None
+
+    def renew(self) -> None:
+        """Forget the threads of the parent of a forked child, whose identifiers new threads may get."""
+        thread = threading.get_ident()
+        if self.first != thread:
+            self.first = None
+        self.others = {thread} if self.others is not None and thread in self.others else None
+
+
+_inside: WeakKeyDictionary[Store, Inside] = WeakKeyDictionary()
+
+
+def _renew() -> None:
+    for each in tuple(_inside.values()):
+        each.renew()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +92,9 @@ class Watch:
         return self.recorder.calls(INFERENCE).series(self.service, (self.model, operation))
 
     @property
-    def inside(self) -> set[int]:
-        """The threads, by their identifiers, that are inside a watched call of the same store, of any library.
-
-        The outermost watched call adds its thread while it runs; the others in that thread are parts of it.
-        """
-        return _inside.setdefault(self.recorder.store, set())
+    def inside(self) -> Inside:
+        """The threads that are inside a watched call of the same store."""
+        return _inside.setdefault(self.recorder.store, Inside())
 
     def missed(self, problem: object) -> None:
         """Count that something of the object cannot be recorded; the first time, say what."""

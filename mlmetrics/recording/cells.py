@@ -78,8 +78,11 @@ class HistogramCell:
         show. Otherwise they are sorted, and each bound is searched once instead of each number.
         """
         uppers, numbers = self.bounds.uppers, self.numbers
-        last = bisect_left(uppers, max(batch))
-        first = bisect_left(uppers, min(batch)) if last else 0
+        if batch[0] == batch[-1] and batch.count(batch[0]) == len(batch):  # as batch sizes are: the quickest to see
+            first = last = bisect_left(uppers, batch[0])
+        else:
+            last = bisect_left(uppers, max(batch))
+            first = bisect_left(uppers, min(batch)) if last else 0
         if first == last:
             writes.append((numbers, first, numbers[first] + len(batch)))
         else:

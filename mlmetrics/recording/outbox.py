@@ -4,6 +4,7 @@ A fold puts them here together with the new values of its cells, and may be repe
 has a key of its own, so that it is here once however often it was written. All of it happens in the turn of a fold.
 """
 
+from collections import deque
 from collections.abc import Collection, Sequence
 from itertools import count
 from typing import Self
@@ -11,11 +12,14 @@ from typing import Self
 from mlmetrics.recording.cells import HistogramCell, Write
 
 MOST_WAITING = 1 << 17
-"""The most numbers that wait to be taken; further ones are lost to whoever takes them, and counted."""
+"""The most numbers that wait, here or where they were moved to; further ones are lost to that, and counted."""
 _WAITING, _LOST = 0, 1
 
-Parcel = tuple[HistogramCell, Sequence[float], Sequence[float]]
-"""Numbers of one fold with the cell that they were added to: those of failed calls stand apart."""
+Parcel = tuple[HistogramCell, deque[float], deque[float]]
+"""Numbers of one fold with the cell that they were added to: those of failed calls stand apart.
+
+Whoever has it takes one number after the other from it, so that the rest is still there after an interruption.
+"""
 
 
 class FailedSeconds(float):
@@ -50,13 +54,19 @@ class Outbox:
         place = _WAITING if self._numbers[_WAITING] + amount <= MOST_WAITING else _LOST
         writes.append((self._numbers, place, self._numbers[place] + amount))
         if place == _WAITING:
-            writes.append((self._parcels, next(self._keys), (cell, numbers, failed)))
+            writes.append((self._parcels, next(self._keys), (cell, deque(numbers), deque(failed))))
 
-    def take(self) -> tuple[list[Parcel], int]:
-        """Return what waits, in its order, and how many numbers were lost; the caller has the turn of a fold."""
-        parcels, lost = list(self._parcels.values()), self._numbers[_LOST]
-        self.clear()
-        return parcels, lost
+    def move_to(self, taken: deque[Parcel]) -> int:
+        """Put what waits at the end of what was taken before, and return how many numbers were lost.
+
+        The caller has the turn of a fold. What is still in `taken` takes up room, so that it has a bound, too.
+        """
+        waiting = list(self._parcels.values())
+        self._parcels = {}  # nothing comes between these two, so that an interruption neither loses nor doubles any
+        taken.extend(waiting)
+        lost = self._numbers[_LOST]
+        self._numbers[:] = (sum(len(numbers) + len(failed) for _, numbers, failed in tuple(taken)), 0)
+        return lost
 
     def clear(self) -> None:
         """Forget what waits: in a forked child it is the parent's."""

@@ -1,11 +1,11 @@
-"""Everything that is recorded for one registry: families, series, limits and recording errors.
+"""Everything that is recorded for one registry: families, series and recording errors.
 
 There is one store per `CollectorRegistry`, even if several toolkits or applications share it.
 """
 
 import os
 import threading
-from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
@@ -15,14 +15,14 @@ from mlmetrics.interruption import interrupted
 from mlmetrics.pricing.prices import Prices
 from mlmetrics.pricing.table import Table
 from mlmetrics.recording import folding
+from mlmetrics.recording.admitting import Admitting
 from mlmetrics.recording.cells import HistogramCell, NumberCell
 from mlmetrics.recording.clock import guarded
-from mlmetrics.recording.declaring import Families, Group
+from mlmetrics.recording.declaring import Group
 from mlmetrics.recording.family import Family
 from mlmetrics.recording.folding import Foldable
 from mlmetrics.recording.host import Host, directory
-from mlmetrics.recording.labels import COMBINATION, OTHER, Limits, RawLabels, cleaned, is_empty
-from mlmetrics.recording.naming import Naming
+from mlmetrics.recording.labels import RawLabels
 from mlmetrics.recording.placed import PlacedCounter, PlacedGauge, PlacedHistogram
 from mlmetrics.recording.series import (
     BOUND,
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
 DEFAULT_SLOW_SECONDS = 30.0
 ERRORS = "mlmetrics_recording_errors_total"
-OVERFLOW = "mlmetrics_label_overflow_total"
 C = TypeVar("C", NumberCell, HistogramCell)
 
 
@@ -53,7 +52,7 @@ class Declared(Protocol):
     store: "Store"
 
 
-class Store(Naming, Families):
+class Store(Admitting):
     """The recorded data of one registry; made by `collector.store_for`.
 
     `host` is set if `PROMETHEUS_MULTIPROC_DIR` is: then all numbers stand in files of this process, and
@@ -62,7 +61,6 @@ class Store(Naming, Families):
 
     def __init__(self) -> None:
         super().__init__()
-        self.limits = Limits()
         self.slow_seconds = DEFAULT_SLOW_SECONDS
         self.log_interval_seconds = logs.INTERVAL_SECONDS
         self.traced = False
@@ -82,7 +80,6 @@ class Store(Naming, Families):
         self.outbox: Outbox | None = None  # where folds put the raw numbers as well, if somebody wants them
         self._foldables: list[Foldable] = []
         self._by_labels: dict[tuple[str, RawLabels], Any] = {}
-        self._admitted: dict[tuple[str, RawLabels, tuple[object, ...]], RawLabels] = {}
         self.host: Host | None = None
         self.renew_lock()
         self.shared = bool(os.environ.get(VARIABLE))
@@ -219,68 +216,6 @@ class Store(Naming, Families):
         except Exception as error:  # a logger or a `__str__` that raises: the error has been counted already
             if interrupted(error):
                 raise
-
-    def admit_service(self, metric: str, service: object) -> RawLabels:
-        """Return the service as the first label of a series of this metric; None stays None and is read later."""
-        return (None,) if service is None else self.admit(metric, (), (service,))
-
-    def admit(
-        self, metric: str, base: RawLabels, values: tuple[object, ...], optional: Collection[str] = ()
-    ) -> RawLabels:
-        """Return the labels to record: `base`, and the values that a call adds, cleaned, and `other` beyond a limit.
-
-        `base` has been admitted before. If a label has reached its limit of values, its new value
-        becomes `other`; if the metric has reached its limit of series, all added values do. An
-        empty text stays empty if the label is optional.
-        """
-        try:
-            return self._admitted[metric, base, values]
-        except Exception as error:  # new, unhashable or hostile values
-            if interrupted(error):
-                raise
-            return self._admit(metric, base, values, optional)
-
-    def _admit(self, metric: str, base: RawLabels, values: tuple[object, ...], optional: Collection[str]) -> RawLabels:
-        names = self.families[metric].metric.labels[: len(base) + len(values)]
-        added = names[len(base) :]
-        found = [
-            ("", None) if name in optional and is_empty(value) else cleaned(value)
-            for name, value in zip(added, values, strict=True)
-        ]
-        texts = {name: text for name, (text, _) in zip(added, found, strict=True)}
-        self.declare_overflow(metric, (*added, COMBINATION) if len(names) > 1 else added)
-        with self.declaring:
-            over = [name for name, text in texts.items() if text and not self.limits.admit(metric, name, text)]
-            labels = (*base, *(OTHER if name in over else text for name, text in texts.items()))
-            others = (*base, *(text and OTHER for text in texts.values()))
-            if labels != others and not self.limits.admit_together(metric, names, labels):
-                over, labels = [*over, COMBINATION], others
-        problems = {name: problem for name, (_, problem) in zip(added, found, strict=True) if problem is not None}
-        if over or problems:
-            self._tell_replaced(metric, dict(zip(names, labels, strict=True)), over, problems)
-        elif all(type(value) is str for value in values):  # so that 1 and True cannot meet "1"
-            self._admitted[metric, base, values] = labels
-        return labels
-
-    def declare_overflow(self, metric: str, labels: Iterable[str]) -> None:
-        """Create the overflow series of these labels at 0, before any of them overflows."""
-        for label in labels:
-            self.counter(OVERFLOW, (metric, label))
-
-    def _tell_replaced(
-        self, metric: str, labels: Mapping[str, str | None], over: Sequence[str], problems: Mapping[str, str]
-    ) -> None:
-        """Count label values that were cut or replaced; log the first of each kind with its series."""
-        texts = {name: self.service if text is None else text for name, text in labels.items()}
-        series = {"metric": metric, **logs.fields_of(texts)}
-        for name, problem in problems.items():
-            self.failed(f"label.{name}", problem, series)
-        for name in over:
-            self.record(self.counter(OVERFLOW, (metric, name)), 1)
-            place = f"{name} of {metric}"
-            if place not in self._failed_places:
-                self._failed_places.add(place)
-                logs.emit(self, "warning", "label.overflow", {"label": name, **series})
 
     def set_prices(self, own: Table | None) -> Prices:
         """Price by a project's own table from now on, and then by genai-prices if it is installed."""

@@ -9,6 +9,8 @@ from typing import Any
 from mlmetrics.responses.fields import Fields, fields
 from mlmetrics.responses.said import Said
 
+HTTP_FAILURES = range(400, 600)
+"""Statuses of responses that are failures."""
 UNNAMED = "error"
 _SHORT = re.compile(r"[A-Za-z0-9_.-]{1,60}")
 _NAMES = ("type", "status", "code")

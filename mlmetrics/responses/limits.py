@@ -6,6 +6,8 @@ Limits = dict[str, tuple[float | None, float | None]]
 """By one of `LIMITS`: the limit, and what remains of it; None is not told."""
 
 LIMIT, REMAINING = 0, 1
+UNTOLD = b"-1"
+"""What Azure sends where it does not tell a limit."""
 _FIRST = frozenset({b"x", b"X", b"a", b"A"})
 """First letters of the headers; most others are left out by theirs."""
 _SIDES = {b"limit": LIMIT, b"remaining": REMAINING}
@@ -45,7 +47,7 @@ def read_limits(headers: Iterable[tuple[bytes, bytes]]) -> tuple[Limits, list[st
     strange = []
     for name, value in headers:
         known = HEADERS.get(name.lower()) if name[:1] in _FIRST else None
-        if known is None:
+        if known is None or value.strip() == UNTOLD:
             continue
         number = _number(value)
         if number is None:

@@ -3,18 +3,22 @@
 Only codes, types and classes are read, and never a message, which may repeat a prompt or a key.
 """
 
+import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from mlmetrics.errors import name_of_type
-from mlmetrics.interruption import interrupted
+from mlmetrics.interruption import Tolerating, interrupted
+from mlmetrics.responses.failures import HTTP_FAILURES
 from mlmetrics.responses.fields import bases, fields
 from mlmetrics.responses.said import text
 
 AUTHENTICATION, BAD_REQUEST, CONNECTION, OTHER = "authentication", "bad_request", "connection", "other"
 QUOTA, RATE_LIMIT, SERVER_ERROR, TIMEOUT = "quota", "rate_limit", "server_error", "timeout"
 
-FIRST_FAILURE, FIRST_OF_SERVER, LAST = 400, 500, 599
+FIRST_OF_SERVER = 500
+LONGEST_BODY_BYTES = 1 << 16
+"""A longer body of an error is not read."""
 _STATUSES = {
     401: AUTHENTICATION,
     402: QUOTA,
@@ -55,7 +59,7 @@ _STATUS_FIELDS = ("status_code", "code", "http_status", "status")
 
 def of_status(status: int) -> str | None:
     """Return the reason of an HTTP status; None if it is no failure."""
-    if not FIRST_FAILURE <= status <= LAST:
+    if status not in HTTP_FAILURES:
         return None
     return _STATUSES.get(status) or (SERVER_ERROR if status >= FIRST_OF_SERVER else BAD_REQUEST)
 
@@ -96,6 +100,37 @@ def of_error(error: BaseException) -> str:
         return OTHER
 
 
+def of_inside(failure: str | None, error: BaseException | None) -> str | None:
+    """Return why an attempt failed whose response had begun: an error inside of it, or a connection that broke.
+
+    Args:
+        failure: the error that the response told, if it did.
+        error: what the call raised, if it did.
+
+    What else a call raises by then, such as an answer that cannot be parsed, is no failure of the attempt.
+    """
+    if failure is not None:
+        return of_name(failure) or (OTHER if error is None else of_error(error))
+    reason = OTHER if error is None else of_error(error)
+    return None if reason == OTHER else reason
+
+
+def of_attempt(cause: Any, error: BaseException | None) -> str:
+    """Return why an attempt failed, by its response, its exception, or a reason that is known.
+
+    Args:
+        cause: one of these.
+        error: what the call raised by it, if it did.
+    """
+    if isinstance(cause, str):
+        return cause
+    if isinstance(cause, BaseException):
+        return of_error(cause)
+    status = getattr(cause, "status_code", None)
+    reason = of_both(status, _body(cause)) or OTHER
+    return QUOTA if error is not None and of_error(error) == QUOTA else reason
+
+
 def _of_error(error: BaseException) -> str:
     names = [name_of_type(base).lower() for base in bases(type(error))]
     for reason, parts in _CLASSES:
@@ -112,7 +147,7 @@ def _of_error(error: BaseException) -> str:
 
 def _is(status: Any) -> bool:
     """Return whether this is an HTTP status; an `HTTPStatus` is."""
-    return isinstance(status, int) and FIRST_FAILURE <= status <= LAST
+    return isinstance(status, int) and status in HTTP_FAILURES
 
 
 def _daily(error: Any) -> bool:
@@ -128,3 +163,12 @@ def _violations(details: Any) -> Iterator[Any]:
 
 def _listed(value: Any) -> Iterable[Any]:
     return value if type(value) is list else ()
+
+
+def _body(response: Any) -> Any:
+    """Return the body of an error, if somebody has read it by now and it is JSON."""
+    body = getattr(response, "_content", None)
+    if isinstance(body, bytes) and len(body) <= LONGEST_BODY_BYTES:
+        with Tolerating(ValueError, RecursionError):
+            return json.loads(body)
+    return None

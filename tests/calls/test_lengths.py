@@ -111,6 +111,15 @@ class TestCall:
             call.tokens(input=0, output=0)
         assert {PROMPT: (1, 0), COMPLETION: (1, 0)} == found(registry)
 
+    def test_after_the_end(self, registry: CollectorRegistry, metrics: MLMetrics, clock: Clock) -> None:
+        """Tokens that are told when the call is over are counted, and change no length."""
+        with metrics.inference_timer(model="m") as call:
+            clock.advance(2)
+            call.tokens(input=100)
+        call.tokens(input=20, output=48)
+        assert {PROMPT: (1, 100)} == found(registry)
+        assert 168 == value(registry, TOKENS)
+
     def test_nothing_known(self, registry: CollectorRegistry, metrics: MLMetrics, clock: Clock) -> None:
         """A call of which no tokens are known, or none that can be counted, records none of it."""
         with metrics.inference_timer(model="m") as call:
@@ -202,6 +211,47 @@ class TestAnswer:
 
 class TestOnce:
     """One response has one length, however many layers hand it on."""
+
+    @pytest.mark.parametrize("usage", ["auto", usage_of], ids=["auto", "usage"])
+    @pytest.mark.parametrize("kind", ["function", "coroutine", "made coroutine", "future", "generator"])
+    def test_told_twice(
+        self, registry: CollectorRegistry, metrics: MLMetrics, clock: Clock, usage: Any, kind: str
+    ) -> None:
+        """Where the code of a call has told its tokens, its answer is not asked for them."""
+
+        def ask() -> Any:
+            current_call().tokens(input=120, output=48)
+            clock.advance(2)
+            return RESPONSE
+
+        async def ask_later() -> Any:
+            return ask()
+
+        def ask_elsewhere() -> Any:
+            current_call().tokens(input=120, output=48)
+            return future
+
+        def chunks() -> Iterator[Any]:
+            yield ask()
+
+        future: Future[Any] = Future()
+        asked: dict[str, Any] = {
+            "function": ask,
+            "coroutine": ask_later,
+            "made coroutine": lambda: ask_later(),  # noqa: PLW0108 (a function)
+            "future": ask_elsewhere,
+            "generator": chunks,
+        }
+        result = metrics.track_inference(model="m", usage=usage)(asked[kind])()
+        if kind == "future":
+            clock.advance(2)
+            future.set_result(RESPONSE)
+        elif kind == "generator":
+            list(result)
+        elif kind != "function":
+            asyncio.run(result)
+        assert ONCE == found(registry)
+        assert 168 == value(registry, TOKENS)
 
     def test_layers(self, registry: CollectorRegistry, metrics: MLMetrics, clock: Clock) -> None:
         """A function that returns the response of another one that is decorated too does not count it."""

@@ -1,6 +1,7 @@
 """`instrument_tenacity`, with tenacity itself."""
 
 import asyncio
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -65,6 +66,19 @@ class TestFunctions:
                 assert "done" == tried()
         assert {("ask", "other"): 2} == counted(registry, ERRORS)
         assert {("ask", "other"): 2} == counted(registry, RETRIES)
+
+    @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
+    async def test_last_result(self, tenacity: Any, registry: CollectorRegistry, *, asynchronous: bool) -> None:
+        """The last one that is refused counts too, whether tenacity raises then, or returns what a callback gives."""
+        failing = Failing()
+        refuse = tenacity.retry_if_result(lambda result: result == "done")
+        for callback in (None, lambda _state: "instead"):
+            tried = tenacity.retry(retry=refuse, stop=THREE, retry_error_callback=callback)
+            with nullcontext() if callback else pytest.raises(bare.RetryError):
+                assert "instead" == (await tried(failing.ask_async)() if asynchronous else tried(failing.ask)())
+        name = "ask_async" if asynchronous else "ask"
+        assert {(name, "other"): 6} == counted(registry, ERRORS)
+        assert {(name, "other"): 4} == counted(registry, RETRIES)
 
     async def test_async(self, tenacity: Any, registry: CollectorRegistry) -> None:
         """A coroutine function counts the same."""

@@ -1,7 +1,10 @@
-"""What was recorded of the calls of watched models, in one dictionary."""
+"""What was recorded of the calls of watched models, in one dictionary; and an input that cancels them."""
 
+import asyncio
 from collections.abc import Iterator
+from typing import Any
 
+import numpy as np
 from prometheus_client import CollectorRegistry
 
 from tests import recorded
@@ -14,6 +17,19 @@ NAMES = {
     "scores": "ml_inference_score_count",
     "errors": "ml_inference_errors_total",
 }
+
+
+class Cancelling:
+    """Rows that the program no longer waits for: who reads them is cancelled."""
+
+    shape = (1, 3)
+    dtype = np.dtype(float)
+
+    def __len__(self) -> int:
+        return 1
+
+    def __array__(self, *_args: Any, **_kwargs: Any) -> Any:
+        raise asyncio.CancelledError
 
 
 def calls_of(registry: CollectorRegistry, operation: str, model: str = "m") -> dict[str, float]:

@@ -1,5 +1,6 @@
 """Watched sessions of ONNX Runtime: every way to run x {call, batch, raise, cancel}, with exact counts."""
 
+import asyncio
 import gc
 import threading
 from typing import Any
@@ -104,6 +105,23 @@ class TestMatrix:
         error_type = "error" if way is run_async else raised.type.__name__
         assert {error_type: 1.0} == error_types(metrics.registry)
 
+    def test_cancel(self, metrics: MLMetrics, session: Any, way: Any) -> None:
+        """A run that is cancelled before the session has it has that outcome alone."""
+
+        class Cancelled(onnxruntime.InferenceSession):  # type: ignore[misc]  # may be missing
+            def __getattribute__(self, name: str) -> Any:
+                if name in {"_sess", "_validate_input"}:
+                    raise asyncio.CancelledError
+                return super().__getattribute__(name)
+
+        cancelled = Cancelled.__new__(Cancelled)
+        cancelled.__dict__.update(vars(session))
+        metrics.watch(cancelled, model="m")
+        with pytest.raises(asyncio.CancelledError):
+            way(cancelled, X) if way is not run_with_iobinding else cancelled.run_with_iobinding(session.io_binding())
+        assert {"calls": 1.0} == calls_of(metrics.registry, way.__name__)
+        assert {"cancelled": 1.0} == recorded.outcomes(metrics.registry)
+
     def test_uninstrument(self, metrics: MLMetrics, session: Any, way: Any) -> None:
         """When its handle is left, nothing is recorded."""
         with metrics.watch(session, model="m"):
@@ -147,6 +165,25 @@ class TestSession:
         for thread in threads:
             thread.join()
         assert expected(200, 800) == calls_of(metrics.registry, "run")
+
+    def test_no_callback(self, metrics: MLMetrics) -> None:
+        """What cannot be called is handed on as it is, for the session to refuse."""
+
+        class Refusing(onnxruntime.InferenceSession):  # type: ignore[misc]  # may be missing
+            def __init__(self) -> None:
+                """Load nothing."""
+
+            def run_async(
+                self, output_names: Any, input_feed: Any, callback: Any, user_data: Any, run_options: Any = None
+            ) -> None:
+                """Refuse it."""
+                raise TypeError(callback)
+
+        refusing = Refusing()
+        metrics.watch(refusing, model="m")
+        with pytest.raises(TypeError, match=r"^3$"):
+            refusing.run_async(None, {"X": X}, 3, None)
+        assert {"TypeError": 1.0} == error_types(metrics.registry)
 
     def test_never_called_back(self, metrics: MLMetrics) -> None:
         """A run whose callback never comes is cancelled when it is dropped."""

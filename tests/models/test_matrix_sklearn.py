@@ -1,5 +1,6 @@
-"""Watched estimators of scikit-learn: every method x {call, batch, raise}, with exact counts."""
+"""Watched estimators of scikit-learn: every method x {call, batch, raise, cancel}, with exact counts."""
 
+import asyncio
 import pickle
 import threading
 from functools import cache
@@ -24,7 +25,7 @@ from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
 
 from mlmetrics import MLMetrics
 from tests import recorded
-from tests.models.calls import calls_of, classes, error_types, expected, failed, operations
+from tests.models.calls import Cancelling, calls_of, classes, error_types, expected, failed, operations
 
 ROWS = 40
 X = np.random.default_rng(0).normal(size=(ROWS, 3))
@@ -96,6 +97,16 @@ class TestMatrix:
         assert str(bare.value) == str(raised.value)
         assert failed(1) == calls_of(metrics.registry, method)
         assert {"ValueError": 1.0} == error_types(metrics.registry)
+
+    def test_cancel(self, metrics: MLMetrics, method: str, name: str) -> None:
+        """A call that is cancelled has that outcome, and no duration, batch, score or class."""
+        estimator = fitted(name)
+        metrics.watch(estimator, model="m")
+        with pytest.raises(asyncio.CancelledError):
+            getattr(estimator, method)(Cancelling())
+        assert {"calls": 1.0} == calls_of(metrics.registry, method)
+        assert {"cancelled": 1.0} == recorded.outcomes(metrics.registry)
+        assert ({}, {}) == (classes(metrics.registry), recorded.errors(metrics.registry))
 
 
 class TestParts:

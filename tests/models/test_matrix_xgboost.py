@@ -1,5 +1,6 @@
-"""Watched models of XGBoost: every method x {call, batch, raise}, with exact counts; copies."""
+"""Watched models of XGBoost: every method x {call, batch, raise, cancel}, with exact counts; copies."""
 
+import asyncio
 import copy
 import pickle
 from typing import Any
@@ -13,7 +14,7 @@ from sklearn.preprocessing import StandardScaler  # type: ignore[import-untyped]
 
 from mlmetrics import MLMetrics
 from tests import recorded
-from tests.models.calls import calls_of, classes, error_types, expected, failed, operations
+from tests.models.calls import Cancelling, calls_of, classes, error_types, expected, failed, operations
 
 ROWS = 40
 X = np.random.default_rng(0).normal(size=(ROWS, 3))
@@ -68,6 +69,16 @@ class TestEstimators:
         with pytest.raises(ValueError, match="shape mismatch"):
             estimator.predict(X[:, :2])
         assert failed(1) == calls_of(metrics.registry, "predict")
+
+    @pytest.mark.parametrize("method", ["predict", "predict_proba"])
+    def test_cancel(self, metrics: MLMetrics, method: str) -> None:
+        """A call that is cancelled has that outcome alone."""
+        estimator = classifier()
+        metrics.watch(estimator, model="m")
+        with pytest.raises(asyncio.CancelledError):
+            getattr(estimator, method)(Cancelling())
+        assert {"calls": 1.0} == calls_of(metrics.registry, method)
+        assert {"cancelled": 1.0} == recorded.outcomes(metrics.registry)
 
     def test_unfitted(self, metrics: MLMetrics) -> None:
         """One that is not fitted raises what it raised."""
@@ -130,6 +141,26 @@ class TestBooster:
             model.predict(xgboost.DMatrix(np.hstack([X, X])))
         assert failed(1) == calls_of(metrics.registry, "predict")
         assert {"XGBoostError": 1.0} == error_types(metrics.registry)
+
+    @pytest.mark.parametrize("method", ["predict", "inplace_predict"])
+    def test_cancel(self, metrics: MLMetrics, method: str) -> None:
+        """A call that is cancelled has that outcome alone."""
+
+        class Cancelled(xgboost.DMatrix):  # type: ignore[misc]  # may be missing
+            @property
+            def feature_names(self) -> Any:
+                raise asyncio.CancelledError
+
+            @feature_names.setter
+            def feature_names(self, names: Any) -> None: ...
+
+        model = booster()
+        metrics.watch(model, model="m")
+        given: Any = {"data": Cancelled(X)} if method == "predict" else {"data": X, "base_margin": Cancelling()}
+        with pytest.raises(asyncio.CancelledError):
+            getattr(model, method)(**given)
+        assert {"calls": 1.0} == calls_of(metrics.registry, method)
+        assert {"cancelled": 1.0} == recorded.outcomes(metrics.registry)
 
     def test_copies(self, metrics: MLMetrics) -> None:
         """It is pickled as before, and its copies are plain."""

@@ -1,7 +1,7 @@
 """`instrument_opentelemetry`: what is sent, from when to when, and what becomes of mistakes."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError
 from typing import Any
 
@@ -104,6 +104,20 @@ class TestAttributes:
             service.answered("gpt-4", "azure", "gpt-4-1106")
             service.call()
             assert (1, 1.0) == service.sent()[key(DURATION, operation="chat", model="gpt-4")]
+
+    def test_of_answers_over_the_limit(self, service: Service) -> None:
+        """What stands for all names beyond the limit of a label is the name of no model, and of no provider."""
+        service.metrics.configure(max_label_values=2)
+        with service.metrics.instrument_opentelemetry(service.provider):
+            service.answered("gpt-4", "openai", "gpt-4-0613")
+            service.answered("gpt-4", "azure", "gpt-4-1106")
+            service.answered("claude", "anthropic", "claude-3")
+            service.call("claude", input=10)
+            chat = {"operation": "chat", "model": "claude"}
+            assert {
+                key(DURATION, **chat): (1, 1.0),
+                key(USAGE, **chat, provider="_OTHER", of="input"): (1, 10.0),
+            } == service.sent()
 
     @pytest.mark.parametrize(
         ("ours", "theirs"),
@@ -234,6 +248,33 @@ class Recording:
         self.recorded.append(number)
 
 
+class Hanging(Recording):
+    """A provider that takes its first number only when it is told to, and is interrupted at one number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hangs, self.goes_on = threading.Event(), threading.Event()
+        self.interrupting: float | None = None
+        self.collected: list[Callable[[object], object]] = []
+
+    def create_observable_gauge(self, *named: Any) -> None:
+        """Keep what a reader asks when it collects."""
+        self.collected += named[1]
+
+    def collect(self) -> None:
+        """Collect as a reader does."""
+        for ask in self.collected:
+            ask(None)
+
+    def record(self, number: float, *about: object) -> None:
+        """Hang, and keep the number then."""
+        self.hangs.set()
+        self.goes_on.wait(60)
+        if number == self.interrupting:
+            raise KeyboardInterrupt
+        super().record(number, *about)
+
+
 class TestMistakes:
     """What cannot be sent is counted and logged once; our own metrics have it."""
 
@@ -279,6 +320,61 @@ class TestMistakes:
         assert 3000 <= lost == 5000 - len(provider.recorded)
         assert ["opentelemetry"] == [each["where"] for each in logged]
         assert 5000 == value(registry, "ml_inference_duration_seconds_count")
+
+    def test_a_provider_that_hangs(self, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What waits has a bound, however often a reader collects meanwhile; the rest is counted as lost."""
+        monkeypatch.setattr(outbox, "MOST_WAITING", 2000)
+        monkeypatch.setattr(opentelemetry, "PERIOD_SECONDS", 0.01)
+        monkeypatch.setattr(opentelemetry, "WAIT_SECONDS", 0.01)
+        metrics, provider = MLMetrics("s", registry), Hanging()
+        with metrics.instrument_opentelemetry(provider):
+            metrics.track_ml_inference("m", "s", 1.0)
+            assert provider.hangs.wait(30)
+            for _ in range(5):
+                for _ in range(1000):
+                    metrics.track_ml_inference("m", "s", 1.0)
+                provider.collect()
+            lost = errors(registry)["opentelemetry"]
+            provider.goes_on.set()
+            wait_until(lambda: len(provider.recorded) + lost == 5001, timeout=30, what=lambda: f"{lost}")
+        assert lost >= 3000
+
+    def test_interrupted_collection(self, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch) -> None:
+        """What a signal handler breaks off goes on with the next one; only the number on its way is unknown."""
+        monkeypatch.setattr(opentelemetry, "PERIOD_SECONDS", 3600)
+        metrics, provider = MLMetrics("s", registry), Hanging()
+        provider.goes_on.set()
+        with metrics.instrument_opentelemetry(provider):
+            for seconds in range(10):
+                metrics.track_ml_inference("m", "s", seconds, success=seconds < 5)
+            for interrupting in (3.0, 7.0):
+                provider.interrupting = interrupting
+                with pytest.raises(KeyboardInterrupt):
+                    provider.collect()
+        assert [0, 1, 2, 4, 5, 6, 8, 9] == provider.recorded
+
+    def test_threads_that_fork_together(self, service: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+        """One that waits in vain for the other does not keep it from handing over afterwards."""
+        monkeypatch.setattr(opentelemetry, "WAIT_SECONDS", 0.01)
+        with service.metrics.instrument_opentelemetry(service.provider):
+            (export,) = opentelemetry._exports
+            forks, forked = threading.Event(), threading.Event()
+
+            def fork() -> None:
+                export.before_fork()
+                forks.set()
+                forked.wait(60)
+                export.after_fork()
+
+            other = threading.Thread(target=fork)
+            other.start()
+            forks.wait(60)
+            export.before_fork()
+            export.after_fork()
+            forked.set()
+            other.join()
+            service.call()
+            assert {key(DURATION, operation="chat", model="gpt-4"): (1, 1.0)} == service.sent()
 
     def test_no_provider(self, service: Service) -> None:
         """What has no `get_meter` is refused."""

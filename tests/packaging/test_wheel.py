@@ -108,7 +108,7 @@ class TestWheel:
         rules = sorted((copied / "rules").glob("*.yml"))
         assert ["alerts.yml", "cost.yml", "drift.yml", "fleet.yml"] == [rule.name for rule in rules]
         run(find_program("promtool", package="prometheus"), "check", "rules", *rules, cwd=tmp_path)
-        assert 4 == len(list((copied / "dashboards").glob("*.json")))
+        assert 5 == len(list((copied / "dashboards").glob("*.json")))
         named = set(re.findall(r"runbook_url: (\S+)", rules[0].read_text()))
         assert len(named) > 10
         assert not [runbook for runbook in named if not (copied / runbook).is_file()]

@@ -153,7 +153,10 @@ def test_signal_handlers(toolkit: MLMetrics) -> None:
     assert 30_000 - 2 * handled == value(toolkit.registry, "cv_waiting")
 
 
-FILES = ("/plain/labelled.py", "/plain/verbs.py", "/recording/store.py", "/recording/collector.py")
+FILES = (
+    *("/plain/labelled.py", "/plain/verbs.py", "/recording/store.py", "/recording/admitting.py"),
+    "/recording/collector.py",
+)
 DECLARE: dict[str, Callable[[MLMetrics], Any]] = {
     "a counter": lambda metrics: metrics.counter("cv_accepted", "CVs."),
     "labels": lambda metrics: metrics.counter("cv_accepted", "CVs.", ("country",)).labels(country="fr"),

@@ -28,6 +28,7 @@ FOLDING = (
     "/recording/series.py",
     "/recording/cells.py",
     "/recording/store.py",
+    "/recording/admitting.py",
     "/recording/family.py",
     "/recording/collector.py",
     "/calls/operation.py",

@@ -1,5 +1,7 @@
 """The outbox: what folds put into it, once, whatever breaks them off."""
 
+from collections import deque
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -9,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from mlmetrics import MLMetrics
 from mlmetrics.catalog import INFERENCE
 from mlmetrics.recording import folding, outbox
-from mlmetrics.recording.outbox import FailedSeconds, Outbox
+from mlmetrics.recording.outbox import FailedSeconds, Outbox, Parcel
 from tests.interruption import Interruption, points
 from tests.recorded import value
 
@@ -32,6 +34,7 @@ class Recorded:
         self.calls: Any = self.metrics.calls(INFERENCE).series("s", ("m", ""))
         self.gaps = self.store.histogram(GAPS, ("s", "m", ""))
         self.outbox = self.store.outbox = Outbox(names or (CALLS, GAPS))
+        self.moved: deque[Parcel] = deque()
 
     def append(self) -> "Recorded":
         """Record two calls that succeed, one that fails, one that is cancelled, and a gap."""
@@ -50,8 +53,10 @@ class Recorded:
         """Fold, and return what was put into the outbox, by histogram."""
         self.fold()
         found: dict[str, list[tuple[list[float], list[float]]]] = {}
-        for cell, numbers, failed in self.outbox.take()[0]:
+        self.outbox.move_to(self.moved)
+        for cell, numbers, failed in self.moved:
             found.setdefault(cell.metric.name, []).append((list(numbers), list(failed)))
+        self.moved.clear()
         return found
 
 
@@ -81,11 +86,15 @@ class TestOutbox:
         recorded = Recorded().append()
         recorded.fold()
         recorded.append().fold()
-        parcels, lost = recorded.outbox.take()
-        assert (1, 5) == (len(parcels), lost)
+        assert 5 == recorded.outbox.move_to(recorded.moved)
+        assert 1 == len(recorded.moved)
         assert 6 == value(recorded.registry, f"{CALLS}_count")
         recorded.append().fold()
-        assert 1 == recorded.outbox.take()[1]
+        assert 4 == recorded.outbox.move_to(recorded.moved)  # what was moved, and is still there, takes up room
+        recorded.moved.clear()
+        assert 0 == recorded.outbox.move_to(recorded.moved)
+        recorded.append().fold()
+        assert 1 == recorded.outbox.move_to(recorded.moved)
 
     @pytest.mark.parametrize("times", [1, 2])
     def test_interrupted_anywhere(self, times: int) -> None:
@@ -107,6 +116,26 @@ class TestOutbox:
             assert interruption.during(partial(recorded.fold))
             assert expected == recorded.taken(), interruption.place
             assert 3 * times == value(recorded.registry, f"{CALLS}_count"), interruption.place
+
+    def test_interrupted_while_it_is_moved(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """Moved again afterwards, each number has come once; when that is taken, all of the room is free."""
+        monkeypatch.setattr(outbox, "MOST_WAITING", 4)
+        file = "/recording/outbox.py"
+
+        def move(recorded: Recorded) -> Callable[[], object]:
+            recorded.fold()
+            return partial(recorded.outbox.move_to, recorded.moved)
+
+        places = points(lambda: move(Recorded().append()), file)
+        assert len(places) > 5
+        for at in places:
+            recorded = Recorded().append()
+            interruption = Interruption(at, file)
+            assert interruption.during(move(recorded))
+            assert ONCE == recorded.taken(), interruption.place
+            recorded.outbox.move_to(recorded.moved)
+            recorded.append().fold()
+            assert 0 == recorded.outbox.move_to(recorded.moved), interruption.place
 
 
 class TestFailedSeconds:

@@ -39,11 +39,17 @@ class TestReadLimits:
         ]
         assert ({"requests": (60, None), "tokens": (None, 47196)}, []) == read_limits(headers)
 
-    @pytest.mark.parametrize("value", [b"", b"abc", b"-1", b"nan", b"1_000", b"1e9", b"\xff", b"60, 60;w=60"])
+    @pytest.mark.parametrize("value", [b"", b"abc", b"-2", b"nan", b"1_000", b"1e9", b"\xff", b"60, 60;w=60"])
     def test_no_number(self, value: bytes) -> None:
         """A value that is no number is told by the name of its header."""
         name = "x-ratelimit-limit-tokens"
         assert ({}, [name]) == read_limits([(name.encode(), value)])
+
+    def test_untold(self) -> None:
+        """Azure says by -1 that it does not tell a limit."""
+        headers = [(b"x-ratelimit-limit-tokens", b"-1"), (b"x-ratelimit-remaining-tokens", b"61353")]
+        assert ({"tokens": (None, 61353)}, []) == read_limits(headers)
+        assert ({}, []) == read_limits(headers[:1])
 
     def test_closed(self) -> None:
         """Every limit is one of the catalogue's."""

@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import litellm
 import pytest
+from litellm.integrations.custom_logger import CustomLogger
 from prometheus_client import CollectorRegistry
 
 from mlmetrics import MLMetrics
@@ -86,6 +88,47 @@ class TestAttempts:
         assert played(asking, Scenario(headers={"x-ratelimit-remaining-requests": "3"})) is None
         assert 3 == told(registry, REMAINING)["requests"]
         assert 3 == recorded.value(registry, REMAINING, model="openai/asked", limit="requests")
+
+
+class Posting(CustomLogger):  # type: ignore[misc]  # litellm is not installed where types are checked
+    """A logger that posts what it is told, to somebody who refuses that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.posted = 0
+
+    def post(self, *_told: object, **_more: object) -> None:
+        """Post it."""
+        with httpx.Client(transport=httpx.MockTransport(lambda _request: httpx.Response(404))) as client:
+            client.post("http://logs.invalid/")
+        self.posted += 1
+
+    async def post_async(self, *_told: object, **_more: object) -> None:
+        """Post it."""
+        self.post()
+
+    log_pre_api_call = log_post_api_call = log_success_event = log_failure_event = post
+    async_log_success_event = async_log_failure_event = post_async
+
+
+LOGGERS = "callbacks", "input_callback", "success_callback", "failure_callback"
+
+
+class TestLoggers:
+    """Loggers, whose requests are no attempts."""
+
+    @pytest.mark.parametrize("stream", [False, True], ids=["whole", "stream"])
+    def test_posting(
+        self, asking: Asking, registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch, *, stream: bool
+    ) -> None:
+        """Only what the provider rejected counts."""
+        logger = Posting()
+        for name in (*LOGGERS, *(f"_async_{name}" for name in LOGGERS[1:])):
+            monkeypatch.setattr(litellm, name, [logger] if name == LOGGERS[0] else [])
+        assert played(asking, *failing(500), num_retries=1, max_retries=0, stream=stream) is None
+        assert logger.posted
+        assert {"server_error": 1} == counted(registry, ERRORS)
+        assert {"server_error": 1} == counted(registry, RETRIES)
 
 
 # Earlier releases leave their logging behind when they fall back in a loop of their own.

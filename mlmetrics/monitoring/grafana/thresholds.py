@@ -4,9 +4,7 @@ from dataclasses import dataclass
 
 from grafana_foundation_sdk.models import dashboard
 
-from mlmetrics.monitoring.config import AlertSettings, Config
-
-_NO_NUMBERS = AlertSettings("none")
+from mlmetrics.monitoring.config import Config
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,28 +48,23 @@ class Threshold:
 
 def above(config: Config, alert: str) -> Threshold | None:
     """Return the threshold of an alert that fires above it, which is drawn if the alert is rendered."""
-    return _threshold(config, alert, _numbers(config, alert).threshold)
+    return _threshold(config, alert, config.alerts[alert].threshold)
 
 
 def below(config: Config, alert: str) -> Threshold | None:
     """Return the threshold of an alert that fires below it, which is drawn if the alert is rendered."""
-    return _threshold(config, alert, _numbers(config, alert).threshold, low=True)
+    return _threshold(config, alert, config.alerts[alert].threshold, low=True)
 
 
 def share_above(config: Config, alert: str) -> Threshold | None:
     """Return the share of bad calls above which an alert fires, which is drawn if the alert is rendered."""
-    return _threshold(config, alert, _numbers(config, alert).share)
+    return _threshold(config, alert, config.alerts[alert].share)
 
 
 def good_share_below(config: Config, alert: str) -> Threshold | None:
     """Return the share of good calls below which an alert fires, which is drawn if the alert is rendered."""
-    share = _numbers(config, alert).share
+    share = config.alerts[alert].share
     return _threshold(config, alert, None if share is None else round(1 - share, 12), low=True)
-
-
-def _numbers(config: Config, alert: str) -> AlertSettings:
-    """Return the numbers of an alert, none if there is no such alert, as of the calls of tools and agents."""
-    return config.alerts.get(alert, _NO_NUMBERS)
 
 
 def _threshold(config: Config, alert: str, value: float | None, *, low: bool = False) -> Threshold | None:

@@ -17,11 +17,11 @@ from mlmetrics.monitoring.promtool.drift import drift_cases
 from mlmetrics.monitoring.promtool.scenarios import (
     Scenario,
     StepPlan,
+    begun_scenarios,
     growth_scenarios,
     level_scenarios,
     rate_scenarios,
     share_scenarios,
-    start_scenarios,
 )
 from mlmetrics.monitoring.promtool.test_cases import (
     ExpectedAlert,
@@ -95,15 +95,16 @@ def alert_cases(config: Config, alert: Alert) -> Iterator[TestCase]:
     else:
         for scenario in _scenarios(condition, plan_of(alert)):
             yield _scenario_case(config, alert, scenario)
-        yield from _start_cases(config, alert)
+        yield from _begun_cases(config, alert)
 
 
-def _start_cases(config: Config, alert: Alert) -> Iterator[TestCase]:
-    """Yield the cases of a condition that counts what a process counted before its first scrape."""
+def _begun_cases(config: Config, alert: Alert) -> Iterator[TestCase]:
+    """Yield the cases of a condition that counts what a series begins with."""
     condition = alert.condition
-    if isinstance(condition, Growth) and condition.since_start:
-        for scenario in start_scenarios(plan_of(alert), condition.threshold):
-            yield _scenario_case(config, alert, scenario, {STARTED: scenario.gauge("used")})
+    if isinstance(condition, Growth) and condition.first:
+        for begun in begun_scenarios(plan_of(alert), condition.threshold):
+            others = {STARTED: [begun.started_seconds] * len(begun.up), "up": begun.up}
+            yield _scenario_case(config, alert, begun.scenario, others)
 
 
 def _scenarios(condition: Condition, plan: StepPlan) -> list[Scenario]:

@@ -33,13 +33,13 @@ def slow(histogram: str, *by: str) -> BuildCondition:
     return share(lambda threshold: indicators.slow(histogram, threshold), "service", *by)
 
 
-def growth(counted: Events | str, *by: str, of_target: bool = False, since_start: bool = False) -> BuildCondition:
+def growth(counted: Events | str, *by: str, of_target: bool = False, first: bool = False) -> BuildCondition:
     """Build a condition on how much a counter, or a part of it, grows; the flags are those of `Growth`."""
     events = counted if isinstance(counted, Events) else Events(counted, samples=(Sample(counted, "all"),))
 
     def build(config: Config, settings: AlertSettings) -> Condition:
         window_seconds, threshold = settings.window_seconds or 0.0, settings.threshold or 0.0
-        return Growth(events, (*config.grouping, *by), window_seconds, threshold, of_target, since_start)
+        return Growth(events, (*config.grouping, *by), window_seconds, threshold, of_target, first)
 
     return build
 

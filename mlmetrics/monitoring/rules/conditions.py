@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
+from mlmetrics.catalog import BY_NAME
 from mlmetrics.monitoring.durations import parse_seconds
 from mlmetrics.monitoring.rules.indicators import Events, Indicator, Sample
 from mlmetrics.monitoring.rules.promql import job_matcher, number, quote, selector, sum_by
@@ -63,8 +64,8 @@ class Share:
 class Growth:
     """A counter grew by more than a threshold in a window; `of_target` says that it has no label `service`.
 
-    With `since_start`, also all that a process has counted which is younger than the window: what it counted before its
-    first scrape is no growth for Prometheus.
+    A series that begins with 1 has not grown for Prometheus. With `first`, the condition also holds by all that series
+    count whose process is younger than the window, or answered a window ago without them.
     """
 
     counted: Events
@@ -72,18 +73,22 @@ class Growth:
     window_seconds: float
     threshold: float
     of_target: bool = False
-    since_start: bool = False
+    first: bool = False
 
     def expression(self, window: str) -> str:
         """Return the PromQL."""
         grown = sum_by(self.by, f"increase({self.counted.selected()}[{window}])")
         test = f"{service_of_job(grown) if self.of_target else grown} > {number(self.threshold)}"
-        return f"{test}\nor {self._of_young(window)}" if self.since_start else test
+        return f"{test}\nor {self._first(window)} > {number(self.threshold)}" if self.first else test
 
-    def _of_young(self, window: str) -> str:
-        young = f"time() - {STARTED} < {number(parse_seconds(window))}"
-        counted = sum_by(self.by, f"{self.counted.selected()} and on (job, instance) {young}")
-        return f"{counted} > {number(self.threshold)}"
+    def _first(self, window: str) -> str:
+        """Return all that series count which have begun in the window; a label that a scrape adds begins none."""
+        counted, own = self.counted.selected(), BY_NAME[self.counted.name].labels
+        labels = (*(label for label in self.by if label not in own), "job", "instance")
+        target, same = ", ".join(labels), ", ".join((*labels, *own))
+        young = f"{counted} and on ({target}) time() - {STARTED} < {number(parse_seconds(window))}"
+        new = f"{counted} unless on ({same}) {counted} offset {window} and on ({target}) up offset {window} == 1"
+        return sum_by(self.by, f"\n  {young}\n  or {new}\n")
 
     @property
     def samples(self) -> tuple[Sample, ...]:

@@ -1,6 +1,6 @@
 """Tools, agents, and the operations that a project declares: one row each, with its calls, durations and scores."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from grafana_foundation_sdk.models import dashboard
 
@@ -11,7 +11,7 @@ from mlmetrics.monitoring.grafana.boards.drift import psi_of_scores
 from mlmetrics.monitoring.grafana.layout import Row, board
 from mlmetrics.monitoring.grafana.panels import Panel, Query
 from mlmetrics.monitoring.grafana.queries import Queries, bad_share
-from mlmetrics.monitoring.grafana.thresholds import above, below, share_above
+from mlmetrics.monitoring.grafana.thresholds import Threshold, above, below, share_above
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.rules.indicators import failed_calls
 from mlmetrics.monitoring.rules.promql import sum_by
@@ -48,6 +48,10 @@ class _Of:
     def _alert(self, template: str) -> str:
         return template.format(camel_case(self._operation.name))
 
+    def _line(self, threshold: Callable[[Config, str], Threshold | None], template: str) -> Threshold | None:
+        """Return the threshold of an alert on the operation; tools and agents have none."""
+        return None if self._operation.ships else threshold(self._config, self._alert(template))
+
     def _calls(self) -> Iterator[Panel]:
         finished, errors = self._operation.finished, self._operation.errors
         yield panels.timeseries(
@@ -70,7 +74,7 @@ class _Of:
             "Share of calls that failed; cancelled calls are not counted.",
             panels.SHARE,
             Query(bad_share(self._by, failed_calls(finished, select=self._queries.select)), self._legend),
-            threshold=share_above(self._config, self._alert(FAILURES)),
+            threshold=self._line(share_above, FAILURES),
             width=6,
         )
         yield panels.timeseries(
@@ -97,7 +101,7 @@ class _Of:
                 )
                 for share in (0.5, 0.95, 0.99)
             ),
-            threshold=above(self._config, self._alert(SLOW)),
+            threshold=self._line(above, SLOW),
         )
         yield panels.timeseries(
             self._title("in progress"),

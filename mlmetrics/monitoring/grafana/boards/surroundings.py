@@ -39,7 +39,7 @@ def attempts(config: Config, queries: Queries) -> tuple[Panel, ...]:
             panels.SHARE,
             Query(bad_share(MODEL, retried(select=queries.select)), LEGEND),
             threshold=share_above(config, "RetryStorm"),
-            empty="No model was called in this time",
+            empty="No attempt has failed yet, or no model was called in this time",
         ),
         panels.timeseries(
             "Fallbacks",

@@ -63,7 +63,7 @@ MODELS = (
     AlertDefinition(
         "FallbacksExhausted",
         AlertSettings("warning", 0.0, 0.0, window_seconds=15 * MINUTE_SECONDS),
-        growth("ml_inference_fallbacks_exhausted_total", "service", "model"),
+        growth("ml_inference_fallbacks_exhausted_total", "service", "model", first=True),
         f"{MODEL} fails, and so do the models that it falls back to",
         f"{VALUE} calls in the last <window> failed after they had gone on to another model.",
         "models",
@@ -72,7 +72,7 @@ MODELS = (
     AlertDefinition(
         "AuthenticationOrQuotaFailures",
         AlertSettings("warning", 0.0, 0.0, window_seconds=15 * MINUTE_SECONDS),
-        growth(indicators.refused_attempts(), "service", "model", "reason"),
+        growth(indicators.refused_attempts(), "service", "model", "reason", first=True),
         f"{MODEL} is refused",
         f"{VALUE} attempts in the last <window> were refused for their {{{{ $labels.reason }}}}.",
         "models",
@@ -81,7 +81,7 @@ MODELS = (
     AlertDefinition(
         "ModelLoadFailed",
         AlertSettings("warning", 0.0, 0.0, window_seconds=15 * MINUTE_SECONDS),
-        growth(indicators.failed_loads(), "service", "model", since_start=True),
+        growth(indicators.failed_loads(), "service", "model", first=True),
         f"{MODEL} could not be loaded",
         f"{VALUE} loads in the last <window> failed.",
         "models",
