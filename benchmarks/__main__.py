@@ -8,6 +8,7 @@ from pathlib import Path
 from benchmarks import (
     answers,
     calls,
+    failures,
     imports,
     memory,
     models,
@@ -37,6 +38,7 @@ GROUPS: dict[str, tuple[Measure, int]] = {
     "coroutine": (calls.measure_coroutines, 120),
     "label": (calls.measure_labels, 120),
     "timer": (calls.measure_timers, 120),
+    "failure": (failures.measure_failures, 120),
     "plain": (plain.measure_plain, 60),
     "chunk": (calls.measure_chunks, 120),
     "async_chunk": (calls.measure_async_chunks, 120),
@@ -52,6 +54,7 @@ GROUPS: dict[str, tuple[Measure, int]] = {
     "import": (imports.measure_imports, 15),
     "served": (served.measure_served, 8),
     "workers": (workers.measure_workers, 120),
+    "traced": (failures.measure_traced, 120),  # the last: from then on the program has a tracer
 }
 """What is measured together, and in how many rounds."""
 

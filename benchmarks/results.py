@@ -45,6 +45,14 @@ TARGETS: Mapping[str, Target] = {
     "label/fixed": Target('label from `arg("model")` ÷ fixed label', at_most=2),
     "timer/floor": Target("`with inference_timer(...)` ÷ the floor", at_most=3),
     "timer/histogram_time": Target("bound `Histogram.time()`, around a block ÷ `inference_timer`"),
+    "failure/floor": Target("a function that raises: our added cost ÷ the floor's", at_most=3),
+    "failure/raising": Target("the same ÷ the floor of a function that raises"),
+    "failure/handwritten": Target("hand-written outcome, error type and duration of it ÷ ours", at_least=5),
+    "failure/cancelled": Target("a function that is cancelled ÷ the floor", at_most=2.5),
+    "failure/burst": Target(
+        "a storm of failures of 1 µs each, with a logger: throughput ÷ that of successes", at_least=0.5
+    ),
+    "traced/floor": Target("a function within a span that is recorded ÷ the floor", at_most=3),
     "plain/labels": Target("prometheus_client's `counter.labels(country=...).inc()` ÷ a counter of ours", at_least=3),
     "plain/counter": Target("prometheus_client's bound `counter.inc()` ÷ ours", at_least=3),
     "plain/gauge": Target("prometheus_client's bound `gauge.inc()` ÷ ours", at_least=2),

@@ -36,6 +36,9 @@ class MLMetrics(Tracking, Agents, Operating, Quality, Serving, Instrumenting, Jo
         max_series: the most distinct combinations of labels per metric; in further ones, the labels that
             a call provides become `other`. Outcomes, token types and buckets do not count as combinations.
         slow_seconds: calls that take longer are logged, for example as `inference.slow`.
+        log_interval_seconds: of the failures of a series with the same error type, the first is logged at once, and
+            then at most one in so many seconds, with the number of those that were not as `suppressed`; slow calls
+            and failed requests likewise. 10 by default, 0 for every one. What is counted is never limited.
         buckets: upper bounds by histogram name, in place of the catalogue's or, of a histogram of your own, of those
             that it was declared with.
         prices: what tokens of your models cost, in US dollars per million by model and token type, such as
@@ -62,6 +65,7 @@ class MLMetrics(Tracking, Agents, Operating, Quality, Serving, Instrumenting, Jo
         max_label_values: int | None = None,
         max_series: int | None = None,
         slow_seconds: float | None = None,
+        log_interval_seconds: float | None = None,
         buckets: Mapping[str, Sequence[float]] | None = None,
         prices: Own | None = None,
         clock: Callable[[], float] | None = None,
@@ -76,6 +80,7 @@ class MLMetrics(Tracking, Agents, Operating, Quality, Serving, Instrumenting, Jo
             max_label_values=max_label_values,
             max_series=max_series,
             slow_seconds=slow_seconds,
+            log_interval_seconds=log_interval_seconds,
             buckets=buckets,
             prices=prices,
             clock=clock,
@@ -93,6 +98,7 @@ class MLMetrics(Tracking, Agents, Operating, Quality, Serving, Instrumenting, Jo
         max_label_values: int | None = None,
         max_series: int | None = None,
         slow_seconds: float | None = None,
+        log_interval_seconds: float | None = None,
         buckets: Mapping[str, Sequence[float]] | None = None,
         prices: Own | None = None,
         clock: Callable[[], float] | None = None,
@@ -109,6 +115,7 @@ class MLMetrics(Tracking, Agents, Operating, Quality, Serving, Instrumenting, Jo
             "max_label_values": max_label_values,
             "max_series": max_series,
             "slow_seconds": slow_seconds,
+            "log_interval_seconds": log_interval_seconds,
             "prices": None if prices is None else read_table(prices),
             "clock": clock,
         }
@@ -155,7 +162,9 @@ class MLMetrics(Tracking, Agents, Operating, Quality, Serving, Instrumenting, Jo
             store.set_prices(options["prices"])
         store.limits.max_values = options.get("max_label_values", store.limits.max_values)
         store.limits.max_series = options.get("max_series", store.limits.max_series)
-        store.slow_seconds = options.get("slow_seconds", store.slow_seconds)
+        # A float: every call compares its seconds with it, and comparing with an int takes three times as long.
+        store.slow_seconds = float(options.get("slow_seconds", store.slow_seconds))
+        store.log_interval_seconds = options.get("log_interval_seconds", store.log_interval_seconds)
         self._options = {}
 
 
@@ -177,5 +186,10 @@ def check_options(service: str | None, options: Mapping[str, Any]) -> None:
     slow = options.get("slow_seconds", 1.0)
     if not isinstance(slow, int | float) or isinstance(slow, bool) or not slow > 0:
         raise ConfigurationError(f"slow_seconds={slow!r}: expected a number of seconds above 0")
+    interval = options.get("log_interval_seconds", 0)
+    if not isinstance(interval, int | float) or isinstance(interval, bool) or not interval >= 0:
+        raise ConfigurationError(
+            f"log_interval_seconds={interval!r}: expected a number of seconds, 0 or more; 0 logs every failure"
+        )
     if not callable(options.get("clock", check_options)):
         raise ConfigurationError(f"clock={options['clock']!r}: expected a function that returns seconds")

@@ -351,6 +351,9 @@ class TestBuckets:
         ({"slow_seconds": 0}, r"slow_seconds=0: expected a number of seconds above 0"),
         ({"slow_seconds": float("nan")}, r"slow_seconds=nan: expected a number of seconds above 0"),
         ({"slow_seconds": "30"}, r"slow_seconds='30': expected a number of seconds above 0"),
+        ({"log_interval_seconds": -1}, r"log_interval_seconds=-1: expected a number of seconds, 0 or more"),
+        ({"log_interval_seconds": float("nan")}, r"log_interval_seconds=nan: expected a number of seconds"),
+        ({"log_interval_seconds": True}, r"log_interval_seconds=True: expected a number of seconds"),
         ({"clock": 3}, r"clock=3: expected a function that returns seconds"),
     ],
 )

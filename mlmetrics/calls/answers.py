@@ -252,7 +252,7 @@ def end_answered(  # noqa: PLR0917 (what is known of a call at its end)
     verdict = None if saying is None else saying.verdict
     if verdict is None and answer is not None and (error is None or is_cancellation(error)):
         verdict = answer.said.failure
-    failed = end_as(series, verdict, error, seconds)
+    failed = end_as(series, verdict, error, seconds, start + seconds)
     if answer is not None:
         answer.record(start, seconds, complete=error is None, told=saying is not None and saying.counts)
     if saying is not None:

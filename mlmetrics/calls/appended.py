@@ -2,6 +2,7 @@
 
 from typing import Any, TypeVar
 
+from mlmetrics.calls.failures import NOT_SEEN
 from mlmetrics.calls.operation import ENDED, CallSeries, Open
 from mlmetrics.catalog import Operation
 from mlmetrics.recording.cells import Write, moved, plus
@@ -35,8 +36,9 @@ class AppendedCalls(CallSeries, Lists):
     """
 
     __slots__ = (
-        *("_cells", "begin", "started", "cancel", "cancelled", "clock", "exemplars", "fail", "failed", "labels"),
-        *("leave", "left", "mark", "notice_seconds", "operation", "store", "succeed", "succeeded", "tokens"),
+        *("_cells", "begin", "started", "cancel", "cancelled", "clock", "error_types", "exemplars", "fail", "failed"),
+        *("labels", "leave", "left", "mark", "notice_seconds", "operation", "seldom", "store", "succeed", "succeeded"),
+        "tokens",
     )
     spot = None
 
@@ -61,6 +63,8 @@ class AppendedCalls(CallSeries, Lists):
         self.mark = self.exemplars.append
         self.notice_seconds = -1.0
         self.tokens = None
+        self.error_types = NOT_SEEN
+        self.seldom = None
         self._cells: _Cells | None = None
 
     def prepare(self) -> None:
@@ -111,6 +115,8 @@ class AppendedCalls(CallSeries, Lists):
         """Set the number in progress to 0: the calls of the parent do not run in a forked child."""
         if self._cells is not None:
             self._cells.in_progress[0] = 0.0
+        if self.seldom is not None:
+            self.seldom.forget()
 
 
 class _Cells:

@@ -60,13 +60,13 @@ class Call(Surrounded):
         self.state = ENDED
         if verdict is None and error is None:
             self._succeed(seconds)
-        elif end_as(series, verdict, error, seconds) and hasattr(self, "_fell_back"):
+        elif end_as(series, verdict, error, seconds, self._start + seconds) and hasattr(self, "_fell_back"):
             record_exhausted(series)
         if hasattr(self, "_spent"):
             self._spent.settle(series, seconds)
 
     def _succeed(self, seconds: float) -> None:
-        succeeded(self._series, seconds)
+        succeeded(self._series, seconds, self._start + seconds)
 
     @property
     def duration(self) -> float:

@@ -3,12 +3,11 @@
 `current_call` finds the wrapper among the frames of its caller, so a call that nobody asks for pays nothing for it.
 """
 
-import builtins
 import sys
 import threading
 from functools import partial
 from types import FrameType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from mlmetrics.calls import iteration
 from mlmetrics.calls.answers import Saying, Told, end_answered
@@ -22,6 +21,9 @@ from mlmetrics.calls.unfinished import UnfinishedResults
 from mlmetrics.calls.waiting import Waiting
 from mlmetrics.recording.fallback import default_store
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 _saying = threading.RLock()
 _NO_TYPES: frozenset[type] = frozenset()
 
@@ -30,20 +32,22 @@ class Ending:
     """What a wrapper needs when a call ends, in one cell of its closure, because each cell slows down every call.
 
     While the code of a call has something to say of it, no type of result is plain, so that every call of this
-    wrapper asks what was said.
+    wrapper asks what was said; and `raised` is a method that asks.
     """
 
-    __slots__ = ("_results", "_sayings", "plain")
+    __slots__ = ("_results", "_sayings", "exception", "plain", "raised", "slow_path")
 
-    BaseException = BaseException
     RecursionError = RecursionError
     Told = Told
-    slow_path = staticmethod(slow_path)
 
     def __init__(self, results: UnfinishedResults) -> None:
         self._results = results
-        self.plain: Any = results.plain
         self._sayings: dict[FrameType, Saying] = {}
+        # Slots are found faster than attributes of the class.
+        self.plain: Any = results.plain
+        self.raised: Callable[[CallSeries, BaseException, float, float], object] = raised
+        self.slow_path = slow_path
+        self.exception = sys.exception
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Ending, (self._results,)
@@ -53,19 +57,20 @@ class Ending:
         saying = self._said(sys._getframe(1)) if self._sayings else None  # noqa: SLF001 (the frame of the wrapper)
         return self._results.told(series, start, seconds, result, saying)
 
-    def raised(self, series: CallSeries, error: builtins.BaseException, seconds: float) -> None:
-        """End a call that raised."""
-        saying = self._said(sys._getframe(1)) if self._sayings else None  # noqa: SLF001 (as above)
+    def _raised(self, series: CallSeries, error: BaseException, seconds: float, now: float) -> None:
+        """End a call that raised, while there are calls of which something was said."""
+        saying = self._said(sys._getframe(1))  # noqa: SLF001 (as above)
         if saying is None:
-            raised(series, error, seconds)
+            raised(series, error, seconds, now)
         else:
-            end_answered(series, 0.0, error, seconds, None, saying)
+            end_answered(series, now - seconds, error, seconds, None, saying)
 
     def saying(self, frame: FrameType) -> Saying:
         """Return what is to be said of the call whose wrapper runs in this frame."""
         with _saying:
             found = self._sayings.setdefault(frame, Saying())
             self.plain = _NO_TYPES
+            self.raised = self._raised
         return found
 
     def _said(self, frame: FrameType) -> Saying | None:
@@ -73,6 +78,7 @@ class Ending:
             found = self._sayings.pop(frame, None)
             if not self._sayings:
                 self.plain = self._results.plain
+                self.raised = raised
         return found
 
 

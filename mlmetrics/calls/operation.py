@@ -40,6 +40,10 @@ class CallSeries:
     clock: Callable[[], float]
     notice_seconds: float
     """Calls that took longer take the slow path; the first one always does, to check for tracing."""
+    error_types: Any
+    """What failures need, by the type of what was raised; None if it means cancelled."""
+    seldom: Any
+    """What few of its calls need; None before the first of them."""
     started: Sized
     """What the next fold has to take."""
     spot: Any

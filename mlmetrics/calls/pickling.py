@@ -42,6 +42,7 @@ class Settings:
     max_label_values: int
     max_series: int
     slow_seconds: float
+    log_interval_seconds: float
     clock: Callable[[], float]
     buckets: Mapping[str, Sequence[float]]
     prices: Table | None
@@ -52,8 +53,9 @@ class Settings:
         buckets = store.configured_buckets()
         service = store.configured_service or store.middleware_service
         limits = store.limits
-        options = (limits.max_values, limits.max_series, store.slow_seconds, store.given_clock, buckets)
-        return cls(service, *options, None if store.prices is None else store.prices.own)
+        times = (store.slow_seconds, store.log_interval_seconds, store.given_clock)
+        own_prices = None if store.prices is None else store.prices.own
+        return cls(service, limits.max_values, limits.max_series, *times, buckets, own_prices)
 
     def apply(self, store: Store) -> None:
         """Configure a store with these options."""
@@ -62,6 +64,7 @@ class Settings:
         store.limits.max_values = self.max_label_values
         store.limits.max_series = self.max_series
         store.slow_seconds = self.slow_seconds
+        store.log_interval_seconds = self.log_interval_seconds
         store.set_clock(self.clock)
         store.set_buckets(self.buckets, sent=True)
         if self.prices is not None:

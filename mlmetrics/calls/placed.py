@@ -1,7 +1,10 @@
 """Calls of one of several processes: each adds its numbers in place, in the mapped files of this process."""
 
+from bisect import bisect_left
+
 from prometheus_client.samples import Exemplar
 
+from mlmetrics.calls.failures import NOT_SEEN
 from mlmetrics.calls.operation import CallSeries, Open
 from mlmetrics.catalog import Operation
 from mlmetrics.recording.host import Host
@@ -39,8 +42,10 @@ class PlacedCalls(CallSeries):
     empty. So a call whose spot is no longer that of its series began in the parent, which records it.
     """
 
-    __slots__ = ("_host", "clock", "labels", "notice_seconds", "operation", "spot", "store", "tokens")
-    started: tuple[()] = ()
+    __slots__ = (
+        *("_host", "clock", "error_types", "labels", "notice_seconds", "operation", "seldom", "spot", "started"),
+        *("store", "tokens"),
+    )
 
     def __init__(self, store: Store, host: Host, operation: Operation, labels: RawLabels) -> None:
         self.store = store
@@ -49,8 +54,11 @@ class PlacedCalls(CallSeries):
         self.labels = labels
         self.clock = store.clock
         self.notice_seconds = -1.0
+        self.started = ()  # a slot, which is found faster than an attribute of the class
         self.spot: CallSpot | None = None
         self.tokens = None
+        self.error_types = NOT_SEEN
+        self.seldom = None
 
     def place(self) -> CallSpot:
         """Find the places of its numbers, made at 0 if there are none.
@@ -79,6 +87,8 @@ class PlacedCalls(CallSeries):
     def forget(self) -> None:
         """Find its places again at the next call: the files of a forked child begin empty."""
         self.spot = None
+        if self.seldom is not None:
+            self.seldom.forget()
 
     def begin(self, call: Open | None) -> None:
         """Begin a call."""
@@ -96,8 +106,13 @@ class PlacedCalls(CallSeries):
 
     def fail(self, seconds: float) -> None:
         """End a call as a failure."""
+        # As `end` of the spot, without its calls: in an outage all calls end here.
         spot = self.spot or self.place()
-        spot.end(seconds, spot.failure)
+        views, bucket = spot.views, spot.buckets[bisect_left(spot.uppers, seconds)]
+        views.histogram[bucket] += 1.0
+        views.histogram[spot.sum] += seconds
+        views.counter[spot.failure] += 1.0
+        views.gauge_livesum[spot.in_progress] -= 1.0
 
     def cancel(self, _seconds: float) -> None:
         """End a call as cancelled; its duration is not recorded."""

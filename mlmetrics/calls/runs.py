@@ -72,7 +72,7 @@ class Run:
         if self._series.spot is not self._spot:
             return  # it began in the process that this one was forked from, which records it
         if self.answer is None and self.saying is None:
-            end_as(self._series, None, error, seconds)
+            end_as(self._series, None, error, seconds, self._start + seconds)
         else:
             end_answered(self._series, self._start, error, seconds, self.answer, self.saying)
 

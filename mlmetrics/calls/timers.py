@@ -15,7 +15,7 @@ from types import CodeType, FrameType, TracebackType
 
 from mlmetrics.calls.call import Call, Droppable
 from mlmetrics.calls.operation import ENDED
-from mlmetrics.calls.outcome import slow_path
+from mlmetrics.calls.outcome import raised, slow_path
 from mlmetrics.loops import current_runner
 from mlmetrics.recording.series import BOUND
 
@@ -61,14 +61,19 @@ class Timer(Call):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if error is None and self.state:
-            # The same as `end`, without its calls, for the common case.
+        if self.state:
+            # The same as `end`, without its calls, for the common case: nothing was said of the call.
             series = self._series
-            self._seconds = seconds = series.clock() - self._start
+            now = series.clock()
+            self._seconds = seconds = now - self._start
+            if error is not None:
+                self.state = ENDED
+                raised(series, error, seconds, now)
+                return
             series.succeed(seconds)
             self.state = ENDED
             if seconds > series.notice_seconds or len(series.started) > BOUND:
-                slow_path(series, seconds)
+                slow_path(series, seconds, now)
         else:
             self._leave().end(error)
 

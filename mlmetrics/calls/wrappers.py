@@ -36,16 +36,16 @@ TEMPLATE = """
             told = None
         elif (told := ending.told(series, start, seconds, result)) is not None and type(told) is not ending.Told:
             return told
-    except ending.BaseException as error:
+    except:
         try:
-            ending.raised(series, error, clock() - start)
+            ending.raised(series, ending.exception(), (now := clock()) - start, now)
         except ending.RecursionError:  # no room on the stack for one call more
             series.fail(clock() - start)
         raise
     if told is None:
         {of}succeed(seconds)
         if seconds > series.notice_seconds or len(series.started) > {bound}:
-            ending.slow_path(series, seconds)
+            ending.slow_path(series, seconds, start + seconds)
     else:
         told.end()
     {after}
@@ -67,10 +67,10 @@ PLACED = """
         elif (told := ending.told(series, start, seconds, result)) is not None and type(told) is not ending.Told:
             return told
         bucket = spot.buckets[bisect(spot.uppers, seconds)]
-    except ending.BaseException as error:
+    except:
         if spot is series.spot:
             try:
-                ending.raised(series, error, clock() - start)
+                ending.raised(series, ending.exception(), (now := clock()) - start, now)
             except ending.RecursionError:
                 views.counter[spot.failure] += 1.0
                 views.gauge_livesum[spot.in_progress] -= 1.0
@@ -85,7 +85,7 @@ PLACED = """
         views.counter[spot.success] += 1.0
         views.gauge_livesum[spot.in_progress] -= 1.0
         if seconds > series.notice_seconds:
-            ending.slow_path(series, seconds)
+            ending.slow_path(series, seconds, start + seconds)
     elif spot is series.spot:
         told.end()
     {after}

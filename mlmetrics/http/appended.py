@@ -14,6 +14,7 @@ from mlmetrics.http.series import (
     declared_label,
     status_label,
 )
+from mlmetrics.logs import LimitedKinds
 from mlmetrics.recording.cells import HistogramCell, Numbers, Write, moved, plus
 from mlmetrics.recording.series import Lists
 from mlmetrics.recording.store import Store
@@ -54,11 +55,12 @@ class AppendedMethod(MethodSeries, Lists):
 class AppendedRoute(RouteSeries, Lists):
     """The finished requests of one method and one route."""
 
-    __slots__ = ("_counts", "_durations", "exemplars", "finish", "finished", "labels", "mark", "requests")
+    __slots__ = ("_counts", "_durations", "exemplars", "failures", "finish", "finished", "labels", "mark", "requests")
 
     def __init__(self, requests: Requests, method: str, route: str) -> None:
         self.requests = requests
         self.labels = (requests.service, method, route)
+        self.failures = LimitedKinds()
         self.finished: list[Finished] = []
         self.finish = self.finished.append
         self.exemplars: list[Any] = []
@@ -110,3 +112,7 @@ class AppendedRoute(RouteSeries, Lists):
             to_first_byte.add(writes, first_bytes)
         if counts[1]:
             duration.mark(writes, self.exemplars[: counts[1]])
+
+    def forget(self) -> None:
+        """Limit the log events of a forked child apart from those of its parent."""
+        self.failures.forget()

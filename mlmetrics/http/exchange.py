@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from mlmetrics import exemplars, logs
 from mlmetrics.calls.outcome import is_cancellation
+from mlmetrics.errors import name_of_type
 from mlmetrics.http.request_id import KEY, bind, choose, kept, restore, returned
 from mlmetrics.http.requests import ServiceRequests
 from mlmetrics.http.series import Method, RouteSeries
@@ -182,16 +183,24 @@ class Exchange:
         """Slow path: log, exemplar, fold."""
         store = self.middleware.store
         if status >= FAILED:
-            logs.emit(store, "error", "request.failed", self._fields(series, status, seconds, error))
+            self._tell_failure(series, status, seconds, error)
         if self._exemplar is not None:
             series.mark(self._exemplar)
         if len(series.finished) > BOUND:
             store.fold(series)
             store.fold(self.method.series)
 
-    def _fields(
-        self, series: RouteSeries, status: int, seconds: float, error: BaseException | None
-    ) -> dict[str, object]:
+    def _tell_failure(self, series: RouteSeries, status: int, seconds: float, error: BaseException | None) -> None:
+        """Log the failure, if one with this status and error type may be logged now."""
+        store = self.middleware.store
+        error_type = None if error is None else name_of_type(type(error))
+        limited = series.failures.of((status, error_type))
+        suppressed = limited.another(self._begun + seconds, store.log_interval_seconds)
+        if suppressed is not None:
+            fields = {**self._fields(series, status, seconds, error_type), **logs.left_out(suppressed)}
+            logs.emit(store, "error", "request.failed", fields)
+
+    def _fields(self, series: RouteSeries, status: int, seconds: float, error_type: str | None) -> dict[str, object]:
         service, method, route = series.labels
         fields: dict[str, object] = {
             "service": service or self.middleware.store.service,
@@ -200,8 +209,8 @@ class Exchange:
             "status": str(status),
             "duration_seconds": seconds,
         }
-        if error is not None:
-            fields["error_type"] = type(error).__name__
+        if error_type is not None:
+            fields["error_type"] = error_type
         if self.id is not None:
             fields[KEY] = self.id
         return fields

@@ -16,6 +16,7 @@ from mlmetrics.http.series import (
     declared_label,
     status_label,
 )
+from mlmetrics.logs import LimitedKinds
 from mlmetrics.recording.host import Host
 from mlmetrics.recording.placed import HistogramSpot, PlacedSeries, Spot
 
@@ -54,12 +55,13 @@ class RouteSpot:
 class PlacedRoute(RouteSeries):
     """The finished requests of one method and one route, in the files of this process."""
 
-    __slots__ = ("_host", "_names", "_spot", "labels", "requests")
+    __slots__ = ("_host", "_names", "_spot", "failures", "labels", "requests")
     finished: Sequence[Finished] = ()
 
     def __init__(self, requests: Requests, host: Host, method: str, route: str) -> None:
         self.requests = requests
         self.labels = (requests.service, method, route)
+        self.failures = LimitedKinds()
         self._host = host
         self._names: set[str] = set()
         self._spot: RouteSpot | None = None
@@ -83,6 +85,7 @@ class PlacedRoute(RouteSeries):
     def forget(self) -> None:
         """Find its places again at the next request: the files of a forked child begin empty."""
         self._spot = None
+        self.failures.forget()
 
     def finish(self, request: Finished) -> None:
         """Record a finished request."""

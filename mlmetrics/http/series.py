@@ -5,6 +5,7 @@ from typing import Protocol
 
 from prometheus_client.samples import Exemplar
 
+from mlmetrics.logs import LimitedKinds
 from mlmetrics.recording.labels import OTHER, RawLabels
 from mlmetrics.recording.store import Store
 
@@ -50,6 +51,8 @@ class RouteSeries:
     """What the next fold has to take."""
     finish: Callable[[Finished], object]
     mark: Callable[[Exemplar], object]
+    failures: LimitedKinds
+    """The log events of failed requests, by status and error type."""
 
     declare: Callable[..., None]
     """Create the series of these statuses at 0 from the next scrape on, so that `rate` sees the first request."""

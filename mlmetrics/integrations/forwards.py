@@ -78,7 +78,7 @@ def recorded_forward(module: Any, call: Callable[..., Any], series: CallSeries, 
             seconds = clock() - start
         except BaseException as error:
             try:
-                raised(series, error, clock() - start)
+                raised(series, error, (now := clock()) - start, now)
             except RecursionError:  # no room on the stack for one call more
                 series.fail(clock() - start)
             raise
@@ -94,7 +94,7 @@ def recorded_forward(module: Any, call: Callable[..., Any], series: CallSeries, 
         else:
             record_first((first, *rest, *kwargs.values()), batches, series)
         if seconds > series.notice_seconds or len(started) > BOUND:
-            slow_path(series, seconds)
+            slow_path(series, seconds, start + seconds)
             if len(batches.pending) > BOUND:
                 series.store.fold(batches)
         return result

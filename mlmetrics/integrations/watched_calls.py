@@ -53,7 +53,7 @@ def wrapper({{declared}}):
         else:
             inside.leave(thread)
         try:
-            steps.raised(series, error, clock() - start)
+            steps.raised(series, error, (now := clock()) - start, now)
         except steps.RecursionError:  # no room on the stack for one call more
             series.fail(clock() - start)
         raise
@@ -68,7 +68,7 @@ def wrapper({{declared}}):
         except steps.Exception as error:
             steps.tell_otherwise(telling, result, error)
     if seconds > series.notice_seconds or len(series.started) > {BOUND}:
-        steps.slow(series, seconds, telling)
+        steps.slow(series, seconds, start + seconds, telling)
     return result
 """
 """As the wrappers of `calls`: what can be interrupted is inside a `try`, and the append that ends the call follows it.
@@ -208,10 +208,10 @@ def count_otherwise(series: CallSeries, given: Any, error: Exception) -> None:
         series.store.failed("batch", f"a {name_of_type(type(given))} without a length")
 
 
-def slow(series: CallSeries, seconds: float, telling: Telling | None) -> None:
+def slow(series: CallSeries, seconds: float, now: float, telling: Telling | None) -> None:
     """Fold, log, keep an exemplar."""
     many = series.full
-    slow_path(series, seconds)
+    slow_path(series, seconds, now)
     if many:  # no call has more than one batch, nor more than one number of a class
         series.store.fold(series.histogram(BATCH_SIZE))
         if telling is not None:

@@ -62,6 +62,7 @@ class Store(Admitting):
     def __init__(self) -> None:
         super().__init__()
         self.slow_seconds = DEFAULT_SLOW_SECONDS
+        self.log_interval_seconds = logs.INTERVAL_SECONDS
         self.traced = False
         self.clock: Callable[[], float] = perf_counter
         self.collectors: list[Collector] = []

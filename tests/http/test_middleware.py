@@ -751,6 +751,21 @@ class TestLogs:
         assert [("request.failed", "503")] == [(event["event"], event["status"]) for event in events]
         assert "error_type" not in events[0]
 
+    async def test_a_storm_is_limited(self, app: FastAPI, clock: Clock) -> None:
+        """Of each status and error type, the first is logged at once, and then one in ten seconds tells the others."""
+
+        @app.get("/raise/{what}")
+        async def fail(what: str) -> None:
+            raise KeyError if what == "key" else OSError
+
+        with capture_logs() as events:
+            for _ in range(2):
+                for what in ("key", "os", "key", "os", "key"):
+                    await ask(app, f"/raise/{what}")
+                clock.advance(10)
+        found = [(event["error_type"], event.get("suppressed")) for event in events]
+        assert [("KeyError", None), ("OSError", None), ("KeyError", 2), ("OSError", 1)] == found
+
     async def test_others_are_not_logged(self, app: FastAPI) -> None:
         """Neither success nor a client's mistake makes a line."""
 
