@@ -35,8 +35,9 @@ class AppendedCalls(CallSeries, Lists):
     """
 
     __slots__ = (
-        *("_cells", "begin", "started", "cancel", "cancelled", "clock", "exemplars", "fail", "failed", "labels"),
-        *("leave", "left", "mark", "notice_seconds", "operation", "store", "succeed", "succeeded", "tokens"),
+        *("_cells", "begin", "beside", "cancel", "cancelled", "clock", "exemplars", "fail", "failed", "labels"),
+        *("leave", "left", "mark", "notice_seconds", "operation", "scores", "sizes", "started", "store", "succeed"),
+        *("succeeded", "tokens"),
     )
     spot = None
 
@@ -60,7 +61,8 @@ class AppendedCalls(CallSeries, Lists):
         self.leave = self.left.append
         self.mark = self.exemplars.append
         self.notice_seconds = -1.0
-        self.tokens = None
+        self.scores = self.sizes = self.tokens = None
+        self.beside = ()
         self._cells: _Cells | None = None
 
     def prepare(self) -> None:

@@ -3,6 +3,7 @@
 from typing import Any, ClassVar
 
 from mlmetrics.calls.measures import (
+    MOST_BYTES,
     number,
     observe,
     record_classes,
@@ -15,6 +16,7 @@ from mlmetrics.calls.outcome import CANCELLED, end_as, succeeded
 from mlmetrics.calls.surroundings import Surrounded, has, record_exhausted
 from mlmetrics.calls.tokens import record_tokens
 from mlmetrics.catalog.models import BATCHES, CLASSES, COST, QUEUE, STREAMS, TOKENS
+from mlmetrics.recording.series import BOUND
 
 
 class Call(Surrounded):
@@ -130,7 +132,13 @@ class Call(Surrounded):
         Metrics: `parsing_accuracy_score` of a parsing, `matching_score_distribution` of a matching,
         `ml_<operation>_score` of the others.
         """
-        record_score(self._series, score)
+        scores = self._series.scores
+        if type(score) is float and 0.0 <= score <= 1.0 and scores is not None:
+            scores.record(score)
+            if len(scores.pending) > BOUND:
+                self._series.store.fold(scores)
+        else:
+            record_score(self._series, score)
 
     def predicted(self, predicted_class: object) -> None:
         """Count what the model predicted: a class, or a list of several. Metrics: `ml_prediction_total`."""
@@ -144,7 +152,13 @@ class Call(Surrounded):
             size_bytes: the size.
             file_type: the label; by default the `doc_type` of a parsing, else `unknown`.
         """
-        record_size(self._series, size_bytes, file_type)
+        sizes = self._series.sizes
+        if file_type is None and type(size_bytes) is int and 0 <= size_bytes <= MOST_BYTES and sizes is not None:
+            sizes.record(size_bytes)
+            if len(sizes.pending) > BOUND:
+                self._series.store.fold(sizes)
+        else:
+            record_size(self._series, size_bytes, file_type)
 
     def first_chunk(self) -> None:
         """Record the time to the first chunk; only once. Metrics: `ml_inference_first_chunk_seconds`."""

@@ -18,6 +18,7 @@ from typing import Any
 
 from mlmetrics.calls import pickling  # noqa: F401 (says how all of this is pickled)
 from mlmetrics.calls.labels import Argument, Computed, FindArgument, SeriesFinder, fixed_label
+from mlmetrics.calls.measures import scores_of
 from mlmetrics.calls.plan import Function, Plan
 from mlmetrics.calls.proxies import Proxy
 from mlmetrics.calls.reads import Reads
@@ -95,7 +96,7 @@ class Declaration:
         if series is not None:
             operation = self.calls.operation
             if self.scored and operation.score is not None:
-                series.histogram(operation.score.name)
+                scores_of(series)
             if self.stream is not False and is_stream(described) and STREAMS in operation.parts:
                 series.histogram(f"{operation.prefix}_first_chunk_seconds")
                 series.histogram(f"{operation.prefix}_chunk_interval_seconds")

@@ -11,11 +11,14 @@ from mlmetrics.catalog.documents import FILE_SIZE
 from mlmetrics.errors import name_of_type
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.labels import UNKNOWN, RawLabels, number_as_text
+from mlmetrics.recording.series import NumberSeries
 from mlmetrics.recording.store import Store
 
 PREDICTIONS = "ml_prediction_total"
 ANSWERED = "ml_inference_response_model_info"
 
+MOST_BYTES = 1 << 53
+"""Whole numbers up to this are sizes as they are, and exact as floats."""
 ROUNDING = 1e-9
 """Rounding errors are accepted: a cosine of 1.0000000000000002 counts as 1."""
 
@@ -68,21 +71,54 @@ def tell_provider(series: CallSeries, provider: str, response_model: str) -> Non
     store.record(store.gauge(ANSWERED, labels), 1)
 
 
+def scores_of(series: CallSeries) -> NumberSeries | None:
+    """Return what the scores of these calls are recorded in; count that their operation has none, and return None."""
+    found = series.scores
+    if found is None:
+        name = score_histogram(series.store, series.operation)
+        if name is not None:
+            found = series.scores = _beside(series, series.histogram(name))
+    return found
+
+
+def sizes_of(series: CallSeries) -> NumberSeries:
+    """Return what the sizes of the files of these calls are recorded in, by the type of document if they have one."""
+    found = series.sizes
+    if found is None:
+        service, *values = series.labels
+        names = series.operation.labels
+        own = values[names.index("doc_type")] if "doc_type" in names else UNKNOWN
+        found = series.sizes = _beside(series, series.store.histogram(FILE_SIZE.name, (service, own)))
+    return found
+
+
+def _beside(series: CallSeries, found: NumberSeries) -> NumberSeries:
+    """Have it folded with the calls, so that one number from a call can be appended without a question."""
+    with series.store.declaring:
+        if found not in series.beside:
+            series.beside = (*series.beside, found)  # type: ignore[misc]  # the slot is that of each kind
+    return found
+
+
 def record_score(series: CallSeries, score: Any) -> None:
     """Record the quality of a result in the histogram of its operation."""
-    store = series.store
-    name = score_histogram(store, series.operation)
-    if name is not None:
-        observe(store, name, series.labels, ratio(store, "score", score))
+    scores, store = scores_of(series), series.store
+    if scores is not None:
+        value = score if type(score) is float and 0.0 <= score <= 1.0 else ratio(store, "score", score)
+        if value is not None:
+            store.record(scores, value)
 
 
 def record_size(series: CallSeries, size_bytes: Any, file_type: str | None = None) -> None:
     """Record the size of the file that a call worked on."""
-    store, service, *values = series.store, *series.labels
-    names, name = series.operation.labels, FILE_SIZE.name
-    own = values[names.index("doc_type")] if "doc_type" in names else UNKNOWN
-    labels = (service, own) if file_type is None else store.admit(name, (service,), (file_type,))
-    observe(store, name, labels, number(store, "size", size_bytes))
+    store = series.store
+    if file_type is None:
+        sizes = sizes_of(series)
+    else:
+        sizes = store.histogram(FILE_SIZE.name, store.admit(FILE_SIZE.name, series.labels[:1], (file_type,)))
+    value = number(store, "size", size_bytes)
+    if value is not None:
+        store.record(sizes, value)
 
 
 def record_classes(series: CallSeries, predicted: Any) -> None:

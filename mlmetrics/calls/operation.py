@@ -44,8 +44,15 @@ class CallSeries:
     """What the next fold has to take."""
     spot: Any
     """Where the numbers stand in the files of this process; None if they stand in memory."""
+    scores: NumberSeries | None
+    """What the scores of its results are recorded in; None before the first, unless it was declared with scores."""
+    sizes: NumberSeries | None
+    """What the sizes of its files are recorded in; None before the first."""
     tokens: Any
     """What its tokens are recorded in; None before the first."""
+    beside: tuple[Any, ...]
+    """What gets at most one number from each call, without a question whether there are enough to fold: it is
+    folded with the calls themselves when these are enough."""
     begin: Callable[[Any], object]
     """Begin a call; a timer gives itself, so that it is recorded if it is dropped before it ends."""
     succeed: Callable[[float], object]

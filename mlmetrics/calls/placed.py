@@ -39,7 +39,10 @@ class PlacedCalls(CallSeries):
     empty. So a call whose spot is no longer that of its series began in the parent, which records it.
     """
 
-    __slots__ = ("_host", "clock", "labels", "notice_seconds", "operation", "spot", "store", "tokens")
+    __slots__ = (
+        *("_host", "beside", "clock", "labels", "notice_seconds", "operation", "scores", "sizes", "spot", "store"),
+        "tokens",
+    )
     started: tuple[()] = ()
 
     def __init__(self, store: Store, host: Host, operation: Operation, labels: RawLabels) -> None:
@@ -50,7 +53,8 @@ class PlacedCalls(CallSeries):
         self.clock = store.clock
         self.notice_seconds = -1.0
         self.spot: CallSpot | None = None
-        self.tokens = None
+        self.scores = self.sizes = self.tokens = None
+        self.beside = ()
 
     def place(self) -> CallSpot:
         """Find the places of its numbers, made at 0 if there are none.

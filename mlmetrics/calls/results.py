@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from mlmetrics.calls.labels import Argument, FindArgument, check_reader, signature_of
-from mlmetrics.calls.measures import each_of, record_classes, record_score, record_size
+from mlmetrics.calls.measures import MOST_BYTES, each_of, record_classes, record_score, record_size
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.tokens import tokens_of
 from mlmetrics.errors import DeclarationError
@@ -13,12 +13,33 @@ from mlmetrics.interruption import interrupted
 
 After = Callable[[CallSeries, Any, float | None], None]
 """Reads the result of a call; it also gets the seconds that the call took, if it is no stream."""
+Before = Callable[[CallSeries, Any], None]
+"""Reads an argument of a call before it begins."""
 Read = str | Callable[[Any], Any]
 
 OPTIONAL = "confidence"
 """The attribute that is read by default; a result without it is not an error."""
 
 _NOTHING = object()
+_EMPTY = inspect.Parameter.empty
+_NUMBERS = (int, float)
+
+
+class Types(set[type]):
+    """Types that are known; in another process, those that are known there."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _attributed_here, ()
+
+
+def _attributed_here() -> Types:
+    return ATTRIBUTED
+
+
+ATTRIBUTED = Types((type(None), bool, int, float, str, bytes, list, tuple, set))
+"""Types of results that are known to be no mappings, so that their attributes are read after one look-up."""
+MOST_ATTRIBUTED = 4096
+"""The set must not grow without limit in a program that keeps creating classes."""
 
 
 class NoResult:
@@ -38,27 +59,79 @@ def reader(what: str, read: Read, *, optional: bool = False) -> Callable[[Any], 
         return read
     if not isinstance(read, str) or not read:
         raise DeclarationError(f"{what}={read!r}: expected an attribute or key by name, or a function of the result")
-    missing = None if optional and read == OPTIONAL else KeyError(f"the result has neither attribute nor key {read!r}")
+    missing = None if optional and read == OPTIONAL else _NOTHING
 
     def by_name(result: Any) -> Any:
-        value = result.get(read, _NOTHING) if isinstance(result, Mapping) else getattr(result, read, _NOTHING)
-        if value is _NOTHING and missing is not None:
-            raise missing
-        return None if value is _NOTHING else value
+        value = result.get(read, missing) if _is_mapping(result) else getattr(result, read, missing)
+        if value is _NOTHING:
+            raise KeyError(f"the result has neither attribute nor key {read!r}")
+        return value
 
     return by_name
 
 
+def _is_mapping(result: Any) -> bool:
+    """Whether a result is a mapping; its type is remembered if no object of it is one.
+
+    A proxy may say of itself, by `__class__`, that it is of the type of another object.
+    """
+    if isinstance(result, Mapping):
+        return True
+    kind = type(result)
+    itself = kind.__getattribute__ is object.__getattribute__ and not any(
+        "__class__" in vars(each) for each in kind.__mro__[:-1]
+    )
+    if itself and len(ATTRIBUTED) < MOST_ATTRIBUTED:
+        ATTRIBUTED.add(kind)
+    return False
+
+
 def after_score(what: str, read: Read, *, optional: bool = False) -> After:
-    """Record the score of a result, or each of its scores; None is skipped."""
+    """Record the score of a result, or each of its scores; None is skipped.
+
+    A float in 0..1 is appended to what the series of the call has for it, and every other value is looked at.
+    """
     get = reader(what, read, optional=optional)
+    name = "" if callable(read) else read
+    missing = None if optional and read == OPTIONAL else _NOTHING
+
+    def after_named(series: CallSeries, result: Any, _seconds: float | None) -> None:
+        try:
+            if type(result) in ATTRIBUTED:
+                score = getattr(result, name, missing)
+            else:
+                score = result.get(name, missing) if type(result) is dict else _NOTHING
+            if type(score) is float and 0.0 <= score <= 1.0 and (scores := series.scores) is not None:
+                scores.record(score)
+            elif score is not None and result is not NoResult:
+                _record_scores(series, get(result) if score is _NOTHING else score)
+        except Exception as error:  # the user's code, run on behalf of a measurement
+            if interrupted(error):
+                raise
+            series.store.failed(what, error)
 
     def after(series: CallSeries, result: Any, _seconds: float | None) -> None:
-        for score in () if result is NoResult else each_of(get(result)):
+        try:
+            if result is NoResult:
+                return
+            score = get(result)
+            if type(score) is float and 0.0 <= score <= 1.0 and (scores := series.scores) is not None:
+                scores.record(score)
+            else:
+                _record_scores(series, score)
+        except Exception as error:  # as above
+            if interrupted(error):
+                raise
+            series.store.failed(what, error)
+
+    return after_named if name else after
+
+
+def _record_scores(series: CallSeries, scores: Any) -> None:
+    if scores is not None:
+        for score in each_of(scores):
             if score is not None:
                 record_score(series, score)
-
-    return _guarded(what, after)
 
 
 def after_class(read: Read) -> After:
@@ -89,21 +162,31 @@ class Size:
         self._measure = measure
         self.argument = FindArgument.of(argument, described, missing=inspect.Parameter.empty)
 
-    def record(self, series: CallSeries, value: Any) -> None:
-        """Record the size of the argument in this call, which may have none."""
-        try:
-            if value is inspect.Parameter.empty:
-                series.store.failed("size", f"the call has no argument {self.argument.name!r}")
-            else:
-                record_size(series, self._measure(value))
-        except Exception as error:  # the user's code, run on behalf of a measurement
-            if interrupted(error):
-                raise
-            series.store.failed("size", error)
+    @property
+    def record(self) -> Before:
+        """What records the size of the argument in a call, which may have none."""
+        measure, name = self._measure, self.argument.name
+
+        def before(series: CallSeries, value: Any) -> None:
+            try:
+                if value is _EMPTY:
+                    series.store.failed("size", f"the call has no argument {name!r}")
+                    return
+                size = measure(value)
+                if type(size) is int and 0 <= size <= MOST_BYTES and (sizes := series.sizes) is not None:
+                    sizes.record(size)
+                else:
+                    record_size(series, size)
+            except Exception as error:  # the user's code, run on behalf of a measurement
+                if interrupted(error):
+                    raise
+                series.store.failed("size", error)
+
+        return before
 
 
 def _length(value: Any) -> Any:
-    return value if isinstance(value, int | float) else len(value)
+    return len(value) if type(value) is bytes or not isinstance(value, _NUMBERS) else value
 
 
 def _first_parameter(target: Callable[..., Any]) -> str:

@@ -165,8 +165,8 @@ class Store(Naming, Families):
             self.fold(series)
 
     def fold(self, foldable: Any) -> None:
-        """Fold one series, unless a fold is running: then the next fold takes the numbers."""
-        folding.attempt(self._fold, (foldable,))
+        """Fold one series and those beside it, unless a fold is running: then the next fold takes the numbers."""
+        folding.attempt(self._fold, (foldable, *foldable.beside))
 
     def fold_all(self) -> None:
         """Fold every series; the caller has the turn."""
