@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from mlmetrics.calls.operation import CallSeries
-from mlmetrics.calls.tokens import record_lengths
+from mlmetrics.calls.tokens import record_lengths, record_tokens
 from mlmetrics.catalog.models import INFERENCE
 from mlmetrics.interruption import interrupted
 from mlmetrics.pricing import genai
@@ -75,6 +75,17 @@ def _record(series: CallSeries, tokens: Mapping[str, float], rates: Rates | None
         store.record(unpriced, 1)
     else:
         store.record(store.counter(_COST, series.labels), cost)
+
+
+def settle_pair(series: CallSeries, prompt: int, answer: int, seconds: float) -> None:
+    """Record what a call that told the tokens of its prompt and its answer, and nothing else, costs at its end.
+
+    If it took no time it has no speed, and nothing of it has been recorded yet.
+    """
+    tokens = {"input": prompt, "output": answer}
+    if seconds <= 0:
+        record_lengths(series, record_tokens(series, tokens), seconds)
+    price(series, tokens, None, "", None)
 
 
 class Spent:

@@ -14,10 +14,14 @@ ENDED: Final = 0
 """The state of a call that has its outcome; it is false, so that `if state` means running on the fast path."""
 
 
+TOLD: Final = 0.0
+"""The state of a running call that has told the tokens of prompt and answer, once, and nothing else; false too."""
+
+
 class Open(Protocol):
     """A call that may be garbage collected before it ends, such as a timer whose block is never left."""
 
-    state: int | None
+    state: bool | float | None
     spot: Any
 
     def let_go(self) -> None:

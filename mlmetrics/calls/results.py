@@ -7,7 +7,7 @@ from typing import Any
 from mlmetrics.calls.labels import Argument, FindArgument, check_reader, signature_of
 from mlmetrics.calls.measures import MOST_BYTES, each_of, record_classes, record_score, record_size
 from mlmetrics.calls.operation import CallSeries
-from mlmetrics.calls.tokens import tokens_of
+from mlmetrics.calls.tokens import MOST_TOKENS, tokens_of
 from mlmetrics.errors import DeclarationError
 from mlmetrics.interruption import interrupted
 
@@ -77,7 +77,7 @@ def _is_mapping(result: Any) -> bool:
     """
     if isinstance(result, Mapping):
         return True
-    kind = type(result)
+    kind: Any = type(result)
     itself = kind.__getattribute__ is object.__getattribute__ and not any(
         "__class__" in vars(each) for each in kind.__mro__[:-1]
     )
@@ -92,17 +92,21 @@ def after_score(what: str, read: Read, *, optional: bool = False) -> After:
     A float in 0..1 is appended to what the series of the call has for it, and every other value is looked at.
     """
     get = reader(what, read, optional=optional)
-    name = "" if callable(read) else read
-    missing = None if optional and read == OPTIONAL else _NOTHING
+    if callable(read):
+        return _after_score_of(what, get)
+    return _after_named_score(what, read, get, None if optional and read == OPTIONAL else _NOTHING)
 
-    def after_named(series: CallSeries, result: Any, _seconds: float | None) -> None:
+
+def _after_named_score(what: str, name: str, get: Callable[[Any], Any], missing: Any) -> After:
+    def after(series: CallSeries, result: Any, _seconds: float | None) -> None:
         try:
             if type(result) in ATTRIBUTED:
                 score = getattr(result, name, missing)
             else:
                 score = result.get(name, missing) if type(result) is dict else _NOTHING
-            if type(score) is float and 0.0 <= score <= 1.0 and (scores := series.scores) is not None:
-                scores.record(score)
+            if type(score) is float and score >= 0.0 and score <= 1.0 and (scores := series.scores) is not None:
+                append = scores.record
+                append(score)
             elif score is not None and result is not NoResult:
                 _record_scores(series, get(result) if score is _NOTHING else score)
         except Exception as error:  # the user's code, run on behalf of a measurement
@@ -110,13 +114,18 @@ def after_score(what: str, read: Read, *, optional: bool = False) -> After:
                 raise
             series.store.failed(what, error)
 
+    return after
+
+
+def _after_score_of(what: str, get: Callable[[Any], Any]) -> After:
     def after(series: CallSeries, result: Any, _seconds: float | None) -> None:
         try:
             if result is NoResult:
                 return
             score = get(result)
-            if type(score) is float and 0.0 <= score <= 1.0 and (scores := series.scores) is not None:
-                scores.record(score)
+            if type(score) is float and score >= 0.0 and score <= 1.0 and (scores := series.scores) is not None:
+                append = scores.record
+                append(score)
             else:
                 _record_scores(series, score)
         except Exception as error:  # as above
@@ -124,7 +133,7 @@ def after_score(what: str, read: Read, *, optional: bool = False) -> After:
                 raise
             series.store.failed(what, error)
 
-    return after_named if name else after
+    return after
 
 
 def _record_scores(series: CallSeries, scores: Any) -> None:
@@ -173,8 +182,9 @@ class Size:
                     series.store.failed("size", f"the call has no argument {name!r}")
                     return
                 size = measure(value)
-                if type(size) is int and 0 <= size <= MOST_BYTES and (sizes := series.sizes) is not None:
-                    sizes.record(size)
+                if type(size) is int and size >= 0 and size <= MOST_BYTES and (sizes := series.sizes) is not None:
+                    append = sizes.record
+                    append(size)
                 else:
                     record_size(series, size)
             except Exception as error:  # the user's code, run on behalf of a measurement
@@ -206,14 +216,47 @@ def after_usage(read: Callable[[Any], Mapping[str, Any] | None]) -> After:
     check_reader("usage", read, "the result")
 
     def after(series: CallSeries, result: Any, seconds: float | None) -> None:
-        tokens = None if result is NoResult else read(result)
-        if tokens is None:
-            series.store.record(series.counter("usage_missing_total"), 1)
-        else:
-            known = tokens_of(series)
-            known.measure(known.count(tokens), seconds)
+        try:
+            tokens = None if result is NoResult else read(result)
+            if type(tokens) is dict and len(tokens) == 2 and seconds is not None and (known := series.tokens):  # noqa: PLR2004 (those of prompt and answer)
+                try:
+                    prompt, answer, pair = tokens["input"], tokens["output"], known.pair
+                except KeyError:  # two others
+                    pair = None
+                # Two comparisons each, because CPython is slower at `0 <= x <= y`; the methods are taken
+                # from their slots before they are called for the same reason.
+                if (
+                    pair is not None
+                    and type(prompt) is int
+                    and type(answer) is int
+                    and prompt >= 0
+                    and answer > 0
+                    and prompt <= MOST_TOKENS
+                    and answer <= MOST_TOKENS
+                    and seconds > 0
+                ):
+                    append = pair.prompt
+                    append(prompt)
+                    append = pair.answer
+                    append(answer)
+                    append = pair.speed
+                    append(answer / seconds)
+                    return
+            _record_usage(series, tokens, seconds)
+        except Exception as error:  # the user's code, run on behalf of a measurement
+            if interrupted(error):
+                raise
+            series.store.failed("usage", error)
 
-    return _guarded("usage", after)
+    return after
+
+
+def _record_usage(series: CallSeries, tokens: Mapping[str, Any] | None, seconds: float | None) -> None:
+    if tokens is None:
+        series.store.record(series.counter("usage_missing_total"), 1)
+    else:
+        known = tokens_of(series)
+        known.measure(known.count(tokens), seconds)
 
 
 def all_of(afters: Iterable[After]) -> After | None:
