@@ -35,7 +35,7 @@ class AppendedCalls(CallSeries, Lists):
     """
 
     __slots__ = (
-        *("_cells", "begin", "beside", "cancel", "cancelled", "clock", "exemplars", "fail", "failed", "labels"),
+        *("_cells", "begin", "beside", "cancel", "cancelled", "classes", "clock", "exemplars", "fail", "failed", "labels"),
         *("leave", "left", "mark", "notice_seconds", "operation", "scores", "sizes", "started", "store", "succeed"),
         *("succeeded", "tokens"),
     )
@@ -61,7 +61,7 @@ class AppendedCalls(CallSeries, Lists):
         self.leave = self.left.append
         self.mark = self.exemplars.append
         self.notice_seconds = -1.0
-        self.scores = self.sizes = self.tokens = None
+        self.classes = self.scores = self.sizes = self.tokens = None
         self.beside = ()
         self._cells: _Cells | None = None
 

@@ -11,7 +11,7 @@ from mlmetrics.catalog.documents import FILE_SIZE
 from mlmetrics.errors import name_of_type
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.labels import UNKNOWN, RawLabels, number_as_text
-from mlmetrics.recording.series import NumberSeries
+from mlmetrics.recording.series import BOUND, NumberSeries
 from mlmetrics.recording.store import Store
 
 F = TypeVar("F")
@@ -126,17 +126,37 @@ def record_size(series: CallSeries, size_bytes: Any, file_type: str | None = Non
 def record_classes(series: CallSeries, predicted: Any) -> None:
     """Count each class that a call predicted, for its model."""
     try:
-        for predicted_class in each_of(predicted):
-            count_class(series.store, series.labels[:2], predicted_class)
+        if not count_known_class(series, predicted):
+            for predicted_class in each_of(predicted):
+                _count_class(series, predicted_class)
     except Exception as error:  # any object may come, with any __iter__
         if interrupted(error):
             raise
         series.store.failed("prediction", error)
 
 
-def count_class(store: Store, model: RawLabels, predicted_class: object) -> None:
-    """Count a class, whose label is cleaned and limited as all are; `model` has the labels of service and model."""
-    store.record(store.counter(PREDICTIONS, class_labels(store, model, predicted_class)), 1)
+def count_known_class(series: CallSeries, predicted: Any) -> bool:
+    """Count a class that is a text and has been counted before; return whether that was done."""
+    classes = series.classes
+    counter = None if classes is None or type(predicted) is not str else classes.get(predicted)
+    if counter is None:
+        return False
+    append = counter.record
+    append(1)
+    if len(counter.pending) > BOUND:
+        series.store.fold(counter)
+    return True
+
+
+def _count_class(series: CallSeries, predicted_class: object) -> None:
+    """Count a class, whose label is cleaned and limited as all are, for the service and the model of a call."""
+    store = series.store
+    labels = class_labels(store, series.labels[:2], predicted_class)
+    counter = store.counter(PREDICTIONS, labels)
+    store.record(counter, 1)
+    if type(predicted_class) is str and predicted_class == labels[-1]:
+        with store.declaring:
+            series.classes = {**(series.classes or {}), predicted_class: counter}  # type: ignore[misc]  # as above
 
 
 def class_labels(store: Store, model: RawLabels, predicted_class: object) -> RawLabels:

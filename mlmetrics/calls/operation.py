@@ -52,6 +52,8 @@ class CallSeries:
     """What the scores of its results are recorded in; None before the first, unless it was declared with scores."""
     sizes: NumberSeries | None
     """What the sizes of its files are recorded in; None before the first."""
+    classes: dict[str, NumberSeries] | None
+    """What the classes that it predicted are counted in, by those that are texts; None before the first."""
     tokens: Any
     """What its tokens are recorded in; None before the first."""
     beside: tuple[Any, ...]

@@ -40,7 +40,7 @@ class PlacedCalls(CallSeries):
     """
 
     __slots__ = (
-        *("_host", "beside", "clock", "labels", "notice_seconds", "operation", "scores", "sizes", "spot", "store"),
+        *("_host", "beside", "classes", "clock", "labels", "notice_seconds", "operation", "scores", "sizes", "spot", "store"),
         "tokens",
     )
     started: tuple[()] = ()
@@ -53,7 +53,7 @@ class PlacedCalls(CallSeries):
         self.clock = store.clock
         self.notice_seconds = -1.0
         self.spot: CallSpot | None = None
-        self.scores = self.sizes = self.tokens = None
+        self.classes = self.scores = self.sizes = self.tokens = None
         self.beside = ()
 
     def place(self) -> CallSpot:

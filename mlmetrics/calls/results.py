@@ -148,11 +148,16 @@ def after_class(read: Read) -> After:
     get = reader("predicted_class", read)
 
     def after(series: CallSeries, result: Any, _seconds: float | None) -> None:
-        predicted = None if result is NoResult else get(result)
-        if predicted is not None:
-            record_classes(series, predicted)
+        try:
+            predicted = None if result is NoResult else get(result)
+            if predicted is not None:
+                record_classes(series, predicted)
+        except Exception as error:  # as above
+            if interrupted(error):
+                raise
+            series.store.failed("prediction", error)
 
-    return _guarded("prediction", after)
+    return after
 
 
 class Size:
@@ -273,17 +278,3 @@ def all_of(afters: Iterable[After]) -> After | None:
             step(series, result, seconds)
 
     return after
-
-
-def _guarded(where: str, after: After) -> After:
-    """Count what an extractor raises, so that it does not reach the user's call."""
-
-    def guarded(series: CallSeries, result: Any, seconds: float | None) -> None:
-        try:
-            after(series, result, seconds)
-        except Exception as error:  # the user's code, run on behalf of a measurement
-            if interrupted(error):
-                raise
-            series.store.failed(where, error)
-
-    return guarded
