@@ -35,7 +35,19 @@ class AppendedCalls(CallSeries, Lists):
     """
 
     __slots__ = (
-        *("_cells", "begin", "beside", "cancel", "cancelled", "classes", "clock", "exemplars", "fail", "failed", "labels"),
+        *(
+            "_cells",
+            "begin",
+            "beside",
+            "cancel",
+            "cancelled",
+            "classes",
+            "clock",
+            "exemplars",
+            "fail",
+            "failed",
+            "labels",
+        ),
         *("leave", "left", "mark", "notice_seconds", "operation", "scores", "sizes", "started", "store", "succeed"),
         *("succeeded", "tokens"),
     )

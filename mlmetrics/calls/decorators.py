@@ -46,7 +46,8 @@ class Declaration:
 
     `labels` are in the order of the operation's labels; None stands for the function's name.
     `size` reads a call's arguments, `after` its result, and `usage` one that is no stream; `reads` its answer.
-    `scored` says that results have scores, whose histogram exists at 0 from the declaration on.
+    `scored` says that results have scores, whose histogram exists at 0 from the declaration on; `score_name` is the
+    attribute that has them, if `after` reads nothing else.
     """
 
     calls: Calls
@@ -58,6 +59,7 @@ class Declaration:
     scored: bool = False
     reads: Reads | None = None
     usage: After | None = None
+    score_name: str = ""
 
     def decorate(self, target: Any) -> Any:
         """Return the recorded target, of the same kind."""
@@ -113,6 +115,7 @@ class Declaration:
             reads=self.reads,
             stream=self.stream,
             in_files=store.host is not None,
+            score_name=self.score_name if self.usage is None else "",
         )
 
     def _label(self, name: str, label: Any, named: Any, described: Function) -> str | FindArgument | Computed:

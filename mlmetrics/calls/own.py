@@ -10,7 +10,7 @@ from mlmetrics.calls.labels import Argument, Label, fixed_label
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.reads import Failure, declared_reads
 from mlmetrics.calls.recorder import Recorder, declare_operation
-from mlmetrics.calls.results import Read, after_score, all_of
+from mlmetrics.calls.results import Read, after_score, all_of, attribute_of
 from mlmetrics.calls.stored import Calls
 from mlmetrics.calls.timers import Timer
 from mlmetrics.calls.timing import DEFAULT
@@ -105,7 +105,12 @@ class OwnOperation:
         values = self._values("track", labels, None)
         calls, named = self._recorder.calls(operation), self._recorder.named(service)
         reads = declared_reads(failure=failure)
-        declaration = Declaration(calls, named, values, None, after, stream, scored=score is not None, reads=reads)
+        declaration = Declaration(
+            *(calls, named, values, None, after, stream),
+            scored=score is not None,
+            reads=reads,
+            score_name=attribute_of(score),
+        )
         return decorate(declaration, function)
 
     def timer(self, /, *, service: str | None = None, **labels: str) -> Timer:

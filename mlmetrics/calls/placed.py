@@ -40,7 +40,19 @@ class PlacedCalls(CallSeries):
     """
 
     __slots__ = (
-        *("_host", "beside", "classes", "clock", "labels", "notice_seconds", "operation", "scores", "sizes", "spot", "store"),
+        *(
+            "_host",
+            "beside",
+            "classes",
+            "clock",
+            "labels",
+            "notice_seconds",
+            "operation",
+            "scores",
+            "sizes",
+            "spot",
+            "store",
+        ),
         "tokens",
     )
     started: tuple[()] = ()

@@ -2,6 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from keyword import iskeyword
 from typing import Any
 
 from mlmetrics.calls.labels import Argument, FindArgument, check_reader, signature_of
@@ -26,20 +27,35 @@ _NUMBERS = (int, float)
 
 
 class Types(set[type]):
-    """Types that are known; in another process, those that are known there."""
+    """Types of which something is known; sent to another process, it is what is known there."""
+
+    def __init__(self, name: str, types: Iterable[type] = ()) -> None:
+        super().__init__(types)
+        self._name = name
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _attributed_here, ()
+        return having, (self._name,)
+
+    def learn(self, kind: type) -> None:
+        """Add a type; only so many, because a program may keep creating classes."""
+        if len(self) < MOST_TYPES:
+            self.add(kind)
 
 
-def _attributed_here() -> Types:
-    return ATTRIBUTED
-
-
-ATTRIBUTED = Types((type(None), bool, int, float, str, bytes, list, tuple, set))
+MOST_TYPES = 4096
+ATTRIBUTED = Types("", (type(None), bool, int, float, str, bytes, list, tuple, set))
 """Types of results that are known to be no mappings, so that their attributes are read after one look-up."""
-MOST_ATTRIBUTED = 4096
-"""The set must not grow without limit in a program that keeps creating classes."""
+_having: dict[str, Types] = {"": ATTRIBUTED}
+
+
+def having(name: str) -> Types:
+    """Return the types of results that are no mappings, and are known to have an attribute of this name."""
+    return _having.setdefault(name, Types(name))
+
+
+def attribute_of(read: Read | None) -> str:
+    """Return what is read by name, if it can be written as an attribute in the wrapper; empty for anything else."""
+    return read if isinstance(read, str) and read.isidentifier() and not iskeyword(read) else ""
 
 
 class NoResult:
@@ -81,8 +97,8 @@ def _is_mapping(result: Any) -> bool:
     itself = kind.__getattribute__ is object.__getattribute__ and not any(
         "__class__" in vars(each) for each in kind.__mro__[:-1]
     )
-    if itself and len(ATTRIBUTED) < MOST_ATTRIBUTED:
-        ATTRIBUTED.add(kind)
+    if itself:
+        ATTRIBUTED.learn(kind)
     return False
 
 
@@ -98,10 +114,14 @@ def after_score(what: str, read: Read, *, optional: bool = False) -> After:
 
 
 def _after_named_score(what: str, name: str, get: Callable[[Any], Any], missing: Any) -> After:
+    known = having(name)
+
     def after(series: CallSeries, result: Any, _seconds: float | None) -> None:
         try:
             if type(result) in ATTRIBUTED:
                 score = getattr(result, name, missing)
+                if type(score) is float:
+                    known.learn(type(result))
             else:
                 score = result.get(name, missing) if type(result) is dict else _NOTHING
             if type(score) is float and score >= 0.0 and score <= 1.0 and (scores := series.scores) is not None:
