@@ -99,8 +99,11 @@ class Spent:
 
     def add(self, tokens: Mapping[str, Any]) -> None:
         """Add tokens by type."""
-        known = self.tokens if self.tokens is not None else {}
-        self.tokens = {**known, **{name: known.get(name, 0) + count for name, count in tokens.items()}}
+        known = self.tokens
+        if known is None:
+            self.tokens = {**tokens}
+        else:
+            self.tokens = {**known, **{name: known.get(name, 0) + count for name, count in tokens.items()}}
 
     def settle(self, series: CallSeries, seconds: float) -> None:
         """Record how long prompt and answer were, and add what the tokens cost, unless the code has said so itself."""

@@ -125,14 +125,19 @@ class TokenSeries:
 
     def count(self, tokens: Mapping[str, Any]) -> dict[str, float]:
         """Count tokens by type; types whose value is None are skipped. Returns what was counted."""
-        counted, store, counters = dict[str, float](), self._calls.store, self._counters
+        counted: dict[str, float] = {}
+        store, counters = self._calls.store, self._counters
         for token_type, value in tokens.items():
             counter = counters.get(token_type) or self._counter(token_type)
             if counter is None or value is None:
                 continue
-            amount = value if type(value) in _PLAIN and 0 <= value <= _MOST else number(store, "tokens", value)
+            if type(value) is int and value >= 0 and value <= MOST_TOKENS:
+                amount: float | None = value
+            else:
+                amount = value if type(value) in _PLAIN and 0 <= value <= _MOST else number(store, "tokens", value)
             if amount is not None:
-                counter.record(amount)
+                append = counter.record
+                append(amount)
                 counted[token_type] = amount
                 if len(counter.pending) > BOUND:
                     store.fold(counter)
@@ -153,7 +158,12 @@ class TokenSeries:
             self._observe("completion_tokens", answer)
             if answer and seconds is not None and seconds > 0:
                 self._observe("output_tokens_per_second", answer / seconds)
-        if self.pair is None and counted.keys() == set(PAIR) and len(self._histograms) == len(LENGTHS):
+        if (
+            self.pair is None
+            and len(counted) == len(PAIR)
+            and len(self._histograms) == len(LENGTHS)
+            and counted.keys() == set(PAIR)
+        ):
             self._make_pair()
 
     def _make_pair(self) -> None:
@@ -184,7 +194,8 @@ class TokenSeries:
             calls = self._calls
             found = calls.histogram(f"{calls.operation.prefix}_{suffix}")
             histogram = self._histograms.setdefault(suffix, found)
-        histogram.record(amount)
+        append = histogram.record
+        append(amount)
         if len(histogram.pending) > BOUND:
             self._calls.store.fold(histogram)
 
