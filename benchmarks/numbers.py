@@ -15,7 +15,7 @@ from functools import partial
 from itertools import repeat
 from pathlib import Path
 
-from benchmarks.by_hand import ByHand, Verb
+from benchmarks.by_hand import ByHand
 from benchmarks.floor import floor_sides
 from benchmarks.ours import Toolkit
 from benchmarks.results import TARGETS, Missing, Row, medians
@@ -24,22 +24,29 @@ from benchmarks.ways import DECORATED, Way, ways
 from mlmetrics.pricing import genai
 from mlmetrics.workers.directory import VARIABLE
 
+Loop = Callable[[int], None]
 ROOT = Path(__file__).parents[1]
 
 
-def looped(verb: Verb | None, finish: Callable[[], object] = int) -> Callable[[int], None]:
-    """Return what calls a verb so many times; with None, the loop alone."""
+def looped(verb: Callable[..., object] | None, finish: Callable[[], object] = int, *arguments: object) -> Loop:
+    """Return what calls a verb so many times, with one argument or none; with None, the loop alone."""
 
     def run(units: int) -> None:
         for _ in repeat(None, units):
             verb()  # type: ignore[misc]  # not with None
         finish()
 
+    def run_with(units: int) -> None:
+        (argument,) = arguments
+        for _ in repeat(None, units):
+            verb(argument)  # type: ignore[misc]  # as above
+        finish()
+
     def empty(units: int) -> None:
         for _ in repeat(None, units):
             pass
 
-    return empty if verb is None else run
+    return empty if verb is None else run_with if arguments else run
 
 
 def costs(rounds: int) -> Iterator[tuple[str, Mapping[str, list[float]]]]:
@@ -51,8 +58,8 @@ def costs(rounds: int) -> Iterator[tuple[str, Mapping[str, list[float]]]]:
         sides = [
             Side("bare call", bare.run),
             floor,
-            Side("bare", looped(way.bare)),
-            Side("ours", looped(way.ours, toolkit.fold), partial(_counted, toolkit, way)),
+            Side("bare", looped(way.bare, int, *way.arguments)),
+            Side("ours", looped(way.ours, toolkit.fold, *way.arguments), partial(_counted, toolkit, way)),
             Side("by hand", looped(way.by_hand)),
             Side("nothing", looped(None)),
         ]

@@ -114,11 +114,13 @@ def label_of(model: str) -> str:
 class Way:
     """One way to record: with ours, with nothing, and by hand; and the sample that counts what ours recorded."""
 
-    ours: Verb
-    bare: Verb | None
+    ours: Callable[..., object]
+    bare: Callable[..., object] | None
     by_hand: Verb
     counted: str
     labels: Mapping[str, str]
+    arguments: tuple[Any, ...] = ()
+    """What ours and the bare function are called with: one argument, or none."""
 
 
 def ways(metrics: MLMetrics, hand: ByHand) -> dict[str, Way]:
@@ -136,9 +138,8 @@ def _decorated(metrics: MLMetrics, hand: ByHand) -> dict[str, Way]:
     parsed, plain, labelled = partial(parse, CONTENT), partial(noop, 1), partial(label_of, "argument")
     scored = hand.call(parsed, (confidence,))
 
-    def way(function: Callable[..., Any], bare: Verb, by_hand: Verb, counted: str, **labels: str) -> Way:
-        arguments = bare.args if isinstance(bare, partial) else ()
-        return Way(partial(function, *arguments), bare, by_hand, counted, labels)
+    def way(function: Callable[..., Any], bare: partial[Any], by_hand: Verb, counted: str, **labels: str) -> Way:
+        return Way(function, bare.func, by_hand, counted, labels, bare.args)
 
     return {
         "label": way(

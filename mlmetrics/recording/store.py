@@ -76,7 +76,7 @@ class Store(Naming, Families):
         """What tokens cost; made when something is to be priced, or when the project's own prices are configured."""
         self.operations: dict[str, Operation] = {}
         """The operations of the project's own that are declared, by name."""
-        self.direct: dict[Hashable, Any] = {}  # what direct functions record in, by the texts that they were called with
+        self.direct: dict[Hashable, Any] = {}  # what direct functions record in, by the texts that came
         self.counted: dict[Hashable, float] = {}
         """When the tokens of a response were counted last, by what identifies it."""
         self.outbox: Outbox | None = None  # where folds put the raw numbers as well, if somebody wants them

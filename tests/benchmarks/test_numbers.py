@@ -50,4 +50,7 @@ def test_way_records(name: str) -> None:
     toolkit, hand = Toolkit(), ByHand()
     way = ways(toolkit.metrics, hand)[name]
     way.by_hand()
-    prove([Side(name, looped(way.ours, toolkit.fold), lambda: toolkit.value(way.counted, **way.labels))], 30)
+    prove(
+        [Side(name, looped(way.ours, toolkit.fold, *way.arguments), lambda: toolkit.value(way.counted, **way.labels))],
+        30,
+    )
