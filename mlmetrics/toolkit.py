@@ -15,7 +15,7 @@ from mlmetrics.integrations.toolkit import Instrumenting
 from mlmetrics.jobs.toolkit import Jobs
 from mlmetrics.plain.toolkit import PlainMetrics
 from mlmetrics.pricing.table import Own, read_table
-from mlmetrics.recording.collector import holds, registry_of, store_for, store_of
+from mlmetrics.recording.collector import HELD, registry_of, store_for, store_of
 from mlmetrics.recording.labels import declared_problem
 from mlmetrics.recording.store import Store
 
@@ -143,7 +143,8 @@ class MLMetrics(Tracking, Agents, Operating, Quality, Serving, Instrumenting, Jo
     def store(self) -> Store:
         """The store of this toolkit; registered when first needed, and again if the registry was cleared."""
         store = self._store
-        if store is None or not holds(self.registry, store):
+        # `holds` written out: every direct function asks this.
+        if store is None or store.collectors[0] not in getattr(self.registry, HELD, store.collectors):
             store = store_for(self.registry)
             self._apply(store)
             self._store = store

@@ -36,9 +36,9 @@ class AppendedCalls(CallSeries, Lists):
     """
 
     __slots__ = (
-        *("_cells", "begin", "started", "cancel", "cancelled", "clock", "error_types", "exemplars", "fail", "failed"),
-        *("labels", "leave", "left", "mark", "notice_seconds", "operation", "seldom", "store", "succeed", "succeeded"),
-        "tokens",
+        *("_cells", "begin", "beside", "cancel", "cancelled", "classes", "clock", "error_types", "exemplars", "fail"),
+        *("failed", "labels", "leave", "left", "mark", "notice_seconds", "operation", "scores", "seldom", "sizes"),
+        *("started", "store", "succeed", "succeeded", "tokens"),
     )
     spot = None
 
@@ -62,7 +62,8 @@ class AppendedCalls(CallSeries, Lists):
         self.leave = self.left.append
         self.mark = self.exemplars.append
         self.notice_seconds = -1.0
-        self.tokens = None
+        self.classes = self.scores = self.sizes = self.tokens = None
+        self.beside = ()
         self.error_types = NOT_SEEN
         self.seldom = None
         self._cells: _Cells | None = None

@@ -18,6 +18,7 @@ from typing import Any
 
 from mlmetrics.calls import pickling  # noqa: F401 (says how all of this is pickled)
 from mlmetrics.calls.labels import Argument, Computed, FindArgument, SeriesFinder, fixed_label
+from mlmetrics.calls.measures import scores_of
 from mlmetrics.calls.plan import Function, Plan
 from mlmetrics.calls.proxies import Proxy
 from mlmetrics.calls.reads import Reads
@@ -45,7 +46,8 @@ class Declaration:
 
     `labels` are in the order of the operation's labels; None stands for the function's name.
     `size` reads a call's arguments, `after` its result, and `usage` one that is no stream; `reads` its answer.
-    `scored` says that results have scores, whose histogram exists at 0 from the declaration on.
+    `scored` says that results have scores, whose histogram exists at 0 from the declaration on; `score_name` is the
+    attribute that has them, if `after` reads nothing else.
     """
 
     calls: Calls
@@ -57,6 +59,7 @@ class Declaration:
     scored: bool = False
     reads: Reads | None = None
     usage: After | None = None
+    score_name: str = ""
 
     def decorate(self, target: Any) -> Any:
         """Return the recorded target, of the same kind."""
@@ -95,7 +98,7 @@ class Declaration:
         if series is not None:
             operation = self.calls.operation
             if self.scored and operation.score is not None:
-                series.histogram(operation.score.name)
+                scores_of(series)
             if self.stream is not False and is_stream(described) and STREAMS in operation.parts:
                 series.histogram(f"{operation.prefix}_first_chunk_seconds")
                 series.histogram(f"{operation.prefix}_chunk_interval_seconds")
@@ -112,6 +115,7 @@ class Declaration:
             reads=self.reads,
             stream=self.stream,
             in_files=store.host is not None,
+            score_name=self.score_name if self.usage is None else "",
         )
 
     def _label(self, name: str, label: Any, named: Any, described: Function) -> str | FindArgument | Computed:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from math import isfinite
-from typing import Any
+from typing import Any, TypeVar
 
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.catalog import Operation
@@ -11,11 +11,15 @@ from mlmetrics.catalog.documents import FILE_SIZE
 from mlmetrics.errors import name_of_type
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.labels import UNKNOWN, RawLabels, number_as_text
+from mlmetrics.recording.series import BOUND, NumberSeries
 from mlmetrics.recording.store import Store
 
+F = TypeVar("F")
 PREDICTIONS = "ml_prediction_total"
 ANSWERED = "ml_inference_response_model_info"
 
+MOST_BYTES = (1 << 30) - 1
+"""Whole numbers up to this are sizes as they are: CPython compares these fastest."""
 ROUNDING = 1e-9
 """Rounding errors are accepted: a cosine of 1.0000000000000002 counts as 1."""
 
@@ -68,37 +72,91 @@ def tell_provider(series: CallSeries, provider: str, response_model: str) -> Non
     store.record(store.gauge(ANSWERED, labels), 1)
 
 
+def scores_of(series: CallSeries) -> NumberSeries | None:
+    """Return what the scores of these calls are recorded in; count that their operation has none, and return None."""
+    found = series.scores
+    if found is None:
+        name = score_histogram(series.store, series.operation)
+        if name is not None:
+            found = series.scores = keep_beside(series, series.histogram(name))  # type: ignore[misc]  # the slot is that of each kind
+    return found
+
+
+def sizes_of(series: CallSeries) -> NumberSeries:
+    """Return what the sizes of the files of these calls are recorded in, by the type of document if they have one."""
+    found = series.sizes
+    if found is None:
+        service, *values = series.labels
+        names = series.operation.labels
+        own = values[names.index("doc_type")] if "doc_type" in names else UNKNOWN
+        found = keep_beside(series, series.store.histogram(FILE_SIZE.name, (service, own)))
+        series.sizes = found  # type: ignore[misc]  # as above
+    return found
+
+
+def keep_beside(series: CallSeries, found: F) -> F:
+    """Have it folded with the calls, so that one number from a call can be appended without a question."""
+    with series.store.declaring:
+        if found not in series.beside:
+            series.beside = (*series.beside, found)  # type: ignore[misc]  # the slot is that of each kind
+    return found
+
+
 def record_score(series: CallSeries, score: Any) -> None:
     """Record the quality of a result in the histogram of its operation."""
-    store = series.store
-    name = score_histogram(store, series.operation)
-    if name is not None:
-        observe(store, name, series.labels, ratio(store, "score", score))
+    scores, store = scores_of(series), series.store
+    if scores is not None:
+        value = score if type(score) is float and 0.0 <= score <= 1.0 else ratio(store, "score", score)
+        if value is not None:
+            store.record(scores, value)
 
 
 def record_size(series: CallSeries, size_bytes: Any, file_type: str | None = None) -> None:
     """Record the size of the file that a call worked on."""
-    store, service, *values = series.store, *series.labels
-    names, name = series.operation.labels, FILE_SIZE.name
-    own = values[names.index("doc_type")] if "doc_type" in names else UNKNOWN
-    labels = (service, own) if file_type is None else store.admit(name, (service,), (file_type,))
-    observe(store, name, labels, number(store, "size", size_bytes))
+    store = series.store
+    if file_type is None:
+        sizes = sizes_of(series)
+    else:
+        sizes = store.histogram(FILE_SIZE.name, store.admit(FILE_SIZE.name, series.labels[:1], (file_type,)))
+    value = number(store, "size", size_bytes)
+    if value is not None:
+        store.record(sizes, value)
 
 
 def record_classes(series: CallSeries, predicted: Any) -> None:
     """Count each class that a call predicted, for its model."""
     try:
-        for predicted_class in each_of(predicted):
-            count_class(series.store, series.labels[:2], predicted_class)
+        if not count_known_class(series, predicted):
+            for predicted_class in each_of(predicted):
+                _count_class(series, predicted_class)
     except Exception as error:  # any object may come, with any __iter__
         if interrupted(error):
             raise
         series.store.failed("prediction", error)
 
 
-def count_class(store: Store, model: RawLabels, predicted_class: object) -> None:
-    """Count a class, whose label is cleaned and limited as all are; `model` has the labels of service and model."""
-    store.record(store.counter(PREDICTIONS, class_labels(store, model, predicted_class)), 1)
+def count_known_class(series: CallSeries, predicted: Any) -> bool:
+    """Count a class that is a text and has been counted before; return whether that was done."""
+    classes = series.classes
+    counter = None if classes is None or type(predicted) is not str else classes.get(predicted)
+    if counter is None:
+        return False
+    append = counter.record
+    append(1)
+    if len(counter.pending) > BOUND:
+        series.store.fold(counter)
+    return True
+
+
+def _count_class(series: CallSeries, predicted_class: object) -> None:
+    """Count a class, whose label is cleaned and limited as all are, for the service and the model of a call."""
+    store = series.store
+    labels = class_labels(store, series.labels[:2], predicted_class)
+    counter = store.counter(PREDICTIONS, labels)
+    store.record(counter, 1)
+    if type(predicted_class) is str and predicted_class == labels[-1]:
+        with store.declaring:
+            series.classes = {**(series.classes or {}), predicted_class: counter}  # type: ignore[misc]  # as above
 
 
 def class_labels(store: Store, model: RawLabels, predicted_class: object) -> RawLabels:

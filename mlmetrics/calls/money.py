@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any
 
 from mlmetrics.calls.operation import CallSeries
-from mlmetrics.calls.tokens import record_lengths
+from mlmetrics.calls.tokens import record_lengths, record_tokens
 from mlmetrics.catalog.models import INFERENCE
 from mlmetrics.interruption import interrupted
 from mlmetrics.pricing import genai
@@ -77,6 +77,17 @@ def _record(series: CallSeries, tokens: Mapping[str, float], rates: Rates | None
         store.record(store.counter(_COST, series.labels), cost)
 
 
+def settle_pair(series: CallSeries, prompt: int, answer: int, seconds: float) -> None:
+    """Record what a call that told the tokens of its prompt and its answer, and nothing else, costs at its end.
+
+    If it took no time it has no speed, and nothing of it has been recorded yet.
+    """
+    tokens = {"input": prompt, "output": answer}
+    if seconds <= 0:
+        record_lengths(series, record_tokens(series, tokens), seconds)
+    price(series, tokens, None, "", None)
+
+
 class Spent:
     """The tokens that the code of a call says it used, and whether it also says what they cost."""
 
@@ -88,8 +99,11 @@ class Spent:
 
     def add(self, tokens: Mapping[str, Any]) -> None:
         """Add tokens by type."""
-        known = self.tokens if self.tokens is not None else {}
-        self.tokens = {**known, **{name: known.get(name, 0) + count for name, count in tokens.items()}}
+        known = self.tokens
+        if known is None:
+            self.tokens = {**tokens}
+        else:
+            self.tokens = {**known, **{name: known.get(name, 0) + count for name, count in tokens.items()}}
 
     def settle(self, series: CallSeries, seconds: float) -> None:
         """Record how long prompt and answer were, and add what the tokens cost, unless the code has said so itself."""

@@ -14,10 +14,14 @@ ENDED: Final = 0
 """The state of a call that has its outcome; it is false, so that `if state` means running on the fast path."""
 
 
+TOLD: Final = 0.0
+"""The state of a running call that has told the tokens of prompt and answer, once, and nothing else; false too."""
+
+
 class Open(Protocol):
     """A call that may be garbage collected before it ends, such as a timer whose block is never left."""
 
-    state: int | None
+    state: bool | float | None
     spot: Any
 
     def let_go(self) -> None:
@@ -48,8 +52,17 @@ class CallSeries:
     """What the next fold has to take."""
     spot: Any
     """Where the numbers stand in the files of this process; None if they stand in memory."""
+    scores: NumberSeries | None
+    """What the scores of its results are recorded in; None before the first, unless it was declared with scores."""
+    sizes: NumberSeries | None
+    """What the sizes of its files are recorded in; None before the first."""
+    classes: dict[str, NumberSeries] | None
+    """What the classes that it predicted are counted in, by those that are texts; None before the first."""
     tokens: Any
     """What its tokens are recorded in; None before the first."""
+    beside: tuple[Any, ...]
+    """What gets at most one number from each call, without a question whether there are enough to fold: it is
+    folded with the calls themselves when these are enough."""
     begin: Callable[[Any], object]
     """Begin a call; a timer gives itself, so that it is recorded if it is dropped before it ends."""
     succeed: Callable[[float], object]

@@ -5,12 +5,12 @@ from types import FunctionType
 from typing import Any, TypeVar, overload
 
 from mlmetrics.calls.decorators import Declaration, decorate
-from mlmetrics.calls.direct import track_call, track_score
+from mlmetrics.calls.direct import known_series, track_call, track_known_call, track_score
 from mlmetrics.calls.labels import Argument, Label, fixed_label
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.reads import Failure, declared_reads
 from mlmetrics.calls.recorder import Recorder, declare_operation
-from mlmetrics.calls.results import Read, after_score, all_of
+from mlmetrics.calls.results import Read, after_score, all_of, attribute_of
 from mlmetrics.calls.stored import Calls
 from mlmetrics.calls.timers import Timer
 from mlmetrics.calls.timing import DEFAULT
@@ -20,6 +20,8 @@ from mlmetrics.errors import DeclarationError
 from mlmetrics.interruption import interrupted
 
 F = TypeVar("F", bound=Callable[..., Any])
+_CALLS, _SCORES = 0, 1
+"""What is remembered of a set of labels; no label has such a name."""
 _new = object.__new__
 
 
@@ -33,7 +35,8 @@ class OwnOperation:
     def __init__(self, recorder: Recorder, operation: Operation) -> None:
         self._recorder = recorder
         self._operation = operation
-        self._timed: dict[tuple[tuple[str, object], ...], CallSeries] = {}
+        self._known: dict[Any, Any] = {}
+        """What has been recorded in by the toolkit's service: by name and value of each label, as these came."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Unpickled in another process, the operation is declared there."""
@@ -102,7 +105,12 @@ class OwnOperation:
         values = self._values("track", labels, None)
         calls, named = self._recorder.calls(operation), self._recorder.named(service)
         reads = declared_reads(failure=failure)
-        declaration = Declaration(calls, named, values, None, after, stream, scored=score is not None, reads=reads)
+        declaration = Declaration(
+            *(calls, named, values, None, after, stream),
+            scored=score is not None,
+            reads=reads,
+            score_name=attribute_of(score),
+        )
         return decorate(declaration, function)
 
     def timer(self, /, *, service: str | None = None, **labels: str) -> Timer:
@@ -118,8 +126,10 @@ class OwnOperation:
         if service is None:
             try:
                 # One look-up for labels that are known, and `Timer(...)` without its call, as `inference_timer`.
-                timer = _new(Timer)
-                timer._series = self._timed[tuple(labels.items())]  # noqa: SLF001 (as above)
+                timer, known = _new(Timer), self._known
+                for name, value in labels.items():
+                    known = known[name][value]
+                timer._series = known[_CALLS]  # noqa: SLF001 (as above)
                 timer.state = None
                 return timer  # noqa: TRY300 (a block is left sooner than an `else` is reached)
             except Exception as error:  # labels that are new, or that cannot be hashed
@@ -149,8 +159,21 @@ class OwnOperation:
 
         Metrics: `ml_<name>_total`, `ml_<name>_duration_seconds`, `ml_<name>_errors_total`.
         """
-        named = self._recorder.service if service is None else service
-        track_call(self._calls(), named, self._texts("record", labels), duration, success)
+        series: CallSeries | None = None
+        if service is None and self._recorder.store is not None:  # reading it registers again in a cleared registry
+            try:
+                known = self._known
+                for name, value in labels.items():
+                    known = known[name][value]
+                series = known[_CALLS]
+            except Exception as error:  # labels that are new, or that cannot be hashed
+                if interrupted(error):
+                    raise
+        if not track_known_call(series, duration, success):
+            named = self._recorder.service if service is None else service
+            track_call(self._calls(), named, self._texts("record", labels), duration, success)
+            if service is None and series is None:
+                self._series("record", None, labels)
 
     def record_score(self, /, score: float, *, service: str | None = None, **labels: str) -> None:
         """Record one score, 0 to 1; counted as a recording error if the operation has none. Metrics: `ml_<name>_score`.
@@ -163,8 +186,24 @@ class OwnOperation:
         Raises:
             DeclarationError: the operation has no such label.
         """
+        store = self._recorder.store
+        if service is None and type(score) is float and 0.0 <= score <= 1.0:
+            try:
+                known = self._known
+                for name, value in labels.items():
+                    known = known[name][value]
+                store.record(known[_SCORES], score)
+                return  # noqa: TRY300 (as in `timer`)
+            except Exception as error:  # labels that are new, or that cannot be hashed
+                if interrupted(error):
+                    raise
         named = self._recorder.service if service is None else service
-        track_score(self._calls(), named, self._texts("record_score", labels), score)
+        values = self._texts("record_score", labels)
+        track_score(self._calls(), named, values, score)
+        if service is None and self._operation.score is not None:
+            scores = known_series(store, (self._operation.score.name, named, *values))
+            if scores is not None:
+                self._remember(labels, _SCORES, scores)
 
     def _calls(self) -> Calls:
         return self._recorder.calls(self._operation)
@@ -174,8 +213,14 @@ class OwnOperation:
         values = self._texts(what, labels)
         series = self._calls().series(self._recorder.service if service is None else service, values)
         if service is None and all(type(value) is str for value in values) and values == series.labels[1:]:
-            self._timed[tuple(labels.items())] = series
+            self._remember(labels, _CALLS, series)
         return series
+
+    def _remember(self, labels: Mapping[str, object], what: int, series: object) -> None:
+        known = self._known
+        for name, value in labels.items():
+            known = known.setdefault(name, {}).setdefault(value, {})
+        known[what] = series
 
     def _texts(self, what: str, labels: Mapping[str, object]) -> tuple[object, ...]:
         """Return the values where there is no call to take them from."""

@@ -43,8 +43,8 @@ class PlacedCalls(CallSeries):
     """
 
     __slots__ = (
-        *("_host", "clock", "error_types", "labels", "notice_seconds", "operation", "seldom", "spot", "started"),
-        *("store", "tokens"),
+        *("_host", "beside", "classes", "clock", "error_types", "labels", "notice_seconds", "operation", "scores"),
+        *("seldom", "sizes", "spot", "started", "store", "tokens"),
     )
 
     def __init__(self, store: Store, host: Host, operation: Operation, labels: RawLabels) -> None:
@@ -56,7 +56,8 @@ class PlacedCalls(CallSeries):
         self.notice_seconds = -1.0
         self.started = ()  # a slot, which is found faster than an attribute of the class
         self.spot: CallSpot | None = None
-        self.tokens = None
+        self.classes = self.scores = self.sizes = self.tokens = None
+        self.beside = ()
         self.error_types = NOT_SEEN
         self.seldom = None
 

@@ -19,7 +19,8 @@ class Plan:
     `series` is set if all labels are fixed, `find` if they depend on the call. `before` reads
     the arguments and `after` the result, `after_stream` that of a stream; `reads` says what is read from the answer
     itself, chunk by chunk if it is a stream. `stream` says whether the result is a stream; with None,
-    its type decides. `in_files` says that the numbers stand in files, because there may be several processes.
+    its type decides. `score_name` is the attribute of the score, if `after` reads
+    nothing else. `in_files` says that the numbers stand in files, because there may be several processes.
     """
 
     series: CallSeries | None
@@ -31,3 +32,4 @@ class Plan:
     reads: Reads | None = None
     stream: bool | None = None
     in_files: bool = False
+    score_name: str = ""

@@ -1,16 +1,19 @@
 """What is known of predictions apart from their calls, as methods of a toolkit: classes, feedback, errors."""
 
-from mlmetrics.calls.measures import PREDICTIONS, count_class, number, observe
+from mlmetrics.calls.direct import append_known, remember
+from mlmetrics.calls.measures import PREDICTIONS, class_labels, number
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.catalog.models import VERDICTS
 from mlmetrics.errors import name_of_type
 from mlmetrics.interruption import interrupted
-from mlmetrics.recording.labels import RawLabels
+from mlmetrics.recording.labels import RawLabels, number_as_text
 from mlmetrics.recording.store import Store
 
 FEEDBACK = "ml_feedback_total"
 PREDICTION_ERROR = "ml_prediction_error"
 GOOD, BAD = VERDICTS
+_CLASSES = (int, bool)
+"""Types of classes that are remembered as their text; of a float, there may be any number that are `nan`."""
 
 
 class Quality(Recorder):
@@ -35,7 +38,13 @@ class Quality(Recorder):
             >>> metrics.registry.get_sample_value("ml_prediction_total", labels)
             1.0
         """
-        count_class(self.store, self._of_model(PREDICTIONS, service, model), predicted_class)
+        store, key = self.store, (PREDICTIONS, self.service, service, model, type(predicted_class), predicted_class)
+        if not append_known(store, key, 1):
+            labels = class_labels(store, self._of_model(PREDICTIONS, service, model), predicted_class)
+            counter = store.counter(PREDICTIONS, labels)
+            store.record(counter, 1)
+            text = number_as_text(predicted_class) if type(predicted_class) in _CLASSES else predicted_class
+            remember(store, key, counter, (self.service_of(service), model, text), labels)
 
     def track_feedback(self, model: str, good: bool = True, service: str | None = None) -> None:  # noqa: FBT001, FBT002 (as `success` of track_ml_inference)
         """Count one verdict on a result of a model: of its user, or of a truth that is known later.
@@ -57,12 +66,17 @@ class Quality(Recorder):
             ...  for verdict in ("good", "bad")]
             [0.0, 1.0]
         """
-        store = self.store
+        store, key = self.store, (FEEDBACK, self.service, service, model, good)
+        if append_known(store, key, 1):
+            return
         verdict = _verdict(store, good)
         if verdict is not None:
             labels = self._of_model(FEEDBACK, service, model)
             for each in VERDICTS:  # the other one too, so that its first verdict is seen by `rate()`
-                store.record(store.counter(FEEDBACK, (*labels, each)), 1 if each == verdict else 0)
+                counter = store.counter(FEEDBACK, (*labels, each))
+                store.record(counter, 1 if each == verdict else 0)
+                if each == verdict and type(good) is bool:
+                    remember(store, key, counter, (self.service_of(service), model), labels)
 
     def track_prediction_error(self, model: str, absolute_error: float, service: str | None = None) -> None:
         """Record how far a predicted number was from the true one, once that is known.
@@ -86,9 +100,15 @@ class Quality(Recorder):
             >>> metrics.registry.get_sample_value("ml_prediction_error_sum", labels)
             2.5
         """
-        store = self.store
+        store, key = self.store, (PREDICTION_ERROR, self.service, service, model)
+        if append_known(store, key, absolute_error):
+            return
         labels = self._of_model(PREDICTION_ERROR, service, model)
-        observe(store, PREDICTION_ERROR, labels, number(store, "prediction_error", absolute_error))
+        value = number(store, "prediction_error", absolute_error)
+        if value is not None:
+            errors = store.histogram(PREDICTION_ERROR, labels)
+            store.record(errors, value)
+            remember(store, key, errors, (self.service_of(service), model), labels)
 
     def _of_model(self, metric: str, service: str | None, model: object) -> RawLabels:
         """Return the labels of service and model, admitted."""

@@ -2,23 +2,60 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
+from keyword import iskeyword
 from typing import Any
 
 from mlmetrics.calls.labels import Argument, FindArgument, check_reader, signature_of
-from mlmetrics.calls.measures import each_of, record_classes, record_score, record_size
+from mlmetrics.calls.measures import MOST_BYTES, each_of, record_classes, record_score, record_size
 from mlmetrics.calls.operation import CallSeries
-from mlmetrics.calls.tokens import tokens_of
+from mlmetrics.calls.tokens import MOST_TOKENS, tokens_of
 from mlmetrics.errors import DeclarationError
 from mlmetrics.interruption import interrupted
 
 After = Callable[[CallSeries, Any, float | None], None]
 """Reads the result of a call; it also gets the seconds that the call took, if it is no stream."""
+Before = Callable[[CallSeries, Any], None]
+"""Reads an argument of a call before it begins."""
 Read = str | Callable[[Any], Any]
 
 OPTIONAL = "confidence"
 """The attribute that is read by default; a result without it is not an error."""
 
 _NOTHING = object()
+_EMPTY = inspect.Parameter.empty
+_NUMBERS = (int, float)
+
+
+class Types(set[type]):
+    """Types of which something is known; sent to another process, it is what is known there."""
+
+    def __init__(self, name: str, types: Iterable[type] = ()) -> None:
+        super().__init__(types)
+        self._name = name
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return having, (self._name,)
+
+    def learn(self, kind: type) -> None:
+        """Add a type; only so many, because a program may keep creating classes."""
+        if len(self) < MOST_TYPES:
+            self.add(kind)
+
+
+MOST_TYPES = 4096
+ATTRIBUTED = Types("", (type(None), bool, int, float, str, bytes, list, tuple, set))
+"""Types of results that are known to be no mappings, so that their attributes are read after one look-up."""
+_having: dict[str, Types] = {"": ATTRIBUTED}
+
+
+def having(name: str) -> Types:
+    """Return the types of results that are no mappings, and are known to have an attribute of this name."""
+    return _having.setdefault(name, Types(name))
+
+
+def attribute_of(read: Read | None) -> str:
+    """Return what is read by name, if it can be written as an attribute in the wrapper; empty for anything else."""
+    return read if isinstance(read, str) and read.isidentifier() and not iskeyword(read) else ""
 
 
 class NoResult:
@@ -38,27 +75,92 @@ def reader(what: str, read: Read, *, optional: bool = False) -> Callable[[Any], 
         return read
     if not isinstance(read, str) or not read:
         raise DeclarationError(f"{what}={read!r}: expected an attribute or key by name, or a function of the result")
-    missing = None if optional and read == OPTIONAL else KeyError(f"the result has neither attribute nor key {read!r}")
+    missing = None if optional and read == OPTIONAL else _NOTHING
 
     def by_name(result: Any) -> Any:
-        value = result.get(read, _NOTHING) if isinstance(result, Mapping) else getattr(result, read, _NOTHING)
-        if value is _NOTHING and missing is not None:
-            raise missing
-        return None if value is _NOTHING else value
+        value = result.get(read, missing) if _is_mapping(result) else getattr(result, read, missing)
+        if value is _NOTHING:
+            raise KeyError(f"the result has neither attribute nor key {read!r}")
+        return value
 
     return by_name
 
 
+def _is_mapping(result: Any) -> bool:
+    """Whether a result is a mapping; its type is remembered if no object of it is one.
+
+    A proxy may say of itself, by `__class__`, that it is of the type of another object.
+    """
+    if isinstance(result, Mapping):
+        return True
+    kind: Any = type(result)
+    itself = kind.__getattribute__ is object.__getattribute__ and not any(
+        "__class__" in vars(each) for each in kind.__mro__[:-1]
+    )
+    if itself:
+        ATTRIBUTED.learn(kind)
+    return False
+
+
 def after_score(what: str, read: Read, *, optional: bool = False) -> After:
-    """Record the score of a result, or each of its scores; None is skipped."""
+    """Record the score of a result, or each of its scores; None is skipped.
+
+    A float in 0..1 is appended to what the series of the call has for it, and every other value is looked at.
+    """
     get = reader(what, read, optional=optional)
+    if callable(read):
+        return _after_score_of(what, get)
+    return _after_named_score(what, read, get, None if optional and read == OPTIONAL else _NOTHING)
+
+
+def _after_named_score(what: str, name: str, get: Callable[[Any], Any], missing: Any) -> After:
+    known = having(name)
 
     def after(series: CallSeries, result: Any, _seconds: float | None) -> None:
-        for score in () if result is NoResult else each_of(get(result)):
+        try:
+            if type(result) in ATTRIBUTED:
+                score = getattr(result, name, missing)
+                if type(score) is float:
+                    known.learn(type(result))
+            else:
+                score = result.get(name, missing) if type(result) is dict else _NOTHING
+            if type(score) is float and score >= 0.0 and score <= 1.0 and (scores := series.scores) is not None:
+                append = scores.record
+                append(score)
+            elif score is not None and result is not NoResult:
+                _record_scores(series, get(result) if score is _NOTHING else score)
+        except Exception as error:  # the user's code, run on behalf of a measurement
+            if interrupted(error):
+                raise
+            series.store.failed(what, error)
+
+    return after
+
+
+def _after_score_of(what: str, get: Callable[[Any], Any]) -> After:
+    def after(series: CallSeries, result: Any, _seconds: float | None) -> None:
+        try:
+            if result is NoResult:
+                return
+            score = get(result)
+            if type(score) is float and score >= 0.0 and score <= 1.0 and (scores := series.scores) is not None:
+                append = scores.record
+                append(score)
+            else:
+                _record_scores(series, score)
+        except Exception as error:  # as above
+            if interrupted(error):
+                raise
+            series.store.failed(what, error)
+
+    return after
+
+
+def _record_scores(series: CallSeries, scores: Any) -> None:
+    if scores is not None:
+        for score in each_of(scores):
             if score is not None:
                 record_score(series, score)
-
-    return _guarded(what, after)
 
 
 def after_class(read: Read) -> After:
@@ -66,11 +168,16 @@ def after_class(read: Read) -> After:
     get = reader("predicted_class", read)
 
     def after(series: CallSeries, result: Any, _seconds: float | None) -> None:
-        predicted = None if result is NoResult else get(result)
-        if predicted is not None:
-            record_classes(series, predicted)
+        try:
+            predicted = None if result is NoResult else get(result)
+            if predicted is not None:
+                record_classes(series, predicted)
+        except Exception as error:  # as above
+            if interrupted(error):
+                raise
+            series.store.failed("prediction", error)
 
-    return _guarded("prediction", after)
+    return after
 
 
 class Size:
@@ -89,21 +196,32 @@ class Size:
         self._measure = measure
         self.argument = FindArgument.of(argument, described, missing=inspect.Parameter.empty)
 
-    def record(self, series: CallSeries, value: Any) -> None:
-        """Record the size of the argument in this call, which may have none."""
-        try:
-            if value is inspect.Parameter.empty:
-                series.store.failed("size", f"the call has no argument {self.argument.name!r}")
-            else:
-                record_size(series, self._measure(value))
-        except Exception as error:  # the user's code, run on behalf of a measurement
-            if interrupted(error):
-                raise
-            series.store.failed("size", error)
+    @property
+    def record(self) -> Before:
+        """What records the size of the argument in a call, which may have none."""
+        measure, name = self._measure, self.argument.name
+
+        def before(series: CallSeries, value: Any) -> None:
+            try:
+                if value is _EMPTY:
+                    series.store.failed("size", f"the call has no argument {name!r}")
+                    return
+                size = measure(value)
+                if type(size) is int and size >= 0 and size <= MOST_BYTES and (sizes := series.sizes) is not None:
+                    append = sizes.record
+                    append(size)
+                else:
+                    record_size(series, size)
+            except Exception as error:  # the user's code, run on behalf of a measurement
+                if interrupted(error):
+                    raise
+                series.store.failed("size", error)
+
+        return before
 
 
 def _length(value: Any) -> Any:
-    return value if isinstance(value, int | float) else len(value)
+    return len(value) if type(value) is bytes or not isinstance(value, _NUMBERS) else value
 
 
 def _first_parameter(target: Callable[..., Any]) -> str:
@@ -123,14 +241,47 @@ def after_usage(read: Callable[[Any], Mapping[str, Any] | None]) -> After:
     check_reader("usage", read, "the result")
 
     def after(series: CallSeries, result: Any, seconds: float | None) -> None:
-        tokens = None if result is NoResult else read(result)
-        if tokens is None:
-            series.store.record(series.counter("usage_missing_total"), 1)
-        else:
-            known = tokens_of(series)
-            known.measure(known.count(tokens), seconds)
+        try:
+            tokens = None if result is NoResult else read(result)
+            if type(tokens) is dict and len(tokens) == 2 and seconds is not None and (known := series.tokens):  # noqa: PLR2004 (those of prompt and answer)
+                try:
+                    prompt, answer, pair = tokens["input"], tokens["output"], known.pair
+                except KeyError:  # two others
+                    pair = None
+                # Two comparisons each, because CPython is slower at `0 <= x <= y`; the methods are taken
+                # from their slots before they are called for the same reason.
+                if (
+                    pair is not None
+                    and type(prompt) is int
+                    and type(answer) is int
+                    and prompt >= 0
+                    and answer > 0
+                    and prompt <= MOST_TOKENS
+                    and answer <= MOST_TOKENS
+                    and seconds > 0
+                ):
+                    append = pair.prompt
+                    append(prompt)
+                    append = pair.answer
+                    append(answer)
+                    append = pair.speed
+                    append(answer / seconds)
+                    return
+            _record_usage(series, tokens, seconds)
+        except Exception as error:  # the user's code, run on behalf of a measurement
+            if interrupted(error):
+                raise
+            series.store.failed("usage", error)
 
-    return _guarded("usage", after)
+    return after
+
+
+def _record_usage(series: CallSeries, tokens: Mapping[str, Any] | None, seconds: float | None) -> None:
+    if tokens is None:
+        series.store.record(series.counter("usage_missing_total"), 1)
+    else:
+        known = tokens_of(series)
+        known.measure(known.count(tokens), seconds)
 
 
 def all_of(afters: Iterable[After]) -> After | None:
@@ -151,17 +302,3 @@ def all_of(afters: Iterable[After]) -> After | None:
 
 def read_nothing(_series: CallSeries, _result: Any, _seconds: float | None) -> None:
     """Read nothing of a result."""
-
-
-def _guarded(where: str, after: After) -> After:
-    """Count what an extractor raises, so that it does not reach the user's call."""
-
-    def guarded(series: CallSeries, result: Any, seconds: float | None) -> None:
-        try:
-            after(series, result, seconds)
-        except Exception as error:  # the user's code, run on behalf of a measurement
-            if interrupted(error):
-                raise
-            series.store.failed(where, error)
-
-    return guarded

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
 
 from mlmetrics.calls.call import Call, Droppable
-from mlmetrics.calls.operation import ENDED
+from mlmetrics.calls.money import settle_pair
+from mlmetrics.calls.operation import ENDED, TOLD
 from mlmetrics.calls.outcome import raised, slow_path
 from mlmetrics.loops import current_runner
 from mlmetrics.recording.series import BOUND
@@ -74,6 +75,24 @@ class Timer(Call):
             self.state = ENDED
             if seconds > series.notice_seconds or len(series.started) > BOUND:
                 slow_path(series, seconds, now)
+        elif error is None and self.state is TOLD:
+            series = self._series
+            now = series.clock()
+            self._seconds = seconds = now - self._start
+            series.succeed(seconds)
+            self.state = ENDED
+            if seconds > series.notice_seconds or len(series.started) > BOUND:
+                slow_path(series, seconds, now)
+            if seconds > 0:
+                pair, answer = series.tokens.pair, self._answer
+                append = pair.prompt
+                append(self._prompt)
+                append = pair.answer
+                append(answer)
+                append = pair.speed
+                append(answer / seconds)
+            if seconds <= 0 or series.tokens.priced or series.store.prices is not None:
+                settle_pair(series, self._prompt, self._answer, seconds)
         else:
             self._leave().end(error)
 
@@ -89,7 +108,7 @@ class Timer(Call):
         entry = _Entry(Call(self._series), next(_stack()), current_runner())
         with self._series.store.declaring:
             if self.state is not ENDED:
-                self.state = False  # from now on `__exit__` must find the call that it ends
+                self._hold()  # from now on `__exit__` must find the call that it ends
             if not hasattr(self, "_entries"):
                 self._entries: list[_Entry] = []
             self._entries.append(entry)

@@ -2,18 +2,28 @@
 
 from types import FunctionType
 
-from mlmetrics.calls.direct import track_call, track_score, track_size
+from mlmetrics.calls.direct import (
+    append_known,
+    known_series,
+    remember,
+    track_call,
+    track_known_call,
+    track_score,
+    track_size,
+)
 from mlmetrics.calls.labels import Argument
 from mlmetrics.calls.loading import LoadTimer, load_labels, record_load
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.calls.timers import Timer
 from mlmetrics.catalog import INFERENCE, MATCHING, PARSING, Operation
+from mlmetrics.catalog.documents import FILE_SIZE
 from mlmetrics.errors import DeclarationError
 from mlmetrics.interruption import interrupted
 
 DEFAULT = "default"
 NO_OPERATION = ""
+_ACCURACY, _SCORE = "parsing_accuracy_score", "matching_score_distribution"
 _new = object.__new__
 
 
@@ -103,7 +113,10 @@ class Timing(Recorder):
 
         Metrics: `ml_inference_total`, `ml_inference_duration_seconds`, `ml_inference_errors_total`.
         """
-        track_call(self.calls(INFERENCE), service, (model, ""), duration, success)
+        store, key = self.store, (INFERENCE.name, service, model)
+        if not track_known_call(known_series(store, key), duration, success):
+            series = track_call(self.calls(INFERENCE), service, (model, ""), duration, success)
+            remember(store, key, series, (service, model, ""), series.labels)
 
     def track_parsing_accuracy(self, parser: str, doc_type: str, score: float) -> None:
         """Record the accuracy of one parsed document, 0 to 1. Metrics: `parsing_accuracy_score`.
@@ -113,7 +126,8 @@ class Timing(Recorder):
             doc_type: the type of document.
             score: the accuracy (confidence).
         """
-        track_score(self.calls(PARSING), self.service, (parser, doc_type), score)
+        if not append_known(self.store, (_ACCURACY, self.service, parser, doc_type), score, 1.0):
+            track_score(self.calls(PARSING), self.service, (parser, doc_type), score)
 
     def track_matching_score(self, matcher: str, score: float) -> None:
         """Record one score of a matcher, 0 to 1. Metrics: `matching_score_distribution`.
@@ -122,7 +136,8 @@ class Timing(Recorder):
             matcher: the matcher.
             score: the score.
         """
-        track_score(self.calls(MATCHING), self.service, (matcher,), score)
+        if not append_known(self.store, (_SCORE, self.service, matcher), score, 1.0):
+            track_score(self.calls(MATCHING), self.service, (matcher,), score)
 
     def track_file_processing(self, file_type: str, service: str, size_bytes: float) -> None:
         """Record the size of one file. Metrics: `file_processing_size_bytes`.
@@ -132,7 +147,8 @@ class Timing(Recorder):
             service: the service.
             size_bytes: the size in bytes.
         """
-        track_size(self.calls(PARSING), service, file_type, size_bytes)
+        if not append_known(self.store, (FILE_SIZE.name, service, file_type), size_bytes):
+            track_size(self.calls(PARSING), service, file_type, size_bytes)
 
     def track_model_load(self, model: str, duration: float, version: str = "", service: str | None = None) -> None:
         """Record that a model has been loaded.

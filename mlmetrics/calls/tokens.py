@@ -3,41 +3,141 @@
 The series of both are found once for each series of calls, so that a call appends to them and looks up nothing else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from sys import float_info
-from typing import Any
+from typing import Any, Protocol
 
-from mlmetrics.calls.measures import number
+from mlmetrics.calls.measures import keep_beside, number
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.catalog import TOKEN_TYPES
-from mlmetrics.recording.series import BOUND, NumberSeries
+from mlmetrics.pricing import genai
+from mlmetrics.recording.cells import HistogramCell, NumberCell, Write, plus
+from mlmetrics.recording.outbox import Outbox
+from mlmetrics.recording.series import BOUND, Lists, NumberSeries
 
 PROMPT = frozenset({"input", "cache_read", "cache_write"})
 """The types of tokens of a prompt; the others are of the answer."""
+PAIR = ("input", "output")
+LENGTHS = ("prompt_tokens", "completion_tokens", "output_tokens_per_second")
+MOST_TOKENS = (1 << 30) - 1
+"""Whole numbers up to this are tokens as they are: CPython compares these fastest."""
 _PLAIN = frozenset({int, float})
 _MOST = float_info.max
+Append = Callable[[float], object]
+
+
+class Pair(Protocol):
+    """What most calls record: the tokens of a prompt and of its answer, each of one type, and the speed of the answer.
+
+    Each gets at most one number from a call, and is folded with the calls.
+    """
+
+    @property
+    def prompt(self) -> Append:
+        """Count the tokens of a prompt, and record its length."""
+
+    @property
+    def answer(self) -> Append:
+        """Count the tokens of an answer, and record its length."""
+
+    @property
+    def speed(self) -> Append:
+        """Record the tokens a second of an answer."""
+
+
+class AppendedPair(Lists):
+    """The same in memory: one list for the tokens of a type and for their length, because the numbers are the same."""
+
+    __slots__ = ("_answers", "_calls", "_cells", "_prompts", "_speeds", "answer", "prompt", "speed")
+
+    def __init__(self, calls: CallSeries) -> None:
+        self._prompts: list[float] = []
+        self._answers: list[float] = []
+        self._speeds: list[float] = []
+        super().__init__(self._prompts, self._answers, self._speeds)
+        self.prompt = self._prompts.append
+        self.answer = self._answers.append
+        self.speed = self._speeds.append
+        self._calls = calls
+        self._cells: tuple[tuple[NumberCell | None, HistogramCell], ...] = ()
+
+    def prepare(self) -> None:
+        """Find what the lists are folded into."""
+        if not self._cells:
+            calls = self._calls
+            store, prefix, labels = calls.store, calls.operation.prefix, calls.labels
+            counters = [store.number_cell(f"{prefix}_tokens_total", (*labels, each)) for each in PAIR]
+            lengths = [store.histogram_cell(f"{prefix}_{each}", labels) for each in LENGTHS]
+            self._cells = tuple(zip((*counters, None), lengths, strict=True))
+
+    def absorb(self, writes: list[Write], counts: list[int]) -> None:
+        """Add the tokens to their counters, and place the lengths in their buckets."""
+        for pending, count, (counter, length) in zip(self.lists, counts, self._cells, strict=True):
+            if count:
+                numbers = pending[:count]
+                length.add(writes, numbers)
+                if counter is not None:
+                    writes.append(plus(counter.numbers, 0, sum(numbers, 0.0)))
+
+    def hand_on(self, outbox: Outbox, writes: list[Write], counts: list[int]) -> None:
+        """Put the lengths into the outbox."""
+        for pending, count, (_, length) in zip(self.lists, counts, self._cells, strict=True):
+            outbox.put(writes, length, pending[:count])
+
+
+class PlacedPair:
+    """The same in files, where every number is added in place."""
+
+    __slots__ = ("_counters", "_lengths", "speed")
+
+    def __init__(self, calls: CallSeries) -> None:
+        self._counters = tuple(calls.counter("tokens_total", each) for each in PAIR)
+        self._lengths = tuple(calls.histogram(f"{calls.operation.prefix}_{each}") for each in LENGTHS)
+        self.speed: Append = self._lengths[2].record
+
+    def prompt(self, tokens: float) -> None:
+        """Count the tokens of a prompt, and record its length."""
+        self._counters[0].record(tokens)
+        self._lengths[0].record(tokens)
+
+    def answer(self, tokens: float) -> None:
+        """Count the tokens of an answer, and record its length."""
+        self._counters[1].record(tokens)
+        self._lengths[1].record(tokens)
 
 
 class TokenSeries:
-    """What the tokens of a series of calls are recorded in; each is made when it is first needed."""
+    """What the tokens of a series of calls are recorded in; each is made when it is first needed.
 
-    __slots__ = ("_calls", "_counters", "_histograms")
+    Attributes:
+        pair: that of calls that tell the tokens of a prompt and of an answer; None before the first.
+        priced: whether tokens have a price even if the project has none of its own.
+    """
+
+    __slots__ = ("_calls", "_counters", "_histograms", "pair", "priced")
 
     def __init__(self, calls: CallSeries) -> None:
         self._calls = calls
         self._counters: dict[str, NumberSeries] = {}
         self._histograms: dict[str, NumberSeries] = {}
+        self.pair: Pair | None = None
+        self.priced = genai.installed()
 
     def count(self, tokens: Mapping[str, Any]) -> dict[str, float]:
         """Count tokens by type; types whose value is None are skipped. Returns what was counted."""
-        counted, store, counters = dict[str, float](), self._calls.store, self._counters
+        counted: dict[str, float] = {}
+        store, counters = self._calls.store, self._counters
         for token_type, value in tokens.items():
             counter = counters.get(token_type) or self._counter(token_type)
             if counter is None or value is None:
                 continue
-            amount = value if type(value) in _PLAIN and 0 <= value <= _MOST else number(store, "tokens", value)
+            if type(value) is int and value >= 0 and value <= MOST_TOKENS:
+                amount: float | None = value
+            else:
+                amount = value if type(value) in _PLAIN and 0 <= value <= _MOST else number(store, "tokens", value)
             if amount is not None:
-                counter.record(amount)
+                append = counter.record
+                append(amount)
                 counted[token_type] = amount
                 if len(counter.pending) > BOUND:
                     store.fold(counter)
@@ -58,6 +158,27 @@ class TokenSeries:
             self._observe("completion_tokens", answer)
             if answer and seconds is not None and seconds > 0:
                 self._observe("output_tokens_per_second", answer / seconds)
+        if (
+            self.pair is None
+            and len(counted) == len(PAIR)
+            and len(self._histograms) == len(LENGTHS)
+            and counted.keys() == set(PAIR)
+        ):
+            self._make_pair()
+
+    def _make_pair(self) -> None:
+        """From now on, calls that tell the same append to lists of their own."""
+        calls = self._calls
+        store = calls.store
+        with store.declaring:
+            if self.pair is None:
+                if store.host is None:
+                    pair = AppendedPair(calls)
+                    store.add(pair, f"{calls.operation.prefix}_tokens_total")
+                    keep_beside(calls, pair)
+                    self.pair = pair
+                else:
+                    self.pair = PlacedPair(calls)
 
     def _counter(self, token_type: str) -> NumberSeries | None:
         if token_type not in TOKEN_TYPES:
@@ -73,7 +194,8 @@ class TokenSeries:
             calls = self._calls
             found = calls.histogram(f"{calls.operation.prefix}_{suffix}")
             histogram = self._histograms.setdefault(suffix, found)
-        histogram.record(amount)
+        append = histogram.record
+        append(amount)
         if len(histogram.pending) > BOUND:
             self._calls.store.fold(histogram)
 

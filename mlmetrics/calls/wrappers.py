@@ -19,9 +19,11 @@ from typing import Any
 
 from mlmetrics.calls.ending import Ending
 from mlmetrics.calls.plan import Function, Plan
+from mlmetrics.calls.results import having
 from mlmetrics.calls.streams import wrap_async_generator, wrap_generator
 from mlmetrics.calls.templates import code_flags, function_of, write
 from mlmetrics.calls.unfinished import UnfinishedResults
+from mlmetrics.interruption import interrupted
 from mlmetrics.recording.series import BOUND
 
 TEMPLATE = """
@@ -95,6 +97,27 @@ PLACED = """
 A call whose `spot` is no longer that of its series began in the parent of a forked process; what it adds is dropped."""
 
 
+AFTER = "(after if told is None else told.after)(series, result, seconds)"
+NAMED_SCORE = """try:
+        if (
+            told is None
+            and type(result) in having
+            and type(score := result.{name}) is float
+            and score >= 0.0
+            and score <= 1.0
+            and (scores := series.scores) is not None
+        ):
+            append = scores.record
+            append(score)
+        else:
+            {after}
+    except Exception as error:
+        if interrupted(error):
+            raise
+        {after}"""
+"""The score of a result whose type is known to have it: read here, because a call would cost as much as all of this."""
+
+
 def wrap(called: Function, plan: Plan) -> Function:
     """Return a recorded callable of the same kind, name, signature and laziness.
 
@@ -121,6 +144,16 @@ def _bound_as(called: Any, function: Function, wrapper: Function) -> Function:
     return functools.partial(_bound_as(called.func, function, wrapper), *called.args, **called.keywords)
 
 
+def _after(plan: Plan, cells: dict[str, Any]) -> str:
+    """Return the lines that read the result, and add the cells that they use."""
+    if plan.after is None:
+        return ""
+    if not plan.score_name:
+        return AFTER
+    cells |= {"having": having(plan.score_name), "float": float, "Exception": Exception, "interrupted": interrupted}
+    return NAMED_SCORE.format(name=plan.score_name, after=AFTER)
+
+
 def _wrap_function(function: Function, plan: Plan, *, waits: bool) -> Function:
     series = plan.series
     cells: dict[str, Any] = {"ending": Ending(UnfinishedResults(plan)), "type": type}
@@ -133,6 +166,6 @@ def _wrap_function(function: Function, plan: Plan, *, waits: bool) -> Function:
         wait="await" if waits else "",
         of="" if series is not None else "series.",
         bound=BOUND,
-        after="" if plan.after is None else "(after if told is None else told.after)(series, result, seconds)",
+        after=_after(plan, cells),
     )
     return write(template, function, plan, cells)

@@ -74,19 +74,15 @@ class HistogramCell:
     def add(self, writes: list[Write], batch: Sequence[float]) -> None:
         """Count the numbers per bucket, and add once to each that gets any.
 
-        Mostly all numbers of a batch belong to the same bucket, which their maximum and minimum
-        show. Otherwise they are sorted, and each bound is searched once instead of each number.
+        They are sorted, so that each bound is searched once instead of each number: no slower than their maximum
+        and minimum, and several times faster where many are equal.
         """
-        uppers, numbers = self.bounds.uppers, self.numbers
-        if batch[0] == batch[-1] and batch.count(batch[0]) == len(batch):  # as batch sizes are: the quickest to see
-            first = last = bisect_left(uppers, batch[0])
-        else:
-            last = bisect_left(uppers, max(batch))
-            first = bisect_left(uppers, min(batch)) if last else 0
+        uppers, numbers, ascending = self.bounds.uppers, self.numbers, sorted(batch)
+        first, last = bisect_left(uppers, ascending[0]), bisect_left(uppers, ascending[-1])
         if first == last:
             writes.append((numbers, first, numbers[first] + len(batch)))
         else:
-            ascending, before = sorted(batch), 0
+            before = 0
             for place in range(first, last):
                 until = bisect_right(ascending, uppers[place])
                 if until > before:

@@ -25,6 +25,8 @@ from mlmetrics.recording.folding import hold
 from mlmetrics.recording.store import ERRORS, Store
 from mlmetrics.version import __version__
 
+HELD = "_collector_to_names"
+"""The attribute in which a registry has its collectors."""
 SETTLE_SECONDS = 1.0
 """A scrape waits so long for costs whose rates are being looked up; the next one has them otherwise."""
 _stores: "WeakKeyDictionary[CollectorRegistry, Store]" = WeakKeyDictionary()
@@ -104,7 +106,7 @@ def merged_beside(store: Store) -> bool:
 def collectors_of(registry: CollectorRegistry | None) -> tuple[Collector, ...]:
     """Return the collectors of a registry."""
     # There is no public way to ask; without the private attribute, none is known.
-    return tuple(getattr(registry, "_collector_to_names", ()))
+    return tuple(getattr(registry, HELD, ()))
 
 
 def observe_process(store: Store) -> None:
@@ -208,8 +210,7 @@ def holds(registry: CollectorRegistry, store: Store) -> bool:
     That of the catalogue's families is registered after all others, so it stands for them.
     """
     # There is no public way to ask. Without this private attribute, we assume that it still has the collector.
-    held = getattr(registry, "_collector_to_names", None)
-    return held is None or store.collectors[0] in held
+    return store.collectors[0] in getattr(registry, HELD, store.collectors)
 
 
 def _register(store: Store, registry: CollectorRegistry) -> None:

@@ -60,12 +60,6 @@ class HistogramSpot:
         """Return the place of the bucket of a number."""
         return self.buckets[bisect_left(self.uppers, number)]
 
-    def add(self, number: float) -> None:
-        """Count the number in its bucket, and add it to the sum."""
-        place, view = self.bucket(number), self.views.histogram
-        view[place] += 1.0
-        view[self.sum] += number
-
 
 class PlacedSeries:
     """What the three kinds share: a place that is found when it is first needed, and again in a forked child."""
@@ -164,4 +158,7 @@ class PlacedHistogram(PlacedSeries):
 
     def record(self, number: float) -> None:
         """Count the number in its bucket, and add it to the sum."""
-        (self.spot or self.place()).add(number)
+        spot = self.spot or self.place()
+        bucket, view = spot.buckets[bisect_left(spot.uppers, number)], spot.views.histogram
+        view[bucket] += 1.0
+        view[spot.sum] += number

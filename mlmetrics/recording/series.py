@@ -42,6 +42,8 @@ class Lists(ABC):
     """
 
     __slots__ = ("lists",)
+    beside: tuple[Any, ...] = ()
+    """What is folded whenever this is folded because it is full: it grows no faster, and is not asked itself."""
 
     def __init__(self, *lists: list[Any]) -> None:
         self.lists = lists

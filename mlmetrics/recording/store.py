@@ -75,6 +75,7 @@ class Store(Admitting):
         """What tokens cost; made when something is to be priced, or when the project's own prices are configured."""
         self.operations: dict[str, Operation] = {}
         """The operations of the project's own that are declared, by name."""
+        self.direct: dict[Hashable, Any] = {}  # what direct functions record in, by the texts that came
         self.counted: dict[Hashable, float] = {}
         """When the tokens of a response were counted last, by what identifies it."""
         self.outbox: Outbox | None = None  # where folds put the raw numbers as well, if somebody wants them
@@ -163,8 +164,8 @@ class Store(Admitting):
             self.fold(series)
 
     def fold(self, foldable: Any) -> None:
-        """Fold one series, unless a fold is running: then the next fold takes the numbers."""
-        folding.attempt(self._fold, (foldable,))
+        """Fold one series and those beside it, unless a fold is running: then the next fold takes the numbers."""
+        folding.attempt(self._fold, (foldable, *foldable.beside))
 
     def fold_all(self) -> None:
         """Fold every series; the caller has the turn."""
