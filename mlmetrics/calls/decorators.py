@@ -22,7 +22,8 @@ from mlmetrics.calls.measures import scores_of
 from mlmetrics.calls.plan import Function, Plan
 from mlmetrics.calls.proxies import Proxy
 from mlmetrics.calls.reads import Reads
-from mlmetrics.calls.results import After, Size, all_of
+from mlmetrics.calls.results import After, all_of
+from mlmetrics.calls.sizes import Size
 from mlmetrics.calls.stored import Calls
 from mlmetrics.calls.templates import function_of
 from mlmetrics.calls.wrappers import wrap

@@ -7,7 +7,8 @@ from typing import Any
 from mlmetrics.calls.labels import SeriesFinder
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.reads import Reads
-from mlmetrics.calls.results import After, Size
+from mlmetrics.calls.results import After
+from mlmetrics.calls.sizes import Size
 
 Function = Callable[..., Any]
 

@@ -1,12 +1,11 @@
-"""Measurements read from the arguments and the result of a call: accuracy, scores, classes, size, tokens."""
+"""Measurements read from the result of a call: accuracy, scores, classes, tokens."""
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping
 from keyword import iskeyword
 from typing import Any
 
-from mlmetrics.calls.labels import Argument, FindArgument, check_reader, signature_of
-from mlmetrics.calls.measures import MOST_BYTES, each_of, record_classes, record_score, record_size
+from mlmetrics.calls.labels import check_reader
+from mlmetrics.calls.measures import each_of, record_classes, record_score
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.tokens import MOST_TOKENS, tokens_of
 from mlmetrics.errors import DeclarationError
@@ -14,16 +13,12 @@ from mlmetrics.interruption import interrupted
 
 After = Callable[[CallSeries, Any, float | None], None]
 """Reads the result of a call; it also gets the seconds that the call took, if it is no stream."""
-Before = Callable[[CallSeries, Any], None]
-"""Reads an argument of a call before it begins."""
 Read = str | Callable[[Any], Any]
 
 OPTIONAL = "confidence"
 """The attribute that is read by default; a result without it is not an error."""
 
 _NOTHING = object()
-_EMPTY = inspect.Parameter.empty
-_NUMBERS = (int, float)
 
 
 class Types(set[type]):
@@ -178,60 +173,6 @@ def after_class(read: Read) -> After:
             series.store.failed("prediction", error)
 
     return after
-
-
-class Size:
-    """Records the size of the file that a call is given, whatever the outcome of the call.
-
-    A function is applied to the first argument (after `self`); `arg("content")` names the
-    argument, which is a number of bytes or has a length.
-    """
-
-    def __init__(self, read: Argument | Callable[[Any], Any], target: Callable[..., Any], described: Any) -> None:
-        measure: Any = _length if isinstance(read, Argument) else read
-        if not callable(measure):
-            raise DeclarationError(f"size={read!r}: expected a function such as len, or arg('parameter')")
-        check_reader("size", measure, "the argument")
-        argument = read if isinstance(read, Argument) else Argument(_first_parameter(target))
-        self._measure = measure
-        self.argument = FindArgument.of(argument, described, missing=inspect.Parameter.empty)
-
-    @property
-    def record(self) -> Before:
-        """What records the size of the argument in a call, which may have none."""
-        measure, name = self._measure, self.argument.name
-
-        def before(series: CallSeries, value: Any) -> None:
-            try:
-                if value is _EMPTY:
-                    series.store.failed("size", f"the call has no argument {name!r}")
-                    return
-                size = measure(value)
-                if type(size) is int and size >= 0 and size <= MOST_BYTES and (sizes := series.sizes) is not None:
-                    append = sizes.record
-                    append(size)
-                else:
-                    record_size(series, size)
-            except Exception as error:  # the user's code, run on behalf of a measurement
-                if interrupted(error):
-                    raise
-                series.store.failed("size", error)
-
-        return before
-
-
-def _length(value: Any) -> Any:
-    return len(value) if type(value) is bytes or not isinstance(value, _NUMBERS) else value
-
-
-def _first_parameter(target: Callable[..., Any]) -> str:
-    signature = signature_of(target)
-    names = [name for name in (signature.parameters if signature else ()) if name not in ("self", "cls")]
-    if not names:
-        raise DeclarationError(
-            f"size: {target!r} takes no argument to measure; leave size out, or say size=arg('name')"
-        )
-    return names[0]
 
 
 def after_usage(read: Callable[[Any], Mapping[str, Any] | None]) -> After:
