@@ -37,7 +37,19 @@ class AppendedCalls(CallSeries, Lists):
 
     __slots__ = (
         *("_cells", "begin", "beside", "cancel", "cancelled", "classes", "clock", "error_types", "exemplars", "fail"),
-        *("failed", "labels", "leave", "left", "mark", "notice_seconds", "operation", "scores", "seldom", "sizes"),
+        *(
+            "failed",
+            "known",
+            "labels",
+            "leave",
+            "left",
+            "mark",
+            "notice_seconds",
+            "operation",
+            "scores",
+            "seldom",
+            "sizes",
+        ),
         *("started", "store", "succeed", "succeeded", "tokens"),
     )
     spot = None
@@ -64,6 +76,7 @@ class AppendedCalls(CallSeries, Lists):
         self.notice_seconds = -1.0
         self.classes = self.scores = self.sizes = self.tokens = None
         self.beside = ()
+        self.known = {}
         self.error_types = NOT_SEEN
         self.seldom = None
         self._cells: _Cells | None = None

@@ -4,9 +4,9 @@ from typing import Any, ClassVar
 
 from mlmetrics.calls.measures import (
     MOST_BYTES,
-    number,
-    observe,
+    add_further,
     record_classes,
+    record_further,
     record_score,
     record_size,
 )
@@ -159,11 +159,8 @@ class Call(Surrounded):
         Metrics: `ml_inference_cost_usd_total`.
         """
         if self._records(COST, "cost"):
-            series = self._series
             self._spending().costed = True
-            amount = number(series.store, "cost", usd)
-            if amount is not None:
-                series.store.record(series.counter("cost_usd_total"), amount)
+            add_further(self._series, "cost_usd_total", "cost", usd)
 
     def _spending(self) -> Spent:
         """Return what the call has spent; priced at its end."""
@@ -212,22 +209,17 @@ class Call(Surrounded):
         """Record the time to the first chunk; only once. Metrics: `ml_inference_first_chunk_seconds`."""
         if not hasattr(self, "_first_chunk_seen") and self._records(STREAMS, "first_chunk"):
             self._first_chunk_seen = True
-            series = self._series
-            observe(series.store, f"{series.operation.prefix}_first_chunk_seconds", series.labels, self.duration)
+            record_further(self._series, "first_chunk_seconds", "first_chunk", self.duration)
 
     def batch(self, items: int) -> None:
         """Record how many items the call handles. Metrics: `ml_inference_batch_size`."""
         if self._records(BATCHES, "batch"):
-            series = self._series
-            name = f"{series.operation.prefix}_batch_size"
-            observe(series.store, name, series.labels, number(series.store, "batch", items))
+            record_further(self._series, "batch_size", "batch", items)
 
     def queued(self, seconds: float) -> None:
         """Record how many seconds the call waited for its model. Metrics: `ml_inference_queue_duration_seconds`."""
         if self._records(QUEUE, "queued"):
-            series = self._series
-            name = f"{series.operation.prefix}_queue_duration_seconds"
-            observe(series.store, name, series.labels, number(series.store, "queued", seconds))
+            record_further(self._series, "queue_duration_seconds", "queued", seconds)
 
     def _note_fallback(self) -> None:
         if self.state is not ENDED:

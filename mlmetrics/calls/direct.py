@@ -4,10 +4,9 @@ What they record in is remembered by the texts that they were called with, so th
 is one look-up and one append. Every other value, and every label that is no text, is looked at each time.
 """
 
-from sys import float_info
 from typing import Any
 
-from mlmetrics.calls.measures import number, ratio, score_histogram
+from mlmetrics.calls.measures import MOST, number, ratio, score_histogram
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.outcome import failed, slow_path, succeeded
 from mlmetrics.calls.stored import Calls
@@ -19,9 +18,6 @@ from mlmetrics.recording.store import Store
 
 Key = tuple[object, ...]
 """By what a series is remembered: what is recorded, the services of toolkit and call, and the labels as they came."""
-MOST = float_info.max
-PLAIN = frozenset({int, float})
-"""Types of numbers that need no conversion; a subclass may do anything."""
 
 
 def known_series(store: Store, key: Key) -> Any:
@@ -32,23 +28,6 @@ def known_series(store: Store, key: Key) -> Any:
         if interrupted(error):
             raise
         return None
-
-
-def append_known(store: Store, key: Key, value: Any, highest: float = MOST) -> bool:
-    """Append a number in 0..highest to the series that is remembered by a key; return whether that was done."""
-    try:
-        series = store.direct.get(key)
-    except Exception as error:  # as above
-        if interrupted(error):
-            raise
-        return False
-    if series is None or type(value) not in PLAIN or not 0 <= value <= highest:
-        return False
-    append = series.record
-    append(value)
-    if len(series.pending) > BOUND:
-        store.fold(series)
-    return True
 
 
 def remember(store: Store, key: Key, series: object, values: tuple[object, ...], labels: RawLabels) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum
 from math import isfinite
+from sys import float_info
 from typing import Any, TypeVar
 
 from mlmetrics.calls.operation import CallSeries
@@ -18,6 +19,9 @@ F = TypeVar("F")
 PREDICTIONS = "ml_prediction_total"
 ANSWERED = "ml_inference_response_model_info"
 
+MOST = float_info.max
+PLAIN = frozenset({int, float})
+"""Types of numbers that need no conversion; a subclass may do anything."""
 MOST_BYTES = (1 << 30) - 1
 """Whole numbers up to this are sizes as they are: CPython compares these fastest."""
 ROUNDING = 1e-9
@@ -45,6 +49,26 @@ def ratio(store: Store, where: str, value: Any) -> float | None:
     return number(store, where, value, 1.0)
 
 
+def append_known(store: Store, known: Mapping[Any, Any], key: object, value: Any, highest: float = MOST) -> bool:
+    """Append a number in 0..highest to what is known by this key; return whether that was done.
+
+    What is new, and a number that is not as expected, is for the caller to look at.
+    """
+    try:
+        series = known.get(key)
+    except Exception as error:  # any object may come, with any __hash__
+        if interrupted(error):
+            raise
+        return False
+    if series is None or type(value) not in PLAIN or not 0 <= value <= highest:
+        return False
+    append = series.record
+    append(value)
+    if len(series.pending) > BOUND:
+        store.fold(series)
+    return True
+
+
 def score_histogram(store: Store, operation: Operation) -> str | None:
     """Return the histogram of an operation's scores; count under `score` that it has none, and return None."""
     if operation.score is None:
@@ -63,6 +87,24 @@ def count(store: Store, name: str, labels: tuple[str | None, ...], value: float 
     """Add a value to a counter; None is skipped."""
     if value is not None:
         store.record(store.counter(name, labels), value)
+
+
+def record_further(series: CallSeries, suffix: str, where: str, value: Any) -> None:
+    """Record a value in a further histogram of an operation; one that is no number is counted under `where`."""
+    store = series.store
+    if not append_known(store, series.known, suffix, value):
+        amount = number(store, where, value)
+        if amount is not None:
+            store.record(series.further(suffix), amount)
+
+
+def add_further(series: CallSeries, suffix: str, where: str, value: Any) -> None:
+    """Add a value to a further counter of an operation, as `record_further`."""
+    store = series.store
+    if not append_known(store, series.known, (suffix,), value):
+        amount = number(store, where, value)
+        if amount is not None:
+            store.record(series.counter(suffix), amount)
 
 
 def tell_provider(series: CallSeries, provider: str, response_model: str) -> None:

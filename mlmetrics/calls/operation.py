@@ -60,6 +60,8 @@ class CallSeries:
     """What the classes that it predicted are counted in, by those that are texts; None before the first."""
     tokens: Any
     """What its tokens are recorded in; None before the first."""
+    known: dict[Any, NumberSeries]
+    """What its further numbers have been recorded in: a histogram by its suffix, a counter also by its last label."""
     beside: tuple[Any, ...]
     """What gets at most one number from each call, without a question whether there are enough to fold: it is
     folded with the calls themselves when these are enough."""
@@ -82,7 +84,19 @@ class CallSeries:
 
     def counter(self, suffix: str, *more: str) -> NumberSeries:
         """Return a further counter of the operation, such as its tokens by type."""
-        return self.store.counter(f"{self.operation.prefix}_{suffix}", (*self.labels, *more))
+        key = (suffix, *more)
+        found = self.known.get(key)
+        if found is None:
+            found = self.store.counter(f"{self.operation.prefix}_{suffix}", (*self.labels, *more))
+            self.known[key] = found
+        return found
+
+    def further(self, suffix: str) -> NumberSeries:
+        """Return a further histogram of the operation, such as its batch sizes."""
+        found = self.known.get(suffix)
+        if found is None:
+            found = self.known[suffix] = self.histogram(f"{self.operation.prefix}_{suffix}")
+        return found
 
     def histogram(self, name: str) -> NumberSeries:
         """Return a histogram with the labels of this series."""

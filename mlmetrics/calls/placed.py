@@ -43,8 +43,8 @@ class PlacedCalls(CallSeries):
     """
 
     __slots__ = (
-        *("_host", "beside", "classes", "clock", "error_types", "labels", "notice_seconds", "operation", "scores"),
-        *("seldom", "sizes", "spot", "started", "store", "tokens"),
+        *("_host", "beside", "classes", "clock", "error_types", "known", "labels", "notice_seconds", "operation"),
+        *("scores", "seldom", "sizes", "spot", "started", "store", "tokens"),
     )
 
     def __init__(self, store: Store, host: Host, operation: Operation, labels: RawLabels) -> None:
@@ -58,6 +58,7 @@ class PlacedCalls(CallSeries):
         self.spot: CallSpot | None = None
         self.classes = self.scores = self.sizes = self.tokens = None
         self.beside = ()
+        self.known = {}
         self.error_types = NOT_SEEN
         self.seldom = None
 

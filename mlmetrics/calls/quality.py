@@ -1,7 +1,7 @@
 """What is known of predictions apart from their calls, as methods of a toolkit: classes, feedback, errors."""
 
-from mlmetrics.calls.direct import append_known, remember
-from mlmetrics.calls.measures import PREDICTIONS, class_labels, number
+from mlmetrics.calls.direct import remember
+from mlmetrics.calls.measures import PREDICTIONS, append_known, class_labels, number
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.catalog.models import VERDICTS
 from mlmetrics.errors import name_of_type
@@ -39,7 +39,7 @@ class Quality(Recorder):
             1.0
         """
         store, key = self.store, (PREDICTIONS, self.service, service, model, type(predicted_class), predicted_class)
-        if not append_known(store, key, 1):
+        if not append_known(store, store.direct, key, 1):
             labels = class_labels(store, self._of_model(PREDICTIONS, service, model), predicted_class)
             counter = store.counter(PREDICTIONS, labels)
             store.record(counter, 1)
@@ -67,7 +67,7 @@ class Quality(Recorder):
             [0.0, 1.0]
         """
         store, key = self.store, (FEEDBACK, self.service, service, model, good)
-        if append_known(store, key, 1):
+        if append_known(store, store.direct, key, 1):
             return
         verdict = _verdict(store, good)
         if verdict is not None:
@@ -101,7 +101,7 @@ class Quality(Recorder):
             2.5
         """
         store, key = self.store, (PREDICTION_ERROR, self.service, service, model)
-        if append_known(store, key, absolute_error):
+        if append_known(store, store.direct, key, absolute_error):
             return
         labels = self._of_model(PREDICTION_ERROR, service, model)
         value = number(store, "prediction_error", absolute_error)

@@ -6,7 +6,7 @@ What users say, and what SDKs and their responses show, is recorded by the same 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from mlmetrics.calls.measures import number
+from mlmetrics.calls.measures import append_known, number
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.waiting import Waiting
 from mlmetrics.catalog.models import QUEUE
@@ -24,6 +24,9 @@ from mlmetrics.catalog.surroundings import (
 from mlmetrics.interruption import interrupted
 
 OTHER_REASON = "other"
+_LOOKUPS_TOTAL = "cache_lookups_total"
+_KEYS = tuple((_LOOKUPS_TOTAL, result) for result in reversed(LOOKUPS))
+"""By what the lookups of a series are known: of those without and with a hit."""
 
 
 def has(series: CallSeries, part: str, where: str) -> bool:
@@ -58,8 +61,8 @@ def record_finish(series: CallSeries, reason: object) -> None:
         series: the series of the call.
         reason: such as `stop`.
     """
-    if reason is not None and has(series, FINISH, "finish_reason"):
-        _count_named(series, "finish_reasons_total", reason)
+    if reason is not None:
+        _count_named(series, FINISH, "finish_reason", "finish_reasons_total", reason)
 
 
 def record_limits(series: CallSeries, limits: Mapping[str, tuple[float | None, float | None]]) -> None:
@@ -92,7 +95,7 @@ def record_fallback(series: CallSeries, fallback: object) -> bool:
     if not has(series, FALLBACKS, "fallback"):
         return False
     series.counter("fallbacks_exhausted_total")  # it stands at 0 from the first fallback on
-    _count_named(series, "fallbacks_total", fallback)
+    _count_named(series, FALLBACKS, "fallback", "fallbacks_total", fallback)
     return True
 
 
@@ -112,7 +115,8 @@ def record_lookup(series: CallSeries, hit: object) -> None:
         series: the series of the call.
         hit: whether it was there.
     """
-    if has(series, CACHE, "cache"):
+    known = type(hit) is bool and append_known(series.store, series.known, _KEYS[hit], 1)
+    if not known and has(series, CACHE, "cache"):
         try:
             result = LOOKUPS[0] if hit else LOOKUPS[1]
         except Exception as error:  # any object may come, with any __bool__
@@ -120,7 +124,7 @@ def record_lookup(series: CallSeries, hit: object) -> None:
                 raise
             series.store.failed("cache", error)
             return
-        _count_one(series, "cache_lookups_total", result, LOOKUPS)
+        _count_one(series, _LOOKUPS_TOTAL, result, LOOKUPS)
 
 
 def record_block(series: CallSeries, guardrail: object) -> None:
@@ -130,8 +134,7 @@ def record_block(series: CallSeries, guardrail: object) -> None:
         series: the series of the call.
         guardrail: its name.
     """
-    if has(series, GUARDRAILS, "guardrail"):
-        _count_named(series, "guardrail_blocks_total", guardrail)
+    _count_named(series, GUARDRAILS, "guardrail", "guardrail_blocks_total", guardrail)
 
 
 def _count_one(series: CallSeries, suffix: str, value: str | None, values: Iterable[str]) -> None:
@@ -142,10 +145,16 @@ def _count_one(series: CallSeries, suffix: str, value: str | None, values: Itera
             series.store.record(counter, 1)
 
 
-def _count_named(series: CallSeries, suffix: str, value: Any) -> None:
-    """Add 1 for a value of the last label, which is cleaned and limited as all are."""
-    store, metric = series.store, f"{series.operation.prefix}_{suffix}"
-    store.record(store.counter(metric, store.admit(metric, series.labels, (value,))), 1)
+def _count_named(series: CallSeries, part: str, where: str, suffix: str, value: Any) -> None:
+    """Add 1 for a value of the last label, which is cleaned and limited as all are, where the operation records it."""
+    store, is_text = series.store, type(value) is str
+    if (is_text and append_known(store, series.known, (suffix, value), 1)) or not has(series, part, where):
+        return
+    metric = f"{series.operation.prefix}_{suffix}"
+    labels = store.admit(metric, series.labels, (value,))
+    # A text that is recorded as it came is known from now on.
+    counter = series.counter(suffix, value) if is_text and labels[-1] == value else store.counter(metric, labels)
+    store.record(counter, 1)
 
 
 class Surrounded:

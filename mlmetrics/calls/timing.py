@@ -3,7 +3,6 @@
 from types import FunctionType
 
 from mlmetrics.calls.direct import (
-    append_known,
     known_series,
     remember,
     track_call,
@@ -13,6 +12,7 @@ from mlmetrics.calls.direct import (
 )
 from mlmetrics.calls.labels import Argument
 from mlmetrics.calls.loading import LoadTimer, load_labels, record_load
+from mlmetrics.calls.measures import append_known
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.calls.timers import Timer
@@ -126,7 +126,8 @@ class Timing(Recorder):
             doc_type: the type of document.
             score: the accuracy (confidence).
         """
-        if not append_known(self.store, (_ACCURACY, self.service, parser, doc_type), score, 1.0):
+        store, key = self.store, (_ACCURACY, self.service, parser, doc_type)
+        if not append_known(store, store.direct, key, score, 1.0):
             track_score(self.calls(PARSING), self.service, (parser, doc_type), score)
 
     def track_matching_score(self, matcher: str, score: float) -> None:
@@ -136,7 +137,8 @@ class Timing(Recorder):
             matcher: the matcher.
             score: the score.
         """
-        if not append_known(self.store, (_SCORE, self.service, matcher), score, 1.0):
+        store, key = self.store, (_SCORE, self.service, matcher)
+        if not append_known(store, store.direct, key, score, 1.0):
             track_score(self.calls(MATCHING), self.service, (matcher,), score)
 
     def track_file_processing(self, file_type: str, service: str, size_bytes: float) -> None:
@@ -147,7 +149,8 @@ class Timing(Recorder):
             service: the service.
             size_bytes: the size in bytes.
         """
-        if not append_known(self.store, (FILE_SIZE.name, service, file_type), size_bytes):
+        store, key = self.store, (FILE_SIZE.name, service, file_type)
+        if not append_known(store, store.direct, key, size_bytes):
             track_size(self.calls(PARSING), service, file_type, size_bytes)
 
     def track_model_load(self, model: str, duration: float, version: str = "", service: str | None = None) -> None:

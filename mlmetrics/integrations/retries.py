@@ -121,9 +121,10 @@ class Retries:
 class Uncalled(CallSeries):
     """The labels of a function whose calls nobody records: only its retries are counted."""
 
-    __slots__ = ("labels", "operation", "store")
+    __slots__ = ("known", "labels", "operation", "store")
 
     def __init__(self, store: Store, labels: RawLabels) -> None:
+        self.known = {}
         self.store = store
         self.operation = INFERENCE
         self.labels = labels
