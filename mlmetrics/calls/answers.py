@@ -186,20 +186,21 @@ class Answer:
                 raise
             self._problem = error
 
-    def record(self, start: float, seconds: float, *, complete: bool, told: bool) -> None:
+    def record(self, start: float, seconds: float, *, complete: bool, saying: Saying | None) -> None:
         """Record what the answer has said, after its call has ended, early or complete; never raises.
 
-        Its tokens are left out if the code of the call has told them.
+        Its tokens are left out if the code of the call has told them, and their price if it has told the cost.
         """
         try:
-            self._record(start, seconds, complete=complete, told=told)
+            self._record(start, seconds, complete=complete, saying=saying)
         except Exception as error:  # nothing of ours reaches the user's call
             if interrupted(error):
                 raise
             self._series.store.failed("usage", error)
 
-    def _record(self, start: float, seconds: float, *, complete: bool, told: bool) -> None:
+    def _record(self, start: float, seconds: float, *, complete: bool, saying: Saying | None) -> None:
         reads, said, series = self.reads, self.said, self._series
+        told = saying is not None and saying.counts
         if reads.usage is None or (self._whole and reads.usage != AUTO):
             return
         if said.broken and not told:
@@ -214,7 +215,7 @@ class Answer:
             new = reads.usage != AUTO or counted_once(series.store, said, self._payload, start)
             if new or reads.first:
                 if not told:
-                    self._count(used, seconds)
+                    self._count(used, seconds, priced=saying is None or not saying.spent.costed)
                 if reads.usage == AUTO:
                     self._finished()
         if reads.first and (reads.provider or said.model):
@@ -225,13 +226,14 @@ class Answer:
         for reason in (self.said.finish or {}).values():
             record_finish(self._series, reason.lower())
 
-    def _count(self, used: dict[str, float] | None, seconds: float) -> None:
+    def _count(self, used: dict[str, float] | None, seconds: float, *, priced: bool) -> None:
         """Count the tokens of a response, or that it did not say them."""
         series, said = self._series, self.said
         if used is not None:
             counted = record_tokens(series, used)
             record_lengths(series, counted, seconds)
-            price(series, counted, said.model, self.reads.provider, said.tier)
+            if priced:
+                price(series, counted, said.model, self.reads.provider, said.tier)
         elif not self.free:
             series.store.record(series.counter("usage_missing_total"), 1)
 
@@ -254,7 +256,7 @@ def end_answered(  # noqa: PLR0917 (what is known of a call at its end)
         verdict = answer.said.failure
     failed = end_as(series, verdict, error, seconds, start + seconds)
     if answer is not None:
-        answer.record(start, seconds, complete=error is None, told=saying is not None and saying.counts)
+        answer.record(start, seconds, complete=error is None, saying=saying)
     if saying is not None:
         saying.spent.settle(series, seconds)
         if failed and saying.fell_back:

@@ -21,8 +21,8 @@ from mlmetrics.calls.labels import Argument, Computed, FindArgument, SeriesFinde
 from mlmetrics.calls.measures import scores_of
 from mlmetrics.calls.plan import Function, Plan
 from mlmetrics.calls.proxies import Proxy
-from mlmetrics.calls.reads import Reads
-from mlmetrics.calls.results import After, all_of
+from mlmetrics.calls.reads import Reads, Usage
+from mlmetrics.calls.results import After, after_usage, all_of
 from mlmetrics.calls.sizes import Size
 from mlmetrics.calls.stored import Calls
 from mlmetrics.calls.templates import function_of
@@ -59,7 +59,7 @@ class Declaration:
     stream: bool | None
     scored: bool = False
     reads: Reads | None = None
-    usage: After | None = None
+    usage: Usage | None = None
     score_name: str = ""
 
     def decorate(self, target: Any) -> Any:
@@ -111,13 +111,19 @@ class Declaration:
             find,
             store.clock,
             before,
-            after=all_of(each for each in (self.usage, self.after) if each is not None),
+            after=self._after(priced=True),
+            after_costed=self._after(priced=False),
             after_stream=self.after,
             reads=self.reads,
             stream=self.stream,
             in_files=store.host is not None,
             score_name=self.score_name if self.usage is None else "",
         )
+
+    def _after(self, *, priced: bool) -> After | None:
+        """Return what reads the result of a call that is no stream, its usage first."""
+        usage = None if self.usage is None else after_usage(self.usage, priced=priced)
+        return all_of(each for each in (usage, self.after) if each is not None)
 
     def _label(self, name: str, label: Any, named: Any, described: Function) -> str | FindArgument | Computed:
         if isinstance(label, Argument):

@@ -18,7 +18,8 @@ class Plan:
     """What a decorator decided about one function.
 
     `series` is set if all labels are fixed, `find` if they depend on the call. `before` reads
-    the arguments and `after` the result, `after_stream` that of a stream; `reads` says what is read from the answer
+    the arguments and `after` the result, `after_costed` that of a call which has said what it costs, and
+    `after_stream` that of a stream; `reads` says what is read from the answer
     itself, chunk by chunk if it is a stream. `stream` says whether the result is a stream; with None,
     its type decides. `score_name` is the attribute of the score, if `after` reads
     nothing else. `in_files` says that the numbers stand in files, because there may be several processes.
@@ -29,6 +30,7 @@ class Plan:
     clock: Callable[[], float]
     before: Size | None = None
     after: After | None = None
+    after_costed: After | None = None
     after_stream: After | None = None
     reads: Reads | None = None
     stream: bool | None = None

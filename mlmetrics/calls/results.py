@@ -6,6 +6,7 @@ from typing import Any
 
 from mlmetrics.calls.labels import check_reader
 from mlmetrics.calls.measures import each_of, record_classes, record_score
+from mlmetrics.calls.money import price
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.tokens import MOST_TOKENS, tokens_of
 from mlmetrics.errors import DeclarationError
@@ -175,11 +176,11 @@ def after_class(read: Read) -> After:
     return after
 
 
-def after_usage(read: Callable[[Any], Mapping[str, Any] | None]) -> After:
-    """Count the tokens that a function reads from the result; None, or no result, counts as missing."""
-    if not callable(read):
-        raise DeclarationError(f"usage={read!r}: expected a function from the result to tokens by type")
-    check_reader("usage", read, "the result")
+def after_usage(read: Callable[[Any], Mapping[str, Any] | None], *, priced: bool = True) -> After:
+    """Count the tokens that a function reads from the result; None, or no result, counts as missing.
+
+    What they cost is added where prices are in use, unless the call is not to be `priced`, as it has said its cost.
+    """
 
     def after(series: CallSeries, result: Any, seconds: float | None) -> None:
         try:
@@ -207,8 +208,10 @@ def after_usage(read: Callable[[Any], Mapping[str, Any] | None]) -> After:
                     append(answer)
                     append = pair.speed
                     append(answer / seconds)
+                    if priced and (known.priced or series.store.prices is not None):
+                        price(series, tokens, None, "", None)
                     return
-            _record_usage(series, tokens, seconds)
+            _record_usage(series, tokens, seconds, priced=priced)
         except Exception as error:  # the user's code, run on behalf of a measurement
             if interrupted(error):
                 raise
@@ -217,12 +220,15 @@ def after_usage(read: Callable[[Any], Mapping[str, Any] | None]) -> After:
     return after
 
 
-def _record_usage(series: CallSeries, tokens: Mapping[str, Any] | None, seconds: float | None) -> None:
+def _record_usage(series: CallSeries, tokens: Mapping[str, Any] | None, seconds: float | None, *, priced: bool) -> None:
     if tokens is None:
         series.store.record(series.counter("usage_missing_total"), 1)
     else:
         known = tokens_of(series)
-        known.measure(known.count(tokens), seconds)
+        counted = known.count(tokens)
+        known.measure(counted, seconds)
+        if priced:
+            price(series, counted, None, "", None)
 
 
 def all_of(afters: Iterable[After]) -> After | None:

@@ -7,7 +7,7 @@ from mlmetrics.calls.decorators import Declaration, decorate
 from mlmetrics.calls.labels import Argument, Label
 from mlmetrics.calls.reads import AUTO, Content, Failure, Usage, declared_reads
 from mlmetrics.calls.recorder import Recorder
-from mlmetrics.calls.results import OPTIONAL, Read, after_class, after_score, after_usage, all_of, attribute_of
+from mlmetrics.calls.results import OPTIONAL, Read, after_class, after_score, all_of, attribute_of
 from mlmetrics.catalog import INFERENCE, MATCHING, PARSING
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -110,7 +110,7 @@ class Tracking(Recorder):
             stream,
             scored=score is not None,
             reads=declared_reads(failure=failure, usage=usage, content=content, known=True, stream=stream),
-            usage=after_usage(usage) if callable(usage) else None,
+            usage=usage if callable(usage) else None,
             score_name=attribute_of(score) if predicted_class is None else "",
         )
         return decorate(declaration, function)

@@ -62,7 +62,11 @@ class UnfinishedResults:
     def after(self, saying: Saying | None) -> After | None:
         """Return what reads the result of a call: its usage only if its code has not told the tokens."""
         plan = self._plan
-        return plan.after_stream if saying is not None and saying.counts else plan.after
+        if saying is None:
+            return plan.after
+        if saying.counts:
+            return plan.after_stream
+        return plan.after_costed if saying.spent.costed else plan.after
 
     @property
     def after_stream(self) -> After | None:

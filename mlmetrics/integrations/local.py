@@ -31,7 +31,8 @@ class LocalAnswer(Answer):
 
     __slots__ = ()
 
-    def _count(self, used: dict[str, float] | None, seconds: float) -> None:
+    def _count(self, used: dict[str, float] | None, seconds: float, *, priced: bool) -> None:
+        del priced  # a model in this process has no price
         if used is not None:
             record_lengths(self._series, record_tokens(self._series, used), seconds)
 

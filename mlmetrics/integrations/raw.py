@@ -11,7 +11,7 @@ from copy import copy
 from functools import partial
 from typing import Any
 
-from mlmetrics.calls.answers import Answer
+from mlmetrics.calls.answers import Answer, Saying
 from mlmetrics.calls.inner import AsyncListening, InnerRun, listen, measured, stream_of
 from mlmetrics.errors import name_of_type
 from mlmetrics.interruption import Tolerating, interrupted
@@ -67,12 +67,12 @@ class BodyAnswer(Answer):
             self._body.append(chunk.encode() if isinstance(chunk, str) else chunk)
         return NOTHING  # a piece of JSON, and no chunk of an answer
 
-    def record(self, start: float, seconds: float, *, complete: bool, told: bool) -> None:
+    def record(self, start: float, seconds: float, *, complete: bool, saying: Saying | None) -> None:
         """Read JSON that has come to its end, and record what was said."""
         if self._body and self._length <= LONGEST_BODY_BYTES:
             self.body(b"".join(self._body))
         self.said.known = True
-        super().record(start, seconds, complete=complete, told=told)
+        super().record(start, seconds, complete=complete, saying=saying)
 
     def body(self, body: bytes) -> None:
         """Read a whole body."""

@@ -69,8 +69,9 @@ class TestPath:
         assert ["wrapper", "before", "len", "append"] == made[:4]
         assert ["perf_counter", "append", "perf_counter", "append", "len"] == made[4:]
 
-    def test_usage(self, metrics: MLMetrics) -> None:
+    def test_usage(self, metrics: MLMetrics, monkeypatch: pytest.MonkeyPatch) -> None:
         """The tokens of prompt and answer are two appends, with their lengths, and the speed is a third one."""
+        monkeypatch.setattr(genai, "installed", lambda: False)
         function = metrics.track_inference(model="m", usage=lambda _: {"input": 120, "output": 48})(lambda: 1)
         function()
         assert ["after", "len", "append", "append", "append"] == calls_made(function)[6:]
@@ -311,8 +312,9 @@ class TestTold:
         assert 1 == outcomes(registry)["cancelled"]
 
 
-def test_lists_are_bounded(registry: CollectorRegistry, metrics: MLMetrics) -> None:
+def test_lists_are_bounded(registry: CollectorRegistry, metrics: MLMetrics, monkeypatch: pytest.MonkeyPatch) -> None:
     """However many calls there are between two scrapes, each list holds so many numbers."""
+    monkeypatch.setattr(genai, "installed", lambda: False)  # a thread that prices calls would fold at the same time
     function = metrics.track_parsing(doc_type="pdf", size=len)(lambda content: Result(0.5))
     ask = metrics.track_inference(model="m", usage=lambda _: {"input": 120, "output": 48})(lambda: 1)
     for _ in range(3 * BOUND):
