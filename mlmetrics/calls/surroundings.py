@@ -3,7 +3,8 @@
 What users say, and what SDKs and their responses show, is recorded by the same functions; none of them raises.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from mlmetrics.calls.measures import number
@@ -82,6 +83,11 @@ def record_limits(series: CallSeries, limits: Mapping[str, tuple[float | None, f
                 store.record(store.gauge(metric, (*series.labels[:2], name)), amount)
 
 
+def record_queued(series: CallSeries, seconds: float) -> None:
+    """Record how long a call waited for its model."""
+    series.store.record(series.histogram(f"{series.operation.prefix}_queue_duration_seconds"), seconds)
+
+
 def record_fallback(series: CallSeries, fallback: object) -> bool:
     """Count that a call goes on to another model; return whether its operation counts that.
 
@@ -105,22 +111,14 @@ def record_exhausted(series: CallSeries) -> None:
     series.store.record(series.counter("fallbacks_exhausted_total"), 1)
 
 
-def record_lookup(series: CallSeries, hit: object) -> None:
+def record_lookup(series: CallSeries, hit: bool) -> None:  # noqa: FBT001 (it is all that is recorded)
     """Count that the answer of a call was looked for in a cache.
 
     Args:
         series: the series of the call.
         hit: whether it was there.
     """
-    if has(series, CACHE, "cache"):
-        try:
-            result = LOOKUPS[0] if hit else LOOKUPS[1]
-        except Exception as error:  # any object may come, with any __bool__
-            if interrupted(error):
-                raise
-            series.store.failed("cache", error)
-            return
-        _count_one(series, "cache_lookups_total", result, LOOKUPS)
+    _count_one(series, "cache_lookups_total", LOOKUPS[0] if hit else LOOKUPS[1], LOOKUPS)
 
 
 def record_block(series: CallSeries, guardrail: object) -> None:
@@ -162,7 +160,15 @@ class Surrounded:
 
         Metrics: `ml_inference_cache_lookups_total`.
         """
-        record_lookup(self._series, hit)
+        if has(self._series, CACHE, "cache"):
+            try:
+                found = bool(hit)
+            except Exception as error:  # any object may come, with any __bool__
+                if interrupted(error):
+                    raise
+                self._series.store.failed("cache", error)
+            else:
+                self._keep(record_lookup, found)
 
     def fell_back(self, model: str) -> None:
         """Count that the call goes on to another model; if it fails all the same, that is counted at its end.
@@ -172,7 +178,8 @@ class Surrounded:
 
         Metrics: `ml_inference_fallbacks_total`, `ml_inference_fallbacks_exhausted_total`.
         """
-        if record_fallback(self._series, model):
+        if has(self._series, FALLBACKS, "fallback"):
+            self._keep(record_fallback, model)
             self._note_fallback()
 
     def blocked(self, guardrail: str) -> None:
@@ -183,7 +190,8 @@ class Surrounded:
 
         Metrics: `ml_inference_guardrail_blocks_total`.
         """
-        record_block(self._series, guardrail)
+        if has(self._series, GUARDRAILS, "guardrail"):
+            self._keep(record_block, guardrail)
 
     def finish_reason(self, reason: str | None) -> None:
         """Count why the answer ended; None says nothing.
@@ -193,7 +201,8 @@ class Surrounded:
 
         Metrics: `ml_inference_finish_reasons_total`.
         """
-        record_finish(self._series, reason)
+        if reason is not None and has(self._series, FINISH, "finish_reason"):
+            self._keep(record_finish, reason)
 
     def waiting(self) -> Waiting:
         """Count the call as waiting for its model while a block runs: `with` or `async with`.
@@ -208,7 +217,14 @@ class Surrounded:
             ...     with call.waiting():
             ...         slot = "free"
         """
-        return Waiting(self._series if has(self._series, QUEUE, "waiting") else None)
+        if has(self._series, QUEUE, "waiting"):
+            return Waiting(self._series, partial(self._keep, record_queued))
+        return Waiting(None)
+
+    def _keep(self, record: Callable[[CallSeries, Any], object], value: Any) -> None:
+        """Keep something to record until the end of the call."""
+        raise NotImplementedError
 
     def _note_fallback(self) -> None:
         """Keep until the end of the call that it fell back."""
+        raise NotImplementedError
