@@ -8,11 +8,12 @@ from typing import Any
 
 from mlmetrics.calls.counted import counted_once
 from mlmetrics.calls.measures import tell_provider
-from mlmetrics.calls.money import Spent, price
+from mlmetrics.calls.money import price
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.outcome import end_as, is_cancellation
 from mlmetrics.calls.reads import AUTO, Content, Failure, Reads, Usage
 from mlmetrics.calls.results import After, read_nothing
+from mlmetrics.calls.saying import Saying
 from mlmetrics.calls.surroundings import record_exhausted, record_finish
 from mlmetrics.calls.tokens import record_lengths, record_tokens
 from mlmetrics.interruption import interrupted
@@ -28,22 +29,6 @@ WITH_TEXTS = BUILTIN_TYPES | {str, bytes}
 def only_content(_chunk: Any, _said: Said) -> int:
     """Read a chunk that has content, and says nothing else."""
     return ANSWER
-
-
-class Saying:
-    """What code within a call has said of it, through `current_call`."""
-
-    __slots__ = ("fell_back", "spent", "verdict")
-
-    def __init__(self) -> None:
-        self.verdict: str | None = None
-        self.fell_back = False
-        self.spent = Spent()
-
-    @property
-    def counts(self) -> bool:
-        """Whether the code has told the tokens itself: then those of the answer are not counted."""
-        return self.spent.tokens is not None
 
 
 class Answer:
@@ -77,6 +62,10 @@ class Answer:
         self.said = Said()
         self.silent: frozenset[type] = frozenset() if reads.asks else BUILTIN_TYPES
         """Types of chunks that have content and say nothing else, so that they need not be read."""
+
+    def count_on(self, series: CallSeries) -> None:
+        """Record what it says on this series."""
+        self._series = series
 
     def chunk(self, chunk: Any) -> int:
         """Read a chunk; return what content it has. Nothing that the user's functions raise goes on."""
@@ -215,7 +204,7 @@ class Answer:
             new = reads.usage != AUTO or counted_once(series.store, said, self._payload, start)
             if new or reads.first:
                 if not told:
-                    self._count(used, seconds, priced=saying is None or not saying.spent.costed)
+                    self._count(used, seconds, priced=saying is None or not saying.costed)
                 if reads.usage == AUTO:
                     self._finished()
         if reads.first and (reads.provider or said.model):
@@ -254,13 +243,24 @@ def end_answered(  # noqa: PLR0917 (what is known of a call at its end)
     verdict = None if saying is None else saying.verdict
     if verdict is None and answer is not None and (error is None or is_cancellation(error)):
         verdict = answer.said.failure
-    failed = end_as(series, verdict, error, seconds, start + seconds)
+    ended = series if saying is None else saying.ending(series)
+    counted_on = series if saying is None else saying.counted_on or series
+    failed = end_as(ended, verdict, error, seconds, start + seconds)
     if answer is not None:
+        answer.count_on(counted_on)
         answer.record(start, seconds, complete=error is None, saying=saying)
     if saying is not None:
-        saying.spent.settle(series, seconds)
         if failed and saying.fell_back:
-            record_exhausted(series)
+            record_exhausted(counted_on)
+        saying.settle(counted_on, seconds)
+
+
+def after_on(after: After, series: CallSeries, saying: Saying | None) -> After:
+    """Return what reads the result of a call on the series that the call is counted on, whichever it is given."""
+    counted_on = None if saying is None else saying.counted_on
+    if counted_on is None or counted_on is series:
+        return after
+    return lambda _series, result, seconds: after(counted_on, result, seconds)
 
 
 class Told:
@@ -277,7 +277,7 @@ class Told:
         saying: Saying | None,
         after: After | None,
     ) -> None:
-        self.after = after or read_nothing
+        self.after = read_nothing if after is None else after_on(after, series, saying)
         self._series = series
         self._start = start
         self._seconds = seconds

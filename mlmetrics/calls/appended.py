@@ -12,6 +12,7 @@ from mlmetrics.recording.series import Lists
 from mlmetrics.recording.store import Store
 
 T = TypeVar("T")
+_ONE = (None,)
 
 
 class Appended(list[T]):
@@ -124,6 +125,14 @@ class AppendedCalls(CallSeries, Lists):
         """Put the durations of calls that were not cancelled into an outbox, those of failed calls apart."""
         cells = self._cells or _Cells(self)
         outbox.put(writes, cells.duration, self.succeeded[: counts[0]], self.failed[: counts[1]])
+
+    def end_for(self, began_on: "AppendedCalls", outcome: int, seconds: float) -> None:
+        """End a call that began on another series, and count it on this one."""
+        left, started, ended, entry = began_on.left, self.started, self.lists[outcome], (seconds,)
+        # No call comes between: no fold and no signal handler sees it in progress twice, or not at all.
+        left += _ONE
+        started += _ONE
+        ended += entry
 
     def forget(self) -> None:
         """Set the number in progress to 0: the calls of the parent do not run in a forked child."""

@@ -2,44 +2,41 @@
 
 from typing import Any, ClassVar
 
-from mlmetrics.calls.measures import (
-    MOST_BYTES,
-    add_further,
-    record_classes,
-    record_further,
-    record_score,
-    record_size,
-)
-from mlmetrics.calls.money import Spent
-from mlmetrics.calls.operation import ENDED, TOLD, CallSeries
+from mlmetrics.calls.measured import Measured
+from mlmetrics.calls.measures import number
+from mlmetrics.calls.money import record_cost
+from mlmetrics.calls.operation import BOTH, ENDED, KEPT, TOLD, CallSeries
 from mlmetrics.calls.outcome import CANCELLED, end_as, succeeded
-from mlmetrics.calls.surroundings import Surrounded, has, record_exhausted
-from mlmetrics.calls.tokens import MOST_TOKENS, record_tokens
+from mlmetrics.calls.saying import Kept, Record, Saying, record_kept, said_after
+from mlmetrics.calls.surroundings import record_exhausted
+from mlmetrics.calls.tokens import MOST_TOKENS, checked_tokens, record_tokens
 from mlmetrics.catalog import TOKEN_TYPES
-from mlmetrics.catalog.models import BATCHES, CLASSES, COST, QUEUE, STREAMS, TOKENS
+from mlmetrics.catalog.models import COST, TOKENS
 from mlmetrics.recording.series import BOUND
 
 
-class Call(Surrounded):
+class Call(Measured):
     """One run of an operation; a timer yields it.
 
     No method raises: what cannot be recorded is counted in
-    `mlmetrics_recording_errors_total{where}` and logged once.
+    `mlmetrics_recording_errors_total{where}` and logged once. What is said of a call is recorded when the call ends,
+    by the labels that it has then; of one that says more than a thousand things, the earlier ones sooner.
     """
 
     __slots__ = (
-        *("_answer", "_fell_back", "_first_chunk_seen", "_prompt", "_seconds", "_series", "_spent", "_start"),
-        *("_verdict", "spot", "state"),
+        *("_answer", "_first_chunk_seen", "_kept", "_prompt", "_saying", "_seconds", "_series", "_start", "spot"),
+        "state",
     )
     droppable: ClassVar[type["Call"]]
     _prompt: int
     _answer: int
+    _kept: Kept
 
     def __init__(self, series: CallSeries) -> None:
         self._series = series
-        # None: not begun; True: running, and its exit may take the fast path; False: running; `TOLD`; `ENDED`.
+        # None: not begun; True: running, and its exit may take the fast path; False: running; others: see `operation`.
         # The other slots are set only when they are needed, because a timer is made for every block.
-        self.state: bool | float | None = None
+        self.state: bool | float | str | None = None
 
     def begin(self) -> None:
         """Start the clock, unless it runs or has run already."""
@@ -58,21 +55,29 @@ class Call(Surrounded):
         if self.state is None or self.state is ENDED:
             return
         self._hold()
-        series, verdict = self._series, getattr(self, "_verdict", None)
+        series: CallSeries = self._series
         if series.spot is not getattr(self, "spot", None):
             self.state = ENDED  # it began in the process that this one was forked from, which records it
             return
         self._seconds = seconds = series.clock() - self._start
         self.state = ENDED
+        saying: Saying | None = getattr(self, "_saying", None)
+        ending = series if saying is None else saying.ending(series)
+        verdict = None if saying is None else saying.verdict
+        failed = False
         if verdict is None and error is None:
-            self._succeed(seconds)
-        elif end_as(series, verdict, error, seconds, self._start + seconds) and hasattr(self, "_fell_back"):
-            record_exhausted(series)
-        if hasattr(self, "_spent"):
-            self._spent.settle(series, seconds)
+            self._succeed(ending, seconds)
+        else:
+            failed = end_as(ending, verdict, error, seconds, self._start + seconds)
+        if saying is not None:
+            if failed and saying.fell_back:
+                record_exhausted(saying.counted_on or series)
+            saying.settle(saying.counted_on or series, seconds)
+        elif hasattr(self, "_kept"):
+            record_kept(series, self._kept)
 
-    def _succeed(self, seconds: float) -> None:
-        succeeded(self._series, seconds, self._start + seconds)
+    def _succeed(self, series: CallSeries, seconds: float) -> None:
+        succeeded(series, seconds, self._start + seconds)
 
     @property
     def duration(self) -> float:
@@ -93,17 +98,69 @@ class Call(Surrounded):
         self._say(CANCELLED)
 
     def _say(self, verdict: str) -> None:
-        if self.state is not None and self.state is not ENDED:
-            self._verdict = verdict
-            self._hold()
+        self._said().verdict = verdict
+
+    def label(self, /, **labels: str) -> None:
+        """Count the call by other labels, known only while it runs, such as the model that answered.
+
+        It stays in progress by the labels that it began with. All else that is recorded of it takes these: its outcome
+        and its duration, and what was said of it before. A label may be given again; the last value counts. A name that
+        is no label of the operation, and a value that is no text, are counted as mistakes, and change nothing.
+
+        Args:
+            **labels: values by the names of the operation's labels, such as `model`; limited as all labels are.
+
+        Metrics: those of the call; `mlmetrics_recording_errors_total{where="label"}`.
+
+        Example:
+            >>> from prometheus_client import CollectorRegistry
+            >>> from mlmetrics import MLMetrics
+            >>> metrics = MLMetrics(service="docs", registry=CollectorRegistry())
+            >>> with metrics.inference_timer(model="router") as call:
+            ...     call.label(model="small")
+            >>> labels = {"service": "docs", "model": "small", "operation": "", "outcome": "success"}
+            >>> metrics.registry.get_sample_value("ml_inference_total", labels)
+            1.0
+        """
+        self._said().label(self._series, labels)
+
+    def _said(self) -> Saying:
+        """Return what takes what is said now; if the call does not run, that is recorded at once."""
+        if self.state is None:
+            return said_after()
+        saying: Saying | None = getattr(self, "_saying", None)
+        if self.state is ENDED:
+            return said_after(saying)
+        self._hold()
+        if saying is None:
+            saying = self._saying = getattr(self, "_saying", None) or Saying()
+            saying.kept = getattr(self, "_kept", None)
+        return saying
 
     def _hold(self) -> None:
         """Have its end look at all that was said; the call may run, or may not have begun."""
-        told = self.state is TOLD
-        self.state = False if self.state is not None else None  # first: a signal handler may raise meanwhile
-        if told:
-            self._spent = Spent()
-            self._spent.add(record_tokens(self._series, {"input": self._prompt, "output": self._answer}))
+        state = self.state
+        self.state = False if state is not None else None  # first: a signal handler may raise meanwhile
+        if state is TOLD or state is BOTH:
+            saying = self._saying = Saying()
+            saying.kept = getattr(self, "_kept", None)
+            saying.spending().add({"input": self._prompt, "output": self._answer})
+
+    def _keep(self, record: Record, value: Any) -> None:
+        state = self.state
+        if state is True or state is TOLD:
+            self._kept = [(record, value)]
+            self.state = KEPT if state is True else BOTH
+        elif (state is KEPT or state is BOTH) and len(self._kept) < BOUND:
+            self._kept.append((record, value))
+        else:
+            self._said().keep(self._series, record, value)
+
+    @property
+    def _counted_on(self) -> CallSeries:
+        """The series that the call is counted on."""
+        saying: Saying | None = getattr(self, "_saying", None)
+        return self._series if saying is None else saying.counted_on or self._series
 
     def tokens(
         self,
@@ -131,8 +188,9 @@ class Call(Surrounded):
         Metrics: `ml_inference_tokens_total`, `ml_inference_prompt_tokens`, `ml_inference_completion_tokens`,
         `ml_inference_output_tokens_per_second`, `ml_inference_cost_usd_total`, `ml_inference_unpriced_total`.
         """
+        state = self.state
         if (
-            self.state is True
+            (state is True or state is KEPT)
             and type(input) is int
             and type(output) is int  # type: ignore[unreachable]  # a float may be an int
             and input >= 0
@@ -147,11 +205,16 @@ class Call(Surrounded):
             and self._series.tokens.pair is not None
         ):
             self._prompt, self._answer = input, output  # type: ignore[unreachable]  # as above
-            self.state = TOLD  # they are counted at the end of the call, or before anything else is said of it
+            # They are counted at the end of the call, or before anything else is said of it.
+            self.state = TOLD if state is True else BOTH
         elif self._records(TOKENS, "tokens"):
             told = zip(TOKEN_TYPES, (input, cache_read, cache_write, output, reasoning), strict=True)
-            known = {token_type: number for token_type, number in told if number is not None}
-            self._spending().add(record_tokens(self._series, known | unknown))
+            tokens = checked_tokens(self._series.store, {**dict(told), **unknown})
+            saying = self._said()
+            if saying.over:
+                record_tokens(self._counted_on, tokens)
+            else:
+                saying.spending().add(tokens)
 
     def cost(self, usd: float) -> None:
         """Add the cost of the call, in US dollars; it then counts instead of one computed from its tokens.
@@ -159,75 +222,14 @@ class Call(Surrounded):
         Metrics: `ml_inference_cost_usd_total`.
         """
         if self._records(COST, "cost"):
-            self._spending().costed = True
-            add_further(self._series, "cost_usd_total", "cost", usd)
-
-    def _spending(self) -> Spent:
-        """Return what the call has spent; priced at its end."""
-        if self.state is ENDED:
-            return Spent()
-        self._hold()
-        if not hasattr(self, "_spent"):
-            self._spent = Spent()
-        return self._spent
-
-    def score(self, score: float) -> None:
-        """Record the score of the result, 0 to 1.
-
-        Metrics: `parsing_accuracy_score` of a parsing, `matching_score_distribution` of a matching,
-        `ml_<operation>_score` of the others.
-        """
-        scores = self._series.scores
-        if type(score) is float and 0.0 <= score <= 1.0 and scores is not None:
-            scores.record(score)
-            if len(scores.pending) > BOUND:
-                self._series.store.fold(scores)
-        else:
-            record_score(self._series, score)
-
-    def predicted(self, predicted_class: object) -> None:
-        """Count what the model predicted: a class, or a list of several. Metrics: `ml_prediction_total`."""
-        if self._records(CLASSES, "prediction"):
-            record_classes(self._series, predicted_class)
-
-    def size(self, size_bytes: float, file_type: str | None = None) -> None:
-        """Record the size of the file that the call works on, in bytes. Metrics: `file_processing_size_bytes`.
-
-        Args:
-            size_bytes: the size.
-            file_type: the label; by default the `doc_type` of a parsing, else `unknown`.
-        """
-        sizes = self._series.sizes
-        if file_type is None and type(size_bytes) is int and 0 <= size_bytes <= MOST_BYTES and sizes is not None:
-            sizes.record(size_bytes)
-            if len(sizes.pending) > BOUND:
-                self._series.store.fold(sizes)
-        else:
-            record_size(self._series, size_bytes, file_type)
-
-    def first_chunk(self) -> None:
-        """Record the time to the first chunk; only once. Metrics: `ml_inference_first_chunk_seconds`."""
-        if not hasattr(self, "_first_chunk_seen") and self._records(STREAMS, "first_chunk"):
-            self._first_chunk_seen = True
-            record_further(self._series, "first_chunk_seconds", "first_chunk", self.duration)
-
-    def batch(self, items: int) -> None:
-        """Record how many items the call handles. Metrics: `ml_inference_batch_size`."""
-        if self._records(BATCHES, "batch"):
-            record_further(self._series, "batch_size", "batch", items)
-
-    def queued(self, seconds: float) -> None:
-        """Record how many seconds the call waited for its model. Metrics: `ml_inference_queue_duration_seconds`."""
-        if self._records(QUEUE, "queued"):
-            record_further(self._series, "queue_duration_seconds", "queued", seconds)
+            amount, saying = number(self._series.store, "cost", usd), self._said()
+            if not saying.over:
+                saying.spending().cost(amount)
+            elif amount is not None:
+                record_cost(self._counted_on, amount)
 
     def _note_fallback(self) -> None:
-        if self.state is not ENDED:
-            self._fell_back = True
-            self._hold()
-
-    def _records(self, part: str, where: str) -> bool:
-        return has(self._series, part, where)
+        self._said().fell_back = True
 
 
 class Droppable:

@@ -10,12 +10,12 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
 from mlmetrics.calls import iteration
-from mlmetrics.calls.answers import Saying, Told, end_answered
+from mlmetrics.calls.answers import Told, end_answered
 from mlmetrics.calls.call import Call
-from mlmetrics.calls.money import Spent
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.outcome import raised, slow_path
 from mlmetrics.calls.runs import Run
+from mlmetrics.calls.saying import Record, Saying, said_after
 from mlmetrics.calls.templates import OWN, WRAPPER
 from mlmetrics.calls.unfinished import UnfinishedResults
 from mlmetrics.calls.waiting import Waiting
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _saying = threading.RLock()
+ENDS = frozenset({f"{OWN}seconds", f"{OWN}now"})
+"""Variables that a wrapper sets when its function has returned, or raised."""
 _NO_TYPES: frozenset[type] = frozenset()
 
 
@@ -66,7 +68,9 @@ class Ending:
             end_answered(series, now - seconds, error, seconds, None, saying)
 
     def saying(self, frame: FrameType) -> Saying:
-        """Return what is to be said of the call whose wrapper runs in this frame."""
+        """Return what is said of the call whose wrapper runs in this frame; recorded at once if the call is over."""
+        if not ENDS.isdisjoint(frame.f_locals):
+            return said_after()
         with _saying:
             found = self._sayings.setdefault(frame, Saying())
             self.plain = _NO_TYPES
@@ -85,22 +89,27 @@ class Ending:
 class CurrentCall(Call):
     """The call of a decorated function, as the code within it reaches it."""
 
-    __slots__ = ("_said",)
+    __slots__ = ("_find",)
 
-    def __init__(self, series: CallSeries, start: float, said: Any) -> None:
+    def __init__(self, series: CallSeries, start: float, find: "Callable[[], Saying]") -> None:
         super().__init__(series)
         self._start = start
-        self._said = said  # a function: what is said is only kept where something is
+        self._find = find  # what is said is only kept where something is
         self.state = False
 
-    def _say(self, verdict: str) -> None:
-        self._said().verdict = verdict
+    def _said(self) -> Saying:
+        saying: Saying | None = getattr(self, "_saying", None)
+        if saying is None:
+            saying = self._saying = self._find()
+        return saying
 
-    def _note_fallback(self) -> None:
-        self._said().fell_back = True
+    def _is_first_chunk(self) -> bool:
+        saying = self._said()
+        is_first, saying.first_chunk = not saying.first_chunk, True
+        return is_first
 
-    def _spending(self) -> Spent:
-        return cast("Spent", self._said().spent)
+    def _keep(self, record: Record, value: Any) -> None:
+        self._said().keep(self._series, record, value)
 
     def begin(self) -> None:
         """Do nothing: the wrapper begins it."""
@@ -156,7 +165,8 @@ class _NoCall(Call):
     """What `current_call` returns outside of any call."""
 
     __slots__ = ()
-    fail = cancel = tokens = cost = score = predicted = size = first_chunk = batch = queued = cast("Any", _nowhere)
+    fail = cancel = label = tokens = cost = score = predicted = size = first_chunk = cast("Any", _nowhere)
+    batch = queued = cast("Any", _nowhere)
     cached = fell_back = blocked = finish_reason = cast("Any", _nowhere)
     waiting = cast("Any", _waiting_nowhere)
     duration = cast("Any", 0.0)

@@ -30,6 +30,8 @@ ROUNDING = 1e-9
 
 def number(store: Store, where: str, value: Any, highest: float = float("inf")) -> float | None:
     """Return the value as a finite float in 0..highest; count any other value under `where`, and return None."""
+    if type(value) in PLAIN and 0 <= value <= MOST and value <= highest:
+        return float(value)
     try:
         result, is_text = float(value), isinstance(value, str | bytes)
     except Exception as error:  # any object may come, with any __float__
@@ -89,24 +91,6 @@ def count(store: Store, name: str, labels: tuple[str | None, ...], value: float 
         store.record(store.counter(name, labels), value)
 
 
-def record_further(series: CallSeries, suffix: str, where: str, value: Any) -> None:
-    """Record a value in a further histogram of an operation; one that is no number is counted under `where`."""
-    store = series.store
-    if not append_known(store, series.known, suffix, value):
-        amount = number(store, where, value)
-        if amount is not None:
-            store.record(series.further(suffix), amount)
-
-
-def add_further(series: CallSeries, suffix: str, where: str, value: Any) -> None:
-    """Add a value to a further counter of an operation, as `record_further`."""
-    store = series.store
-    if not append_known(store, series.known, (suffix,), value):
-        amount = number(store, where, value)
-        if amount is not None:
-            store.record(series.counter(suffix), amount)
-
-
 def tell_provider(series: CallSeries, provider: str, response_model: str) -> None:
     """Say who answered, and by which model, which may be another name than the one that was asked for."""
     store = series.store
@@ -153,6 +137,42 @@ def record_score(series: CallSeries, score: Any) -> None:
             store.record(scores, value)
 
 
+def score_of(series: CallSeries, score: Any) -> float | None:
+    """Return a score that can be recorded; count any other, and that an operation has none, and return None."""
+    if scores_of(series) is None:
+        return None
+    return score if type(score) is float and 0.0 <= score <= 1.0 else ratio(series.store, "score", score)
+
+
+def append_score(series: CallSeries, score: float) -> None:
+    """Record a score that has been checked."""
+    scores = series.scores or scores_of(series)
+    if scores is not None:
+        append = scores.record
+        append(score)
+        if len(scores.pending) > BOUND:
+            series.store.fold(scores)
+
+
+def append_size(series: CallSeries, size_bytes: float) -> None:
+    """Record the size of a file, which has been checked."""
+    sizes = series.sizes or sizes_of(series)
+    append = sizes.record
+    append(size_bytes)
+    if len(sizes.pending) > BOUND:
+        series.store.fold(sizes)
+
+
+def record_first_chunk(series: CallSeries, seconds: float) -> None:
+    """Record the time to the first chunk of a call."""
+    series.store.record(series.further("first_chunk_seconds"), seconds)
+
+
+def record_batch(series: CallSeries, items: float) -> None:
+    """Record how many items a call handles."""
+    series.store.record(series.further("batch_size"), items)
+
+
 def record_size(series: CallSeries, size_bytes: Any, file_type: str | None = None) -> None:
     """Record the size of the file that a call worked on."""
     store = series.store
@@ -175,6 +195,19 @@ def record_classes(series: CallSeries, predicted: Any) -> None:
         if interrupted(error):
             raise
         series.store.failed("prediction", error)
+
+
+def classes_of(store: Store, predicted: Any) -> object:
+    """Return what a call predicted as it can be kept: later changes of a list, or of an array, do not change it."""
+    if type(predicted) is str:
+        return predicted
+    try:
+        return [_class_label(each) for each in each_of(predicted)]
+    except Exception as error:  # any object may come, with any __iter__
+        if interrupted(error):
+            raise
+        store.failed("prediction", error)
+        return None
 
 
 def count_known_class(series: CallSeries, predicted: Any) -> bool:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
 
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.tokens import record_lengths, record_tokens
@@ -77,6 +76,17 @@ def _record(series: CallSeries, tokens: Mapping[str, float], rates: Rates | None
         store.record(store.counter(_COST, series.labels), cost)
 
 
+def record_pair(series: CallSeries, prompt: int, answer: int, seconds: float) -> None:
+    """Record the tokens of a prompt and of its answer, for which the series has a pair, and what they cost."""
+    if seconds > 0:
+        pair = series.tokens.pair
+        pair.prompt(prompt)
+        pair.answer(answer)
+        pair.speed(answer / seconds)
+    if seconds <= 0 or series.tokens.priced or series.store.prices is not None:
+        settle_pair(series, prompt, answer, seconds)
+
+
 def settle_pair(series: CallSeries, prompt: int, answer: int, seconds: float) -> None:
     """Record what a call that told the tokens of its prompt and its answer, and nothing else, costs at its end.
 
@@ -88,26 +98,41 @@ def settle_pair(series: CallSeries, prompt: int, answer: int, seconds: float) ->
     price(series, tokens, None, "", None)
 
 
-class Spent:
-    """The tokens that the code of a call says it used, and whether it also says what they cost."""
+def record_cost(series: CallSeries, usd: float) -> None:
+    """Add what a call cost to the cost of its series."""
+    series.store.record(series.counter("cost_usd_total"), usd)
 
-    __slots__ = ("costed", "tokens")
+
+class Spent:
+    """The tokens that the code of a call says it used, and what it says that they cost; recorded when the call ends."""
+
+    __slots__ = ("costed", "tokens", "usd")
 
     def __init__(self) -> None:
-        self.tokens: dict[str, Any] | None = None
+        self.tokens: dict[str, float] | None = None
         self.costed = False
+        self.usd: float | None = None
 
-    def add(self, tokens: Mapping[str, Any]) -> None:
-        """Add tokens by type."""
+    def add(self, tokens: Mapping[str, float]) -> None:
+        """Add tokens by type, which have been checked."""
         known = self.tokens
         if known is None:
             self.tokens = {**tokens}
         else:
             self.tokens = {**known, **{name: known.get(name, 0) + count for name, count in tokens.items()}}
 
-    def settle(self, series: CallSeries, seconds: float) -> None:
-        """Record how long prompt and answer were, and add what the tokens cost, unless the code has said so itself."""
+    def cost(self, usd: float | None) -> None:
+        """Add what the call cost; None if what was said is no amount. Its tokens are not priced from now on."""
+        self.costed = True
+        if usd is not None:
+            self.usd = usd + (self.usd or 0.0)
+
+    def settle(self, series: CallSeries, seconds: float | None) -> None:
+        """Count the tokens, record how long prompt and answer were, and add what they cost."""
         if self.tokens is not None:
-            record_lengths(series, self.tokens, seconds)
+            counted = record_tokens(series, self.tokens)
+            record_lengths(series, counted, seconds)
             if not self.costed:
-                price(series, self.tokens, None, "", None)
+                price(series, counted, None, "", None)
+        if self.usd is not None:
+            record_cost(series, self.usd)

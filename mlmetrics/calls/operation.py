@@ -16,12 +16,20 @@ ENDED: Final = 0
 
 TOLD: Final = 0.0
 """The state of a running call that has told the tokens of prompt and answer, once, and nothing else; false too."""
+KEPT: Final = -0.0
+"""The state of a running call of which numbers are kept until its end, and nothing else; false too."""
+BOTH: Final = ""
+"""The state of a running call of which both are so, and nothing else; false too."""
+
+
+SUCCEEDED, FAILED, CANCELLED = range(3)
+"""The outcomes, as `end_for` of a series takes them."""
 
 
 class Open(Protocol):
     """A call that may be garbage collected before it ends, such as a timer whose block is never left."""
 
-    state: bool | float | None
+    state: bool | float | str | None
     spot: Any
 
     def let_go(self) -> None:
@@ -71,6 +79,8 @@ class CallSeries:
     fail: Callable[[float], object]
     cancel: Callable[[float], object]
     leave: Callable[[None], object]
+    end_for: Callable[[Any, int, float], object]
+    """End a call that began on another series, given first, and count it on this one, with its outcome and seconds."""
     mark: Callable[[Exemplar], object]
 
     @property

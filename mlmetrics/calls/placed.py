@@ -5,7 +5,7 @@ from bisect import bisect_left
 from prometheus_client.samples import Exemplar
 
 from mlmetrics.calls.failures import NOT_SEEN
-from mlmetrics.calls.operation import CallSeries, Open
+from mlmetrics.calls.operation import CANCELLED, FAILED, SUCCEEDED, CallSeries, Open
 from mlmetrics.catalog import Operation
 from mlmetrics.recording.host import Host
 from mlmetrics.recording.labels import RawLabels
@@ -127,6 +127,22 @@ class PlacedCalls(CallSeries):
         """End a call without an outcome."""
         spot = self.spot or self.place()
         spot.views.gauge_livesum[spot.in_progress] -= 1.0
+
+    def end_for(self, began_on: "PlacedCalls", outcome: int, seconds: float) -> None:
+        """End a call that began on another series, and count it on this one."""
+        spot, began = self.spot or self.place(), began_on.spot or began_on.place()
+        views, bucket = spot.views, spot.bucket(seconds)
+        # No call comes between, as in `end` of a spot.
+        if outcome == SUCCEEDED:
+            views.counter[spot.success] += 1.0
+        elif outcome == FAILED:
+            views.counter[spot.failure] += 1.0
+        else:
+            views.counter[spot.cancelled] += 1.0
+        if outcome != CANCELLED:
+            views.histogram[bucket] += 1.0
+            views.histogram[spot.sum] += seconds
+        views.gauge_livesum[began.in_progress] -= 1.0
 
     def mark(self, exemplar: Exemplar) -> None:
         """Keep an exemplar for the bucket of its value."""

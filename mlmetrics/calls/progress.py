@@ -10,11 +10,11 @@ import weakref
 from collections.abc import Collection
 from typing import Any, Protocol
 
-from mlmetrics.calls.answers import Answer, Saying
+from mlmetrics.calls.answers import Answer, end_answered
 from mlmetrics.calls.operation import CallSeries
-from mlmetrics.calls.outcome import succeeded
 from mlmetrics.calls.results import After, NoResult
-from mlmetrics.calls.runs import Chunks, Run
+from mlmetrics.calls.runs import Chunks, KeptChunks, Run
+from mlmetrics.calls.saying import Saying
 from mlmetrics.responses.said import ANSWER
 
 
@@ -89,8 +89,10 @@ class Progress(Run):
         self._ended = True
         if self._unused_seconds is not None:
             self._series.begin(None)
-            succeeded(self._series, self._unused_seconds)
+            end_answered(self._series, self._start, None, self._unused_seconds, None, self.saying)
             self._read(None, NoResult, self._unused_seconds)
+        elif self.saying is not None:
+            self.saying.settle(self.counted_on, None)  # what was said by the function that made it
 
     def finished(self, result: Any) -> Any:
         """Return the result of an await, or a stand-in if the result is still running, such as a stream."""
@@ -109,7 +111,7 @@ class Progress(Run):
     def _read(self, error: BaseException | None, result: Any, seconds: float) -> None:
         after = self._results.after(self.saying)
         if after is not None and error is None:
-            after(self._series, result, seconds)
+            after(self.counted_on, result, seconds)
 
     def __del__(self) -> None:
         if not self._ended:
@@ -123,7 +125,7 @@ class StreamProgress(Chunks, Progress):
 
     def __init__(self, series: CallSeries, start: float, results: ResultHandler, *, ran: bool) -> None:
         super().__init__(series, start, results, ran=ran)
-        self.record_chunks()
+        self.keep_chunks(KeptChunks(series))
         self._after = results.after_stream
         self._item: Any = NoResult
         self._last: float | None = None
@@ -147,7 +149,7 @@ class StreamProgress(Chunks, Progress):
 
     def _read(self, error: BaseException | None, result: Any, seconds: float) -> None:
         if self._after is not None:
-            self._after(self._series, result if error is None else NoResult, seconds)
+            self._after(self.counted_on, result if error is None else NoResult, seconds)
 
 
 def exit_of(thrown: tuple[Any, ...]) -> GeneratorExit | None:

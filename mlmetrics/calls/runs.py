@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from typing import Any, Self
 
-from mlmetrics.calls.answers import Answer, Saying, end_answered, only_content
+from mlmetrics.calls.answers import Answer, end_answered, only_content
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.outcome import end_as
+from mlmetrics.calls.saying import Saying, said_after
 from mlmetrics.catalog.models import STREAMS
 from mlmetrics.recording.series import BOUND, NumberSeries
 from mlmetrics.responses.said import ANSWER, REASONING, Hear
@@ -43,6 +44,11 @@ class Run:
         return self._series
 
     @property
+    def counted_on(self) -> CallSeries:
+        """The series that it is counted on, which may be another one than it began on."""
+        return self._series if self.saying is None else self.saying.counted_on or self._series
+
+    @property
     def over(self) -> bool:
         """Whether it has ended."""
         return self._ended
@@ -55,7 +61,7 @@ class Run:
     def said(self) -> Saying:
         """Return what is to be said of it by the code within it."""
         if self.saying is None:
-            self.saying = Saying()
+            self.saying = said_after() if self._ended else Saying()
         return self.saying
 
     @property
@@ -75,6 +81,10 @@ class Run:
             end_as(self._series, None, error, seconds, self._start + seconds)
         else:
             end_answered(self._series, self._start, error, seconds, self.answer, self.saying)
+        self.tell_chunks()
+
+    def tell_chunks(self) -> None:
+        """Record what is kept of its chunks; most runs have none."""
 
     def disown(self) -> bool:
         """Record nothing of it from now on; False if it has been recorded."""
@@ -94,21 +104,37 @@ class Chunks:
     """The first chunk of a stream with content, and the gaps between those; a part of runs."""
 
     __slots__ = ()
-    SLOTS = ("_answered", "_gap", "_gaps", "_record_first")
+    SLOTS = ("_answered", "_gap", "_gaps", "_kept", "_record_first")
     """The slots of a run that has chunks; Python lets only one of several bases have any."""
     answer: Answer | None
+    counted_on: CallSeries
     _answered: bool
     _gap: Callable[[float], object]
     _gaps: NumberSeries
+    _kept: "KeptChunks | None"
     _record_first: Callable[[float], object]
     _series: CallSeries
     _start: float
 
     def record_chunks(self, stream: bool | None = None) -> Self:  # noqa: FBT001 (as the user said it)
-        """Find the series of its chunks; returns itself."""
+        """Find the series of its chunks, which are recorded as they come; returns itself."""
         self._answered = False  # type: ignore[misc]  # the slot is that of each kind
-        self._record_first, self._gaps, self._gap = chunk_recorders(self._series, stream)  # type: ignore[misc]  # as above
+        self._kept = None  # type: ignore[misc]  # as above
+        self._record_first, self._gaps, self._gap = chunk_recorders(self.counted_on, stream)  # type: ignore[misc]  # as above
         return self
+
+    def keep_chunks(self, kept: "KeptChunks") -> Self:
+        """Keep its chunks until it ends, because the code of its steps may give it other labels; returns itself."""
+        self._answered = False  # type: ignore[misc]  # as above
+        self._kept = self._gaps = kept  # type: ignore[misc]  # as above
+        self._record_first = kept.record_first
+        self._gap = kept.record
+        return self
+
+    def tell_chunks(self) -> None:
+        """Record what is kept of its chunks, by the labels that it has by now."""
+        if self._kept is not None:
+            self._kept.release(self.counted_on)
 
     def hear(self, item: Any, last: float | None) -> tuple[type | None, float | None]:
         """Read a chunk, and record its time if it has content.
@@ -145,7 +171,10 @@ class Chunks:
         if last is not None:
             self._gap(now - last)
             if len(self._gaps.pending) > BOUND:
-                self._series.store.fold(self._gaps)
+                if self._kept is None:
+                    self._series.store.fold(self._gaps)
+                else:
+                    self.tell_chunks()
         if not self._answered:
             self._first(content, now - self._start, last)
         return now
@@ -156,13 +185,57 @@ class Chunks:
             self._record_first(seconds)
         elif last is None and STREAMS in self._series.operation.parts:
             name = f"{self._series.operation.prefix}_first_reasoning_seconds"
-            self._series.store.record(self._series.histogram(name), seconds)
+            if self._kept is None:
+                self._series.store.record(self._series.histogram(name), seconds)
+            else:
+                self._kept.first.append((name, seconds))
 
 
 class StreamRun(Chunks, Run):
     """A stream as a call."""
 
     __slots__ = Chunks.SLOTS
+
+
+class KeptChunks:
+    """The first chunk of a stream and the gaps between its chunks, kept until it ends, or until they are many.
+
+    Operations that have no metrics for them keep them as well, and nothing is recorded.
+    """
+
+    __slots__ = ("_gaps", "_series", "first", "pending", "record")
+
+    def __init__(self, series: CallSeries, stream: bool | None = None) -> None:  # noqa: FBT001 (as the user said it)
+        self.pending: list[float] = []
+        self.record = self.pending.append
+        self.first: list[tuple[str, float]] = []
+        self._series = series
+        self._gaps: Any = None
+        if STREAMS in series.operation.parts and stream is not False:
+            prefix = series.operation.prefix
+            series.histogram(f"{prefix}_first_chunk_seconds")  # it stands at 0 from now on
+            self._gaps = series.histogram(f"{prefix}_chunk_interval_seconds")
+
+    def record_first(self, seconds: float) -> None:
+        """Keep the time to the first chunk."""
+        self.first.append((f"{self._series.operation.prefix}_first_chunk_seconds", seconds))
+
+    def release(self, series: CallSeries) -> None:
+        """Record what is kept on a series."""
+        gaps = self._gaps
+        if gaps is None:
+            self.pending.clear()
+            return
+        store = series.store
+        while self.first:
+            name, seconds = self.first.pop()
+            store.record(series.histogram(name), seconds)
+        if self.pending:
+            if series is not self._series:
+                gaps = series.histogram(f"{series.operation.prefix}_chunk_interval_seconds")
+            gaps.take(self.pending)
+            if len(gaps.pending) > BOUND:
+                store.fold(gaps)
 
 
 def chunk_recorders(

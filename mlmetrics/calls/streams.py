@@ -12,7 +12,7 @@ from typing import Any
 from mlmetrics.calls.answers import Answer
 from mlmetrics.calls.plan import Function, Plan
 from mlmetrics.calls.results import NoResult
-from mlmetrics.calls.runs import Run, StreamRun, chunk_recorders
+from mlmetrics.calls.runs import KeptChunks, StreamRun
 from mlmetrics.calls.templates import write
 from mlmetrics.recording.series import BOUND
 
@@ -37,14 +37,14 @@ CHUNK = """now = clock()
             else:
                 record_gap(now - last)
                 if len(pending) > {bound}:
-                    series.store.fold(gaps)
+                    run.tell_chunks()
             last = now"""
 READ_CHUNK = """if type(item) is kind:
                 now = clock()
                 record_gap(now - last)
                 last = now
                 if len(pending) > {bound}:
-                    series.store.fold(gaps)
+                    run.tell_chunks()
             else:
                 kind, last = run.hear(item, last)"""
 """What is recorded of a chunk: here, if it is content and says nothing else, because a call would cost more.
@@ -55,8 +55,8 @@ The second one is for answers that are read: `kind` is the type of chunks of whi
 GENERATOR = """
 def wrapper({{declared}}):
     {{prepare}}
-    record_first, gaps, record_gap = recorders(series, {stream})
-    pending = gaps.pending
+    kept = KeptChunks(series, {stream})
+    record_first, record_gap, pending = kept.record_first, kept.record, kept.pending
     thrown = []
     closing = False
     item = NoResult
@@ -97,8 +97,8 @@ def wrapper({{declared}}):
 ASYNC_GENERATOR = """
 async def wrapper({{declared}}):
     {{prepare}}
-    record_first, gaps, record_gap = recorders(series, {stream})
-    pending = gaps.pending
+    kept = KeptChunks(series, {stream})
+    record_first, record_gap, pending = kept.record_first, kept.record, kept.pending
     thrown = []
     closing = False
     item = NoResult
@@ -132,8 +132,7 @@ async def wrapper({{declared}}):
 """
 CELLS: dict[str, Any] = {
     **{each.__name__: each for each in (BaseException, GeneratorExit, StopAsyncIteration, StopIteration)},
-    **{each.__name__: each for each in (Answer, NoResult, Run, StreamRun, isinstance, len, next, type)},
-    "recorders": chunk_recorders,
+    **{each.__name__: each for each in (Answer, KeptChunks, NoResult, StreamRun, isinstance, len, next, type)},
 }
 
 
@@ -156,12 +155,12 @@ def _cells(plan: Plan) -> dict[str, Any]:
 def _filled(template: str, plan: Plan, result: str) -> str:
     """Fill in the template for this plan."""
     after, reads = plan.after_stream is not None, plan.reads is not None
-    made = f"StreamRun(series, start, Answer(series, reads)).record_chunks({plan.stream})\n    kind = None"
+    made = "Answer(series, reads)).keep_chunks(kept)\n    kind = None" if reads else "None).keep_chunks(kept)"
     return template.format(
         stream=plan.stream,
-        run=made if reads else "Run(series, start)",
+        run=f"StreamRun(series, start, {made}",
         chunk=(READ_CHUNK if reads else CHUNK).format(bound=BOUND),
         returned="run.answer.returned(stop.value)" if reads else "",
-        ended=f"after(series, {result}, None)" if after else "",
-        left="after(series, NoResult, None)" if after else "",
+        ended=f"after(run.counted_on, {result}, None)" if after else "",
+        left="after(run.counted_on, NoResult, None)" if after else "",
     )

@@ -3,7 +3,8 @@
 What users say, and what SDKs and their responses show, is recorded by the same functions; none of them raises.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Any
 
 from mlmetrics.calls.measures import append_known, number
@@ -85,6 +86,11 @@ def record_limits(series: CallSeries, limits: Mapping[str, tuple[float | None, f
                 store.record(store.gauge(metric, (*series.labels[:2], name)), amount)
 
 
+def record_queued(series: CallSeries, seconds: float) -> None:
+    """Record how long a call waited for its model."""
+    series.store.record(series.further("queue_duration_seconds"), seconds)
+
+
 def record_fallback(series: CallSeries, fallback: object) -> bool:
     """Count that a call goes on to another model; return whether its operation counts that.
 
@@ -108,23 +114,14 @@ def record_exhausted(series: CallSeries) -> None:
     series.store.record(series.counter("fallbacks_exhausted_total"), 1)
 
 
-def record_lookup(series: CallSeries, hit: object) -> None:
+def record_lookup(series: CallSeries, hit: bool) -> None:  # noqa: FBT001 (it is all that is recorded)
     """Count that the answer of a call was looked for in a cache.
 
     Args:
         series: the series of the call.
         hit: whether it was there.
     """
-    known = type(hit) is bool and append_known(series.store, series.known, _KEYS[hit], 1)
-    if not known and has(series, CACHE, "cache"):
-        try:
-            result = LOOKUPS[0] if hit else LOOKUPS[1]
-        except Exception as error:  # any object may come, with any __bool__
-            if interrupted(error):
-                raise
-            series.store.failed("cache", error)
-            return
-        _count_one(series, _LOOKUPS_TOTAL, result, LOOKUPS)
+    _count_one(series, "cache_lookups_total", LOOKUPS[0] if hit else LOOKUPS[1], LOOKUPS)
 
 
 def record_block(series: CallSeries, guardrail: object) -> None:
@@ -139,6 +136,10 @@ def record_block(series: CallSeries, guardrail: object) -> None:
 
 def _count_one(series: CallSeries, suffix: str, value: str | None, values: Iterable[str]) -> None:
     """Add 1 for one value of a label whose values are known; the others stand at 0 from then on."""
+    known = series.known.get((suffix, value))
+    if known is not None:
+        series.store.record(known, 1)
+        return
     for each in values:
         counter = series.counter(suffix, each)
         if each == value:
@@ -162,6 +163,10 @@ class Surrounded:
 
     __slots__ = ()
     _series: CallSeries
+    _keep: Callable[[Callable[[CallSeries, Any], object], Any], None]
+    """Keeps something to record until the end of the call."""
+    _note_fallback: Callable[[], None]
+    """Keeps until the end of the call that it fell back."""
 
     def cached(self, hit: bool) -> None:  # noqa: FBT001 (it is all that is said)
         """Count that the answer was looked for in a cache, and whether it was there.
@@ -171,7 +176,15 @@ class Surrounded:
 
         Metrics: `ml_inference_cache_lookups_total`.
         """
-        record_lookup(self._series, hit)
+        if has(self._series, CACHE, "cache"):
+            try:
+                found = bool(hit)
+            except Exception as error:  # any object may come, with any __bool__
+                if interrupted(error):
+                    raise
+                self._series.store.failed("cache", error)
+            else:
+                self._keep(record_lookup, found)
 
     def fell_back(self, model: str) -> None:
         """Count that the call goes on to another model; if it fails all the same, that is counted at its end.
@@ -181,7 +194,8 @@ class Surrounded:
 
         Metrics: `ml_inference_fallbacks_total`, `ml_inference_fallbacks_exhausted_total`.
         """
-        if record_fallback(self._series, model):
+        if has(self._series, FALLBACKS, "fallback"):
+            self._keep(record_fallback, model)
             self._note_fallback()
 
     def blocked(self, guardrail: str) -> None:
@@ -192,7 +206,8 @@ class Surrounded:
 
         Metrics: `ml_inference_guardrail_blocks_total`.
         """
-        record_block(self._series, guardrail)
+        if has(self._series, GUARDRAILS, "guardrail"):
+            self._keep(record_block, guardrail)
 
     def finish_reason(self, reason: str | None) -> None:
         """Count why the answer ended; None says nothing.
@@ -202,7 +217,8 @@ class Surrounded:
 
         Metrics: `ml_inference_finish_reasons_total`.
         """
-        record_finish(self._series, reason)
+        if reason is not None and has(self._series, FINISH, "finish_reason"):
+            self._keep(record_finish, reason)
 
     def waiting(self) -> Waiting:
         """Count the call as waiting for its model while a block runs: `with` or `async with`.
@@ -217,7 +233,6 @@ class Surrounded:
             ...     with call.waiting():
             ...         slot = "free"
         """
-        return Waiting(self._series if has(self._series, QUEUE, "waiting") else None)
-
-    def _note_fallback(self) -> None:
-        """Keep until the end of the call that it fell back."""
+        if has(self._series, QUEUE, "waiting"):
+            return Waiting(self._series, partial(self._keep, record_queued))
+        return Waiting(None)

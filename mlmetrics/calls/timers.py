@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
 
 from mlmetrics.calls.call import Call, Droppable
-from mlmetrics.calls.money import settle_pair
-from mlmetrics.calls.operation import ENDED, TOLD
+from mlmetrics.calls.money import record_pair, settle_pair
+from mlmetrics.calls.operation import BOTH, ENDED, KEPT, TOLD
 from mlmetrics.calls.outcome import raised, slow_path
+from mlmetrics.calls.saying import record_kept
 from mlmetrics.loops import current_runner
 from mlmetrics.recording.series import BOUND
 
@@ -59,7 +60,7 @@ class Timer(Call):
         series.begin(self)
         return self
 
-    def __exit__(
+    def __exit__(  # noqa: C901 (each further function would slow down every block)
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self.state:
@@ -93,6 +94,17 @@ class Timer(Call):
                 append(answer / seconds)
             if seconds <= 0 or series.tokens.priced or series.store.prices is not None:
                 settle_pair(series, self._prompt, self._answer, seconds)
+        elif error is None and ((state := self.state) is KEPT or state is BOTH):
+            series = self._series
+            now = series.clock()
+            self._seconds = seconds = now - self._start
+            series.succeed(seconds)
+            self.state = ENDED
+            if seconds > series.notice_seconds or len(series.started) > BOUND:
+                slow_path(series, seconds, now)
+            record_kept(series, self._kept)
+            if state is BOTH:
+                record_pair(series, self._prompt, self._answer, seconds)
         else:
             self._leave().end(error)
 

@@ -14,6 +14,7 @@ from mlmetrics.pricing import genai
 from mlmetrics.recording.cells import HistogramCell, NumberCell, Write, plus
 from mlmetrics.recording.outbox import Outbox
 from mlmetrics.recording.series import BOUND, Lists, NumberSeries
+from mlmetrics.recording.store import Store
 
 PROMPT = frozenset({"input", "cache_read", "cache_write"})
 """The types of tokens of a prompt; the others are of the answer."""
@@ -182,9 +183,7 @@ class TokenSeries:
 
     def _counter(self, token_type: str) -> NumberSeries | None:
         if token_type not in TOKEN_TYPES:
-            self._calls.store.failed(
-                "tokens", f"unknown token type {token_type!r:.100}; there are {', '.join(TOKEN_TYPES)}"
-            )
+            _tell_unknown(self._calls.store, token_type)
             return None
         return self._counters.setdefault(token_type, self._calls.counter("tokens_total", token_type))
 
@@ -198,6 +197,23 @@ class TokenSeries:
         append(amount)
         if len(histogram.pending) > BOUND:
             self._calls.store.fold(histogram)
+
+
+def checked_tokens(store: Store, tokens: Mapping[str, Any]) -> dict[str, float]:
+    """Return the tokens that can be counted, by type; count all else that is said. None says nothing."""
+    checked: dict[str, float] = {}
+    for token_type, value in tokens.items():
+        if token_type not in TOKEN_TYPES:
+            _tell_unknown(store, token_type)
+        elif value is not None:
+            amount = value if type(value) is int and 0 <= value <= MOST_TOKENS else number(store, "tokens", value)
+            if amount is not None:
+                checked[token_type] = amount
+    return checked
+
+
+def _tell_unknown(store: Store, token_type: object) -> None:
+    store.failed("tokens", f"unknown token type {token_type!r:.100}; there are {', '.join(TOKEN_TYPES)}")
 
 
 def tokens_of(series: CallSeries) -> TokenSeries:

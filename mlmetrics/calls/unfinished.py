@@ -11,7 +11,7 @@ import types
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
-from mlmetrics.calls.answers import Answer, Saying, Told
+from mlmetrics.calls.answers import Answer, Told
 from mlmetrics.calls.inner import Asking, Inner, InnerRun, manager_of, measured, stream_of
 from mlmetrics.calls.iteration import drive
 from mlmetrics.calls.operation import CallSeries
@@ -20,6 +20,7 @@ from mlmetrics.calls.plan import Plan
 from mlmetrics.calls.progress import Progress, StreamProgress
 from mlmetrics.calls.results import After
 from mlmetrics.calls.runs import Run
+from mlmetrics.calls.saying import Saying
 from mlmetrics.calls.standins import class_for
 from mlmetrics.interruption import interrupted
 from mlmetrics.responses.kinds import MARKS, hearing
@@ -66,7 +67,7 @@ class UnfinishedResults:
             return plan.after
         if saying.counts:
             return plan.after_stream
-        return plan.after_costed if saying.spent.costed else plan.after
+        return plan.after_costed if saying.costed else plan.after
 
     @property
     def after_stream(self) -> After | None:
@@ -185,7 +186,7 @@ class UnfinishedResults:
 
         def done(future: Any) -> None:
             try:
-                self._end(run, series, future)
+                self._end(run, future)
             except Exception as error:  # any method of a subclass may raise
                 if interrupted(error):
                     raise
@@ -202,7 +203,7 @@ class UnfinishedResults:
                 raise
         return future
 
-    def _end(self, run: Run, series: CallSeries, future: Any) -> None:
+    def _end(self, run: Run, future: Any) -> None:
         if future.cancelled():
             run.leave()
             return
@@ -213,7 +214,9 @@ class UnfinishedResults:
             run.answer.whole(future.result())
         after = self.after(run.saying)
         if after is not None and error is None:
-            after(series, future.result(), seconds)  # before `end`: an interruption here cannot end the call twice
+            after(
+                run.counted_on, future.result(), seconds
+            )  # before `end`: an interruption here cannot end the call twice
         run.end(error, seconds)
 
 

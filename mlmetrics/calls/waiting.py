@@ -1,6 +1,7 @@
 """A block in which a call waits for its model: how many wait now, and how long it took."""
 
 import os
+from collections.abc import Callable
 from types import TracebackType
 
 from mlmetrics.calls.operation import CallSeries
@@ -17,10 +18,11 @@ class Waiting:
     ends too. Without a series it records nothing.
     """
 
-    __slots__ = ("_process", "_series", "_start", "_waits")
+    __slots__ = ("_process", "_record", "_series", "_start", "_waits")
 
-    def __init__(self, series: CallSeries | None) -> None:
+    def __init__(self, series: CallSeries | None, record: Callable[[float], object] = id) -> None:
         self._series = series
+        self._record = record
         self._waits = False
 
     def __enter__(self) -> None:
@@ -54,13 +56,12 @@ class Waiting:
             return
         store, prefix = series.store, series.operation.prefix
         gauge = store.running(f"{prefix}_waiting", series.labels)
-        waited = series.histogram(f"{prefix}_queue_duration_seconds")
         seconds = max(series.clock() - self._start, 0.0)
         self._waits = False  # nothing comes between this and the change, as above
         gauge.record(LESS)
         if len(gauge.pending) > BOUND:
             store.fold(gauge)
-        store.record(waited, seconds)
+        self._record(seconds)
 
     def __del__(self) -> None:
         self._end()

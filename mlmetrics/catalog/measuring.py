@@ -43,7 +43,7 @@ _LABELS = (
 _PLACES = (
     *("accuracy", "batch", "cache", "call", "clock", "content", "cost", "current_call"),
     *("decorator", "duration", "exemplar", "failure", "fallback", "feedback", "finish_reason", "first_chunk"),
-    *("fold", "guardrail", "instrument", "items", "log", "metric", "opentelemetry", "prediction"),
+    *("fold", "guardrail", "instrument", "items", "label", "log", "metric", "opentelemetry", "prediction"),
     *("prediction_error", "push", "queued", "rate_limit", "request", "result", "retry", "score", "size"),
     *("success", "tokens", "usage", "waiting", "watch", "workers"),
 )

@@ -11,8 +11,9 @@ from copy import copy
 from functools import partial
 from typing import Any
 
-from mlmetrics.calls.answers import Answer, Saying
+from mlmetrics.calls.answers import Answer
 from mlmetrics.calls.inner import AsyncListening, InnerRun, listen, measured, stream_of
+from mlmetrics.calls.saying import Saying
 from mlmetrics.errors import name_of_type
 from mlmetrics.interruption import Tolerating, interrupted
 from mlmetrics.responses.kinds import hearing

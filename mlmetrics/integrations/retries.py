@@ -6,9 +6,11 @@ decorator gives it, or by its name, as `track_inference` does without a model.
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from types import FunctionType
 from typing import Any
 
+from mlmetrics.calls.call import Call
 from mlmetrics.calls.decorators import CallableProxy, name_of
 from mlmetrics.calls.ending import NO_CALL, current_call
 from mlmetrics.calls.operation import CallSeries
@@ -108,8 +110,13 @@ class Retries:
                 run.made_again()
             return
         name = getattr(retrying, "_name", None)
-        series = _current(store) or _decorated(function, store) or self._named(store, function, name)
-        record_attempt(series, OTHER if error is None else of_error(error), again=again)
+        attempt = partial(record_attempt, again=again)
+        reason = OTHER if error is None else of_error(error)
+        current = _current(store)
+        if current is None:
+            attempt(_decorated(function, store) or self._named(store, function, name), reason)
+        else:
+            current._keep(attempt, reason)  # noqa: SLF001 (recorded when the call ends)
 
     def _named(self, store: Store, function: Any, name: str | None) -> CallSeries:
         """Return a series by the name of a function, or of a block by its own or that of the function it is in."""
@@ -145,11 +152,11 @@ def _decorated(function: Any, store: Store) -> CallSeries | None:
     return series if _counts(series, store) else None
 
 
-def _current(store: Store) -> CallSeries | None:
-    """Return the series of the decorated call that runs here, if its operation counts retries."""
+def _current(store: Store) -> Call | None:
+    """Return the decorated call that runs here, if its operation counts retries."""
     call = current_call()
-    series = None if call is NO_CALL else call._series  # noqa: SLF001 (what a call is recorded by)
-    return series if _counts(series, store) else None
+    counts = call is not NO_CALL and _counts(call._series, store)  # noqa: SLF001 (what a call is recorded by)
+    return call if counts else None
 
 
 def _counts(series: Any, store: Store) -> bool:

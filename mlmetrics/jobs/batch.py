@@ -36,13 +36,12 @@ class JobRun(Call):
         Args:
             handled: how many more there are, not how many there are by now.
         """
-        series = self._series
+        series = self._counted_on
         count(series.store, ITEMS.name, series.labels, number(series.store, "items", handled))
 
-    def _succeed(self, seconds: float) -> None:
-        super()._succeed(seconds)
-        store = self._series.store
-        store.record(store.gauge(LAST_SUCCESS.name, self._series.labels), time.time())
+    def _succeed(self, series: CallSeries, seconds: float) -> None:
+        super()._succeed(series, seconds)
+        series.store.record(series.store.gauge(LAST_SUCCESS.name, series.labels), time.time())
 
 
 class _DroppableJobRun(Droppable, JobRun):

@@ -153,6 +153,11 @@ class PlacedHistogram(PlacedSeries):
 
     __slots__ = ()
 
+    def take(self, numbers: list[float]) -> None:
+        """Record several numbers, and empty their list."""
+        while numbers:
+            self.record(numbers.pop())
+
     def _found(self) -> HistogramSpot:
         return HistogramSpot(self._host, self._name, self._labels)
 

@@ -227,6 +227,8 @@ with inference_timer(model="gpt-4") as call:
     call.fail("quota")
     call.fail(4)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     call.cached(hit=True)
+    assert_type(call.label(model="gpt-4-turbo", operation="chat"), None)
+    call.label(model=4)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     call.fell_back("claude-haiku")
     call.blocked("pii")
     call.finish_reason("stop")
