@@ -13,6 +13,7 @@ from typing import Any, Protocol, TextIO
 import structlog
 
 from mlmetrics.interruption import interrupted
+from mlmetrics.switch import DISABLED
 
 NAME = "mlmetrics"
 INTERVAL_SECONDS = 10.0
@@ -161,6 +162,8 @@ def left_out(suppressed: int) -> dict[str, int]:
 
 def emit(store: Failures, level: str, event: str, fields: Mapping[str, object]) -> None:
     """Log one event; what the logger raises is counted and does not reach the user's call."""
+    if DISABLED:
+        return
     try:
         getattr(logger(), level)(event, **fields)
     except Exception as error:  # processors are the user's code

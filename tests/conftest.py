@@ -8,7 +8,13 @@ from functools import cache
 from pathlib import Path
 
 # Settings of the machine that the library and its examples read; they are removed before anything imports them.
-for _name in ("MLMETRICS_SERVICE", "OPENAI_BASE_URL", "OTEL_SERVICE_NAME", "PROMETHEUS_MULTIPROC_DIR"):
+for _name in (
+    "MLMETRICS_DISABLED",
+    "MLMETRICS_SERVICE",
+    "OPENAI_BASE_URL",
+    "OTEL_SERVICE_NAME",
+    "PROMETHEUS_MULTIPROC_DIR",
+):
     os.environ.pop(_name, None)
 
 import pytest
@@ -47,7 +53,7 @@ SLOW = (
     *("monitoring/verify/test_prometheus_api.py", "monitoring/verify/test_victoria.py"),
     "monitoring/verify/test_victoria_conditions.py",
     *("otlp/test_processes.py", "plain/test_exactness.py", "plain/test_processes.py"),
-    *("test_recipes.py", "test_servers.py", "workers/test_interrupted_reads.py"),
+    *("test_recipes.py", "test_servers.py", "test_switch.py", "workers/test_interrupted_reads.py"),
     *("workers/test_kills.py", "workers/test_servers.py"),
     "workers/test_together.py",
 )

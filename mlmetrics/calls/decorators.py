@@ -30,6 +30,7 @@ from mlmetrics.calls.wrappers import wrap
 from mlmetrics.catalog.models import STREAMS
 from mlmetrics.errors import DeclarationError
 from mlmetrics.interruption import interrupted
+from mlmetrics.switch import DISABLED
 
 FUNCTIONS = (types.FunctionType, types.MethodDescriptorType)
 """Types that get a wrapper: functions, which bind to an instance as attributes of a class."""
@@ -63,7 +64,11 @@ class Declaration:
     score_name: str = ""
 
     def decorate(self, target: Any) -> Any:
-        """Return the recorded target, of the same kind."""
+        """Return the recorded target, of the same kind; the target itself if nothing is recorded."""
+        recorded = self._recorded(target)
+        return target if DISABLED else recorded
+
+    def _recorded(self, target: Any) -> Any:
         kind = type(target)
         if issubclass(kind, classmethod | staticmethod):
             return kind(self.decorate(target.__func__))

@@ -17,6 +17,7 @@ from weakref import WeakKeyDictionary, WeakValueDictionary
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from mlmetrics.calls.appended import AppendedCalls
+from mlmetrics.calls.idle import IdleCalls
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.placed import PlacedCalls
 from mlmetrics.calls.recorder import declare_operation
@@ -25,6 +26,7 @@ from mlmetrics.catalog import SHIPPED, Operation
 from mlmetrics.catalog.own import own_operation
 from mlmetrics.pricing.table import Table
 from mlmetrics.recording.collector import registry_of, store_for, store_of
+from mlmetrics.recording.idle import IdleStore
 from mlmetrics.recording.labels import RawLabels
 from mlmetrics.recording.store import Store
 
@@ -138,7 +140,9 @@ def send_series(series: CallSeries) -> tuple[Any, ...]:
 
 
 copyreg.pickle(Store, send_store)
+copyreg.pickle(IdleStore, send_store)
 copyreg.pickle(Operation, send_operation)
 copyreg.pickle(Calls, lambda calls: (calls_here, (calls.store, calls.operation)))
 copyreg.pickle(AppendedCalls, send_series)
 copyreg.pickle(PlacedCalls, send_series)
+copyreg.pickle(IdleCalls, send_series)

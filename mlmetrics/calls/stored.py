@@ -3,11 +3,13 @@
 from typing import Any, cast
 
 from mlmetrics.calls.appended import AppendedCalls
+from mlmetrics.calls.idle import IdleCalls
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.placed import PlacedCalls
 from mlmetrics.catalog import Operation
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.store import Store
+from mlmetrics.switch import DISABLED
 
 
 class Calls:
@@ -40,7 +42,9 @@ class Calls:
     def _declare(self, labels: tuple[str | None, ...]) -> CallSeries:
         store, operation = self.store, self.operation
         series: AppendedCalls | PlacedCalls
-        if store.host is None:
+        if DISABLED:
+            series = IdleCalls(store, operation, labels)
+        elif store.host is None:
             series = AppendedCalls(store, operation, labels)
         else:
             series = PlacedCalls(store, store.host, operation, labels)

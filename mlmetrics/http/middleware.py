@@ -16,6 +16,7 @@ from mlmetrics.interruption import interrupted
 from mlmetrics.recording.collector import store_for
 from mlmetrics.recording.fallback import default_store
 from mlmetrics.recording.labels import declared_problem
+from mlmetrics.switch import DISABLED
 from mlmetrics.workers.detection import warn_about_workers
 
 
@@ -75,6 +76,8 @@ class PrometheusMiddleware:
         self._skipped = forms_of(skip_paths)
         self._methods: dict[str, Method] = {}
         self._routes: Routes | None = None
+        if DISABLED:
+            self.__class__ = _PassedThrough
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a request; WebSockets and lifespan messages are passed on unchanged."""
@@ -191,6 +194,14 @@ class PrometheusMiddleware:
             path = path_within(exchange.scope, exchange.root_path)
             template = routes.of_path(path, exchange.scope["method"], redirected=exchange.status in REDIRECTS)
         return template
+
+
+class _PassedThrough(PrometheusMiddleware):
+    """The same in a program that is switched off: requests are not looked at."""
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass it on."""
+        await self.app(scope, receive, send)
 
 
 def forms_of(paths: Iterable[str]) -> frozenset[str]:

@@ -16,6 +16,7 @@ from mlmetrics.integrations.patches import Instrumentation, Undo
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.labels import declared_problem
 from mlmetrics.recording.store import Store
+from mlmetrics.switch import DISABLED
 
 LIBRARIES = {
     "onnxruntime": "ONNX Runtime sessions",
@@ -135,6 +136,8 @@ def watch(
         operation if operation is None else _label("operation", operation),
         recorder.named(service),
     )
+    if DISABLED:
+        return Watching(told.model, None)
     start: Start = import_module(f"mlmetrics.integrations.{library}").watch
     undo = None
     try:

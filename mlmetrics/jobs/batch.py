@@ -17,6 +17,7 @@ from mlmetrics.catalog.batch_jobs import ITEMS, LAST_SUCCESS
 from mlmetrics.errors import DeclarationError
 from mlmetrics.jobs.push import Push, attempt
 from mlmetrics.loops import current_runner, running_trio
+from mlmetrics.switch import DISABLED
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -99,6 +100,8 @@ class BatchJob:
                 f"@batch_job on {function!r:.100}: expected a function or a coroutine function; "
                 "use `with batch_job(...)` in anything else"
             )
+        if DISABLED:
+            return function
         if iscoroutinefunction(function):
 
             @wraps(function)

@@ -29,6 +29,7 @@ from mlmetrics.interruption import Tolerating, interrupted
 from mlmetrics.jobs.gateway import ConnectionOptions, connect
 from mlmetrics.recording.labels import declared_problem
 from mlmetrics.recording.store import Store
+from mlmetrics.switch import DISABLED
 
 TIMEOUT_SECONDS = 30.0
 RETRIES = 3
@@ -169,7 +170,12 @@ def _described(error: Exception) -> str:
 
 
 def attempt(push: Push, registry: CollectorRegistry, store: Store, *, raising: bool) -> bool:
-    """Push, and return whether the gateway took it; what fails is counted, and raised only if asked for."""
+    """Push, and return whether the gateway took it; what fails is counted, and raised only if asked for.
+
+    A program that is switched off pushes nothing, and nothing has failed.
+    """
+    if DISABLED:
+        return True
     try:
         push.push(registry, store)
     except Exception as error:  # besides the gateway, a collector of the user's may raise

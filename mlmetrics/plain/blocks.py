@@ -12,6 +12,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from mlmetrics.errors import DeclarationError, shown
 from mlmetrics.recording.store import Store
+from mlmetrics.switch import DISABLED
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -41,9 +42,12 @@ class Block:
             DeclarationError: it cannot be called.
         """
         if isinstance(function, staticmethod | classmethod):
-            return type(function)(self(function.__func__))
+            inner = self(function.__func__)
+            return function if DISABLED else type(function)(inner)
         if not callable(function):
             raise DeclarationError(f"{type(self).__name__} decorates functions; got {shown(function)}")
+        if DISABLED:
+            return function
         wrapper: Any = next(wrap for concerns, wrap in _WRAPPERS if concerns(function))(function, self.anew)
         return functools.wraps(function)(wrapper)  # type: ignore[return-value]
 

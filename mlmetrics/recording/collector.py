@@ -22,7 +22,9 @@ from mlmetrics.recording import limits
 from mlmetrics.recording.declaring import Group
 from mlmetrics.recording.family import ExposedFamily, Family
 from mlmetrics.recording.folding import hold
+from mlmetrics.recording.idle import IdleStore
 from mlmetrics.recording.store import ERRORS, Store
+from mlmetrics.switch import DISABLED
 from mlmetrics.version import __version__
 
 HELD = "_collector_to_names"
@@ -137,11 +139,11 @@ def store_for(registry: CollectorRegistry) -> Store:
     with _registering:
         store = _stores.get(registry)
         if store is None:
-            store = Store()
+            store = IdleStore() if DISABLED else Store()
             _register(store, registry)
             declare_own(store)
             _stores[registry] = store
-        elif not holds(registry, store):
+        elif not holds(registry, store) and not DISABLED:
             _register(store, registry)
         return store
 
@@ -226,6 +228,8 @@ def _register(store: Store, registry: CollectorRegistry) -> None:
 def _register_one(collector: Collector, registry: CollectorRegistry) -> None:
     try:
         registry.register(collector)
+        if DISABLED:
+            registry.unregister(collector)  # whether its names were free has been checked by then
     except ValueError as error:
         if isinstance(collector, OwnCollector):
             raise RegistrationError(

@@ -85,10 +85,13 @@ class Store(Admitting):
         self.renew_lock()
         self.shared = bool(os.environ.get(VARIABLE))
         """Whether a directory for several processes was named when the store was made, usable or not."""
-        shared = directory(self.failed)
-        if shared is not None:
-            self.host = Host(shared, self.settle_service, self.families, self.failed)
+        self.host = self._shared()
         folding.act_at_forks(self)
+
+    def _shared(self) -> Host | None:
+        """Return what has the files of this process, if there may be several processes."""
+        shared = directory(self.failed)
+        return None if shared is None else Host(shared, self.settle_service, self.families, self.failed)
 
     def renew_lock(self) -> None:
         """Make the lock for rare operations, such as creating a series; a forked child needs a new one."""
