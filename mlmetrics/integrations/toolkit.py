@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from mlmetrics.calls.recorder import Recorder
-from mlmetrics.integrations.patches import Instrumentation
+from mlmetrics.handle import Instrumentation
 
 
 class Instrumenting(Recorder):
