@@ -1,6 +1,7 @@
 """The ASGI middleware: decides which requests are recorded, and into which series."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Container, Iterable
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -12,11 +13,14 @@ from mlmetrics.http.levels import level_of
 from mlmetrics.http.requests import requests_of
 from mlmetrics.http.routes import Routes, path_within
 from mlmetrics.http.series import METHODS, UNMATCHED, Method, RouteSeries
+from mlmetrics.http.skipping import methods_of, paths_of
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.collector import store_for
 from mlmetrics.recording.fallback import default_store
 from mlmetrics.recording.labels import declared_problem
 from mlmetrics.workers.detection import warn_about_workers
+
+HTTP = "http"
 
 
 class PrometheusMiddleware:
@@ -26,11 +30,16 @@ class PrometheusMiddleware:
         app: the application.
         service_name: the `service` label; also used for all calls that do not name a service.
         registry: where the metrics are registered; that of the default toolkit by default.
-        skip_paths: paths whose requests are not recorded. Scrapes never are: they would lower error rates.
         request_id: read or generate an `X-Request-ID`, add it to log events as `request_id`, and return it.
+        skip_paths: paths whose requests are not recorded. A text is one exact path, with or without a slash at its
+            end; a pattern of `re.compile` stands for all paths in which `search` finds it, so write `^` where a path
+            has to begin so. A path is that of the request, without `root_path`. Scrapes are never recorded: they
+            would lower error rates.
+        skip_methods: methods whose requests are not recorded, such as `("OPTIONS", "HEAD")`.
 
     Raises:
-        ConfigurationError: the service name is empty or not valid.
+        ConfigurationError: the service name is empty or not valid; a path is neither a text that begins with `/` nor
+            a pattern of text; a method is none of HTTP.
         RegistrationError: the registry already has other metrics with names of the catalogue.
 
     Metrics: `fastapi_requests_total`, `fastapi_request_duration_seconds`,
@@ -61,9 +70,13 @@ class PrometheusMiddleware:
         service_name: str | None = None,
         registry: CollectorRegistry | None = None,
         *,
-        skip_paths: Iterable[str] = ("/metrics",),
         request_id: bool = True,
+        skip_paths: Iterable[str | re.Pattern[str]] = ("/metrics",),
+        skip_methods: Iterable[str] = (),
     ) -> None:
+        self._paths = paths_of(skip_paths)
+        self._skipped: Container[str] = self._paths.lookup()
+        self._skipped_methods = methods_of(skip_methods)
         self.app = app
         self.request_id = request_id
         self.store = store = default_store() if registry is None else store_for(registry)
@@ -72,13 +85,13 @@ class PrometheusMiddleware:
             store.name_service(service_name, configured=False)
         self.requests = requests_of(store, service_name)
         self.clock = store.clock
-        self._skipped = forms_of(skip_paths)
+        self._recorded: str | None = HTTP
         self._methods: dict[str, Method] = {}
         self._routes: Routes | None = None
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a request; WebSockets and lifespan messages are passed on unchanged."""
-        if scope["type"] != "http":
+        if scope["type"] != self._recorded:
             if scope["type"] == "lifespan":
                 self._check_workers()
             await self.app(scope, receive, send)
@@ -110,7 +123,11 @@ class PrometheusMiddleware:
             outer = scope.get(RECORDED_BY)
             if outer is not None and self._is_counted_by(outer):
                 return None
-            method = self._methods.get(scope["method"]) or self._method(scope["method"])
+            method = self._methods.get(scope["method"])
+            if method is None:
+                method = self._method(scope["method"])
+                if method is None:
+                    return None
             scope[RECORDED_BY] = exchange = Exchange(self, method, scope, receive, send, root_path)
         except Exception as problem:  # a request is served even if it cannot be measured
             if interrupted(problem):
@@ -123,7 +140,14 @@ class PrometheusMiddleware:
     def _check_workers(self) -> None:
         warn_about_workers(self.store, merged=self.store.shared)
 
-    def _method(self, name: str) -> Method:
+    def rest(self) -> None:
+        """Pass everything on from now on; the requests that have begun are still recorded."""
+        self._recorded = None
+
+    def _method(self, name: str) -> Method | None:
+        """Return a method that is not known yet; None if it is not recorded."""
+        if name in self._skipped_methods:
+            return None
         series = self.requests.method(name)
         method = Method(name if name in METHODS else "OTHER", series)
         # Clients can send any number of unknown method names.
@@ -154,13 +178,15 @@ class PrometheusMiddleware:
 
     def _declare(self, routes: Routes) -> None:
         """Create the series of the routes at 0, and do not record requests for the metrics."""
-        self._skipped |= forms_of(routes.scrapes())
+        self._paths = self._paths.also(routes.scrapes())
+        self._skipped = self._paths.lookup()
         for place in routes.places:
             if not place.shown or place.scrape or place.template == UNMATCHED or place.template in self._skipped:
                 continue
             methods = place.methods or frozenset()
             # Starlette adds HEAD to every GET, but it is rarely used.
-            for method in sorted(methods - {"HEAD"} if "GET" in methods else methods):
+            used = methods - {"HEAD"} if "GET" in methods else methods
+            for method in sorted(used - self._skipped_methods):
                 self.requests.method(method)
                 self._route(method, place.template).declare(place.success, FAILED)
 
@@ -191,11 +217,6 @@ class PrometheusMiddleware:
             path = path_within(exchange.scope, exchange.root_path)
             template = routes.of_path(path, exchange.scope["method"], redirected=exchange.status in REDIRECTS)
         return template
-
-
-def forms_of(paths: Iterable[str]) -> frozenset[str]:
-    """Return the paths as given, and with a slash at the end."""
-    return frozenset(form for path in paths for form in (path, f"{path.rstrip('/')}/"))
 
 
 def check_service_name(name: object) -> None:
