@@ -34,6 +34,7 @@ class Given:
     request_id: bool
     skip_paths: frozenset[Path]
     skip_methods: frozenset[str]
+    websockets: bool
 
     def begin(self, middleware: PrometheusMiddleware, app: Any) -> None:
         """Have middleware record with these arguments, also middleware that has recorded with others before."""
@@ -45,6 +46,7 @@ class Given:
             request_id=self.request_id,
             skip_paths=(self.path, *self.skip_paths),
             skip_methods=self.skip_methods,
+            websockets=self.websockets,
         )
 
 
@@ -73,6 +75,7 @@ def instrument(
     request_id: bool = True,
     skip_paths: Iterable[str | re.Pattern[str]] = (),
     skip_methods: Iterable[str] = (),
+    websockets: bool = True,
 ) -> Instrumentation:
     """Record an application's requests, and serve the metrics at a path of it. Call it before the application starts.
 
@@ -88,6 +91,7 @@ def instrument(
         request_id: as `PrometheusMiddleware`.
         skip_paths: further paths that are not recorded, such as health checks; as `PrometheusMiddleware`.
         skip_methods: as `PrometheusMiddleware`.
+        websockets: as `PrometheusMiddleware`.
 
     Returns:
         The handle. Its `uninstrument` removes the route of the metrics, and the middleware too if the application has
@@ -100,7 +104,9 @@ def instrument(
         RegistrationError: the registry already has other metrics with names of the catalogue.
     """
     check_app(app)
-    given = Given(service_name, path, registry, request_id, checked_paths(skip_paths), methods_of(skip_methods))
+    given = Given(
+        service_name, path, registry, request_id, checked_paths(skip_paths), methods_of(skip_methods), websockets
+    )
     around = _instrumented.get(app)
     if around is not None and around.handle.active:
         if around.given != given:

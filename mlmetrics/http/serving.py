@@ -74,6 +74,7 @@ class Serving(Recorder):
         request_id: bool = True,
         skip_paths: Iterable[str | re.Pattern[str]] = (),
         skip_methods: Iterable[str] = (),
+        websockets: bool = True,
     ) -> Instrumentation:
         """Record an application's requests, and serve the metrics at a path of it. Call it before it starts.
 
@@ -88,6 +89,7 @@ class Serving(Recorder):
             skip_paths: further paths that are not recorded, such as health checks. A text is one exact path, with or
                 without a slash at its end; a pattern of `re.compile` stands for all paths in which `search` finds it.
             skip_methods: methods whose requests are not recorded, such as `("OPTIONS", "HEAD")`.
+            websockets: record WebSockets: how many are open, for how long, how they closed, and their messages.
 
         Returns:
             A handle, the same one if it is called again with the same arguments. `handle.uninstrument()`, or the end
@@ -112,6 +114,7 @@ class Serving(Recorder):
             request_id=request_id,
             skip_paths=skip_paths,
             skip_methods=skip_methods,
+            websockets=websockets,
         )
 
     @asynccontextmanager

@@ -436,5 +436,7 @@ with instrument(application, registry=CollectorRegistry(), skip_paths=skipped, s
     assert_type(served, Instrumentation)
 assert_type(toolkit.instrument(application, "mon-service", "/metrics"), Instrumentation)
 PrometheusMiddleware(application, registry=CollectorRegistry(), skip_paths=skipped, skip_methods={"HEAD"})
+assert_type(instrument(application, websockets=False), Instrumentation)
+instrument(application, websockets="no")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 instrument(application, skip_paths=[b"/"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 instrument(application, skip_methods=[1])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
