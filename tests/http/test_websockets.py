@@ -167,8 +167,9 @@ class TestMetrics:
 
     async def test_it_leaves_no_cycle(self, registry: CollectorRegistry) -> None:
         """What records it is freed when it is over, without the garbage collector."""
-        await connection().with_(recorded(speaking(..., ACCEPT, closing()), registry))
-        assert [] == [each for each in gc.get_objects() if type(each) is Socket]
+        middleware = recorded(speaking(..., ACCEPT, closing()), registry)
+        await connection().with_(middleware)
+        assert [] == [each for each in gc.get_objects() if type(each) is Socket and each.middleware is middleware]
 
 
 class TestEnds:
