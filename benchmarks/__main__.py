@@ -20,6 +20,7 @@ from benchmarks import (
     served,
     telemetry,
     threads,
+    websockets,
     workers,
 )
 from benchmarks.machine import describe
@@ -49,6 +50,7 @@ GROUPS: dict[str, tuple[Measure, int]] = {
     "otel": (telemetry.measure_telemetry, 120),
     "forward": (modules.measure_modules, 120),
     "request": (requests.measure_requests, 150),
+    "websocket": (websockets.measure_websockets, 120),
     "scrape": (scrapes.measure_scrapes, 9),
     "scrape_p99": (scrapes.measure_scrape_p99, 7),
     "threads": (threads.measure_threads, 31),

@@ -8,8 +8,8 @@ from mlmetrics.calls.ending import current_call
 from mlmetrics.calls.labels import BoundCall, arg
 from mlmetrics.calls.own import OwnOperation
 from mlmetrics.errors import ConfigurationError, DeclarationError, MissingExtraError, MLMetricsError, RegistrationError
+from mlmetrics.handle import Instrumentation
 from mlmetrics.http.middleware import PrometheusMiddleware
-from mlmetrics.integrations.patches import Instrumentation
 from mlmetrics.jobs.batch import JobRun
 from mlmetrics.plain.verbs import Counter, Gauge, Histogram
 from mlmetrics.recording.fallback import follow

@@ -72,6 +72,7 @@ class MLMetrics(Tracking, Agents, Operating, Quality, Serving, Instrumenting, Jo
     ) -> None:
         super().__init__()
         self.service = service
+        self.configured_service: str | None = None
         self.registry = registry
         self._store: Store | None = None
         self._options: dict[str, Any] = {}
@@ -129,7 +130,7 @@ class MLMetrics(Tracking, Agents, Operating, Quality, Serving, Instrumenting, Jo
                 )
             self.registry = registry
         if service is not None:
-            self._options["service"] = service
+            self._options["service"] = self.configured_service = service
         if buckets is not None:
             known = self._store or store_of(self.registry)
             (known or Store()).set_buckets(buckets)  # refuses what is wrong now, not at the first declaration

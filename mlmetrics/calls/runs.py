@@ -133,8 +133,9 @@ class Chunks:
 
     def tell_chunks(self) -> None:
         """Record what is kept of its chunks, by the labels that it has by now."""
-        if self._kept is not None:
-            self._kept.release(self.counted_on)
+        kept = getattr(self, "_kept", None)  # a call of a provider that is no stream has no chunks
+        if kept is not None:
+            kept.release(self.counted_on)
 
     def hear(self, item: Any, last: float | None) -> tuple[type | None, float | None]:
         """Read a chunk, and record its time if it has content.

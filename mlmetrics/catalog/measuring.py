@@ -36,7 +36,7 @@ MEASURING = (
 )
 
 _LABELS = (
-    *("agent", "batch_job", "doc_type", "error_type", "fallback", "file_type", "finish_reason"),
+    *("agent", "batch_job", "close", "doc_type", "error_type", "fallback", "file_type", "finish_reason"),
     *("guardrail", "matcher", "model", "operation", "parser", "predicted_class", "provider"),
     *("response_model", "route", "service", "status", "tool", "version"),
 )
@@ -45,7 +45,7 @@ _PLACES = (
     *("decorator", "duration", "exemplar", "failure", "fallback", "feedback", "finish_reason", "first_chunk"),
     *("fold", "guardrail", "instrument", "items", "label", "log", "metric", "opentelemetry", "prediction"),
     *("prediction_error", "push", "queued", "rate_limit", "request", "result", "retry", "score", "size"),
-    *("success", "tokens", "usage", "waiting", "watch", "workers"),
+    *("success", "tokens", "usage", "waiting", "watch", "websocket", "workers"),
 )
 RECORDING_PLACES = tuple(sorted((*_PLACES, *(f"label.{name}" for name in _LABELS))))
 """Every value of `where` in `mlmetrics_recording_errors_total`; its series exists at 0 before its first error."""

@@ -1,6 +1,6 @@
-"""HTTP requests of FastAPI and other ASGI applications."""
+"""HTTP requests and WebSockets of FastAPI and other ASGI applications."""
 
-from mlmetrics.catalog.metric import REQUEST_BUCKETS_SECONDS, Metric
+from mlmetrics.catalog.metric import REQUEST_BUCKETS_SECONDS, WEBSOCKET_BUCKETS_SECONDS, Metric
 
 _ROUTE = ("service", "method", "route")
 
@@ -24,3 +24,35 @@ REQUESTS = (
     ),
     Metric("fastapi_requests_in_progress", "gauge", "HTTP requests being served now.", ("service", "method")),
 )
+
+_SOCKET = ("service", "route")
+WEBSOCKETS = (
+    Metric(
+        "fastapi_websockets_open",
+        "gauge",
+        "WebSockets that are accepted and not yet closed.",
+        _SOCKET,
+        multiprocess_mode="livesum",
+    ),
+    Metric(
+        "fastapi_websocket_duration_seconds",
+        "histogram",
+        "Time from the acceptance of a WebSocket to its end.",
+        _SOCKET,
+        "seconds",
+        WEBSOCKET_BUCKETS_SECONDS,
+    ),
+    Metric(
+        "fastapi_websockets_total",
+        "counter",
+        "WebSockets that have ended, by their close code; `refused` by the application, or `failed` as it raised.",
+        (*_SOCKET, "close"),
+    ),
+    Metric(
+        "fastapi_websocket_messages_total",
+        "counter",
+        "Messages of WebSockets: `received` from clients, and `sent`.",
+        (*_SOCKET, "direction"),
+    ),
+)
+DIRECTIONS = ("received", "sent")

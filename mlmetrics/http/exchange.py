@@ -16,6 +16,7 @@ from mlmetrics.calls.outcome import is_cancellation
 from mlmetrics.errors import name_of_type
 from mlmetrics.http.request_id import KEY, bind, choose, kept, restore, returned
 from mlmetrics.http.requests import ServiceRequests
+from mlmetrics.http.routed import RECORDED_BY, Routed
 from mlmetrics.http.series import Method, RouteSeries
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.series import BOUND
@@ -28,8 +29,6 @@ CLIENT_DISCONNECT = ("starlette.requests", "ClientDisconnect")
 """What Starlette raises when its client has disconnected, also instead of the server's own error."""
 GONE = (("anyio", "BrokenResourceError"), ("anyio", "ClosedResourceError"))
 """What anyio's streams raise when their receiver is gone; middleware around ours may send through them."""
-RECORDED_BY = "mlmetrics.recorded_by"
-"""The key of a scope, and of its copies, that holds the exchange which records the request, so that it counts once."""
 BODIES = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
 
 
@@ -45,7 +44,7 @@ class Middleware(Protocol):
         """Return the series of a request that has been routed; a scrape has none."""
 
 
-class Exchange:
+class Exchange(Routed):
     """The state of one request; the middleware itself keeps none.
 
     `status` is the status that the application sent; `_seconds` is set when the last byte has been
@@ -54,7 +53,7 @@ class Exchange:
 
     __slots__ = (
         *("_begun", "_exemplar", "_first_byte", "_left", "_receive", "_seconds", "_send", "_token"),
-        *("id", "method", "middleware", "root_path", "scope", "status"),
+        *("id", "method", "middleware", "status"),
     )
     id: str | None
     status: int | None
@@ -78,20 +77,6 @@ class Exchange:
             self.id = chosen = choose(headers if type(headers) is list else kept(scope))
             self._token = bind(chosen)
         self._begun = middleware.clock()
-
-    def move(self, scope: Any) -> None:
-        """Use the copy of the scope that a router got: it has the endpoint, and the path that was routed."""
-        if self.scope is None:
-            return
-        try:
-            before, now = self.scope.get("root_path", ""), scope.get("root_path", "")
-            # What mounts have added to the path is part of the template; what the copying code added is not.
-            self.root_path = self.root_path + now[len(before) :] if now.startswith(before) else now
-            self.scope = scope
-        except Exception as problem:  # the request continues, and counts by the path of our scope
-            if interrupted(problem):
-                raise
-            self.middleware.store.failed("request", problem)
 
     async def receive(self) -> Any:
         """Pass a message to the application; notice if the client has disconnected."""

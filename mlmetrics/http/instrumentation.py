@@ -1,34 +1,69 @@
-"""`instrument`: adds the middleware and a route for the metrics to an application."""
+"""`instrument`: adds the middleware and a route for the metrics to an application, and removes them again."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from mlmetrics.errors import ConfigurationError
+from mlmetrics.handle import Instrumentation
 from mlmetrics.http.endpoint import metrics_endpoint
 from mlmetrics.http.middleware import PrometheusMiddleware, check_service_name
+from mlmetrics.http.skipping import Path, checked_paths, methods_of
 from mlmetrics.recording.collector import store_for
 
 if TYPE_CHECKING:
     from starlette.requests import Request
     from starlette.responses import Response
 
+BUILD = "build_middleware_stack"
+"""The method of an application that we replace."""
+
 
 @dataclass(frozen=True, slots=True)
-class Instrumentation:
+class Given:
     """The arguments with which an application was instrumented."""
 
     service_name: str | None
     path: str
     registry: CollectorRegistry
-    skip_paths: frozenset[str]
     request_id: bool
+    skip_paths: frozenset[Path]
+    skip_methods: frozenset[str]
+    websockets: bool
+
+    def begin(self, middleware: PrometheusMiddleware, app: Any) -> None:
+        """Have middleware record with these arguments, also middleware that has recorded with others before."""
+        PrometheusMiddleware.__init__(
+            middleware,
+            app,
+            service_name=self.service_name,
+            registry=self.registry,
+            request_id=self.request_id,
+            skip_paths=(self.path, *self.skip_paths),
+            skip_methods=self.skip_methods,
+            websockets=self.websockets,
+        )
 
 
-_instrumented: "WeakKeyDictionary[Any, Instrumentation]" = WeakKeyDictionary()
+class Around:
+    """Our middleware around one application, which this does not keep alive.
+
+    `built` has the middleware of all stacks that the application has built: tests, tracers and copies of the
+    application build further ones.
+    """
+
+    def __init__(self) -> None:
+        self.given: Given
+        self.handle: Instrumentation
+        self.built: WeakSet[PrometheusMiddleware] = WeakSet()
+
+
+_instrumented: "WeakKeyDictionary[Any, Around]" = WeakKeyDictionary()
 
 
 def instrument(
@@ -37,39 +72,82 @@ def instrument(
     path: str = "/metrics",
     registry: CollectorRegistry = REGISTRY,
     *,
-    skip_paths: Iterable[str] = (),
     request_id: bool = True,
-) -> None:
+    skip_paths: Iterable[str | re.Pattern[str]] = (),
+    skip_methods: Iterable[str] = (),
+    websockets: bool = True,
+) -> Instrumentation:
     """Record an application's requests, and serve the metrics at a path of it. Call it before the application starts.
 
     Requests are recorded outside all middleware, including middleware that is added later, and outside the
     handler of unhandled exceptions. So the status that the client got is the one that counts.
-    Calling it again with the same arguments changes nothing.
+    Calling it again with the same arguments changes nothing, and returns the same handle.
 
     Args:
         app: a FastAPI or Starlette application.
         service_name: the `service` label; also used for all calls that do not name a service.
         path: where the metrics are served; scrapes themselves are not recorded.
-        registry: where the metrics are registered.
-        skip_paths: further paths that are not recorded, such as health checks.
+        registry: where the metrics are registered, and what the route serves.
         request_id: as `PrometheusMiddleware`.
+        skip_paths: further paths that are not recorded, such as health checks; as `PrometheusMiddleware`.
+        skip_methods: as `PrometheusMiddleware`.
+        websockets: as `PrometheusMiddleware`.
+
+    Returns:
+        The handle. Its `uninstrument` removes the route of the metrics, and the middleware too if the application has
+        not started; the middleware of one that has started passes everything on from then on. Afterwards the
+        application can be instrumented again, with any arguments.
 
     Raises:
         ConfigurationError: it is no FastAPI or Starlette application, has already started, or is
-            already instrumented with other arguments.
+            already instrumented with other arguments; or an argument is not allowed.
         RegistrationError: the registry already has other metrics with names of the catalogue.
     """
-    given = Instrumentation(service_name, path, registry, frozenset(skip_paths), request_id)
     check_app(app)
-    if app in _instrumented:
-        if _instrumented[app] != given:
-            raise ConfigurationError(f"the application is instrumented already, with {_instrumented[app]}; got {given}")
-        return
-    check_can_begin(app, service_name, path)
+    given = Given(
+        service_name, path, registry, request_id, checked_paths(skip_paths), methods_of(skip_methods), websockets
+    )
+    around = _instrumented.get(app)
+    if around is not None and around.handle.active:
+        if around.given != given:
+            raise ConfigurationError(f"the application is instrumented already, with {around.given}; got {given}")
+        return around.handle
+    check_arguments(service_name, path)
+    if around is None or not around.built:
+        check_not_started(app)
     store_for(registry)
-    put_around(app, given)
-    add_route(app, path, registry)
-    _instrumented[app] = given
+    return begin(app, given, around)
+
+
+def begin(app: Any, given: Given, around: Around | None) -> Instrumentation:
+    """Put the middleware around the application, or have the one that is around it record again; add the route."""
+    if around is None:
+        around = Around()
+        setattr(app, BUILD, Building(app, around))
+    around.given = given
+    for middleware in tuple(around.built):
+        given.begin(middleware, middleware.app)
+    route = add_route(app, given.path, given.registry)
+    around.handle = Instrumentation(f"a {type(app).__name__} application", [partial(end, ref(app), around, route)])
+    _instrumented[app] = around
+    return around.handle
+
+
+def end(known: ReferenceType[Any], around: Around, route: Any) -> None:
+    """Have the middleware pass everything on, and remove the route; before the start, remove the middleware too."""
+    for middleware in tuple(around.built):
+        middleware.rest()
+    app = known()
+    if app is None:
+        return
+    routes = app.router.routes
+    for place in [place for place, one in enumerate(routes) if one is route]:
+        del routes[place]
+    building = vars(app).get(BUILD)
+    # What somebody else has put around ours since then stays, and ours within it passes on.
+    if getattr(app, "middleware_stack", None) is None and isinstance(building, Building) and building.around is around:
+        building.put_back(app)
+        del _instrumented[app]
 
 
 def check_app(app: Any) -> None:
@@ -81,12 +159,16 @@ def check_app(app: Any) -> None:
         )
 
 
-def check_can_begin(app: Any, service_name: str | None, path: str) -> None:
-    """Refuse an application that has started, an invalid service name, and an invalid path."""
+def check_arguments(service_name: str | None, path: object) -> None:
+    """Refuse an invalid service name, and an invalid path."""
     if service_name is not None:
         check_service_name(service_name)
     if not isinstance(path, str) or not path.startswith("/"):
         raise ConfigurationError(f"path={path!r}: expected a path that begins with '/', such as '/metrics'")
+
+
+def check_not_started(app: Any) -> None:
+    """Refuse an application that has started."""
     if getattr(app, "middleware_stack", None) is not None:
         raise ConfigurationError(
             "instrument(app) came after the application had started: call it where the application is made, "
@@ -94,20 +176,24 @@ def check_can_begin(app: Any, service_name: str | None, path: str) -> None:
         )
 
 
-def put_around(app: Any, given: Instrumentation) -> None:
-    """Put our middleware around the stack of middleware that the application builds when it starts."""
-    from starlette.middleware.errors import ServerErrorMiddleware  # noqa: PLC0415 (the application is Starlette's)
+class Building:
+    """What an application calls in place of its `build_middleware_stack`: puts our middleware around the stack."""
 
-    build = app.build_middleware_stack
+    def __init__(self, app: Any, around: Around) -> None:
+        self.around = around
+        self._replaced = vars(app).get(BUILD)
+        self._build = app.build_middleware_stack
 
-    def build_middleware_stack() -> Any:
-        recorded = PrometheusMiddleware(
-            build(),
-            service_name=given.service_name,
-            registry=given.registry,
-            skip_paths=(given.path, *given.skip_paths),
-            request_id=given.request_id,
-        )
+    def __call__(self) -> Any:
+        """Return the stack, with our middleware around it."""
+        from starlette.middleware.errors import ServerErrorMiddleware  # noqa: PLC0415 (the application is Starlette's)
+
+        around = self.around
+        recorded = PrometheusMiddleware.__new__(PrometheusMiddleware)
+        around.given.begin(recorded, self._build())
+        if not around.handle.active:
+            recorded.rest()
+        around.built.add(recorded)
 
         class Outermost(ServerErrorMiddleware):
             """Has the class of the usual outermost middleware, because tracers look for it to insert their own."""
@@ -116,14 +202,21 @@ def put_around(app: Any, given: Instrumentation) -> None:
 
         return Outermost(recorded)
 
-    app.build_middleware_stack = build_middleware_stack
+    def put_back(self, app: Any) -> None:
+        """Give the application its own method back."""
+        if self._replaced is None:
+            delattr(app, BUILD)
+        else:
+            setattr(app, BUILD, self._replaced)
 
 
-def add_route(app: Any, path: str, registry: CollectorRegistry) -> None:
-    """Serve the metrics at exactly this path, before any route that matches all paths."""
+def add_route(app: Any, path: str, registry: CollectorRegistry) -> Any:
+    """Serve the metrics at exactly this path, before any route that matches all paths; return the route."""
     from starlette.routing import Route  # noqa: PLC0415 (the application is Starlette's)
 
     async def metrics(request: "Request") -> "Response":
         return await metrics_endpoint(request, registry=registry)
 
-    app.router.routes.insert(0, Route(path, metrics, include_in_schema=False))
+    route = Route(path, metrics, include_in_schema=False)
+    app.router.routes.insert(0, route)
+    return route

@@ -11,7 +11,7 @@ from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
-from mlmetrics.http.exchange import RECORDED_BY
+from mlmetrics.http.routed import RECORDED_BY
 from mlmetrics.interruption import interrupted
 
 MOST_LOOKED_AT = 100

@@ -1,17 +1,21 @@
 """The ASGI middleware: decides which requests are recorded, and into which series."""
 
-from collections.abc import Iterable
+import re
+from collections.abc import Container, Iterable
 from typing import Any
 
 from prometheus_client import CollectorRegistry
 
 from mlmetrics.errors import ConfigurationError, shown
 from mlmetrics.http.answer import scraping
-from mlmetrics.http.exchange import FAILED, RECORDED_BY, REDIRECTS, Exchange
+from mlmetrics.http.exchange import FAILED, REDIRECTS, Exchange
 from mlmetrics.http.levels import level_of
 from mlmetrics.http.requests import requests_of
+from mlmetrics.http.routed import RECORDED_BY, Routed
 from mlmetrics.http.routes import Routes, path_within
 from mlmetrics.http.series import METHODS, UNMATCHED, Method, RouteSeries
+from mlmetrics.http.skipping import methods_of, paths_of
+from mlmetrics.http.websockets import RouteSockets, Socket, Sockets
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.collector import store_for
 from mlmetrics.recording.fallback import default_store
@@ -19,23 +23,32 @@ from mlmetrics.recording.labels import declared_problem
 from mlmetrics.switch import DISABLED
 from mlmetrics.workers.detection import warn_about_workers
 
+HTTP = "http"
+
 
 class PrometheusMiddleware:
-    """Record every HTTP request of an ASGI application: number, duration, requests in progress.
+    """Record every HTTP request of an ASGI application: number, duration, requests in progress; and its WebSockets.
 
     Args:
         app: the application.
         service_name: the `service` label; also used for all calls that do not name a service.
         registry: where the metrics are registered; that of the default toolkit by default.
-        skip_paths: paths whose requests are not recorded. Scrapes never are: they would lower error rates.
         request_id: read or generate an `X-Request-ID`, add it to log events as `request_id`, and return it.
+        skip_paths: paths whose requests are not recorded. A text is one exact path, with or without a slash at its
+            end; a pattern of `re.compile` stands for all paths in which `search` finds it, so write `^` where a path
+            has to begin so. A path is that of the request, without `root_path`. Scrapes are never recorded: they
+            would lower error rates.
+        skip_methods: methods whose requests are not recorded, such as `("OPTIONS", "HEAD")`.
+        websockets: record WebSockets: how many are open, for how long, how they closed, and their messages.
 
     Raises:
-        ConfigurationError: the service name is empty or not valid.
+        ConfigurationError: the service name is empty or not valid; a path is neither a text that begins with `/` nor
+            a pattern of text; a method is none of HTTP.
         RegistrationError: the registry already has other metrics with names of the catalogue.
 
     Metrics: `fastapi_requests_total`, `fastapi_request_duration_seconds`,
-    `fastapi_request_first_byte_seconds`, `fastapi_requests_in_progress`.
+    `fastapi_request_first_byte_seconds`, `fastapi_requests_in_progress`; `fastapi_websockets_open`,
+    `fastapi_websocket_duration_seconds`, `fastapi_websockets_total`, `fastapi_websocket_messages_total`.
 
     A response that was sent completely counts with the status that the client got. An incomplete one counts
     as 499 if the client disconnected, and as 500 if the application raised, even after it sent a status.
@@ -62,31 +75,35 @@ class PrometheusMiddleware:
         service_name: str | None = None,
         registry: CollectorRegistry | None = None,
         *,
-        skip_paths: Iterable[str] = ("/metrics",),
         request_id: bool = True,
+        skip_paths: Iterable[str | re.Pattern[str]] = ("/metrics",),
+        skip_methods: Iterable[str] = (),
+        websockets: bool = True,
     ) -> None:
+        self._paths = paths_of(skip_paths)
+        self._skipped: Container[str] = self._paths.lookup()
+        self._skipped_methods = methods_of(skip_methods)
         self.app = app
         self.request_id = request_id
+        self.websockets = websockets
         self.store = store = default_store() if registry is None else store_for(registry)
         if service_name is not None:
             check_service_name(service_name)
             store.name_service(service_name, configured=False)
         self.requests = requests_of(store, service_name)
         self.clock = store.clock
-        self._skipped = forms_of(skip_paths)
+        self._recorded: str | None = None if DISABLED else HTTP
         self._methods: dict[str, Method] = {}
+        self._sockets = Sockets(self.requests)
         self._routes: Routes | None = None
-        if DISABLED:
-            self.__class__ = _PassedThrough
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve a request; WebSockets and lifespan messages are passed on unchanged."""
-        if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                self._check_workers()
-            await self.app(scope, receive, send)
-            return
-        exchange = self._begin(scope, receive, send)
+        """Serve a request or a WebSocket; lifespan messages are passed on unchanged."""
+        exchange: Exchange | Socket | None
+        if scope["type"] == self._recorded:
+            exchange = self._begin(scope, receive, send)
+        else:
+            exchange = self._begin_other(scope, receive, send)
         if exchange is None:
             try:
                 await self.app(scope, receive, send)
@@ -113,7 +130,11 @@ class PrometheusMiddleware:
             outer = scope.get(RECORDED_BY)
             if outer is not None and self._is_counted_by(outer):
                 return None
-            method = self._methods.get(scope["method"]) or self._method(scope["method"])
+            method = self._methods.get(scope["method"])
+            if method is None:
+                method = self._method(scope["method"])
+                if method is None:
+                    return None
             scope[RECORDED_BY] = exchange = Exchange(self, method, scope, receive, send, root_path)
         except Exception as problem:  # a request is served even if it cannot be measured
             if interrupted(problem):
@@ -123,17 +144,50 @@ class PrometheusMiddleware:
         method.begin(None)
         return exchange
 
+    def _begin_other(self, scope: Any, receive: Any, send: Any) -> Socket | None:
+        """Return what records a WebSocket; None for one that is not recorded, and for the lifespan."""
+        kind = scope["type"]
+        if self._recorded is None:
+            return None
+        if kind == "lifespan":
+            self._check_workers()
+        if kind != "websocket" or not self.websockets:
+            return None
+        try:
+            if self._routes is None:
+                self._open(scope)
+            root_path = scope.get("root_path", "")
+            if path_within(scope, root_path) in self._skipped:
+                return None
+            outer = scope.get(RECORDED_BY)
+            if outer is not None and self._is_counted_by(outer):
+                return None
+            scope[RECORDED_BY] = socket = Socket(self, scope, receive, send, root_path)
+        except Exception as problem:  # as a request
+            if interrupted(problem):
+                raise
+            self.store.failed("websocket", problem)
+            return None
+        return socket
+
     def _check_workers(self) -> None:
         warn_about_workers(self.store, merged=self.store.shared)
 
-    def _method(self, name: str) -> Method:
+    def rest(self) -> None:
+        """Pass everything on from now on; the requests that have begun are still recorded."""
+        self._recorded = None
+
+    def _method(self, name: str) -> Method | None:
+        """Return a method that is not known yet; None if it is not recorded."""
+        if name in self._skipped_methods:
+            return None
         series = self.requests.method(name)
         method = Method(name if name in METHODS else "OTHER", series)
         # Clients can send any number of unknown method names.
         return self._methods.setdefault(method.name, method)
 
-    def _is_counted_by(self, outer: Exchange) -> bool:
-        """Whether middleware around ours is recording the request into the same series."""
+    def _is_counted_by(self, outer: Routed) -> bool:
+        """Whether middleware around ours is recording the request, or the WebSocket, into the same series."""
         other, store = outer.middleware.requests, self.store
         if outer.scope is None or other.store is not store:
             return False
@@ -157,15 +211,21 @@ class PrometheusMiddleware:
 
     def _declare(self, routes: Routes) -> None:
         """Create the series of the routes at 0, and do not record requests for the metrics."""
-        self._skipped |= forms_of(routes.scrapes())
+        self._paths = self._paths.also(routes.scrapes())
+        self._skipped = self._paths.lookup()
         for place in routes.places:
             if not place.shown or place.scrape or place.template == UNMATCHED or place.template in self._skipped:
                 continue
             methods = place.methods or frozenset()
             # Starlette adds HEAD to every GET, but it is rarely used.
-            for method in sorted(methods - {"HEAD"} if "GET" in methods else methods):
+            used = methods - {"HEAD"} if "GET" in methods else methods
+            for method in sorted(used - self._skipped_methods):
                 self.requests.method(method)
                 self._route(method, place.template).declare(place.success, FAILED)
+
+        for place in routes.sockets if self.websockets else ():
+            if not (place.http or place.template in self._skipped):  # what serves both is a mount
+                self._sockets.route(place.template, own=place.template in routes.own).declare()
 
     def _route(self, method: str, template: str) -> RouteSeries:
         own = self._routes is not None and template in self._routes.own
@@ -187,6 +247,16 @@ class PrometheusMiddleware:
             method.routes[id(endpoint)] = series
         return series
 
+    def sockets_of(self, socket: Socket) -> RouteSockets:
+        """Return the series of a routed WebSocket."""
+        routes, template = self._routes, UNMATCHED
+        if routes is not None:
+            endpoint, path = socket.scope.get("endpoint"), path_within(socket.scope, socket.root_path)
+            template = routes.of_socket(endpoint, path)
+            if (template == UNMATCHED or not routes.knows_socket(endpoint)) and self._reread():
+                template = routes.of_socket(endpoint, path)
+        return self._sockets.route(template, own=routes is not None and template in routes.own)
+
     def _template(self, routes: Routes, exchange: Exchange, endpoint: Any) -> str:
         """Return the template of a request: that of its endpoint if it has one only, else the one its path matches."""
         template = routes.of_endpoint(endpoint)
@@ -194,19 +264,6 @@ class PrometheusMiddleware:
             path = path_within(exchange.scope, exchange.root_path)
             template = routes.of_path(path, exchange.scope["method"], redirected=exchange.status in REDIRECTS)
         return template
-
-
-class _PassedThrough(PrometheusMiddleware):
-    """The same in a program that is switched off: requests are not looked at."""
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Pass it on."""
-        await self.app(scope, receive, send)
-
-
-def forms_of(paths: Iterable[str]) -> frozenset[str]:
-    """Return the paths as given, and with a slash at the end."""
-    return frozenset(form for path in paths for form in (path, f"{path.rstrip('/')}/"))
 
 
 def check_service_name(name: object) -> None:

@@ -37,7 +37,7 @@ class ServiceRequests:
     def route(self, method: str, template: str, *, own: bool = False) -> RouteSeries:
         """Return the series of a method and a route template; the application's own templates are not limited."""
         method = method if method in METHODS else OTHER.upper()
-        free = template == UNMATCHED or (own and self._owns(template))
+        free = template == UNMATCHED or (own and self.owns(template))
         route = template if free else str(self.store.admit(TOTAL, (self.service, method), (template,))[-1])
         series = self._routes.get((method, route))
         if series is None:
@@ -57,7 +57,7 @@ class ServiceRequests:
         host = self.store.host
         return AppendedRoute(self, method, route) if host is None else PlacedRoute(self, host, method, route)
 
-    def _owns(self, template: str) -> bool:
+    def owns(self, template: str) -> bool:
         """Whether a template is exempt from the limit; one that is not valid label text is not."""
         if len(self._own) < MOST_OWN_ROUTES and clean(template) == (template, None):
             self._own.add(template)

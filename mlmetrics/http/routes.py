@@ -28,6 +28,7 @@ class Place:
     The endpoint is kept, because it is recognized by its `id`, which could be reused otherwise.
     `shown`: whether it is part of the application's schema, which its documentation pages are not.
     `scrape`: whether it answers with the metrics.
+    `http`, `websocket`: what it serves.
     """
 
     template: str
@@ -37,6 +38,8 @@ class Place:
     success: int
     shown: bool = True
     scrape: bool = False
+    http: bool = True
+    websocket: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,19 +69,19 @@ class Routes:
     def __init__(self, app: Any) -> None:
         self._app = app
         self._read()
-        self.own = frozenset(place.template for place in self.places)
+        self.own = frozenset(place.template for place in (*self.places, *self.sockets))
 
     def _read(self) -> None:
         levels = tuple(levels_in(level_of(self._app), ()))
         for level in levels:
             note(level)
         self._levels = tuple((level, tuple(level.routes)) for level in levels)
-        self.places = tuple(places_of(level_of(self._app), Prefix()))
-        templates: dict[int, set[str]] = {}
-        for place in self.places:
-            templates.setdefault(id(place.endpoint), set()).add(place.template)
-        self._endpoints = frozenset(templates)
-        self._only = {endpoint: next(iter(found)) for endpoint, found in templates.items() if len(found) == 1}
+        found = tuple(places_of(level_of(self._app), Prefix()))
+        self.places = tuple(place for place in found if place.http)
+        self.sockets = tuple(place for place in found if place.websocket)
+        self._endpoints = frozenset(id(place.endpoint) for place in self.places)
+        self._only = only_templates(self.places)
+        self._only_sockets = only_templates(self.sockets)
         self._scrapes = frozenset(id(place.endpoint) for place in self.places if place.scrape)
 
     def changed(self) -> bool:
@@ -115,6 +118,17 @@ class Routes:
             return self._match(path.rstrip("/") if path.endswith("/") else f"{path}/", method)
         return found
 
+    def knows_socket(self, endpoint: Any) -> bool:
+        """Whether the endpoint is that of a known route for WebSockets."""
+        return any(place.endpoint is endpoint for place in self.sockets)
+
+    def of_socket(self, endpoint: Any, path: str) -> str:
+        """Return the template of a WebSocket: that of its endpoint if that has only one, else the one of its path."""
+        template = self._only_sockets.get(id(endpoint), UNMATCHED)
+        if template == UNMATCHED:
+            template = next((place.template for place in self.sockets if place.pattern.match(path)), UNMATCHED)
+        return template
+
     def _match(self, path: str, method: str) -> str:
         partial = None
         for place in self.places:
@@ -125,6 +139,14 @@ class Routes:
                     return place.template
                 partial = partial or place.template
         return partial or UNMATCHED
+
+
+def only_templates(places: Iterable[Place]) -> dict[int, str]:
+    """Return, by the `id` of the endpoint, the template of each endpoint that has only one."""
+    templates: dict[int, set[str]] = {}
+    for place in places:
+        templates.setdefault(id(place.endpoint), set()).add(place.template)
+    return {endpoint: next(iter(found)) for endpoint, found in templates.items() if len(found) == 1}
 
 
 def path_within(scope: Mapping[str, Any], root_path: str) -> str:
@@ -155,7 +177,7 @@ def inner_level(mount: Any, app: Any) -> Level | None:
 
 
 def places_of(level: Level | None, prefix: Prefix) -> Iterator[Place]:
-    """All places of a level and of the levels beneath it that are served over HTTP, in the router's order."""
+    """All places of a level and of the levels beneath it, in the router's order."""
     if level is None or prefix.has(level):
         return
     from starlette.routing import Host, Mount, WebSocketRoute  # noqa: PLC0415 (what has routes is Starlette's)
@@ -167,8 +189,8 @@ def places_of(level: Level | None, prefix: Prefix) -> Iterator[Place]:
             yield from places_of(level_of(route.app), prefix)
         elif isinstance(original, Mount):
             yield from mounted(route, prefix)
-        elif not isinstance(original, WebSocketRoute) and hasattr(route, "path_regex"):
-            yield place_of(route, prefix)
+        elif hasattr(route, "path_regex"):
+            yield place_of(route, prefix, websocket=isinstance(original, WebSocketRoute))
 
 
 def contexts(routes: Sequence[Any]) -> Iterable[Any]:
@@ -177,7 +199,7 @@ def contexts(routes: Sequence[Any]) -> Iterable[Any]:
     return routes if expand is None else expand(routes)
 
 
-def place_of(route: Any, prefix: Prefix) -> Place:
+def place_of(route: Any, prefix: Prefix, *, websocket: bool) -> Place:
     """Return the place of a route beneath its mounts."""
     pattern = prefix.pattern + bare(route.path_regex.pattern)
     methods = getattr(route, "methods", None)
@@ -189,6 +211,8 @@ def place_of(route: Any, prefix: Prefix) -> Place:
         getattr(route, "status_code", None) or SUCCESS,
         shown=getattr(getattr(route, "original_route", route), "include_in_schema", True),
         scrape=is_scrape(route.endpoint),
+        http=not websocket,
+        websocket=websocket,
     )
 
 
@@ -199,7 +223,8 @@ def mounted(mount: Any, prefix: Prefix) -> Iterator[Place]:
     level = inner_level(mount, mount.app)
     yield from places_of(level, Prefix(template, pattern, prefix.owners))
     rest = template + MOUNT_TAIL if level is None or prefix.has(level) else UNMATCHED
-    yield Place(rest, re.compile(f"{pattern}/"), mount.app, None, SUCCESS, scrape=is_scrape(mount.app))
+    scrape = is_scrape(mount.app)
+    yield Place(rest, re.compile(f"{pattern}/"), mount.app, None, SUCCESS, scrape=scrape, websocket=True)
 
 
 def bare(pattern: str) -> str:

@@ -1,5 +1,6 @@
 """The ways to publish the metrics, as methods of a toolkit: a route, an application, a server."""
 
+import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from mlmetrics.calls.recorder import Recorder
+from mlmetrics.handle import Instrumentation
 from mlmetrics.http.endpoint import metrics_app, metrics_endpoint
 from mlmetrics.http.instrumentation import instrument
 from mlmetrics.http.server import MetricsServer
@@ -41,6 +43,8 @@ class Serving(Recorder):
     """The HTTP methods of a toolkit: the functions above on its registry and for its service."""
 
     registry: CollectorRegistry
+    configured_service: str | None
+    """What `configure(service=...)` was given last."""
 
     def _opened(self) -> CollectorRegistry:
         """Return the registry, after its store has been made and configured."""
@@ -65,25 +69,53 @@ class Serving(Recorder):
         app: Any,
         service_name: str | None = None,
         path: str = "/metrics",
+        registry: CollectorRegistry | None = None,
         *,
-        skip_paths: Iterable[str] = (),
         request_id: bool = True,
-    ) -> None:
+        skip_paths: Iterable[str | re.Pattern[str]] = (),
+        skip_methods: Iterable[str] = (),
+        websockets: bool = True,
+    ) -> Instrumentation:
         """Record an application's requests, and serve the metrics at a path of it. Call it before it starts.
 
         Args:
             app: a FastAPI or Starlette application.
             service_name: the `service` label; the toolkit's service by default.
             path: where the metrics are served; scrapes themselves are not recorded.
-            skip_paths: further paths that are not recorded, such as health checks.
+            registry: where the requests are recorded, and what the path serves; that of the toolkit by default. In
+                another one there are the requests alone: decorators, timers and direct functions record in the registry
+                of their toolkit, which `configure(registry=...)` or `MLMetrics(registry=...)` sets.
             request_id: read or generate an `X-Request-ID`, add it to log events, and return it.
+            skip_paths: further paths that are not recorded, such as health checks. A text is one exact path, with or
+                without a slash at its end; a pattern of `re.compile` stands for all paths in which `search` finds it.
+            skip_methods: methods whose requests are not recorded, such as `("OPTIONS", "HEAD")`.
+            websockets: record WebSockets: how many are open, for how long, how they closed, and their messages.
+
+        Returns:
+            A handle, the same one if it is called again with the same arguments. `handle.uninstrument()`, or the end
+            of `with`, removes the route, and the middleware of an application that has not started; that of one that
+            has started passes everything on. Afterwards the application can be instrumented again.
 
         Raises:
             ConfigurationError: it is no FastAPI or Starlette application, has already started, or is
-                already instrumented with other arguments.
+                already instrumented with other arguments; or an argument is not allowed.
+            RegistrationError: the registry already has other metrics with names of the catalogue.
         """
-        name = service_name if service_name is not None else self.service
-        instrument(app, name, path, self._opened(), skip_paths=skip_paths, request_id=request_id)
+        service = self.service
+        if registry is None:
+            registry = self._opened()
+        elif service is None and registry is not self.registry:
+            service = self.configured_service
+        return instrument(
+            app,
+            service if service_name is None else service_name,
+            path,
+            registry,
+            request_id=request_id,
+            skip_paths=skip_paths,
+            skip_methods=skip_methods,
+            websockets=websockets,
+        )
 
     @asynccontextmanager
     async def lifespan(self, app: Any = None) -> AsyncIterator[None]:  # noqa: ARG002 (a framework gives it)

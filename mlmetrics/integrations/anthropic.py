@@ -3,7 +3,8 @@
 from typing import Any
 
 from mlmetrics.calls.recorder import Recorder
-from mlmetrics.integrations.patches import SDK, Instrumentation
+from mlmetrics.handle import Instrumentation
+from mlmetrics.integrations.patches import SDK, Patching
 from mlmetrics.integrations.stainless import Requests
 
 ANTHROPIC = SDK("anthropic", "anthropic", "anthropic", lowest=(0, 47, 2), below=(3,))
@@ -14,7 +15,7 @@ def instrument(recorder: Recorder) -> Instrumentation:
     """Record every call of the SDK; see `instrument_anthropic`."""
     ANTHROPIC.check("instrument_anthropic")
     requests = Requests(recorder, OPERATIONS, provider_of)
-    return Instrumentation(ANTHROPIC, requests.patches("anthropic"), recorder.store.failed).apply()
+    return Patching(ANTHROPIC, requests.patches("anthropic"), recorder.store.failed).apply()
 
 
 def provider_of(_client: Any) -> str:

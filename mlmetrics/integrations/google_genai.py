@@ -12,9 +12,10 @@ from typing import Any
 
 from mlmetrics.calls.inner import AsyncListening, listen
 from mlmetrics.calls.recorder import Recorder
+from mlmetrics.handle import Instrumentation
 from mlmetrics.integrations.http import Attempts
 from mlmetrics.integrations.layers import ProviderCall, around, around_async, begin, within
-from mlmetrics.integrations.patches import SDK, Instrumentation, Patch
+from mlmetrics.integrations.patches import SDK, Patch, Patching
 from mlmetrics.responses.said import Said
 
 # Those before drop an error inside a stream without a word.
@@ -28,7 +29,7 @@ _asking: ContextVar[Said | None] = ContextVar("mlmetrics_google_genai", default=
 def instrument(recorder: Recorder) -> Instrumentation:
     """Record every request of the SDK; see `instrument_google_genai`."""
     GOOGLE_GENAI.check("instrument_google_genai")
-    return Instrumentation(GOOGLE_GENAI, Requests(recorder).patches(), recorder.store.failed).apply()
+    return Patching(GOOGLE_GENAI, Requests(recorder).patches(), recorder.store.failed).apply()
 
 
 def name_of(model: object) -> object:

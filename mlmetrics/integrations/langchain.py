@@ -13,11 +13,12 @@ from weakref import WeakKeyDictionary
 from mlmetrics.calls.outcome import is_cancellation
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.errors import name_of_type
+from mlmetrics.handle import Instrumentation, Undo
 from mlmetrics.integrations.http import Attempts
 from mlmetrics.integrations.langchain_fallbacks import Fallbacks
 from mlmetrics.integrations.langchain_handler import handler_of
 from mlmetrics.integrations.layers import ProviderCall, begin, enclosing, enter, within
-from mlmetrics.integrations.patches import SDK, Hook, Instrumentation, Patch, Undo
+from mlmetrics.integrations.patches import SDK, Hook, Patch, Patching
 from mlmetrics.interruption import Tolerating
 from mlmetrics.responses.fields import fields
 
@@ -33,7 +34,7 @@ def instrument(recorder: Recorder) -> Instrumentation:
     """Record every call of a model through LangChain; see `instrument_langchain`."""
     tells = LANGCHAIN.check("instrument_langchain") >= TELLS_CACHED
     runs = Runs(recorder, tells_cached=tells)
-    return Instrumentation(
+    return Patching(
         LANGCHAIN,
         [
             Hook("langchain_core.tracers.context", runs.hook),

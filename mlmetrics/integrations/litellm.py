@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from mlmetrics.calls.recorder import Recorder
+from mlmetrics.handle import Instrumentation
 from mlmetrics.integrations.attempts import ProviderRun
 from mlmetrics.integrations.http import Attempts, aside
 from mlmetrics.integrations.layers import ProviderCall, around, around_async, begin, enclosing, outermost
 from mlmetrics.integrations.litellm_streams import KEEPING, Keeping, Reading, is_stream, measured
-from mlmetrics.integrations.patches import SDK, Functions, Instrumentation, Patch, Wrapper
+from mlmetrics.integrations.patches import SDK, Functions, Patch, Patching, Wrapper
 from mlmetrics.interruption import interrupted
 
 LOGGING, HANDLERS = "litellm.litellm_core_utils.litellm_logging", ("success_handler", "failure_handler")
@@ -46,7 +47,7 @@ def instrument(recorder: Recorder) -> Instrumentation:
     patches.insert(0, Functions("litellm", public))
     patches.append(Patch("litellm.litellm_core_utils.streaming_handler", f"{KEEPING}.__init__", Streams(recorder).made))
     patches += [*Attempts(recorder).patches(), *Logging(recorder).patches()]
-    return Instrumentation(LITELLM, patches, recorder.store.failed).apply()
+    return Patching(LITELLM, patches, recorder.store.failed).apply()
 
 
 class Requests:

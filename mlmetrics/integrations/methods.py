@@ -11,7 +11,7 @@ from typing import Any
 from weakref import ref
 
 from mlmetrics.errors import name_of_type
-from mlmetrics.integrations.patches import Undo
+from mlmetrics.handle import Undo
 from mlmetrics.integrations.watch import Watch
 from mlmetrics.integrations.watched_calls import Entries, Method, Tells, entry_of, wrapper_of
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from mlmetrics.calls.inner import InnerRun, stream_of
 from mlmetrics.calls.recorder import Recorder
+from mlmetrics.handle import Instrumentation
 from mlmetrics.integrations.http import Attempts
 from mlmetrics.integrations.layers import ProviderCall, around, around_async, begin
-from mlmetrics.integrations.patches import SDK, Instrumentation, Patch
+from mlmetrics.integrations.patches import SDK, Patch, Patching
 
 MISTRALAI = SDK("mistralai", "mistralai", "mistralai", lowest=(1, 9, 3), below=(4,))
 MOVED = (2,)
@@ -30,7 +31,7 @@ def instrument(recorder: Recorder) -> Instrumentation:
     """Record every call of the SDK; see `instrument_mistralai`."""
     version = MISTRALAI.check("instrument_mistralai")
     package = "mistralai" if version < MOVED else "mistralai.client"
-    return Instrumentation(MISTRALAI, Requests(recorder).patches(package), recorder.store.failed).apply()
+    return Patching(MISTRALAI, Requests(recorder).patches(package), recorder.store.failed).apply()
 
 
 class Requests:

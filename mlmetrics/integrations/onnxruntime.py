@@ -6,8 +6,8 @@ from typing import Any
 
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.runs import Run
+from mlmetrics.handle import Undo
 from mlmetrics.integrations.methods import watch_methods
-from mlmetrics.integrations.patches import Undo
 from mlmetrics.integrations.watch import Watch
 from mlmetrics.integrations.watched_calls import BATCH_SIZE, INSIDE, SERIES, Entries, Method, count_otherwise
 from mlmetrics.interruption import interrupted

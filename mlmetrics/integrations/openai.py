@@ -5,7 +5,8 @@ from typing import Any
 
 from mlmetrics.calls.closing import left
 from mlmetrics.calls.recorder import Recorder
-from mlmetrics.integrations.patches import SDK, Instrumentation, Patch
+from mlmetrics.handle import Instrumentation
+from mlmetrics.integrations.patches import SDK, Patch, Patching
 from mlmetrics.integrations.stainless import Requests
 
 OPENAI = SDK("openai", "openai", "openai", lowest=(1, 78), below=(4,))
@@ -22,7 +23,7 @@ def instrument(recorder: Recorder, *, include_usage: bool = False) -> Instrument
     OPENAI.check("instrument_openai")
     requests = Requests(recorder, OPERATIONS, provider_of, ask_usage if include_usage else None)
     patches = [*requests.patches("openai"), *CLOSES]
-    return Instrumentation(OPENAI, patches, recorder.store.failed).apply()
+    return Patching(OPENAI, patches, recorder.store.failed).apply()
 
 
 def provider_of(client: Any) -> str:

@@ -20,8 +20,9 @@ from weakref import WeakSet, ref
 from mlmetrics.calls.measures import ANSWERED
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.errors import ConfigurationError, shown
+from mlmetrics.handle import Instrumentation, Undo
 from mlmetrics.integrations.conventions import INSTRUMENTS, OTHER, attributes_of
-from mlmetrics.integrations.patches import SDK, Hook, Instrumentation, Undo
+from mlmetrics.integrations.patches import SDK, Hook, Patching
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.cells import Cell, HistogramCell
 from mlmetrics.recording.folding import WAIT_SECONDS, hold
@@ -59,7 +60,7 @@ def instrument(recorder: Recorder, meter_provider: Any = None) -> Instrumentatio
         )
     module = "opentelemetry.metrics"
     import_module(module)
-    return Instrumentation(OPENTELEMETRY, [Hook(module, partial(_begin, store, meter_provider))], store.failed).apply()
+    return Patching(OPENTELEMETRY, [Hook(module, partial(_begin, store, meter_provider))], store.failed).apply()
 
 
 def _begin(store: Store, meter_provider: Any, api: Any) -> Undo:

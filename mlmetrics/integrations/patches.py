@@ -15,12 +15,12 @@ from typing import Any, Self
 import wrapt
 
 from mlmetrics.errors import ConfigurationError, MissingExtraError
+from mlmetrics.handle import Instrumentation, Undo
 from mlmetrics.interruption import interrupted
 from mlmetrics.version import install_command
 
 Wrapper = Callable[[Any, Any, tuple[Any, ...], dict[str, Any]], Any]
 """What is called in place of a function: with the function, what it is bound to, and the arguments."""
-Undo = Callable[[], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,35 +135,16 @@ class Hook:
         return self.use(module)
 
 
-class Instrumentation:
-    """What an `instrument_*` function returns: the instrumented SDK, until `uninstrument`; usable in `with`.
-
-    So does `watch`: its kind is in `watch`.
-    """
+class Patching(Instrumentation):
+    """What an `instrument_*` function returns: the instrumented SDK, until its functions are put back."""
 
     def __init__(
         self, sdk: SDK, patches: Iterable[Patch | Functions | Hook], failed: Callable[[str, object], None]
     ) -> None:
+        super().__init__(sdk.distribution, ())
         self._sdk = sdk
         self._patches = tuple(patches)
         self._failed = failed
-        self._undo: list[Undo] = []
-        self.active = True
-
-    def __repr__(self) -> str:
-        return f"<instrumentation of {self._sdk.distribution}, {'active' if self.active else 'undone'}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *raised: object) -> None:
-        self.uninstrument()
-
-    def uninstrument(self) -> None:
-        """Put the functions of the SDK back; calls that have begun are still recorded. The second time does nothing."""
-        self.active = False
-        while self._undo:
-            self._undo.pop()()
 
     def apply(self) -> Self:
         """Replace the functions now, or when their module is imported; return itself."""

@@ -6,8 +6,9 @@ from typing import Any
 
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.errors import name_of_type
+from mlmetrics.handle import Instrumentation
 from mlmetrics.integrations.local import begin, model_name, running, safely
-from mlmetrics.integrations.patches import SDK, Instrumentation, Patch
+from mlmetrics.integrations.patches import SDK, Patch, Patching
 
 PACKAGE = "sentence_transformers"
 SENTENCE_TRANSFORMERS = SDK(PACKAGE, "sentence-transformers", "sentence-transformers", lowest=(5,), below=(7,))
@@ -26,7 +27,7 @@ def instrument(recorder: Recorder) -> Instrumentation:
         for owner, methods in METHODS.items()
         for method in methods
     ]
-    return Instrumentation(SENTENCE_TRANSFORMERS, patches, recorder.store.failed).apply()
+    return Patching(SENTENCE_TRANSFORMERS, patches, recorder.store.failed).apply()
 
 
 def asked(  # noqa: PLR0917 (a wrapper takes four)

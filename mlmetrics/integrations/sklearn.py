@@ -5,8 +5,8 @@ from typing import Any
 from sklearn.base import is_classifier  # type: ignore[import-untyped]  # ships no types
 
 from mlmetrics.calls.operation import CallSeries
+from mlmetrics.handle import Undo
 from mlmetrics.integrations.methods import watch_methods
-from mlmetrics.integrations.patches import Undo
 from mlmetrics.integrations.predictions import Classes, Scores, Telling
 from mlmetrics.integrations.watch import Watch
 from mlmetrics.integrations.watched_calls import Method

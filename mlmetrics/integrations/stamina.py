@@ -5,7 +5,8 @@ out. So its retries are seen where tenacity decides them.
 """
 
 from mlmetrics.calls.recorder import Recorder
-from mlmetrics.integrations.patches import SDK, Instrumentation
+from mlmetrics.handle import Instrumentation
+from mlmetrics.integrations.patches import SDK, Patching
 from mlmetrics.integrations.retries import Retries, is_stamina
 
 STAMINA = SDK("stamina", "stamina", "stamina", lowest=(24, 3), below=(27,))
@@ -14,4 +15,4 @@ STAMINA = SDK("stamina", "stamina", "stamina", lowest=(24, 3), below=(27,))
 def instrument(recorder: Recorder) -> Instrumentation:
     """Count every retry; see `instrument_stamina`."""
     STAMINA.check("instrument_stamina")
-    return Instrumentation(STAMINA, Retries(recorder, is_stamina).patches(), recorder.store.failed).apply()
+    return Patching(STAMINA, Retries(recorder, is_stamina).patches(), recorder.store.failed).apply()

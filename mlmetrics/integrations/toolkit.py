@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import Any
 
 from mlmetrics.calls.recorder import Recorder
-from mlmetrics.integrations.patches import SDK, Instrumentation
+from mlmetrics.handle import Instrumentation
 from mlmetrics.switch import DISABLED
 
 
@@ -171,6 +171,6 @@ class Instrumenting(Recorder):
 def _instrument(module: str, recorder: Recorder, **options: Any) -> Instrumentation:
     """Load one integration, and no other; none in a program that is switched off, whose handle undoes nothing."""
     if DISABLED:
-        return Instrumentation(SDK(module, module, module, (), ()), (), recorder.store.failed)
+        return Instrumentation(module, ())
     found: Instrumentation = import_module(f"mlmetrics.integrations.{module}").instrument(recorder, **options)
     return found

@@ -12,8 +12,8 @@ from typing import Any
 from weakref import ref
 
 from mlmetrics.errors import DeclarationError, name_of_type
+from mlmetrics.handle import Undo
 from mlmetrics.integrations.forwards import called_beside, recorded_forward
-from mlmetrics.integrations.patches import Undo
 from mlmetrics.integrations.watch import Watch
 from mlmetrics.interruption import Tolerating
 

@@ -12,10 +12,11 @@ from weakref import WeakKeyDictionary
 from mlmetrics.calls.measures import record_classes, record_score
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.errors import name_of_type
+from mlmetrics.handle import Instrumentation
 from mlmetrics.integrations.generation import generating
 from mlmetrics.integrations.layers import within
 from mlmetrics.integrations.local import LocalCall, begin, model_name, running, safely
-from mlmetrics.integrations.patches import SDK, Instrumentation, Patch
+from mlmetrics.integrations.patches import SDK, Patch, Patching
 
 TRANSFORMERS = SDK("transformers", "transformers", "transformers", lowest=(4, 41), below=(6,))
 CLASSIFYING = ("audio-classification", "image-classification", "text-classification", "video-classification")
@@ -28,7 +29,7 @@ def instrument(recorder: Recorder) -> Instrumentation:
     """Record every call of the library; see `instrument_transformers`."""
     TRANSFORMERS.check("instrument_transformers")
     pipelines = Pipelines(recorder)
-    return Instrumentation(
+    return Patching(
         TRANSFORMERS,
         [
             Patch("transformers.pipelines.base", "Pipeline.__call__", pipelines.called),

@@ -12,7 +12,7 @@ from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.catalog import INFERENCE
 from mlmetrics.errors import DeclarationError, name_of_type, shown
-from mlmetrics.integrations.patches import Instrumentation, Undo
+from mlmetrics.handle import Instrumentation, Undo
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.labels import declared_problem
 from mlmetrics.recording.store import Store
@@ -110,12 +110,10 @@ class Watching(Instrumentation):
     """What `watch` returns: the object is watched until `uninstrument`; usable in `with`. It does not keep it alive."""
 
     def __init__(self, model: str, undo: Undo | None) -> None:
-        self._model = model
-        self._undo = [] if undo is None else [undo]
-        self.active = True
+        super().__init__(model, () if undo is None else (undo,))
 
     def __repr__(self) -> str:
-        return f"<watch of {self._model}, {'active' if self.active else 'undone'}>"
+        return f"<watch of {self._what}, {'active' if self.active else 'undone'}>"
 
 
 def watch(

@@ -4,9 +4,9 @@ from typing import Any
 
 from xgboost import Booster
 
+from mlmetrics.handle import Undo
 from mlmetrics.integrations import sklearn
 from mlmetrics.integrations.methods import watch_methods
-from mlmetrics.integrations.patches import Undo
 from mlmetrics.integrations.watch import Watch
 from mlmetrics.integrations.watched_calls import Method
 

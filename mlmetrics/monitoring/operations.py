@@ -8,7 +8,7 @@ from pydantic import Field
 from mlmetrics.catalog import METRICS, SHIPPED, Metric, Operation
 from mlmetrics.catalog.measuring import MEASURING
 from mlmetrics.catalog.own import own_operation
-from mlmetrics.catalog.requests import REQUESTS
+from mlmetrics.catalog.requests import REQUESTS, WEBSOCKETS
 from mlmetrics.errors import DeclarationError
 from mlmetrics.monitoring.reading import Expects, Flag, KeyPath, Section
 
@@ -102,7 +102,7 @@ def operations_in_use(sections: Sequence[OperationInUse]) -> tuple[Operation, ..
 def metrics_in_use(operations: Iterable[Operation]) -> dict[str, Metric]:
     """Return every metric that the services of a project may expose, by name."""
     own = (metric for operation in operations for metric in operation.metrics)
-    return {metric.name: metric for metric in (*REQUESTS, *own, *MEASURING)}
+    return {metric.name: metric for metric in (*REQUESTS, *WEBSOCKETS, *own, *MEASURING)}
 
 
 def metric_of(metrics: Mapping[str, Metric], sample: str) -> Metric | None:

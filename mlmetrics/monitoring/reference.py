@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from mlmetrics.catalog import OPERATIONS, Metric, Operation
 from mlmetrics.catalog.measuring import MEASURING
-from mlmetrics.catalog.requests import REQUESTS
+from mlmetrics.catalog.requests import REQUESTS, WEBSOCKETS
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.rules.promql import number
 from mlmetrics.monitoring.text import table_row
@@ -33,6 +33,7 @@ def project_reference(config: Config) -> str:
 
 def _page(written: str, operations: Iterable[Operation], bounds: Mapping[str, Sequence[float]]) -> str:
     parts = ["# Metrics\n", f"{written}\n", _INTRODUCTION, *_section("HTTP requests", "", REQUESTS, bounds)]
+    parts += _section("WebSockets", "", WEBSOCKETS, bounds)
     for operation in operations:
         title = operation.noun.capitalize()
         metrics = operation.metrics

@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from mlmetrics.catalog import OPERATIONS, OUTCOMES, RECORDING_PLACES, TOKEN_TYPES, Metric, Operation
 from mlmetrics.catalog.models import VERDICTS
+from mlmetrics.catalog.requests import WEBSOCKETS
 from mlmetrics.catalog.surroundings import LIMITS, LOOKUPS, REASONS
 from mlmetrics.monitoring.operations import metrics_in_use
 
@@ -87,7 +88,9 @@ class Pod:
         return self.given.get(label, _DEFAULTS.get(label, 1))
 
     def series(self, metric: Metric) -> int:
-        """Return how many series the pod exposes of a metric."""
+        """Return how many series the pod exposes of a metric; its routes are those of requests, none of WebSockets."""
+        if metric in WEBSOCKETS:
+            return 0
         if metric.name == _OVERFLOW:
             return sum(self._overflows())
         children = prod(self.values(label) for label in metric.labels)

@@ -20,13 +20,14 @@ from prometheus_client.registry import Collector
 from starlette.applications import Starlette
 from starlette.responses import Response
 
+import mlmetrics
 from mlmetrics import ConfigurationError, MLMetrics, RegistrationError
 from mlmetrics.exposition.negotiation import OPENMETRICS, TEXT
 from mlmetrics.http.endpoint import metrics_app, metrics_endpoint
 from mlmetrics.http.instrumentation import instrument
 from mlmetrics.http.middleware import PrometheusMiddleware
 from mlmetrics.http.serving import start_metrics_server
-from tests.http.asking import Conversation, ask, counted, request, value
+from tests.http.asking import Conversation, ask, counted, request, samples, value
 
 ROOT = Path(__file__).parents[2]
 
@@ -296,6 +297,36 @@ class TestToolkit:
         await ask(app, "/nowhere")
         bounds = [line for line in (await ask(app, "/metrics")).text.splitlines() if "duration_seconds_bucket" in line]
         assert 3 == len([line for line in bounds if "unmatched" in line])
+
+    async def test_another_registry(self) -> None:
+        """A registry that `instrument` is given has the requests and is the page; calls stay in that of the toolkit."""
+        metrics, other = MLMetrics(registry=CollectorRegistry()), CollectorRegistry()
+        metrics.configure(service="matching-service")
+        app = FastAPI()
+        metrics.instrument(app, registry=other)
+        app.add_api_route("/items", metrics.track_inference(model="m")(lambda: "ok"))
+        await ask(app, "/items")
+        assert 1 == value(other, "fastapi_requests_total", service="matching-service", route="/items", status="200")
+        assert 1 == value(metrics.registry, "ml_inference_total", service="matching-service", outcome="success")
+        text = (await ask(app, "/metrics")).text
+        assert 'fastapi_requests_total{method="GET",route="/items",service="matching-service",status="200"} 1.0' in text
+        assert "ml_inference_total" not in text
+        assert not [name for name, _, _ in samples(metrics.registry) if name.startswith("fastapi_requests")]
+
+    async def test_another_registry_of_the_module(self, registry: CollectorRegistry) -> None:
+        """`mlmetrics.instrument(app, registry=...)` records requests there, and serves it."""
+        app = FastAPI()
+        mlmetrics.instrument(app, "s", registry=registry)
+        await ask(app, "/nowhere")
+        assert {("GET", "unmatched", "404"): 1} == counted(registry)
+        assert 'service="s",status="404"} 1.0' in (await ask(app, "/metrics")).text
+
+    def test_another_registry_is_all_that_is_touched(self) -> None:
+        """Where the toolkit's own registry has our names in use, a registry of its own serves the requests."""
+        metrics = MLMetrics(registry=CollectorRegistry())
+        Gauge("fastapi_requests_in_progress", "By hand.", registry=metrics.registry)
+        with metrics.instrument(FastAPI(), registry=CollectorRegistry()):
+            assert ["fastapi_requests_in_progress"] == [family.name for family in metrics.registry.collect()]
 
     def test_the_first_users_code(self) -> None:
         """What origin.md shows runs as it is, but for the line that imports."""

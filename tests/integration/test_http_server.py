@@ -136,14 +136,15 @@ def test_background_work_is_not_in_the_duration(server: UvicornServer) -> None:
     assert 1 == read(server, "fastapi_request_duration_seconds_bucket", route="/background", le="0.5")
 
 
-def test_a_websocket_is_left_alone(server: UvicornServer) -> None:
-    """A WebSocket handshake is answered, and not counted as a request."""
+def test_a_websocket_is_no_request(server: UvicornServer) -> None:
+    """A WebSocket handshake is answered, and counted as a WebSocket alone."""
     with socket.create_connection(("127.0.0.1", server.port)) as connection:
         connection.sendall(
             b"GET /live HTTP/1.1\r\nHost: service\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
         )
         assert connection.recv(4096).startswith(b"HTTP/1.1 ")
+    wait_for(server, 1, "fastapi_websockets_total", route="/live", close="1000")
     assert 0 == read(server, TOTAL, route="/live")
 
 

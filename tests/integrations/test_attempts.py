@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 from mlmetrics import MLMetrics
 from mlmetrics.integrations import layers
 from mlmetrics.integrations.http import Attempts
-from mlmetrics.integrations.patches import SDK, Instrumentation
+from mlmetrics.integrations.patches import SDK, Patching
 from tests import recorded
 from tests.integrations.trying import ERRORS, RETRIES, counted
 
@@ -24,7 +24,7 @@ def metrics(registry: CollectorRegistry) -> Iterator[MLMetrics]:
     """Return a toolkit that sees the requests of httpx."""
     toolkit = MLMetrics(service="tests", registry=registry)
     patches = Attempts(toolkit).patches()
-    with Instrumentation(HTTPX, patches, toolkit.store.failed).apply():
+    with Patching(HTTPX, patches, toolkit.store.failed).apply():
         yield toolkit
 
 
@@ -109,9 +109,7 @@ class TestAttempts:
         """Handles of two toolkits that were made in turns each count an attempt once."""
         other = MLMetrics(service="tests", registry=CollectorRegistry())
         calls = [layers.begin(each, "gpt-4", "chat", "openai") for each in (metrics, other)]
-        handles = [
-            Instrumentation(HTTPX, Attempts(each).patches(), each.store.failed).apply() for each in (other, metrics)
-        ]
+        handles = [Patching(HTTPX, Attempts(each).patches(), each.store.failed).apply() for each in (other, metrics)]
         with ExitStack() as stack:
             for call, handle in zip(calls, handles, strict=True):
                 assert call is not None

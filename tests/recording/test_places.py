@@ -14,7 +14,19 @@ from tests.recorded import samples
 ROOMS = Path(mlmetrics.__file__).parent
 PLACED_BY = {"failed": 0, "_guarded": 0, "after_score": 0, "_records": 1, "has": 2, "number": 1, "ratio": 1}
 """Functions that are given a place, and at which position."""
-CLOSED = {"outcome", "token_type", "verdict", "reason", "limit", "result", "method", "where", "metric", "label"}
+CLOSED = {
+    "outcome",
+    "token_type",
+    "verdict",
+    "reason",
+    "limit",
+    "result",
+    "method",
+    "where",
+    "metric",
+    "label",
+    "direction",
+}
 """Labels whose values we set ourselves."""
 
 

@@ -17,7 +17,7 @@ from mlmetrics.calls.inner import STREAMS, Inner
 from mlmetrics.exposition.text import render
 from mlmetrics.integrations import stainless
 from mlmetrics.integrations.openai import OPENAI
-from mlmetrics.integrations.patches import Instrumentation, Patch
+from mlmetrics.integrations.patches import Patch, Patching
 from tests import recorded
 from tests.sdks import asking_openai as ways
 from tests.sdks.asking import by_labels, tokens, total
@@ -171,7 +171,7 @@ class TestMovedInternals:
         """A module that is nowhere is told."""
         failed: list[tuple[str, object]] = []
         patch = Patch("openai._nowhere", "any", lambda *_: None)
-        with Instrumentation(OPENAI, [patch, patch], lambda *each: failed.append(each)).apply():
+        with Patching(OPENAI, [patch, patch], lambda *each: failed.append(each)).apply():
             assert [("instrument", "openai has no module openai._nowhere")] == failed
 
     def test_options(

@@ -4,6 +4,7 @@ An ignore here is an expectation: both checkers report those that they do not ne
 wrong use that came to be accepted is an error too.
 """
 
+import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from functools import partial
 from typing import assert_type, overload
@@ -20,6 +21,7 @@ from mlmetrics import (
     JobRun,
     MLMetrics,
     OwnOperation,
+    PrometheusMiddleware,
     agent_timer,
     arg,
     batch_job,
@@ -28,6 +30,7 @@ from mlmetrics import (
     gauge,
     histogram,
     inference_timer,
+    instrument,
     instrument_opentelemetry,
     instrument_sentence_transformers,
     instrument_tenacity,
@@ -427,3 +430,15 @@ with instrument_tenacity() as handle, toolkit.instrument_stamina() as other:
     assert_type(handle, Instrumentation)
     assert_type(other.uninstrument(), None)
 application: ASGIApp = metrics_app()
+
+# An application is instrumented until its handle is left; what is not recorded is a path, a pattern or a method.
+
+skipped: list[str | re.Pattern[str]] = ["/health", re.compile("^/internal/")]
+with instrument(application, registry=CollectorRegistry(), skip_paths=skipped, skip_methods=("HEAD",)) as served:
+    assert_type(served, Instrumentation)
+assert_type(toolkit.instrument(application, "mon-service", "/metrics"), Instrumentation)
+PrometheusMiddleware(application, registry=CollectorRegistry(), skip_paths=skipped, skip_methods={"HEAD"})
+assert_type(instrument(application, websockets=False), Instrumentation)
+instrument(application, websockets="no")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+instrument(application, skip_paths=[b"/"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+instrument(application, skip_methods=[1])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
