@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from mlmetrics.http.answer import METHODS, NOT_ALLOWED, Answer, Scrape, answer_in_thread, scraping
+from mlmetrics.http.answer import METHODS, NOT_ALLOWED, Answer, answer_in_thread, scraping
+from mlmetrics.http.scrape import Scrape
 from mlmetrics.recording.collector import store_for
 
 if TYPE_CHECKING:

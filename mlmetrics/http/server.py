@@ -9,7 +9,8 @@ from typing import Self
 from prometheus_client import CollectorRegistry
 
 from mlmetrics.errors import ConfigurationError
-from mlmetrics.http.answer import NOT_ALLOWED, Answer, Scrape
+from mlmetrics.http.answer import NOT_ALLOWED, Answer, answer
+from mlmetrics.http.scrape import Scrape
 from mlmetrics.recording.collector import store_for
 
 POLL_SECONDS = 0.1
@@ -75,10 +76,10 @@ def handler_of(registry: CollectorRegistry) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             try:
                 query = self.path.partition("?")[2]
-                answer = Scrape.of(self.headers.items(), query).answer(registry)
+                given = answer(Scrape.of(self.headers.items(), query), registry)
             except Exception as error:  # noqa: BLE001 (the scraper gets the error, and the server continues)
-                answer = Answer(f"{type(error).__name__}: {error}".encode(), {"Content-Type": "text/plain"}, 500)
-            self._give(answer)
+                given = Answer(f"{type(error).__name__}: {error}".encode(), {"Content-Type": "text/plain"}, 500)
+            self._give(given)
 
         do_HEAD = do_GET  # noqa: N815 (the name that http.server looks for)
 
