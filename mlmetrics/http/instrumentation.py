@@ -1,15 +1,17 @@
 """`instrument`: adds the middleware and a route for the metrics to an application."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from mlmetrics.errors import ConfigurationError
-from mlmetrics.http.endpoint import metrics_endpoint
+from mlmetrics.http.answer import Published, answer_scope
+from mlmetrics.http.endpoint import response_of
 from mlmetrics.http.middleware import PrometheusMiddleware, check_service_name
+from mlmetrics.http.token import File
 from mlmetrics.recording.collector import store_for
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ class Instrumentation:
     registry: CollectorRegistry
     skip_paths: frozenset[str]
     request_id: bool
+    token: str | None = field(repr=False)
+    token_file: File | None
+    gzip: bool
 
 
 _instrumented: "WeakKeyDictionary[Any, Instrumentation]" = WeakKeyDictionary()
@@ -39,6 +44,9 @@ def instrument(
     *,
     skip_paths: Iterable[str] = (),
     request_id: bool = True,
+    token: str | None = None,
+    token_file: File | None = None,
+    gzip: bool = True,
 ) -> None:
     """Record an application's requests, and serve the metrics at a path of it. Call it before the application starts.
 
@@ -53,22 +61,28 @@ def instrument(
         registry: where the metrics are registered.
         skip_paths: further paths that are not recorded, such as health checks.
         request_id: as `PrometheusMiddleware`.
+        token: the bearer token that a scraper must show; everybody gets the metrics if there is none.
+        token_file: a file with the token alone, read at each scrape. If it cannot be read later, the last token stays.
+        gzip: whether the metrics may be compressed.
 
     Raises:
         ConfigurationError: it is no FastAPI or Starlette application, has already started, or is
-            already instrumented with other arguments.
+            already instrumented with other arguments; the token file cannot be read, or is no token.
         RegistrationError: the registry already has other metrics with names of the catalogue.
     """
-    given = Instrumentation(service_name, path, registry, frozenset(skip_paths), request_id)
+    given = Instrumentation(service_name, path, registry, frozenset(skip_paths), request_id, token, token_file, gzip)
     check_app(app)
     if app in _instrumented:
         if _instrumented[app] != given:
-            raise ConfigurationError(f"the application is instrumented already, with {_instrumented[app]}; got {given}")
+            raise ConfigurationError(
+                f"the application is instrumented already, with {_instrumented[app]}; got {given}; tokens are left out"
+            )
         return
     check_can_begin(app, service_name, path)
+    published = Published.of(registry, gzip=gzip, token=token, token_file=token_file)
     store_for(registry)
     put_around(app, given)
-    add_route(app, path, registry)
+    add_route(app, path, published)
     _instrumented[app] = given
 
 
@@ -119,11 +133,11 @@ def put_around(app: Any, given: Instrumentation) -> None:
     app.build_middleware_stack = build_middleware_stack
 
 
-def add_route(app: Any, path: str, registry: CollectorRegistry) -> None:
+def add_route(app: Any, path: str, published: Published) -> None:
     """Serve the metrics at exactly this path, before any route that matches all paths."""
     from starlette.routing import Route  # noqa: PLC0415 (the application is Starlette's)
 
     async def metrics(request: "Request") -> "Response":
-        return await metrics_endpoint(request, registry=registry)
+        return response_of(await answer_scope(request.scope, published))
 
     app.router.routes.insert(0, Route(path, metrics, include_in_schema=False))

@@ -6,6 +6,7 @@ wrong use that came to be accepted is an error too.
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from functools import partial
+from pathlib import Path
 from typing import assert_type, overload
 
 from prometheus_client import CollectorRegistry
@@ -28,6 +29,7 @@ from mlmetrics import (
     gauge,
     histogram,
     inference_timer,
+    instrument,
     instrument_opentelemetry,
     instrument_sentence_transformers,
     instrument_tenacity,
@@ -38,6 +40,7 @@ from mlmetrics import (
     operation,
     parsing_timer,
     push_metrics,
+    start_metrics_server,
     tool_timer,
     track_agent,
     track_feedback,
@@ -425,3 +428,12 @@ with instrument_tenacity() as handle, toolkit.instrument_stamina() as other:
     assert_type(handle, Instrumentation)
     assert_type(other.uninstrument(), None)
 application: ASGIApp = metrics_app()
+secret, secret_file = "", Path()
+guarded: ASGIApp = metrics_app(token_file=secret_file, gzip=False)
+metrics_app(token=b"secret")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+instrument(application, "mon-service", token=secret, gzip=False)
+toolkit.instrument(application, token_file=str(secret_file))
+with start_metrics_server(0, token=secret, certfile="cert.pem", keyfile=Path("key.pem")) as server:
+    assert_type(server.port, int)
+with toolkit.start_metrics_server(0, token_file=secret_file, gzip=True, certfile="cert.pem"):
+    pass
