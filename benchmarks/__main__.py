@@ -9,6 +9,7 @@ from benchmarks import (
     answers,
     calls,
     failures,
+    greedy,
     imports,
     memory,
     models,
@@ -57,6 +58,7 @@ GROUPS: dict[str, tuple[Measure, int]] = {
     "memory": (memory.measure_memory, 1),
     "import": (imports.measure_imports, 15),
     "served": (served.measure_served, 8),
+    "greedy": (greedy.measure_greedy, 6),
     "workers": (workers.measure_workers, 120),
     "traced": (failures.measure_traced, 120),  # the last: from then on the program has a tracer
 }

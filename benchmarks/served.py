@@ -23,25 +23,25 @@ ROOT = Path(__file__).parents[1]
 CONNECTIONS = 16
 RUN_SECONDS = 3
 START_SECONDS = 30
+MILLISECONDS = {"us": 1e-3, "ms": 1.0, "s": 1e3}
 
 
 def measure_served(rounds: int) -> list[Row | Missing]:
     """Measure both servers in short runs, in turn."""
-    wrk = shutil.which("wrk")
-    if wrk is None:
+    if shutil.which("wrk") is None:
         return [Missing("served/throughput", "wrk is not installed")]
     throughput: dict[str, list[float]] = {"instrumented": [], "bare": []}
     a_processor_second: dict[str, list[float]] = {"instrumented": [], "bare": []}
     with ExitStack() as stack:
-        servers = {name: stack.enter_context(_serving(name)) for name in throughput}
-        answered = sum(_wrk(wrk, server, 1)[0] for name, server in servers.items() if name == "instrumented")
+        servers = {name: stack.enter_context(serving(f"benchmarks.served_app:{name}")) for name in throughput}
+        answered = sum(load(server, 1).answered for name, server in servers.items() if name == "instrumented")
         for _ in repeat(None, rounds):
             for name, server in servers.items():
                 before = server.processor_seconds()
-                requests, a_second = _wrk(wrk, server, RUN_SECONDS)
-                throughput[name].append(a_second)
-                a_processor_second[name].append(requests / (server.processor_seconds() - before))
-                answered += requests if name == "instrumented" else 0
+                found = load(server, RUN_SECONDS)
+                throughput[name].append(found.a_second)
+                a_processor_second[name].append(found.answered / (server.processor_seconds() - before))
+                answered += found.answered if name == "instrumented" else 0
         _check(servers["instrumented"], answered, rounds + 1)
     return [_row("served/throughput", throughput), _row("served/processor", a_processor_second)]
 
@@ -64,13 +64,13 @@ class Server:
 
 
 @contextmanager
-def _serving(name: str) -> Iterator[Server]:
-    """Run uvicorn with one of the apps of `served_app` until the block ends."""
+def serving(app: str) -> Iterator[Server]:
+    """Run uvicorn with an app, named as `module:name`, until the block ends."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     options = ["--host", "127.0.0.1", "--port", str(port), "--log-level", "warning"]
-    command = [sys.executable, "-m", "uvicorn", f"benchmarks.served_app:{name}", *options]
+    command = [sys.executable, "-m", "uvicorn", app, *options]
     process = subprocess.Popen(command, cwd=ROOT)  # noqa: S603 (our own app)
     try:
         yield _listening(Server(port, process))
@@ -91,16 +91,26 @@ def _listening(server: Server) -> Server:
     raise RuntimeError(f"uvicorn does not listen on port {server.port}")
 
 
-def _wrk(wrk: str, server: Server, seconds: int) -> tuple[int, float]:
-    """Return the number of answered requests, and how many a second."""
-    options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s"]
-    command = [wrk, *options, f"http://127.0.0.1:{server.port}/items/42"]
-    done = subprocess.run(command, env=os.environ, capture_output=True, text=True, check=True)  # noqa: S603 (wrk)
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What `wrk` says of its requests: how many were answered, how many a second, and their median latency."""
+
+    answered: int
+    a_second: float
+    median_ms: float
+
+
+def load(server: Server, seconds: int) -> Load:
+    """Send requests without pause for some seconds, on a few connections."""
+    options = ["-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--latency"]
+    command = ["wrk", *options, f"http://127.0.0.1:{server.port}/items/42"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 (wrk)
     answered = re.search(r"(\d+) requests in", done.stdout)
     a_second = re.search(r"Requests/sec:\s+([\d.]+)", done.stdout)
-    if not answered or not a_second or "Non-2xx" in done.stdout:
+    median = re.search(r"50%\s+([\d.]+)(us|ms|s)", done.stdout)
+    if not answered or not a_second or not median or "Non-2xx" in done.stdout:
         raise NotTheSameError(f"wrk says: {done.stdout}")
-    return int(answered[1]), float(a_second[1])
+    return Load(int(answered[1]), float(a_second[1]), float(median[1]) * MILLISECONDS[median[2]])
 
 
 def _check(server: Server, answered: int, runs: int) -> None:

@@ -452,7 +452,7 @@ def main() -> None:
     assert "mlmetrics_" not in page, page
     assert not [record for record in LOGGED if record.name.startswith("mlmetrics")]
     threads = {thread.name for thread in threading.enumerate() if "mlmetrics" in thread.name}
-    assert threads <= {"mlmetrics-scrape_0"}, threads
+    assert threads <= {"mlmetrics-scrape"}, threads
     directory = os.environ.get(VARIABLE)
     assert directory is None or not list(Path(directory).glob("*-ml.*"))
     sys.stdout.write("all\n")

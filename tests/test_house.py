@@ -134,7 +134,7 @@ for room in ("calls", "http", "jobs", "recording"):
 def test_exposition_loads_nothing_of_http() -> None:
     """The modules that write text load no server, because a push needs none."""
     loaded = rooms_loaded("everything_in('mlmetrics.exposition')")
-    beneath = {*BENEATH_ALL, "exposition", "pricing", "recording", "workers", "logs", "exemplars"}
+    beneath = {*BENEATH_ALL, "exposition", "pricing", "recording", "workers", "logs", "exemplars", "switch"}
     assert {"exposition", "recording"} < loaded <= beneath
 
 

@@ -45,7 +45,7 @@ _PLACES = (
     *("decorator", "duration", "exemplar", "failure", "fallback", "feedback", "finish_reason", "first_chunk"),
     *("fold", "guardrail", "instrument", "items", "label", "log", "metric", "opentelemetry", "prediction"),
     *("prediction_error", "push", "queued", "rate_limit", "request", "result", "retry", "score", "size"),
-    *("success", "tokens", "usage", "waiting", "watch", "websocket", "workers"),
+    *("success", "token", "tokens", "usage", "waiting", "watch", "websocket", "workers"),
 )
 RECORDING_PLACES = tuple(sorted((*_PLACES, *(f"label.{name}" for name in _LABELS))))
 """Every value of `where` in `mlmetrics_recording_errors_total`; its series exists at 0 before its first error."""

@@ -1,23 +1,20 @@
-"""A scrape and its answer, shared by the route, the mounted application and the small server."""
+"""The answer to a scrape: how metrics are published, by a route, a mounted application or the small server."""
 
 import asyncio
-import gzip
-import os
-from collections.abc import Collection, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import parse_qs
 
 from prometheus_client import CollectorRegistry
 
-from mlmetrics.exposition.negotiation import OPENMETRICS, TEXT, choose_format, wants_gzip
-from mlmetrics.exposition.text import render
+from mlmetrics.exposition.negotiation import OPENMETRICS, TEXT
+from mlmetrics.http.scrape import Scrape
+from mlmetrics.http.shared import page_of
+from mlmetrics.http.token import File, Token, token_of
 from mlmetrics.loops import running_trio
 
-COMPRESSION = 6
 scraping: ContextVar[Any] = ContextVar("mlmetrics.scraping", default=None)
 """The scope of the current scrape, set by our middleware."""
 METHODS = ("GET", "HEAD")
@@ -31,79 +28,69 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
     status: int = 200
 
-
-@dataclass(frozen=True, slots=True)
-class Scrape:
-    """What a scraper requests: format, compression and names."""
-
-    openmetrics: bool = False
-    gzip: bool = False
-    names: Collection[str] = ()
-
     @classmethod
-    def of(cls, headers: Iterable[tuple[str, str]], query: str) -> "Scrape":
-        """Return the scrape that these headers and this query string request."""
-        accept, encoding = [], []
-        for name, value in headers:
-            if name.lower() == "accept":
-                accept.append(value)
-            elif name.lower() == "accept-encoding":
-                encoding.append(value)
-        return cls(
-            openmetrics=choose_format(",".join(accept)) == OPENMETRICS,
-            gzip=wants_gzip(",".join(encoding)),
-            names=parse_qs(query).get("name[]", ()),
-        )
-
-    @classmethod
-    def of_scope(cls, scope: Any) -> "Scrape":
-        """Return the scrape that an ASGI request asks for."""
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in scope["headers"]]
-        return cls.of(headers, scope.get("query_string", b"").decode("latin-1"))
-
-    def answer(self, registry: CollectorRegistry) -> Answer:
-        """Answer with the text of the registry."""
-        body = render(registry, openmetrics=self.openmetrics, names=self.names)
-        headers = {"Content-Type": OPENMETRICS if self.openmetrics else TEXT, "Vary": "Accept, Accept-Encoding"}
-        if self.gzip:
+    def of(cls, scrape: Scrape, body: bytes) -> "Answer":
+        """Return the answer that gives a scrape its page."""
+        headers = {"Content-Type": OPENMETRICS if scrape.openmetrics else TEXT, "Vary": "Accept, Accept-Encoding"}
+        if scrape.gzip:
             headers["Content-Encoding"] = "gzip"
-            body = gzip.compress(body, COMPRESSION, mtime=0)
-        return Answer(body, headers)
+        return cls(body, headers)
 
 
 NOT_ALLOWED = Answer(
     b"Method Not Allowed", {"Content-Type": "text/plain; charset=utf-8", "Allow": ", ".join(METHODS)}, 405
 )
 
-
-class _Writers:
-    """The one thread that writes scrapes.
-
-    It is not the event loop's default pool: a service that runs its models there can fill that pool,
-    and scrapes that wait for it would time out, as if the service were down.
-    """
-
-    def __init__(self) -> None:
-        self.pool = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mlmetrics-scrape")
+UNAUTHORIZED = Answer(b"Unauthorized", {"Content-Type": "text/plain; charset=utf-8", "WWW-Authenticate": "Bearer"}, 401)
 
 
-_writers = _Writers()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_writers.__init__)  # type: ignore[misc]  # threads do not survive a fork
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A registry that is published, who may read it, and whether it may be compressed."""
+
+    registry: CollectorRegistry
+    gzip: bool = True
+    token: Token | None = None
+
+    @classmethod
+    def of(cls, registry: CollectorRegistry, *, gzip: bool, token: str | None, token_file: File | None) -> "Published":
+        """Return what was declared; a token that is none is refused."""
+        return cls(registry, gzip, token_of(token, token_file))
+
+    def refusal(self, method: str, authorization: Sequence[bytes]) -> Answer | None:
+        """Return the answer to a request that gets no metrics; None if it gets them."""
+        if self.token is not None and not self.token.admits(authorization, self.registry):
+            return UNAUTHORIZED
+        return None if method in METHODS else NOT_ALLOWED
+
+    def scrape(self, asked: Scrape) -> Scrape:
+        """Return the scrape that is answered."""
+        return asked if self.gzip else asked.uncompressed
+
+
+def answer(scrape: Scrape, registry: CollectorRegistry) -> Answer:
+    """Answer a scrape, in a thread that may wait."""
+    return Answer.of(scrape, page_of(scrape, registry).result())
+
+
+async def answer_scope(scope: Any, published: Published) -> Answer:
+    """Answer an ASGI request, or refuse it."""
+    shown = [value for name, value in scope["headers"] if name.lower() == b"authorization"]
+    refused = published.refusal(scope["method"], shown)
+    return refused or await answer_in_thread(published.scrape(Scrape.of_scope(scope)), published.registry)
 
 
 async def answer_in_thread(scrape: Scrape, registry: CollectorRegistry) -> Answer:
     """Answer without blocking the event loop, which also serves other requests, such as health checks."""
-    trio = running_trio()
+    page, trio = page_of(scrape, registry), running_trio()
     if trio is None:
-        return await asyncio.get_running_loop().run_in_executor(_writers.pool, scrape.answer, registry)
+        return Answer.of(scrape, await asyncio.wrap_future(page))
     written, loop = trio.Event(), trio.lowlevel.current_trio_token()
 
     def tell(_: object) -> None:
         with suppress(trio.RunFinishedError):
             loop.run_sync_soon(written.set)
 
-    answer = _writers.pool.submit(scrape.answer, registry)
-    answer.add_done_callback(tell)
+    page.add_done_callback(tell)
     await written.wait()
-    return answer.result()
+    return Answer.of(scrape, page.result())

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
-from mlmetrics.http.answer import METHODS, NOT_ALLOWED, Answer, Scrape, answer_in_thread, scraping
+from mlmetrics.http.answer import Answer, Published, answer_in_thread, answer_scope, scraping
+from mlmetrics.http.scrape import Scrape
+from mlmetrics.http.token import File
 from mlmetrics.recording.collector import store_for
 
 if TYPE_CHECKING:
@@ -12,40 +14,59 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 
-async def metrics_endpoint(request: "Request | None" = None, *, registry: CollectorRegistry = REGISTRY) -> "Response":
+async def metrics_endpoint(
+    request: "Request | None" = None, *, registry: CollectorRegistry = REGISTRY, gzip: bool = True
+) -> "Response":
     """Answer a scrape in your own route, outside the event loop.
 
     Args:
         request: the request, whose headers decide format and compression. If it is left out, the one that
             `PrometheusMiddleware` has seen is used; without the middleware, the answer is text 0.0.4.
         registry: the registry to write.
+        gzip: whether the answer may be compressed.
     """
+    scope = scraping.get() if request is None else request.scope
+    scrape = Published(registry, gzip).scrape(Scrape() if scope is None else Scrape.of_scope(scope))
+    return response_of(await answer_in_thread(scrape, registry))
+
+
+def response_of(answer: Answer) -> "Response":
+    """Return an answer as Starlette's response."""
     from starlette.responses import Response  # noqa: PLC0415 (who has a route has Starlette; others do not need it)
 
-    scope = scraping.get() if request is None else request.scope
-    scrape = Scrape() if scope is None else Scrape.of_scope(scope)
-    answer = await answer_in_thread(scrape, registry)
     return Response(answer.body, answer.status, dict(answer.headers))
 
 
-def metrics_app(registry: CollectorRegistry = REGISTRY) -> Any:
+def metrics_app(
+    registry: CollectorRegistry = REGISTRY,
+    *,
+    token: str | None = None,
+    token_file: File | None = None,
+    gzip: bool = True,
+) -> Any:
     """Return an ASGI application that answers with the metrics, to mount or to serve by itself.
 
     It needs no framework. If it is mounted at `/metrics`, Starlette redirects `/metrics` to `/metrics/`
     with a 307; `instrument` adds an exact route instead.
 
+    Args:
+        registry: the registry to write.
+        token: the bearer token that a scraper must show; everybody gets the metrics if there is none.
+        token_file: a file with the token alone, read at each scrape. If it cannot be read later, the last token stays.
+        gzip: whether answers may be compressed.
+
     Raises:
+        ConfigurationError: the token file cannot be read, or what was given is no token.
         RegistrationError: the registry already has other metrics with names of the catalogue.
     """
+    published = Published.of(registry, gzip=gzip, token=token, token_file=token_file)
     store_for(registry)
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "lifespan":
             await live(receive, send)
         elif scope["type"] == "http":
-            scrape = Scrape.of_scope(scope)
-            answer = await answer_in_thread(scrape, registry) if scope["method"] in METHODS else NOT_ALLOWED
-            await give(answer, send, head=scope["method"] == "HEAD")
+            await give(await answer_scope(scope, published), send, head=scope["method"] == "HEAD")
         else:
             await receive()
             await send({"type": "websocket.close", "code": 1000})

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
 from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
@@ -11,9 +11,11 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.handle import Instrumentation
-from mlmetrics.http.endpoint import metrics_endpoint
+from mlmetrics.http.answer import Published, answer_scope
+from mlmetrics.http.endpoint import response_of
 from mlmetrics.http.middleware import PrometheusMiddleware, check_service_name
 from mlmetrics.http.skipping import Path, checked_paths, methods_of
+from mlmetrics.http.token import File
 from mlmetrics.recording.collector import store_for
 
 if TYPE_CHECKING:
@@ -35,6 +37,9 @@ class Given:
     skip_paths: frozenset[Path]
     skip_methods: frozenset[str]
     websockets: bool
+    token: str | None = field(repr=False)
+    token_file: File | None
+    gzip: bool
 
     def begin(self, middleware: PrometheusMiddleware, app: Any) -> None:
         """Have middleware record with these arguments, also middleware that has recorded with others before."""
@@ -76,6 +81,9 @@ def instrument(
     skip_paths: Iterable[str | re.Pattern[str]] = (),
     skip_methods: Iterable[str] = (),
     websockets: bool = True,
+    token: str | None = None,
+    token_file: File | None = None,
+    gzip: bool = True,
 ) -> Instrumentation:
     """Record an application's requests, and serve the metrics at a path of it. Call it before the application starts.
 
@@ -92,6 +100,9 @@ def instrument(
         skip_paths: further paths that are not recorded, such as health checks; as `PrometheusMiddleware`.
         skip_methods: as `PrometheusMiddleware`.
         websockets: as `PrometheusMiddleware`.
+        token: the bearer token that a scraper must show; everybody gets the metrics if there is none.
+        token_file: a file with the token alone, read at each scrape. If it cannot be read later, the last token stays.
+        gzip: whether the metrics may be compressed.
 
     Returns:
         The handle. Its `uninstrument` removes the route of the metrics, and the middleware too if the application has
@@ -100,26 +111,29 @@ def instrument(
 
     Raises:
         ConfigurationError: it is no FastAPI or Starlette application, has already started, or is
-            already instrumented with other arguments; or an argument is not allowed.
+            already instrumented with other arguments; or an argument is not allowed, such as a token file that cannot
+            be read.
         RegistrationError: the registry already has other metrics with names of the catalogue.
     """
     check_app(app)
-    given = Given(
-        service_name, path, registry, request_id, checked_paths(skip_paths), methods_of(skip_methods), websockets
-    )
+    paths, methods = checked_paths(skip_paths), methods_of(skip_methods)
+    given = Given(service_name, path, registry, request_id, paths, methods, websockets, token, token_file, gzip)
     around = _instrumented.get(app)
     if around is not None and around.handle.active:
         if around.given != given:
-            raise ConfigurationError(f"the application is instrumented already, with {around.given}; got {given}")
+            raise ConfigurationError(
+                f"the application is instrumented already, with {around.given}; got {given}; tokens are left out"
+            )
         return around.handle
     check_arguments(service_name, path)
     if around is None or not around.built:
         check_not_started(app)
+    published = Published.of(registry, gzip=gzip, token=token, token_file=token_file)
     store_for(registry)
-    return begin(app, given, around)
+    return begin(app, given, around, published)
 
 
-def begin(app: Any, given: Given, around: Around | None) -> Instrumentation:
+def begin(app: Any, given: Given, around: Around | None, published: Published) -> Instrumentation:
     """Put the middleware around the application, or have the one that is around it record again; add the route."""
     if around is None:
         around = Around()
@@ -127,7 +141,7 @@ def begin(app: Any, given: Given, around: Around | None) -> Instrumentation:
     around.given = given
     for middleware in tuple(around.built):
         given.begin(middleware, middleware.app)
-    route = add_route(app, given.path, given.registry)
+    route = add_route(app, given.path, published)
     around.handle = Instrumentation(f"a {type(app).__name__} application", [partial(end, ref(app), around, route)])
     _instrumented[app] = around
     return around.handle
@@ -210,12 +224,12 @@ class Building:
             setattr(app, BUILD, self._replaced)
 
 
-def add_route(app: Any, path: str, registry: CollectorRegistry) -> Any:
+def add_route(app: Any, path: str, published: Published) -> Any:
     """Serve the metrics at exactly this path, before any route that matches all paths; return the route."""
     from starlette.routing import Route  # noqa: PLC0415 (the application is Starlette's)
 
     async def metrics(request: "Request") -> "Response":
-        return await metrics_endpoint(request, registry=registry)
+        return response_of(await answer_scope(request.scope, published))
 
     route = Route(path, metrics, include_in_schema=False)
     app.router.routes.insert(0, route)

@@ -9,9 +9,11 @@ from prometheus_client import REGISTRY, CollectorRegistry
 
 from mlmetrics.calls.recorder import Recorder
 from mlmetrics.handle import Instrumentation
+from mlmetrics.http.answer import Published
 from mlmetrics.http.endpoint import metrics_app, metrics_endpoint
 from mlmetrics.http.instrumentation import instrument
-from mlmetrics.http.server import MetricsServer
+from mlmetrics.http.server import MetricsServer, context_of
+from mlmetrics.http.token import File
 from mlmetrics.workers.ends import begin_worker, end_worker
 
 if TYPE_CHECKING:
@@ -19,16 +21,31 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
 
-def start_metrics_server(port: int, host: str = "127.0.0.1", registry: CollectorRegistry = REGISTRY) -> MetricsServer:
+def start_metrics_server(
+    port: int,
+    host: str = "127.0.0.1",
+    registry: CollectorRegistry = REGISTRY,
+    *,
+    token: str | None = None,
+    token_file: File | None = None,
+    gzip: bool = True,
+    certfile: File | None = None,
+    keyfile: File | None = None,
+) -> MetricsServer:
     """Serve the metrics from a thread of a program without HTTP.
 
     Args:
         port: where to listen; 0 picks a free port, which the returned server names.
         host: the address to listen on; `0.0.0.0` for all.
         registry: what to write.
+        token: the bearer token that a scraper must show; everybody gets the metrics if there is none.
+        token_file: a file with the token alone, read at each scrape. If it cannot be read later, the last token stays.
+        gzip: whether answers may be compressed.
+        certfile: a certificate in PEM, with those of its issuers; connections are then secured by TLS.
+        keyfile: its key in PEM, if it does not stand in `certfile`. Both are read once.
 
     Raises:
-        ConfigurationError: the port is in use or invalid.
+        ConfigurationError: the port is in use or invalid, or a file cannot be read or is not what it should be.
         RegistrationError: the registry already has other metrics with names of the catalogue.
 
     Example:
@@ -36,7 +53,8 @@ def start_metrics_server(port: int, host: str = "127.0.0.1", registry: Collector
         ...     server.port > 0
         True
     """
-    return MetricsServer(port, host, registry)
+    published = Published.of(registry, gzip=gzip, token=token, token_file=token_file)
+    return MetricsServer(port, host, published, context_of(certfile, keyfile))
 
 
 class Serving(Recorder):
@@ -51,18 +69,28 @@ class Serving(Recorder):
         self.store  # noqa: B018 (it is made when first asked for)
         return self.registry
 
-    async def metrics_endpoint(self, request: "Request | None" = None) -> "Response":
+    async def metrics_endpoint(self, request: "Request | None" = None, *, gzip: bool = True) -> "Response":
         """Answer a scrape in your own route, outside the event loop.
 
         Args:
             request: the request, whose headers decide format and compression. If it is left out, the one that
                 `PrometheusMiddleware` has seen is used; without the middleware, the answer is text 0.0.4.
+            gzip: whether the answer may be compressed.
         """
-        return await metrics_endpoint(request, registry=self._opened())
+        return await metrics_endpoint(request, registry=self._opened(), gzip=gzip)
 
-    def metrics_app(self) -> Any:
-        """Return an ASGI application that answers with the metrics, to mount or to serve by itself."""
-        return metrics_app(self._opened())
+    def metrics_app(self, *, token: str | None = None, token_file: File | None = None, gzip: bool = True) -> Any:
+        """Return an ASGI application that answers with the metrics, to mount or to serve by itself.
+
+        Args:
+            token: the bearer token that a scraper must show; everybody gets the metrics if there is none.
+            token_file: a file with the token alone, read at each scrape.
+            gzip: whether answers may be compressed.
+
+        Raises:
+            ConfigurationError: the token file cannot be read, or what was given is no token.
+        """
+        return metrics_app(self._opened(), token=token, token_file=token_file, gzip=gzip)
 
     def instrument(
         self,
@@ -75,6 +103,9 @@ class Serving(Recorder):
         skip_paths: Iterable[str | re.Pattern[str]] = (),
         skip_methods: Iterable[str] = (),
         websockets: bool = True,
+        token: str | None = None,
+        token_file: File | None = None,
+        gzip: bool = True,
     ) -> Instrumentation:
         """Record an application's requests, and serve the metrics at a path of it. Call it before it starts.
 
@@ -90,6 +121,9 @@ class Serving(Recorder):
                 without a slash at its end; a pattern of `re.compile` stands for all paths in which `search` finds it.
             skip_methods: methods whose requests are not recorded, such as `("OPTIONS", "HEAD")`.
             websockets: record WebSockets: how many are open, for how long, how they closed, and their messages.
+            token: the bearer token that a scraper must show; everybody gets the metrics if there is none.
+            token_file: a file with the token alone, read at each scrape.
+            gzip: whether the metrics may be compressed.
 
         Returns:
             A handle, the same one if it is called again with the same arguments. `handle.uninstrument()`, or the end
@@ -98,7 +132,8 @@ class Serving(Recorder):
 
         Raises:
             ConfigurationError: it is no FastAPI or Starlette application, has already started, or is
-                already instrumented with other arguments; or an argument is not allowed.
+                already instrumented with other arguments; or an argument is not allowed, such as a token file
+                that cannot be read.
             RegistrationError: the registry already has other metrics with names of the catalogue.
         """
         service = self.service
@@ -115,6 +150,9 @@ class Serving(Recorder):
             skip_paths=skip_paths,
             skip_methods=skip_methods,
             websockets=websockets,
+            token=token,
+            token_file=token_file,
+            gzip=gzip,
         )
 
     @asynccontextmanager
@@ -139,14 +177,38 @@ class Serving(Recorder):
         finally:
             end_worker()
 
-    def start_metrics_server(self, port: int, host: str = "127.0.0.1") -> MetricsServer:
+    def start_metrics_server(
+        self,
+        port: int,
+        host: str = "127.0.0.1",
+        *,
+        token: str | None = None,
+        token_file: File | None = None,
+        gzip: bool = True,
+        certfile: File | None = None,
+        keyfile: File | None = None,
+    ) -> MetricsServer:
         """Serve the metrics from a thread of a program without HTTP.
 
         Args:
             port: where to listen; 0 picks a free port, which the returned server names.
             host: the address to listen on; `0.0.0.0` for all.
+            token: the bearer token that a scraper must show; everybody gets the metrics if there is none.
+            token_file: a file with the token alone, read at each scrape.
+            gzip: whether answers may be compressed.
+            certfile: a certificate in PEM, with those of its issuers; connections are then secured by TLS.
+            keyfile: its key in PEM, if it does not stand in `certfile`. Both are read once.
 
         Raises:
-            ConfigurationError: the port is in use or invalid.
+            ConfigurationError: the port is in use or invalid, or a file cannot be read or is not what it should be.
         """
-        return start_metrics_server(port, host, self._opened())
+        return start_metrics_server(
+            port,
+            host,
+            self._opened(),
+            token=token,
+            token_file=token_file,
+            gzip=gzip,
+            certfile=certfile,
+            keyfile=keyfile,
+        )

@@ -7,17 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from mlmetrics.http.answer import Scrape
+from mlmetrics.http.scrape import Scrape
 
 ROOT = Path(__file__).parents[2]
 FORK = """
-import asyncio, os, signal
+import asyncio, os, signal, urllib.request
 from prometheus_client import CollectorRegistry
-from mlmetrics.http.answer import Scrape, answer_in_thread
+from mlmetrics.http.answer import answer_in_thread
+from mlmetrics.http.scrape import Scrape
 from mlmetrics.http.serving import start_metrics_server
 
 def scrape():
     return asyncio.run(answer_in_thread(Scrape(), registry)).status
+
+def serve():
+    with start_metrics_server(0, registry=registry) as own:
+        return urllib.request.urlopen(f"http://127.0.0.1:{own.port}").status
 
 registry = CollectorRegistry()
 server = start_metrics_server(0, registry=registry)
@@ -46,9 +51,9 @@ class TestScrape:
         assert Scrape() == Scrape.of_scope({"type": "http", "headers": []})
 
 
-@pytest.mark.parametrize("what", ["assert scrape() == 200", "server.close()"])
+@pytest.mark.parametrize("what", ["assert scrape() == 200", "assert serve() == 200", "server.close()"])
 def test_after_a_fork(what: str) -> None:
-    """A forked child writes scrapes in a thread of its own, and closes the parent's server without its thread."""
-    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK.format(what=what)]
+    """A forked child writes pages in a thread of its own, and closes the parent's server without its thread."""
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", FORK.replace("{what}", what)]
     done = subprocess.run(command, cwd=ROOT, env=os.environ, capture_output=True, text=True, check=False)
     assert ("200 7", "") == (done.stdout.strip(), done.stderr)

@@ -107,7 +107,7 @@ class TestMetricsEndpoint:
         assert 200 == (await ask(app, "/health")).status_code
         blocking.go_on.set()
         assert [200, 200] == [each.status_code for each in await asyncio.gather(scrape, second)]
-        assert ["mlmetrics-scrape_0"] * 2 == blocking.threads
+        assert ["mlmetrics-scrape"] * 2 == blocking.threads
 
     async def test_a_full_default_pool_does_not_hold_it_up(self, registry: CollectorRegistry) -> None:
         """A service that runs its models in the event loop's own pool can still be scraped."""

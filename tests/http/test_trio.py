@@ -50,7 +50,7 @@ def test_scrape(registry: CollectorRegistry, make: Callable[[CollectorRegistry],
     answer = trio.run(ask, make(registry), "/metrics")
     assert 200 == answer.status_code
     assert "mlmetrics_build_info" in answer.text
-    assert {"mlmetrics-scrape_0"} == set(blocking.threads)
+    assert {"mlmetrics-scrape"} == set(blocking.threads)
 
 
 def test_the_event_loop_goes_on(registry: CollectorRegistry) -> None:

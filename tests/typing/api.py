@@ -7,6 +7,7 @@ wrong use that came to be accepted is an error too.
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator, Iterator
 from functools import partial
+from pathlib import Path
 from typing import assert_type, overload
 
 from prometheus_client import CollectorRegistry
@@ -41,6 +42,7 @@ from mlmetrics import (
     operation,
     parsing_timer,
     push_metrics,
+    start_metrics_server,
     tool_timer,
     track_agent,
     track_feedback,
@@ -442,3 +444,12 @@ assert_type(instrument(application, websockets=False), Instrumentation)
 instrument(application, websockets="no")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 instrument(application, skip_paths=[b"/"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 instrument(application, skip_methods=[1])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+secret, secret_file = "", Path()
+guarded: ASGIApp = metrics_app(token_file=secret_file, gzip=False)
+metrics_app(token=b"secret")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+instrument(application, "mon-service", token=secret, gzip=False)
+toolkit.instrument(application, token_file=str(secret_file))
+with start_metrics_server(0, token=secret, certfile="cert.pem", keyfile=Path("key.pem")) as server:
+    assert_type(server.port, int)
+with toolkit.start_metrics_server(0, token_file=secret_file, gzip=True, certfile="cert.pem"):
+    pass
