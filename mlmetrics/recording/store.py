@@ -9,6 +9,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
+from prometheus_client.samples import Exemplar
+
 from mlmetrics import exemplars, logs
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.interruption import interrupted
@@ -64,6 +66,9 @@ class Store(Admitting):
         self.slow_seconds = DEFAULT_SLOW_SECONDS
         self.log_interval_seconds = logs.INTERVAL_SECONDS
         self.traced = False
+        self.trace_ids: exemplars.TraceIds | None = None
+        """What tells the ids of the current trace; None if they are those of OpenTelemetry's current span."""
+        self._traced_elsewhere = False
         self.clock: Callable[[], float] = perf_counter
         self.collectors: list[Collector] = []
         """What the registry holds: that of the catalogue, and one for each group of metrics that a project declared."""
@@ -154,11 +159,31 @@ class Store(Admitting):
 
     def check_tracing(self) -> None:
         """Check whether tracing is on; done once for all series, because the check costs time."""
-        self.traced = exemplars.tracing()
+        self.traced = self._traced_elsewhere or self.trace_ids is not None or exemplars.tracing()
 
-    def notice_seconds(self) -> float:
-        """Return the seconds above which a call takes the slow path; while tracing is on, every call takes it."""
-        return -1.0 if self.traced else self.slow_seconds
+    @property
+    def maybe_traced(self) -> bool:
+        """Whether tracing is on, or may be, by a provider of spans that only a look at the current span can find."""
+        return self.traced or exemplars.possible()
+
+    def exemplar(self, value: float) -> Exemplar | None:
+        """Return an exemplar of the current trace, and note whether tracing is on.
+
+        Raises:
+            Exception: whatever the tracer raises.
+        """
+        self.check_tracing()
+        found = exemplars.current(value, self.trace_ids)
+        if found is not None and not self.traced:
+            self._traced_elsewhere = self.traced = True
+        return found
+
+    def notice_seconds(self, *, probing: bool = False) -> float:
+        """Return the seconds above which a call takes the slow path; while tracing is on, every call takes it.
+
+        If it is `probing`, the next call takes it too where tracing may be on, and then says so.
+        """
+        return -1.0 if self.traced or (probing and exemplars.possible()) else self.slow_seconds
 
     def record(self, series: NumberSeries, number: float) -> None:
         """Append a number, and fold if there are many."""

@@ -439,6 +439,10 @@ with instrument_opentelemetry() as sending:
 
 toolkit = MLMetrics(service="matching-service", registry=CollectorRegistry())
 configure(service="matching-service")
+configure(trace_ids=lambda: ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"))
+configure(trace_ids=lambda: "1-5759e988-bd862e3fe1be46a994272793")
+configure(trace_ids=lambda: None)
+configure(trace_ids=lambda: 3)  # type: ignore[arg-type, return-value]  # pyright: ignore[reportArgumentType]
 configure(registry="mine")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
