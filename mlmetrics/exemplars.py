@@ -3,7 +3,7 @@
 This module does not import OpenTelemetry: if the program has not imported it, there are no spans of it. The current
 span is that of its context, whichever provider made it. Reading it costs more than recording a call, so it is read only
 where there are traces: callers check `tracing` at each fold. A provider that is not the global one is found by looking
-for a span, which they try once after each fold where it is `possible`.
+for a span, which the first call of a series does, and the next one after each scrape, where it is `possible`.
 """
 
 import inspect

@@ -73,7 +73,7 @@ class AppendedCalls(CallSeries, Lists):
         """Create the metrics at 0, and update from which duration on calls take the slow path."""
         if self._cells is None:
             self._cells = _Cells(self)
-        self.update_notice(probing=True)
+        self.update_notice()
         self._let_go()
 
     def _let_go(self) -> None:

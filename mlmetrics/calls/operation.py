@@ -86,9 +86,9 @@ class CallSeries:
         """Whether there are enough calls to fold."""
         return len(self.started) > BOUND
 
-    def update_notice(self, *, probing: bool = False) -> None:
-        """Update from which duration on calls take the slow path, and the next one whatever its duration if probing."""
-        self.notice_seconds = self.store.notice_seconds(probing=probing)  # type: ignore[misc]  # the slot is that of each kind
+    def update_notice(self) -> None:
+        """Update from which duration on calls take the slow path."""
+        self.notice_seconds = self.store.notice_seconds()  # type: ignore[misc]  # the slot is that of each kind
 
     def counter(self, suffix: str, *more: str) -> NumberSeries:
         """Return a further counter of the operation, such as its tokens by type."""

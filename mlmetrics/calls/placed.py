@@ -79,7 +79,7 @@ class PlacedCalls(CallSeries):
         """Create the metrics at 0, and update from which duration on calls take the slow path."""
         if self.spot is None:
             self.place()
-        self.update_notice(probing=True)
+        self.update_notice()
 
     def batch(self, _outbox: object = None, /) -> None:
         """Nothing is to be folded."""

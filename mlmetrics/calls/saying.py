@@ -175,9 +175,9 @@ class EndsElsewhere(CallSeries):
     def seldom(self, made: Any) -> None:
         self._counted_on.seldom = made
 
-    def update_notice(self, *, probing: bool = False) -> None:
+    def update_notice(self) -> None:
         """Update that of the other series."""
-        self._counted_on.update_notice(probing=probing)
+        self._counted_on.update_notice()
 
     def batch(self, _outbox: object = None, /) -> None:
         """Nothing is folded here: both series are beside it."""

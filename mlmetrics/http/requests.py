@@ -2,6 +2,7 @@
 
 from typing import cast
 
+from mlmetrics import exemplars
 from mlmetrics.http.appended import AppendedMethod, AppendedRoute
 from mlmetrics.http.placed import PlacedMethod, PlacedRoute
 from mlmetrics.http.series import IN_PROGRESS, METHODS, TOTAL, UNMATCHED, MethodSeries, RouteSeries
@@ -18,7 +19,7 @@ class ServiceRequests:
     def __init__(self, store: Store, service: str | None) -> None:
         self.store = store
         self.service = service
-        self.traced = store.maybe_traced
+        self.traced = store.trace_ids is not None or exemplars.possible()  # the first request sees whether it is so
         self._methods: dict[str, MethodSeries] = {}
         self._routes: dict[tuple[str, str], RouteSeries] = {}
         self._own: set[str] = set()

@@ -69,6 +69,7 @@ class Store(Admitting):
         self.trace_ids: exemplars.TraceIds | None = None
         """What tells the ids of the current trace; None if they are those of OpenTelemetry's current span."""
         self._traced_elsewhere = False
+        self._probing = False
         self.clock: Callable[[], float] = perf_counter
         self.collectors: list[Collector] = []
         """What the registry holds: that of the catalogue, and one for each group of metrics that a project declared."""
@@ -162,9 +163,9 @@ class Store(Admitting):
         self.traced = self._traced_elsewhere or self.trace_ids is not None or exemplars.tracing()
 
     @property
-    def maybe_traced(self) -> bool:
-        """Whether tracing is on, or may be, by a provider of spans that only a look at the current span can find."""
-        return self.traced or exemplars.possible()
+    def looks_for_traces(self) -> bool:
+        """Whether tracing is on; during a scrape also whether it may be, so that the next call looks for a span."""
+        return self.traced or self._probing
 
     def exemplar(self, value: float) -> Exemplar | None:
         """Return an exemplar of the current trace, and note whether tracing is on.
@@ -178,12 +179,9 @@ class Store(Admitting):
             self._traced_elsewhere = self.traced = True
         return found
 
-    def notice_seconds(self, *, probing: bool = False) -> float:
-        """Return the seconds above which a call takes the slow path; while tracing is on, every call takes it.
-
-        If it is `probing`, the next call takes it too where tracing may be on, and then says so.
-        """
-        return -1.0 if self.traced or (probing and exemplars.possible()) else self.slow_seconds
+    def notice_seconds(self) -> float:
+        """Return the seconds above which a call takes the slow path; while tracing is on, every call takes it."""
+        return -1.0 if self.looks_for_traces else self.slow_seconds
 
     def record(self, series: NumberSeries, number: float) -> None:
         """Append a number, and fold if there are many."""
@@ -197,7 +195,11 @@ class Store(Admitting):
 
     def fold_all(self) -> None:
         """Fold every series; the caller has the turn."""
-        self._fold(tuple(self._foldables))
+        self._probing = exemplars.possible()
+        try:
+            self._fold(tuple(self._foldables))
+        finally:
+            self._probing = False
 
     def fold_group(self, group: Group) -> None:
         """Fold the series of a group; the caller has the turn."""
