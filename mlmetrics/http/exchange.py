@@ -11,7 +11,7 @@ from traceback import walk_tb
 from types import MethodType
 from typing import Any, Protocol
 
-from mlmetrics import exemplars, logs
+from mlmetrics import logs
 from mlmetrics.calls.outcome import is_cancellation
 from mlmetrics.errors import name_of_type
 from mlmetrics.http.request_id import KEY, bind, choose, kept, restore, returned
@@ -203,7 +203,8 @@ class Exchange(Routed):
     def _mark(self, seconds: float) -> None:
         """Keep the current trace id now, because tracing middleware within ours ends its span before our `end`."""
         try:
-            self._exemplar = exemplars.current(seconds)
+            self._exemplar = self.middleware.store.exemplar(seconds)
+            self.middleware.requests.traced = self.middleware.store.traced
         except Exception as problem:  # an error of the tracer must not reach the request
             if interrupted(problem):
                 raise
