@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import WeakKeyDictionary
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.http.endpoint import metrics_endpoint
-from mlmetrics.http.middleware import PrometheusMiddleware, check_service_name
+from mlmetrics.http.levels import is_foreign
+from mlmetrics.http.middleware import PrometheusMiddleware, check_request_id, check_service_name
 from mlmetrics.recording.collector import store_for
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ class Instrumentation:
     path: str
     registry: CollectorRegistry
     skip_paths: frozenset[str]
-    request_id: bool
+    request_id: bool | Literal["header"]
 
 
 _instrumented: "WeakKeyDictionary[Any, Instrumentation]" = WeakKeyDictionary()
@@ -38,7 +39,7 @@ def instrument(
     registry: CollectorRegistry = REGISTRY,
     *,
     skip_paths: Iterable[str] = (),
-    request_id: bool = True,
+    request_id: bool | Literal["header"] = True,
 ) -> None:
     """Record an application's requests, and serve the metrics at a path of it. Call it before the application starts.
 
@@ -66,9 +67,9 @@ def instrument(
             raise ConfigurationError(f"the application is instrumented already, with {_instrumented[app]}; got {given}")
         return
     check_can_begin(app, service_name, path)
+    check_request_id(request_id)
     store_for(registry)
-    put_around(app, given)
-    add_route(app, path, registry)
+    put_around(app, given, add_route(app, path, registry))
     _instrumented[app] = given
 
 
@@ -94,13 +95,14 @@ def check_can_begin(app: Any, service_name: str | None, path: str) -> None:
         )
 
 
-def put_around(app: Any, given: Instrumentation) -> None:
+def put_around(app: Any, given: Instrumentation, route: Any) -> None:
     """Put our middleware around the stack of middleware that the application builds when it starts."""
     from starlette.middleware.errors import ServerErrorMiddleware  # noqa: PLC0415 (the application is Starlette's)
 
     build = app.build_middleware_stack
 
     def build_middleware_stack() -> Any:
+        move_back(app.router.routes, route)
         recorded = PrometheusMiddleware(
             build(),
             service_name=given.service_name,
@@ -119,11 +121,33 @@ def put_around(app: Any, given: Instrumentation) -> None:
     app.build_middleware_stack = build_middleware_stack
 
 
-def add_route(app: Any, path: str, registry: CollectorRegistry) -> None:
-    """Serve the metrics at exactly this path, before any route that matches all paths."""
+def add_route(app: Any, path: str, registry: CollectorRegistry) -> Any:
+    """Serve the metrics at exactly this path, before any route that matches all paths; return the route."""
     from starlette.routing import Route  # noqa: PLC0415 (the application is Starlette's)
 
     async def metrics(request: "Request") -> "Response":
         return await metrics_endpoint(request, registry=registry)
 
-    app.router.routes.insert(0, Route(path, metrics, include_in_schema=False))
+    route = Route(path, metrics, include_in_schema=False)
+    app.router.routes.insert(0, route)
+    return route
+
+
+def move_back(routes: list[Any], ours: Any) -> None:
+    """Move our route behind those that cannot match its path, because each request asks every route until one matches.
+
+    It stays before a mounted application, an included router, and whatever else may match in a way of its own.
+    """
+    others = [route for route in routes if route is not ours]
+    if len(others) < len(routes):  # else the application has replaced its routes
+        stops = (place for place, route in enumerate(others) if may_match(route, ours.path))
+        place = next(stops, len(others))
+        routes[:] = [*others[:place], ours, *others[place:]]
+
+
+def may_match(route: Any, path: str) -> bool:
+    """Whether a route may serve this path: all but the plain routes of the frameworks may decide in their own way."""
+    from starlette.routing import Route  # noqa: PLC0415 (the application is Starlette's)
+
+    plain = isinstance(route, Route) and not is_foreign(type(route))
+    return not plain or route.path_regex.match(path) is not None

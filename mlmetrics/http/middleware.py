@@ -1,25 +1,24 @@
 """The ASGI middleware: decides which requests are recorded, and into which series."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry
 
 from mlmetrics.errors import ConfigurationError, shown
 from mlmetrics.http.answer import scraping
-from mlmetrics.http.exchange import FAILED, RECORDED_BY, REDIRECTS, Exchange
+from mlmetrics.http.exchange import FAILED, RECORDED_BY, REDIRECTS, RequestRecorder
 from mlmetrics.http.levels import level_of
 from mlmetrics.http.requests import requests_of
 from mlmetrics.http.routes import Routes, path_within
 from mlmetrics.http.series import METHODS, UNMATCHED, Method, RouteSeries
-from mlmetrics.interruption import interrupted
 from mlmetrics.recording.collector import store_for
 from mlmetrics.recording.fallback import default_store
 from mlmetrics.recording.labels import declared_problem
 from mlmetrics.workers.detection import warn_about_workers
 
 
-class PrometheusMiddleware:
+class PrometheusMiddleware(RequestRecorder):
     """Record every HTTP request of an ASGI application: number, duration, requests in progress.
 
     Args:
@@ -27,10 +26,12 @@ class PrometheusMiddleware:
         service_name: the `service` label; also used for all calls that do not name a service.
         registry: where the metrics are registered; that of the default toolkit by default.
         skip_paths: paths whose requests are not recorded. Scrapes never are: they would lower error rates.
-        request_id: read or generate an `X-Request-ID`, add it to log events as `request_id`, and return it.
+        request_id: read or generate an `X-Request-ID`, add it to log events as `request_id`, and return it. With
+            `"header"` it is returned, but not added to your own log events, which makes requests cheaper; with
+            False there is none.
 
     Raises:
-        ConfigurationError: the service name is empty or not valid.
+        ConfigurationError: the service name is empty or not valid, or `request_id` is something else.
         RegistrationError: the registry already has other metrics with names of the catalogue.
 
     Metrics: `fastapi_requests_total`, `fastapi_request_duration_seconds`,
@@ -62,9 +63,10 @@ class PrometheusMiddleware:
         registry: CollectorRegistry | None = None,
         *,
         skip_paths: Iterable[str] = ("/metrics",),
-        request_id: bool = True,
+        request_id: bool | Literal["header"] = True,
     ) -> None:
         self.app = app
+        check_request_id(request_id)
         self.request_id = request_id
         self.store = store = default_store() if registry is None else store_for(registry)
         if service_name is not None:
@@ -76,49 +78,25 @@ class PrometheusMiddleware:
         self._methods: dict[str, Method] = {}
         self._routes: Routes | None = None
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve a request; WebSockets and lifespan messages are passed on unchanged."""
-        if scope["type"] != "http":
-            if scope["type"] == "lifespan":
-                self._check_workers()
-            await self.app(scope, receive, send)
-            return
-        exchange = self._begin(scope, receive, send)
-        if exchange is None:
-            try:
-                await self.app(scope, receive, send)
-            finally:
-                scraping.set(None)
-            return
-        try:
-            await self.app(scope, exchange.receive, exchange.send)
-        except BaseException as error:
-            exchange.end(error, scope)
-            raise
-        exchange.end(None, scope)
+    async def pass_on(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve what is no request: WebSockets and lifespan messages are passed on unchanged."""
+        if scope["type"] == "lifespan":
+            self._check_workers()
+        await self.app(scope, receive, send)
 
-    def _begin(self, scope: Any, receive: Any, send: Any) -> Exchange | None:
-        """Return the exchange that records a request; None if it is not recorded, or by other middleware of ours."""
-        try:
-            if self._routes is None:
-                self._open(scope)
-            path, root_path = scope["path"], scope.get("root_path", "")
-            if (path_within(scope, root_path) if root_path else path) in self._skipped:
-                scraping.set(scope)
-                self._reread()
-                return None
-            outer = scope.get(RECORDED_BY)
-            if outer is not None and self._is_counted_by(outer):
-                return None
-            method = self._methods.get(scope["method"]) or self._method(scope["method"])
-            scope[RECORDED_BY] = exchange = Exchange(self, method, scope, receive, send, root_path)
-        except Exception as problem:  # a request is served even if it cannot be measured
-            if interrupted(problem):
-                raise
-            self.store.failed("request", problem)
+    def method(self, scope: Any) -> Method | None:
+        """Return the method of a request that is to be recorded; None if it is not, or by middleware around ours."""
+        if self._routes is None:
+            self._open(scope)
+        path, root_path = scope["path"], scope.get("root_path")
+        if (path_within(scope, root_path) if root_path else path) in self._skipped:
+            scraping.set(scope)
+            self._reread()
             return None
-        method.begin(None)
-        return exchange
+        outer = scope.get(RECORDED_BY)
+        if outer and self._is_counted_by(outer[0]):
+            return None
+        return self._methods.get(scope["method"]) or self._method(scope["method"])
 
     def _check_workers(self) -> None:
         warn_about_workers(self.store, merged=self.store.shared)
@@ -129,10 +107,10 @@ class PrometheusMiddleware:
         # Clients can send any number of unknown method names.
         return self._methods.setdefault(method.name, method)
 
-    def _is_counted_by(self, outer: Exchange) -> bool:
-        """Whether middleware around ours is recording the request into the same series."""
-        other, store = outer.middleware.requests, self.store
-        if outer.scope is None or other.store is not store:
+    def _is_counted_by(self, outer: RequestRecorder) -> bool:
+        """Whether middleware around ours records the request into the same series."""
+        other, store = outer.requests, self.store
+        if other.store is not store:
             return False
         return other is self.requests or (other.service or store.service) == (self.requests.service or store.service)
 
@@ -168,15 +146,15 @@ class PrometheusMiddleware:
         own = self._routes is not None and template in self._routes.own
         return self.requests.route(method, template, own=own)
 
-    def series(self, exchange: Exchange) -> RouteSeries | None:
+    def series(self, method: Method, scope: Any, root_path: str, status: int) -> RouteSeries | None:
         """Return the series of a routed request whose endpoint is not known yet; None for a scrape."""
-        routes, method = self._routes, exchange.method
+        routes = self._routes
         if routes is None:  # cannot happen: the routes are read when a request begins
             return self.requests.route(method.name, UNMATCHED)
-        endpoint = exchange.scope.get("endpoint")
-        template = self._template(routes, exchange, endpoint)
+        endpoint, redirected = scope.get("endpoint"), status in REDIRECTS
+        template = template_of(routes, scope, root_path, redirected=redirected)
         if (template == UNMATCHED or not routes.knows(endpoint)) and self._reread():
-            template = self._template(routes, exchange, endpoint)
+            template = template_of(routes, scope, root_path, redirected=redirected)
         if routes.is_scrape(endpoint):
             return None
         series = self._route(method.name, template)
@@ -184,13 +162,13 @@ class PrometheusMiddleware:
             method.routes[id(endpoint)] = series
         return series
 
-    def _template(self, routes: Routes, exchange: Exchange, endpoint: Any) -> str:
-        """Return the template of a request: that of its endpoint if it has one only, else the one its path matches."""
-        template = routes.of_endpoint(endpoint)
-        if template is None:
-            path = path_within(exchange.scope, exchange.root_path)
-            template = routes.of_path(path, exchange.scope["method"], redirected=exchange.status in REDIRECTS)
-        return template
+
+def template_of(routes: Routes, scope: Any, root_path: str, *, redirected: bool) -> str:
+    """Return the template of a request: that of its endpoint if it has one only, else the one its path matches."""
+    template = routes.of_endpoint(scope.get("endpoint"))
+    if template is None:
+        template = routes.of_path(path_within(scope, root_path), scope["method"], redirected=redirected)
+    return template
 
 
 def forms_of(paths: Iterable[str]) -> frozenset[str]:
@@ -205,4 +183,13 @@ def check_service_name(name: object) -> None:
         raise ConfigurationError(
             f"service_name={shown(name)}: expected a non-empty string, such as 'cv-parser-service'; "
             f"this one is {problem}"
+        )
+
+
+def check_request_id(request_id: object) -> None:
+    """Refuse what does not say whether there is a request id."""
+    if not (isinstance(request_id, bool) or request_id == "header"):
+        raise ConfigurationError(
+            f"request_id={shown(request_id)}: expected True, False or 'header', which returns the id to the client "
+            "without adding it to log events"
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
@@ -67,7 +67,7 @@ class Serving(Recorder):
         path: str = "/metrics",
         *,
         skip_paths: Iterable[str] = (),
-        request_id: bool = True,
+        request_id: bool | Literal["header"] = True,
     ) -> None:
         """Record an application's requests, and serve the metrics at a path of it. Call it before it starts.
 
@@ -76,7 +76,8 @@ class Serving(Recorder):
             service_name: the `service` label; the toolkit's service by default.
             path: where the metrics are served; scrapes themselves are not recorded.
             skip_paths: further paths that are not recorded, such as health checks.
-            request_id: read or generate an `X-Request-ID`, add it to log events, and return it.
+            request_id: read or generate an `X-Request-ID`, add it to log events, and return it; with `"header"`, not
+                added to your own log events.
 
         Raises:
             ConfigurationError: it is no FastAPI or Starlette application, has already started, or is
