@@ -77,6 +77,7 @@ TARGETS: Mapping[str, Target] = {
     "number/call_blocked": Target("`call.blocked(...)`, beside its timer ÷ the floor"),
     "number/call_finish": Target("`call.finish_reason(...)`, beside its timer ÷ the floor"),
     "number/call_fell_back": Target("`call.fell_back(...)`, beside its timer ÷ the floor"),
+    "number/call_label": Target("`call.label(...)`, beside its timer ÷ the floor"),
     "number/own_timer": Target("the timer of an operation of one's own ÷ the floor"),
     "number/track_ml_inference": Target("`track_ml_inference(...)` ÷ the floor", at_most=3),
     "number/track_ml_inference_by_hand": Target("the same by hand ÷ ours", at_least=3),

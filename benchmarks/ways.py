@@ -59,6 +59,7 @@ RECORDERS: Mapping[str, str] = {
             "cached",
             "blocked",
             "fell_back",
+            "label",
             "size",
         )
     },
@@ -200,6 +201,7 @@ def _timers(metrics: MLMetrics, hand: ByHand) -> dict[str, Way]:
         for _ in range(3):
             observe()
 
+    timer = partial(metrics.inference_timer, model="timer")
     parsing = partial(metrics.parsing_timer, doc_type="timer")
     ranking = partial(own.timer, index="timer")
     return {
@@ -216,6 +218,13 @@ def _timers(metrics: MLMetrics, hand: ByHand) -> dict[str, Way]:
         "call_blocked": way(lambda call: call.blocked("pii"), inc, "ml_inference_guardrail_blocks_total"),
         "call_finish": way(lambda call: call.finish_reason("stop"), inc, "ml_inference_finish_reasons_total"),
         "call_fell_back": way(lambda call: call.fell_back("other"), inc, "ml_inference_fallbacks_total"),
+        "call_label": Way(
+            in_timer(timer, lambda call: call.label(model="labelled")),
+            in_timer(timer, noop),
+            inc,
+            CALLS,
+            {"model": "labelled"},
+        ),
         "call_size": Way(
             in_timer(parsing, lambda call: call.size(2000)),
             in_timer(parsing, noop),
