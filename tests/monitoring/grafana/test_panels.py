@@ -83,6 +83,17 @@ class TestMainPanels:
         expected = share(stage, lambda number: number % 10 == 3)
         assert expected == pytest.approx(value(ask("Error rate per service")), abs=0.02)
 
+    def test_memory_and_processor(self, stage: Stage, ask: Ask) -> None:
+        """Use is shown whatever the limit; a limit is shown where there is one, as the service reports it."""
+        for title, sample, most in (
+            ("Memory", "mlmetrics_memory_limit_bytes", 1e10),
+            ("Processor", "mlmetrics_cpu_limit_cores", 64),
+        ):
+            assert 0 < value(of_job(ask(title), scripted.NAME)) < most
+            reported = stage.prometheus.get("/api/v1/query", query=sample, time=f"{stage.end:.3f}").json()
+            limit = value(of_job(reported["data"]["result"], scripted.NAME))
+            assert ([limit] if limit else []) == [value([row]) for row in of_job(ask(title, 1), scripted.NAME)]
+
 
 class TestModels:
     """The panels of what models cost, and who answered."""
@@ -269,6 +280,11 @@ def value(vector: Sequence[dict[str, Any]]) -> float:
 def of_model(vector: Sequence[dict[str, Any]], model: str) -> float:
     """Return the value of the series of a model."""
     return value([row for row in vector if row["metric"]["model"] == model])
+
+
+def of_job(vector: Sequence[dict[str, Any]], job: str) -> list[dict[str, Any]]:
+    """Return the series of a job."""
+    return [row for row in vector if row["metric"]["job"] == job]
 
 
 def share(stage: Stage, which: Callable[[int], bool]) -> float:
