@@ -17,6 +17,7 @@ GRID_WIDTH = 24
 DATASOURCE = dashboard.DataSourceRef("prometheus", "${datasource}")
 SECONDS, SHARE, PER_SECOND, COUNT, BYTES, DOLLARS = "s", "percentunit", "reqps", "short", "bytes", "currencyUSD"
 DAYS = "d"
+BYTES_PER_SECOND = "binBps"
 TODAY = "now/d"
 """Midnight in the time zone of the dashboard, as Grafana writes it."""
 

@@ -24,9 +24,10 @@ from tests.promql import RANGE, RATE_INTERVAL, Selector, listed_labels, operatio
 
 ROOT = Path(__file__).parents[3]
 EXTRA = '[[operation]]\nname = "retrieval"\nlabels = ["index", "tenant"]\nscore = true\n'
+OF_REQUESTS = "[requests]\nbody_sizes = true\nwebsockets = true\n"
 NAMED = re.compile(r"\[\[operation\]\]\n(?:.+\n)*")
 TEXT = NAMED.sub("", (ROOT / "mlmetrics.toml").read_text())
-CONFIG = parse(TEXT + "".join(f'[[operation]]\nname = "{each.name}"\n' for each in OPERATIONS) + EXTRA)
+CONFIG = parse(TEXT + OF_REQUESTS + "".join(f'[[operation]]\nname = "{each.name}"\n' for each in OPERATIONS) + EXTRA)
 GROUPED = replace(CONFIG, grouping=("cluster", "namespace"))
 BOARDS: dict[str, dict[str, Any]] = {uid: json.loads(text) for uid, text in dashboard_texts(CONFIG).items()}
 OTHERS = {

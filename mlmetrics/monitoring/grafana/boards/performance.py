@@ -6,6 +6,7 @@ from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana import panels
 from mlmetrics.monitoring.grafana.boards.by_model import LEGEND, MODEL
 from mlmetrics.monitoring.grafana.boards.processes import memory, processor
+from mlmetrics.monitoring.grafana.boards.requests import BODY_SIZES, WEBSOCKETS, body_sizes, websockets
 from mlmetrics.monitoring.grafana.layout import Row, board
 from mlmetrics.monitoring.grafana.panels import Panel, Query
 from mlmetrics.monitoring.grafana.queries import Queries, bad_share
@@ -24,6 +25,8 @@ def performance(config: Config) -> dashboard.Dashboard:
     rows = (
         Row("Now", _now(config, queries)),
         Row("API", _api(config, queries)),
+        Row("Bodies", body_sizes(queries), about=BODY_SIZES),
+        Row("WebSockets", websockets(queries), about=WEBSOCKETS),
         Row("Models", _models(config, queries), about="ml_inference_total"),
         Row("Quality", _quality(config, queries)),
         Row("Saturation and alerts", _saturation(config, queries)),
