@@ -11,7 +11,7 @@ from mlmetrics.catalog.measuring import MEASURING, RECORDING_PLACES
 from mlmetrics.catalog.metric import Kind, Metric
 from mlmetrics.catalog.models import INFERENCE, TOKEN_TYPES
 from mlmetrics.catalog.operation import Operation
-from mlmetrics.catalog.requests import REQUESTS, WEBSOCKETS
+from mlmetrics.catalog.requests import BODY_SIZES, REQUESTS, WEBSOCKETS
 
 __all__ = [
     "AGENT",
@@ -37,6 +37,7 @@ OPERATIONS: tuple[Operation, ...] = (INFERENCE, PARSING, MATCHING, BATCH_JOB, TO
 SHIPPED: dict[str, Operation] = {operation.name: operation for operation in OPERATIONS}
 METRICS: tuple[Metric, ...] = (
     *REQUESTS,
+    *BODY_SIZES,
     *WEBSOCKETS,
     *(metric for operation in OPERATIONS for metric in operation.metrics),
     *MEASURING,

@@ -27,6 +27,7 @@ QUEUE_BUCKETS_SECONDS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 2.5, 5.0, 10.0
 ACCURACY_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.99, 1.0)
 SCORE_BUCKETS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
 SIZE_BUCKETS_BYTES = tuple(1024.0 * 4**power for power in range(11))
+BODY_BUCKETS_BYTES = tuple(64.0 * 4**power for power in range(13))
 JOB_BUCKETS_SECONDS = (
     *(1.0, 5.0, 10.0, 30.0, 60.0, 300.0, 600.0, 1800.0),
     *(3600.0, 7200.0, 14_400.0, 28_800.0, 57_600.0, 86_400.0),

@@ -1,6 +1,6 @@
 """HTTP requests and WebSockets of FastAPI and other ASGI applications."""
 
-from mlmetrics.catalog.metric import REQUEST_BUCKETS_SECONDS, WEBSOCKET_BUCKETS_SECONDS, Metric
+from mlmetrics.catalog.metric import BODY_BUCKETS_BYTES, REQUEST_BUCKETS_SECONDS, WEBSOCKET_BUCKETS_SECONDS, Metric
 
 _ROUTE = ("service", "method", "route")
 
@@ -24,6 +24,26 @@ REQUESTS = (
     ),
     Metric("fastapi_requests_in_progress", "gauge", "HTTP requests being served now.", ("service", "method")),
 )
+
+BODY_SIZES = (
+    Metric(
+        "fastapi_request_size_bytes",
+        "histogram",
+        "Bytes of the request's body that passed.",
+        _ROUTE,
+        "bytes",
+        BODY_BUCKETS_BYTES,
+    ),
+    Metric(
+        "fastapi_response_size_bytes",
+        "histogram",
+        "Bytes of the response's body that were sent.",
+        _ROUTE,
+        "bytes",
+        BODY_BUCKETS_BYTES,
+    ),
+)
+"""What is recorded with `body_sizes=True`."""
 
 _SOCKET = ("service", "route")
 WEBSOCKETS = (

@@ -113,7 +113,7 @@ def plan(
     pod, bounds = Pod(_with_parts(plain, parts), {**NOTHING, **given}), None
     if config_path.exists() or context.get_parameter_source("config_path") == click.core.ParameterSource.COMMANDLINE:
         config = attempt(lambda: load_configuration(config_path))
-        pod, bounds = Pod(_with_parts(config.operations, parts), given), config.bounds
+        pod, bounds = Pod(_with_parts(config.operations, parts), given, config.requests), config.bounds
         pods = pods or sum(len(service.targets) for service in config.services)
     if not pods:
         raise click.UsageError("give the number of pods with --pods, or a configuration whose targets are counted")

@@ -16,7 +16,7 @@ from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.durations import format_seconds
 from mlmetrics.monitoring.labels import is_label_name
 from mlmetrics.monitoring.notify import Receivers
-from mlmetrics.monitoring.operations import REQUEST
+from mlmetrics.monitoring.operations import REQUEST, Requests
 from mlmetrics.monitoring.reading import Expects, Flag, Section, key
 from mlmetrics.monitoring.values import (
     BaseAddress,
@@ -178,6 +178,7 @@ class Config:
     title: str
     services: tuple[Service, ...]
     operations: tuple[Operation, ...]
+    requests: Requests
     metrics: Mapping[str, Metric]
     alerts: Mapping[str, AlertSettings]
     objectives: tuple[Objective, ...]

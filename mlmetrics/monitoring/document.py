@@ -19,7 +19,7 @@ from mlmetrics.monitoring.config import (
 )
 from mlmetrics.monitoring.durations import format_seconds
 from mlmetrics.monitoring.notify import Receivers
-from mlmetrics.monitoring.operations import OperationInUse, metrics_in_use
+from mlmetrics.monitoring.operations import OperationInUse, Requests, metrics_in_use
 from mlmetrics.monitoring.reading import Expects, Section
 from mlmetrics.monitoring.remote_write import RemoteWrite
 from mlmetrics.monitoring.rules.alert import AlertDefinition
@@ -51,6 +51,7 @@ class _Sections(Section):
     remote_write: RemoteWrite = Field(default_factory=RemoteWrite)
     notify: Receivers = Field(default_factory=Receivers)
     kubernetes: Kubernetes = Field(default_factory=Kubernetes)
+    requests: Requests = Field(default_factory=Requests)
     operation: InUse = ()
     objective: Annotated[tuple[Objective, ...], Expects("[[objective]] sections")] = ()
 

@@ -1,4 +1,7 @@
-"""The operations of a project: `[[operation]]` names those in use, and everything is rendered for these alone."""
+"""What a project records: `[[operation]]` names the operations in use, and `[requests]` what is recorded of requests.
+
+Everything is rendered for these alone.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Annotated
@@ -8,13 +11,30 @@ from pydantic import Field
 from mlmetrics.catalog import METRICS, SHIPPED, Metric, Operation
 from mlmetrics.catalog.measuring import MEASURING
 from mlmetrics.catalog.own import own_operation
-from mlmetrics.catalog.requests import REQUESTS, WEBSOCKETS
+from mlmetrics.catalog.requests import BODY_SIZES, REQUESTS, WEBSOCKETS
 from mlmetrics.errors import DeclarationError
-from mlmetrics.monitoring.reading import Expects, Flag, KeyPath, Section
+from mlmetrics.monitoring.reading import Expects, Flag, KeyPath, Section, key
 
 REQUEST = "request"
 """What objectives call the HTTP requests, which every service has."""
 _NAMES = Expects("a list of names")
+
+
+class Requests(Section):
+    """What the services record of HTTP requests beside their number and duration."""
+
+    body_sizes: Flag = key(
+        "Whether they record the sizes of bodies: `instrument(app, body_sizes=True)`.", default=False
+    )
+    websockets: Flag = key("Whether they serve WebSockets.", default=False)
+
+    @property
+    def metrics(self) -> tuple[Metric, ...]:
+        """The metrics of requests, and of WebSockets, that the services may expose."""
+        return (*REQUESTS, *(BODY_SIZES if self.body_sizes else ()), *(WEBSOCKETS if self.websockets else ()))
+
+
+ONLY_REQUESTS, ALL_OF_REQUESTS = Requests(), Requests(body_sizes=True, websockets=True)
 
 
 class OperationInUse(Section):
@@ -70,10 +90,10 @@ def operation_problems(sections: Sequence[OperationInUse]) -> Iterator[tuple[Key
 
 
 def _own_problems(path: KeyPath, section: OperationInUse) -> Iterator[tuple[KeyPath, str]]:
-    for key in ("records", "calls"):
-        if key in section.model_fields_set:
+    for name in ("records", "calls"):
+        if name in section.model_fields_set:
             shipped = ", ".join(SHIPPED)
-            yield (*path, key), f"no such key: {section.name} is not one of {shipped}; for scores, score = true"
+            yield (*path, name), f"no such key: {section.name} is not one of {shipped}; for scores, score = true"
             return
     try:
         section.row()
@@ -82,10 +102,10 @@ def _own_problems(path: KeyPath, section: OperationInUse) -> Iterator[tuple[KeyP
 
 
 def _shipped_problems(path: KeyPath, section: OperationInUse, ships: Operation) -> Iterator[tuple[KeyPath, str]]:
-    for key in ("labels", "subject", "score"):
-        if key in section.model_fields_set:
+    for name in ("labels", "subject", "score"):
+        if name in section.model_fields_set:
             yield (
-                (*path, key),
+                (*path, name),
                 f"no such key: mlmetrics ships {section.name}, with its labels; there is records = [...]",
             )
     for index, part in enumerate(section.records or ()):
@@ -99,10 +119,10 @@ def operations_in_use(sections: Sequence[OperationInUse]) -> tuple[Operation, ..
     return tuple(section.row() for section in sections)
 
 
-def metrics_in_use(operations: Iterable[Operation]) -> dict[str, Metric]:
+def metrics_in_use(operations: Iterable[Operation], requests: Requests = ONLY_REQUESTS) -> dict[str, Metric]:
     """Return every metric that the services of a project may expose, by name."""
     own = (metric for operation in operations for metric in operation.metrics)
-    return {metric.name: metric for metric in (*REQUESTS, *WEBSOCKETS, *own, *MEASURING)}
+    return {metric.name: metric for metric in (*requests.metrics, *own, *MEASURING)}
 
 
 def metric_of(metrics: Mapping[str, Metric], sample: str) -> Metric | None:

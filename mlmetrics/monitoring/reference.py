@@ -5,8 +5,9 @@ from dataclasses import replace
 
 from mlmetrics.catalog import OPERATIONS, Metric, Operation
 from mlmetrics.catalog.measuring import MEASURING
-from mlmetrics.catalog.requests import REQUESTS, WEBSOCKETS
+from mlmetrics.catalog.requests import WEBSOCKETS
 from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.operations import ALL_OF_REQUESTS, Requests
 from mlmetrics.monitoring.rules.promql import number
 from mlmetrics.monitoring.text import table_row
 
@@ -22,18 +23,23 @@ counters, gauges and histograms that a project declares by itself.
 def shipped_reference() -> str:
     """Return the page of all metrics that mlmetrics ships, with their default buckets."""
     written = "<!-- Written by `python -m mlmetrics.monitoring.schema` from mlmetrics/catalog. -->"
-    return _page(written, OPERATIONS, {})
+    return _page(written, ALL_OF_REQUESTS, OPERATIONS, {})
 
 
 def project_reference(config: Config) -> str:
     """Return the page of the metrics that the services of a project may expose, with its buckets."""
     written = "<!-- Rendered by mlmetrics from mlmetrics.toml; change that and render again. -->"
-    return _page(written, config.operations, config.bounds)
+    return _page(written, config.requests, config.operations, config.bounds)
 
 
-def _page(written: str, operations: Iterable[Operation], bounds: Mapping[str, Sequence[float]]) -> str:
-    parts = ["# Metrics\n", f"{written}\n", _INTRODUCTION, *_section("HTTP requests", "", REQUESTS, bounds)]
-    parts += _section("WebSockets", "", WEBSOCKETS, bounds)
+def _page(
+    written: str, requests: Requests, operations: Iterable[Operation], bounds: Mapping[str, Sequence[float]]
+) -> str:
+    of_requests = [metric for metric in requests.metrics if metric not in WEBSOCKETS]
+    sizes = "The sizes of bodies are recorded with `body_sizes=True`.\n" if requests.body_sizes else ""
+    parts = ["# Metrics\n", f"{written}\n", _INTRODUCTION, *_section("HTTP requests", sizes, of_requests, bounds)]
+    if requests.websockets:
+        parts += _section("WebSockets", "", WEBSOCKETS, bounds)
     for operation in operations:
         title = operation.noun.capitalize()
         metrics = operation.metrics

@@ -13,7 +13,7 @@ from mlmetrics.catalog import OPERATIONS, OUTCOMES, RECORDING_PLACES, TOKEN_TYPE
 from mlmetrics.catalog.models import VERDICTS
 from mlmetrics.catalog.requests import WEBSOCKETS
 from mlmetrics.catalog.surroundings import LIMITS, LOOKUPS, REASONS
-from mlmetrics.monitoring.operations import metrics_in_use
+from mlmetrics.monitoring.operations import ONLY_REQUESTS, Requests, metrics_in_use
 
 DAY_SECONDS = 86_400
 # prometheus_client's own collectors: three families by generation, Python's version, and six of the process.
@@ -70,7 +70,7 @@ NOTHING: Mapping[str, int] = {operation.subject: 0 for operation in OPERATIONS} 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """What one pod does: its operations with what they record, and how many values labels have.
+    """What one pod does: its operations and requests with what they record, and how many values labels have.
 
     A label that is not given has one value, or those of `_DEFAULTS`. A metric has no series if one of its labels
     has 0 values.
@@ -78,6 +78,7 @@ class Pod:
 
     operations: tuple[Operation, ...] = ()
     given: Mapping[str, int] = field(default_factory=dict)
+    requests: Requests = ONLY_REQUESTS
 
     def values(self, label: str) -> int:
         """Return how many values a label has."""
@@ -130,7 +131,7 @@ def _overflows_of(labels: Iterable[str]) -> int:
 
 def exposed_by_pod(pod: Pod, bounds: Mapping[str, tuple[float, ...]] | None = None) -> int:
     """Return the series on the page of a pod; `bounds` are those of histograms that have not their default ones."""
-    metrics = metrics_in_use(pod.operations).values()
+    metrics = metrics_in_use(pod.operations, pod.requests).values()
     rows = (replace(metric, buckets=(bounds or {}).get(metric.name, metric.buckets)) for metric in metrics)
     return CLIENT_SERIES + sum(pod.series(row) for row in rows)
 

@@ -172,11 +172,13 @@ CHAT = '[[operation]]\nname = "inference"\nrecords = ["streams", "tokens", "cost
 CLASSIFIER = '[[operation]]\nname = "inference"\nrecords = ["score", "classes"]\n'
 GATEWAY = '[[operation]]\nname = "inference"\nrecords = ["retries", "fallbacks", "lengths", "loading"]\n'
 ONLY_REQUESTS = "operation = []\n"
+REQUESTS_AND_MORE = ONLY_REQUESTS + "[requests]\nbody_sizes = true\nwebsockets = true\n"
 FEW: dict[str, Config] = {
     "chat": parse(ONE_SERVICE + CHAT),
     "classifier": parse(ONE_SERVICE + CLASSIFIER),
     "gateway": parse(ONE_SERVICE + GATEWAY),
     "requests": parse(ONLY_REQUESTS + ONE_SERVICE),
+    "sizes and WebSockets": parse(REQUESTS_AND_MORE + ONE_SERVICE),
     "own operations": parse(ONE_SERVICE + OWN),
 }
 """Services that record a part of what there is."""

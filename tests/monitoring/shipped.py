@@ -12,12 +12,13 @@ from mlmetrics.monitoring.prometheus.files import rule_groups
 from mlmetrics.monitoring.text import yaml_text
 
 FOLDER = Path(__file__).parents[2] / "mlmetrics" / "monitoring" / "shipped"
+EVERYTHING = "[requests]\nbody_sizes = true\nwebsockets = true\n"
 HEADER = "# Rendered by mlmetrics for any service; `mlmetrics init` renders rules for yours.\n"
 
 
 def configuration() -> Config:
-    """Return the default configuration, without a service; the runbooks are beside the rules."""
-    defaults = parse('[[service]]\nname = "any"\ntargets = ["any:80"]\n')
+    """Return the default configuration and all that requests may record; there is no service, and runbooks are near."""
+    defaults = parse('[[service]]\nname = "any"\ntargets = ["any:80"]\n' + EVERYTHING)
     return replace(defaults, services=(), runbooks="runbooks", grafana="")
 
 

@@ -39,6 +39,7 @@ ALERTS = {
         *("RetryStorm", "AuthenticationOrQuotaFailures", "FallbacksExhausted", "ModelLoadFailed"),
     },
     "requests": FLEET,
+    "sizes and WebSockets": FLEET,
     "own operations": {*FLEET, *RETRIEVAL, *REWRITING, "ErrorBudgetBurn"},
 }
 ROWS = {
@@ -62,6 +63,10 @@ ROWS = {
     },
     "requests": {
         "mlmetrics-performance": ["Now", "API", "Saturation and alerts"],
+        "mlmetrics-fleet": ["Instances", "Memory and processor", "Measuring"],
+    },
+    "sizes and WebSockets": {
+        "mlmetrics-performance": ["Now", "API", "Bodies", "WebSockets", "Saturation and alerts"],
         "mlmetrics-fleet": ["Instances", "Memory and processor", "Measuring"],
     },
     "own operations": {
@@ -210,6 +215,16 @@ class TestDashboards:
         (target,) = panel["targets"]
         assert "ml_inference_unpriced_total" in target["expr"]
         assert "runbook" not in panel["description"]
+
+    @pytest.mark.parametrize(("key", "row"), [("body_sizes", "Bodies"), ("websockets", "WebSockets")])
+    def test_a_part_of_requests_alone(self, key: str, row: str) -> None:
+        """Sizes and WebSockets come each with its own row, and each with its own metrics."""
+        config = parse(f"{ONE_SERVICE}[requests]\n{key} = true\n")
+        board = boards(config)["mlmetrics-performance"]
+        rows = {each["title"] for each in board["panels"] if each["type"] == "row"}
+        assert {row} == rows & {"Bodies", "WebSockets"}
+        assert ("body_sizes" == key) == ("fastapi_request_size_bytes" in config.metrics)
+        assert ("websockets" == key) == ("fastapi_websockets_total" in config.metrics)
 
     def test_a_disabled_alert_records_no_drift(self) -> None:
         """Panels of what the rules of a disabled alert would record are left out."""

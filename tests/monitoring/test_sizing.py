@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import product
 
 import pytest
@@ -17,7 +18,7 @@ from mlmetrics.catalog import AGENT, BY_NAME, INFERENCE, MATCHING, OPERATIONS, P
 from mlmetrics.catalog.own import own_operation
 from mlmetrics.catalog.surroundings import LIMITS
 from mlmetrics.exposition.text import render
-from mlmetrics.monitoring.operations import metrics_in_use
+from mlmetrics.monitoring.operations import ALL_OF_REQUESTS, metrics_in_use
 from mlmetrics.monitoring.sizing import (
     CLIENT_SERIES,
     EXTRAPOLATED_PODS,
@@ -211,6 +212,12 @@ class TestExposedByPod:
         fewer = len(BY_NAME["ml_inference_duration_seconds"].buckets) - 2
         bounds = {"ml_inference_duration_seconds": (1.0, 2.0)}
         assert 10 * fewer == exposed_by_pod(pod) - exposed_by_pod(pod, bounds)
+
+    def test_sizes(self) -> None:
+        """The sizes of bodies make two histograms for each route; the routes of WebSockets are not known."""
+        pod = Pod((), {"route": 3})
+        histogram = len(BY_NAME["fastapi_request_size_bytes"].buckets) + 3
+        assert 2 * 3 * histogram == exposed_by_pod(replace(pod, requests=ALL_OF_REQUESTS)) - exposed_by_pod(pod)
 
     def test_nothing(self) -> None:
         """What a pod has no value of makes no series: with all operations and no value, there are the requests'."""

@@ -6,8 +6,10 @@ from mlmetrics.catalog import OPERATIONS, Operation
 from mlmetrics.cli.init.draft import Draft
 from mlmetrics.cli.init.operations import Recorded, toml_lines
 from mlmetrics.cli.init.proposal import Proposal
+from mlmetrics.cli.init.requests import KEYS, InRequests
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import Config
+from mlmetrics.monitoring.operations import Requests
 
 
 def disagreements(configured: Sequence[Operation], recorded: Sequence[Recorded]) -> Iterator[str]:
@@ -45,6 +47,23 @@ def disagreements(configured: Sequence[Operation], recorded: Sequence[Recorded])
             yield (
                 f"the configuration names {operation.name}, which nothing in the code records: its alerts cannot fire "
                 "and its panels stay empty; remove its [[operation]], unless a service elsewhere records it"
+            )
+
+
+def other_requests(configured: Requests, found: InRequests) -> Iterator[str]:
+    """Yield what is recorded of requests and not configured, and the reverse, each with what to do."""
+    for key in KEYS:
+        is_configured = bool(getattr(configured, key))
+        if key in found and not is_configured:
+            files = ", ".join(sorted(path.as_posix() for path in found[key]))
+            yield (
+                f"the code records {key} ({files}), which the configuration leaves out; "
+                f"write {key} = true in [requests]"
+            )
+        elif is_configured and key not in found:
+            yield (
+                f"[requests] says {key} = true, and nothing in the code records them: their panels stay empty; "
+                "remove the key, unless a service elsewhere records them"
             )
 
 

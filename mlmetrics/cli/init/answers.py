@@ -22,7 +22,7 @@ class Answers:
     nobody_told: bool = False
     """Whether the user was asked who is told of alerts, and named nobody."""
     seen: tuple[Mapping[str, Any], ...] = ()
-    """The operations on the pages of running services."""
+    """What is on the pages of running services: operations, and what of requests."""
 
     @classmethod
     def read(cls, data: Mapping[str, Any]) -> Self:

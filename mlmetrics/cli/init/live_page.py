@@ -1,9 +1,10 @@
-"""The operations that a running service records, read from its `/metrics` page."""
+"""What a running service records, read from its `/metrics` page: operations, and what of requests."""
 
 from collections.abc import Iterator
 
 from mlmetrics.catalog import SHIPPED
-from mlmetrics.cli.init.operations import Recorded
+from mlmetrics.cli.init.operations import Reading, Recorded
+from mlmetrics.cli.init.requests import joined_requests, requests_on
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.verify.absence import OURS
 from mlmetrics.monitoring.verify.metrics_page import MetricsPage
@@ -11,8 +12,8 @@ from mlmetrics.monitoring.verify.own_operations import own_operations
 from mlmetrics.monitoring.verify.pages import read_pages
 
 
-def operations_at(url: str) -> tuple[Recorded, ...]:
-    """Return the operations on the page at an address, or at `/metrics` beneath it.
+def recorded_at(url: str) -> Reading:
+    """Return what is recorded on the page at an address, or at `/metrics` beneath it.
 
     Raises:
         ConfigurationError: no page can be read there, or it is not one of mlmetrics.
@@ -24,7 +25,8 @@ def operations_at(url: str) -> tuple[Recorded, ...]:
     if OURS not in page.names:
         raise ConfigurationError(f"{url}: expected the /metrics page of a service that uses mlmetrics")
     own = (Recorded(row, calls=True) for row in own_operations(page.names, page.labels))
-    return (*_shipped(page), *own)
+    requests = joined_requests((key, ()) for key in requests_on(page.names))
+    return Reading((*_shipped(page), *own), requests=requests)
 
 
 def _shipped(page: MetricsPage) -> Iterator[Recorded]:

@@ -25,6 +25,7 @@ from mlmetrics.cli.init.reading.recording import (
     uses_in,
 )
 from mlmetrics.cli.init.reading.source import Module, Source
+from mlmetrics.cli.init.requests import InRequests, read_requests
 from mlmetrics.errors import DeclarationError
 
 _MOST_FILES = 3
@@ -50,10 +51,11 @@ _Places = dict[tuple[str, Path], Recorded]
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """What the source says: each operation by the file that records it, and what could not be read."""
+    """What the source says: each operation by the file that records it, what of requests, and what is not clear."""
 
     places: tuple[Recorded, ...]
-    problems: tuple[str, ...]
+    problems: tuple[str, ...] = ()
+    requests: InRequests = field(default_factory=dict)
 
     @property
     def operations(self) -> tuple[Recorded, ...]:
@@ -78,7 +80,7 @@ def read_operations(source: Source) -> Reading:
     methods = methods_called(modules)
     for recording, each in uses:
         _read_uses(each, methods[recording.module.path], found, confident=confident)
-    return Reading(tuple(found.values()), tuple(problems))
+    return Reading(tuple(found.values()), tuple(problems), read_requests(source))
 
 
 def _declared(use: Use) -> Operation:

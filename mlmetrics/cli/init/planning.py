@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from mlmetrics.cli.init.agreement import disagreements, renamed, unnamed, with_apps
+from mlmetrics.cli.init.agreement import disagreements, other_requests, renamed, unnamed, with_apps
 from mlmetrics.cli.init.answers import Answers
 from mlmetrics.cli.init.draft import Draft, draft
 from mlmetrics.cli.init.jobs import job_problems
@@ -110,6 +110,7 @@ def plan_project(directory: Path, request: Request) -> ProjectPlan:
             *unnamed(config, drafted, source.name),
             *renamed(config, drafted, source.name),
             *disagreements(config.operations, reading.operations),
+            *other_requests(config.requests, reading.requests),
         ]
     else:
         drafted, text, manifest, reading, problems = _proposed(directory, source, found, manifest, request)
@@ -174,6 +175,7 @@ def _proposed(
         drafted.services,
         receivers=told,
         operations=reading.operations,
+        requests=reading.requests,
         apps=found.apps,
         folder=folder,
         runbooks=address_of(directory / folder / "runbooks"),

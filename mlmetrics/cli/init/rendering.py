@@ -9,6 +9,7 @@ from mlmetrics.cli.init.operations import Recorded, toml_lines
 from mlmetrics.cli.init.proposal import Proposal, slug
 from mlmetrics.cli.init.reading.applications import App
 from mlmetrics.cli.init.receivers import notify_text
+from mlmetrics.cli.init.requests import InRequests, requests_lines
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.deploy.compose import LOOPBACK, PORTS, refuse_clashes
@@ -55,14 +56,15 @@ def toml_text(
     *,
     receivers: Receivers,
     operations: Sequence[Recorded],
+    requests: InRequests,
     apps: Sequence[App],
     folder: str,
     runbooks: str,
 ) -> str:
     """Return a configuration for these services; a guess is marked as one.
 
-    `receivers` are told of alerts, `operations` are what the services record, `apps` every application of the
-    project; `runbooks` is the address at which the runbooks can be read.
+    `receivers` are told of alerts, `operations` and `requests` are what the services record, `apps` every application
+    of the project; `runbooks` is the address at which the runbooks can be read.
     """
     lines = [
         f"#:schema ./{folder}/{SCHEMA}",
@@ -82,7 +84,7 @@ def toml_text(
         if not service.confirmed:
             lines.append("# The address is a guess. Correct it, and delete this line and the next.")
             lines.append("confirmed = false")
-    lines += toml_lines(operations)
+    lines += [*requests_lines(requests), *toml_lines(operations)]
     for table, server in (("host", "node-exporter"), ("alertmanager", "alertmanager")):
         lines += ["", f"[{table}]", f'targets = ["{LOOPBACK}:{PORTS[server]}"]']
     return "\n".join([*lines, "", notify_text(receivers), "", objectives_text(services, operations, apps)])

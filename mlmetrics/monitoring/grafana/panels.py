@@ -17,6 +17,7 @@ GRID_WIDTH = 24
 DATASOURCE = dashboard.DataSourceRef("prometheus", "${datasource}")
 SECONDS, SHARE, PER_SECOND, COUNT, BYTES, DOLLARS = "s", "percentunit", "reqps", "short", "bytes", "currencyUSD"
 DAYS = "d"
+BYTES_PER_SECOND = "binBps"
 TODAY = "now/d"
 """Midnight in the time zone of the dashboard, as Grafana writes it."""
 
@@ -67,6 +68,11 @@ class Panel:
             transformations=[_hide(self.hidden)] if self.kind == "table" else None,
         )
 
+    @property
+    def _line(self) -> Threshold | None:
+        """The threshold, if it is one to draw."""
+        return None if self.threshold is None or self.threshold.of_limit else self.threshold
+
     def _target(self, query: Query, letter: str) -> prometheus.Dataquery:
         formats: dict[str, prometheus.PromQueryFormat] = {
             "heatmap": prometheus.PromQueryFormat.HEATMAP,
@@ -90,7 +96,7 @@ class Panel:
         return dashboard.FieldConfig(
             unit=self.unit,
             min_val=0 if self.kind == "timeseries" and not signed else None,
-            thresholds=self.threshold.steps() if self.threshold else _no_thresholds(),
+            thresholds=self._line.steps() if self._line else _no_thresholds(),
             color=_color(self.kind),
             no_value=self.empty or None,
             custom=self._custom(),
@@ -103,7 +109,7 @@ class Panel:
         return plain[self.kind]() if self.kind in plain else None
 
     def _lines(self) -> timeseries_model.FieldConfig:
-        style = common.GraphThresholdsStyleMode.DASHED if self.threshold else common.GraphThresholdsStyleMode.OFF
+        style = common.GraphThresholdsStyleMode.DASHED if self._line else common.GraphThresholdsStyleMode.OFF
         return timeseries_model.FieldConfig(
             line_width=1,
             fill_opacity=25 if self.stacked else 5,

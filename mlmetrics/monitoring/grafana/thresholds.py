@@ -1,6 +1,6 @@
 """The line of a panel at which an alert fires, with the colours on its sides and the link to the alert's runbook."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from grafana_foundation_sdk.models import dashboard
 
@@ -12,6 +12,7 @@ class Threshold:
     """The value above which an alert fires, or below which if `low`. `signed` values may be negative.
 
     The panel shows it as a line, with a link to the alert's runbook. Without the name of an alert it only sets colours.
+    If the value is a share of a limit that the panel draws (`of_limit`), there is no line, and it is told in words.
     """
 
     alert: str
@@ -19,6 +20,7 @@ class Threshold:
     runbooks: str
     low: bool = False
     signed: bool = False
+    of_limit: bool = False
 
     def steps(self) -> dashboard.ThresholdsConfig:
         """Return the colours: red on the side of the alert, green on the other."""
@@ -27,8 +29,12 @@ class Threshold:
         return dashboard.ThresholdsConfig(dashboard.ThresholdsMode.ABSOLUTE, steps)
 
     def description(self) -> str:
-        """Return the sentence that explains the line."""
-        return f" The line is the threshold of {self.alert}; runbook: {self._runbook()}" if self.alert else ""
+        """Return the sentence that explains the line, or says what share of the limit is too much."""
+        if not self.alert:
+            return ""
+        if self.of_limit:
+            return f" {self.alert} fires above {self.value * 100:.4g} % of the limit; runbook: {self._runbook()}"
+        return f" The line is the threshold of {self.alert}; runbook: {self._runbook()}"
 
     def links(self) -> list[dashboard.DashboardLink] | None:
         """Return the link to the runbook, if its address is one that a browser can open."""
@@ -59,6 +65,12 @@ def below(config: Config, alert: str) -> Threshold | None:
 def share_above(config: Config, alert: str) -> Threshold | None:
     """Return the share of bad calls above which an alert fires, which is drawn if the alert is rendered."""
     return _threshold(config, alert, config.alerts[alert].share)
+
+
+def share_of_limit(config: Config, alert: str) -> Threshold | None:
+    """Return the share of its limit above which an alert on a process fires, which is told if it is rendered."""
+    found = share_above(config, alert)
+    return None if found is None else replace(found, of_limit=True)
 
 
 def good_share_below(config: Config, alert: str) -> Threshold | None:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from mlmetrics.catalog import METRICS, OPERATIONS, Metric, Operation
-from mlmetrics.catalog.requests import REQUESTS, WEBSOCKETS
+from mlmetrics.catalog.requests import BODY_SIZES, REQUESTS, WEBSOCKETS
 from mlmetrics.monitoring.verify.finding import Level
 
 OURS = "mlmetrics_build_info"
@@ -41,7 +41,7 @@ class Exposed:
         metrics = (*METRICS, *(metric for operation in operations for metric in operation.metrics))
         self.of_sample = {name: metric for metric in metrics for name in metric.sample_names}
         # By metric, the counter of the finished calls, requests or WebSockets that it comes with.
-        self.finished = dict.fromkeys((metric.name for metric in REQUESTS), _REQUESTS)
+        self.finished = dict.fromkeys((metric.name for metric in (*REQUESTS, *BODY_SIZES)), _REQUESTS)
         self.finished |= dict.fromkeys((metric.name for metric in WEBSOCKETS), _WEBSOCKETS)
         self.finished |= {metric.name: operation.finished for operation in operations for metric in operation.metrics}
         self.durations = {_REQUEST_DURATION, *(operation.duration for operation in operations)}

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from mlmetrics import MLMetrics
 from mlmetrics.catalog import INFERENCE, SHIPPED
-from mlmetrics.cli.init.live_page import operations_at
+from mlmetrics.cli.init.live_page import recorded_at
 from mlmetrics.cli.init.operations import Recorded, joined, read_operations, toml_lines
 from mlmetrics.cli.init.reading.source import Source
 from mlmetrics.errors import ConfigurationError
@@ -348,11 +348,11 @@ class TestLivePage:
         metrics.track_parsing_accuracy("p", "d", 0.5)
         server = metrics.start_metrics_server(0)
         try:
-            operations = operations_at(f"http://127.0.0.1:{server.port}/metrics")
-            assert operations == operations_at(f"http://127.0.0.1:{server.port}")
+            reading = recorded_at(f"http://127.0.0.1:{server.port}/metrics")
+            assert reading == recorded_at(f"http://127.0.0.1:{server.port}")
         finally:
             server.close()
-        read = {each.row.name: (each.parts, each.calls) for each in operations}
+        read = {each.row.name: (each.parts, each.calls) for each in reading.operations}
         assert {
             "inference": ({"tokens", "cost", "lengths"}, True),
             "batch_job": (set(), True),
@@ -362,4 +362,4 @@ class TestLivePage:
     def test_of_others(self) -> None:
         """An address that answers nothing is refused."""
         with pytest.raises(ConfigurationError, match="cannot be read"):
-            operations_at("http://127.0.0.1:1/metrics")
+            recorded_at("http://127.0.0.1:1/metrics")

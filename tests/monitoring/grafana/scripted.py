@@ -2,13 +2,14 @@
 
 Of 20 numbers in a row 2 answer 500 and 2 take 0.3 s; 4 inferences fail and 2 take 7 s; 5 predictions are "rare", and 4
 verdicts are bad. Of what surrounds 20 calls, 10 are tried again, 5 are found in a cache, 4 answers are cut off, and 2
-calls fail after they have gone on to another model.
+calls fail after they have gone on to another model. 2 responses are large. Of 20 WebSockets, 4 are closed by the
+application after the first message.
 """
 
 import asyncio
 from collections.abc import AsyncIterator
 
-from fastapi import FastAPI, Response
+from fastapi import FastAPI, Response, WebSocket
 from prometheus_client import REGISTRY
 
 from mlmetrics import (
@@ -42,6 +43,8 @@ ACCURACIES = (0.55, 0.72, 0.93, 0.97)
 FAST_SECONDS, SLOW_SECONDS = 0.3, 7.0
 SLEEP_SECONDS = 0.3
 REASONING_SECONDS = 0.3
+REQUEST_BYTES, RESPONSE_BYTES, LARGE_RESPONSE_BYTES = 1000, 200, 100_000
+ROUTE, CLOSED, LEFT = "/echo", 4001, 1001
 DOLLARS, TOKENS = 0.002, {"input": 120, "output": 48}
 
 configure(service=NAME, max_label_values=4)
@@ -137,6 +140,44 @@ def parse(number: int) -> None:
             call.score(float("nan"))
 
 
+def weigh(number: int) -> None:
+    """Record the sizes of the bodies of a request."""
+    store = store_for(REGISTRY)
+    labels = (NAME, "GET", "/tasks/{number}")
+    store.record(store.histogram("fastapi_request_size_bytes", labels), REQUEST_BYTES)
+    size = LARGE_RESPONSE_BYTES if number % 10 == 0 else RESPONSE_BYTES
+    store.record(store.histogram("fastapi_response_size_bytes", labels), size)
+
+
+@app.websocket(ROUTE)
+async def echo(websocket: WebSocket) -> None:
+    """Send each text back, and close at an empty one."""
+    await websocket.accept()
+    async for text in websocket.iter_text():
+        if not text:
+            await websocket.close(CLOSED)
+            return
+        await websocket.send_text(text)
+
+
+async def converse(number: int) -> None:
+    """Open a WebSocket as a client that sends two texts and leaves; every fifth one sends the empty text second."""
+    incoming: list[dict[str, object]] = [
+        {"type": "websocket.connect"},
+        {"type": "websocket.receive", "text": "so"},
+        {"type": "websocket.receive", "text": "" if number % 5 == 0 else "be it"},
+        {"type": "websocket.disconnect", "code": LEFT},
+    ]
+
+    async def receive() -> dict[str, object]:
+        return incoming.pop(0)
+
+    async def send(_: object) -> None:
+        """Take what the application sends."""
+
+    await app({"type": "websocket", "path": ROUTE, "query_string": b"", "headers": []}, receive, send)
+
+
 @app.get("/tasks/{number}")
 async def work(number: int) -> Response:
     """Do the work of a number."""
@@ -149,6 +190,8 @@ async def work(number: int) -> Response:
     judge(number)
     surround(number)
     act(number)
+    weigh(number)
+    await converse(number)
     async for _ in talk():
         pass
     if number % 10 == 7:

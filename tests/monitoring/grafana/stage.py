@@ -22,7 +22,7 @@ from examples.recruiting.demo.traffic import BROKEN_ANSWERS, drive
 from mlmetrics.catalog import OPERATIONS
 from mlmetrics.monitoring.config import Config, Service
 from mlmetrics.monitoring.loading import load
-from mlmetrics.monitoring.operations import metrics_in_use
+from mlmetrics.monitoring.operations import ALL_OF_REQUESTS, metrics_in_use
 from mlmetrics.monitoring.prometheus.files import server_files
 from mlmetrics.monitoring.prometheus.scrape import prometheus_document
 from mlmetrics.monitoring.text import yaml_text
@@ -42,10 +42,8 @@ MAY_BE_EMPTY = {
     "Burning budgets",
     "Firing alerts",
     "Instances that do not answer",
-    "Memory in use",
-    "Processor in use",
 }
-"""Nothing is wrong in tests, and processes have no limits unless the machine's own cgroup has one."""
+"""Nothing is wrong in tests."""
 REQUESTS_PER_SECOND = 20.0
 # The most complete documents of each kind and format. A series begins with its first document, which Prometheus leaves
 # out of an increase and VictoriaMetrics counts: these score high, so that of documents that score low no storage counts
@@ -115,7 +113,7 @@ def staged(folder: Path, seconds: float = TRAFFIC_SECONDS) -> Iterator[Stage]:
 
 
 def configured(scripted_port: int, node_port: int, storage: VictoriaMetrics) -> Config:
-    """Return the committed configuration with the targets that are there, the scripted service and all operations."""
+    """Return the committed configuration with the targets that are there, the scripted service, and all metrics."""
     config = load(ROOT / "mlmetrics.toml")
     ports = {service.name: service.port for service in SERVICES} | {scripted.NAME: scripted_port}
     services = tuple(Service(name=name, targets=(f"127.0.0.1:{port}",)) for name, port in ports.items())
@@ -124,7 +122,8 @@ def configured(scripted_port: int, node_port: int, storage: VictoriaMetrics) -> 
         config,
         services=services,
         operations=OPERATIONS,
-        metrics=metrics_in_use(OPERATIONS),
+        requests=ALL_OF_REQUESTS,
+        metrics=metrics_in_use(OPERATIONS, ALL_OF_REQUESTS),
         host_targets=(node,),
         alertmanagers=(),
         remote_write=address,

@@ -24,9 +24,10 @@ from tests.promql import RANGE, RATE_INTERVAL, Selector, listed_labels, operatio
 
 ROOT = Path(__file__).parents[3]
 EXTRA = '[[operation]]\nname = "retrieval"\nlabels = ["index", "tenant"]\nscore = true\n'
+OF_REQUESTS = "[requests]\nbody_sizes = true\nwebsockets = true\n"
 NAMED = re.compile(r"\[\[operation\]\]\n(?:.+\n)*")
 TEXT = NAMED.sub("", (ROOT / "mlmetrics.toml").read_text())
-CONFIG = parse(TEXT + "".join(f'[[operation]]\nname = "{each.name}"\n' for each in OPERATIONS) + EXTRA)
+CONFIG = parse(TEXT + OF_REQUESTS + "".join(f'[[operation]]\nname = "{each.name}"\n' for each in OPERATIONS) + EXTRA)
 GROUPED = replace(CONFIG, grouping=("cluster", "namespace"))
 BOARDS: dict[str, dict[str, Any]] = {uid: json.loads(text) for uid, text in dashboard_texts(CONFIG).items()}
 OTHERS = {
@@ -290,6 +291,19 @@ class TestContents:
         local = panel_of(CONFIG, "Inference duration")
         assert "links" not in local
         assert (ROOT / local["description"].rpartition(" ")[2]).name == "SlowMLInference.md"
+
+    @pytest.mark.parametrize(("title", "alert"), [("Memory", "HighMemoryUsage"), ("Processor", "HighCPUUsage")])
+    def test_shares_of_a_limit(self, title: str, alert: str) -> None:
+        """Use is absolute, so the share of the limit above which the alert fires is told in words, while it is on."""
+        lowered = replace(CONFIG.alerts[alert], share=0.125)
+        remote = replace(CONFIG, runbooks="https://docs.example/runbooks", alerts={**CONFIG.alerts, alert: lowered})
+        panel = panel_of(remote, title)
+        page = f"https://docs.example/runbooks/{alert}.md"
+        assert panel["description"].endswith(f" {alert} fires above 12.5 % of the limit; runbook: {page}")
+        assert page == panel["links"][0]["url"]
+        assert line(remote, title) is None
+        off = replace(CONFIG, alerts={**CONFIG.alerts, alert: replace(lowered, enabled=False)})
+        assert alert not in panel_of(off, title)["description"]
 
     def test_grouping(self) -> None:
         """Configured grouping labels are variables, which every selector with a target matches."""

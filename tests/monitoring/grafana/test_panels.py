@@ -83,6 +83,60 @@ class TestMainPanels:
         expected = share(stage, lambda number: number % 10 == 3)
         assert expected == pytest.approx(value(ask("Error rate per service")), abs=0.02)
 
+    def test_memory_and_processor(self, stage: Stage, ask: Ask) -> None:
+        """Use is shown whatever the limit; a limit is shown where there is one, as the service reports it."""
+        for title, sample, most in (
+            ("Memory", "mlmetrics_memory_limit_bytes", 1e10),
+            ("Processor", "mlmetrics_cpu_limit_cores", 64),
+        ):
+            assert 0 < value(of_job(ask(title), scripted.NAME)) < most
+            reported = stage.prometheus.get("/api/v1/query", query=sample, time=f"{stage.end:.3f}").json()
+            limit = value(of_job(reported["data"]["result"], scripted.NAME))
+            assert ([limit] if limit else []) == [value([row]) for row in of_job(ask(title, 1), scripted.NAME)]
+
+
+class TestRequests:
+    """The panels of what may be recorded of requests besides."""
+
+    @pytest.fixture
+    def ask(self, stage: Stage) -> Ask:
+        """Return a function that runs a panel's query of the main dashboard."""
+        return asker(stage, "mlmetrics-performance")
+
+    def test_sizes(self, stage: Stage, ask: Ask) -> None:
+        """Requests are in the bucket from 256 to 1,024 bytes; a tenth of the responses is in that from 64 to 256 kB."""
+        large = share(stage, lambda number: number % 10 == 0)
+        assert 256 + 768 * 0.95 == pytest.approx(value(ask("Size of requests")))
+        assert 256 + 768 * 0.5 == pytest.approx(value(ask("Size of requests", 1)))
+        expected = 65536 + 196608 * (large - 0.05) / large
+        assert expected == pytest.approx(value(ask("Size of responses")), rel=0.1)
+        assert 64 + 192 * 0.5 / (1 - large) == pytest.approx(value(ask("Size of responses", 1)), rel=0.02)
+
+    def test_bytes(self, stage: Stage, ask: Ask) -> None:
+        """Every request has 1,000 bytes, and every tenth response 100,000, the others 200."""
+        each_second = stage.window().total() / RATE_SECONDS
+        large = share(stage, lambda number: number % 10 == 0)
+        sent = large * scripted.LARGE_RESPONSE_BYTES + (1 - large) * scripted.RESPONSE_BYTES
+        assert each_second * scripted.REQUEST_BYTES == pytest.approx(value(ask("Bytes of bodies")), rel=0.1)
+        assert each_second * sent == pytest.approx(value(ask("Bytes of bodies", 1)), rel=0.2)
+
+    def test_websockets(self, stage: Stage, ask: Ask) -> None:
+        """Between two requests none is open; they end within a tenth of a second, a fifth by the application."""
+        (row,) = ask("WebSockets open")
+        assert (scripted.ROUTE, 0.0) == (row["metric"]["route"], value([row]))
+        closed = share(stage, lambda number: number % 5 == 0)
+        ended = {row["metric"]["close"]: value([row]) for row in ask("WebSockets ended")}
+        each_second = sum(ended.values())
+        assert stage.window().total() / RATE_SECONDS == pytest.approx(each_second, rel=0.1)
+        assert closed == pytest.approx(ended[f"{scripted.CLOSED}"] / each_second, abs=0.03)
+        assert 1 - closed == pytest.approx(ended[f"{scripted.LEFT}"] / each_second, abs=0.03)
+        messages = {row["metric"]["direction"]: value([row]) for row in ask("Messages of WebSockets")}
+        assert {"received": 2.0, "sent": 2 - closed} == pytest.approx(
+            {direction: number / each_second for direction, number in messages.items()}, rel=0.05
+        )
+        assert 0.095 == pytest.approx(value(ask("Length of WebSockets")))
+        assert 0.05 == pytest.approx(value(ask("Length of WebSockets", 1)))
+
 
 class TestModels:
     """The panels of what models cost, and who answered."""
@@ -269,6 +323,11 @@ def value(vector: Sequence[dict[str, Any]]) -> float:
 def of_model(vector: Sequence[dict[str, Any]], model: str) -> float:
     """Return the value of the series of a model."""
     return value([row for row in vector if row["metric"]["model"] == model])
+
+
+def of_job(vector: Sequence[dict[str, Any]], job: str) -> list[dict[str, Any]]:
+    """Return the series of a job."""
+    return [row for row in vector if row["metric"]["job"] == job]
 
 
 def share(stage: Stage, which: Callable[[int], bool]) -> float:

@@ -4,6 +4,7 @@ from grafana_foundation_sdk.models import dashboard
 
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana import panels
+from mlmetrics.monitoring.grafana.boards.processes import LEGEND, NO_PROCESS, memory, processor
 from mlmetrics.monitoring.grafana.layout import Row, board
 from mlmetrics.monitoring.grafana.panels import Panel, Query
 from mlmetrics.monitoring.grafana.queries import WINDOW, Queries
@@ -13,8 +14,6 @@ from mlmetrics.monitoring.rules.fleet import ANSWERING, LOST, OVERFLOWS, VERSION
 from mlmetrics.monitoring.rules.indicators import busy_host
 from mlmetrics.monitoring.rules.promql import selector
 
-LEGEND = "{{instance}} · {{job}}"
-NO_PROCESS = "No process reports this: several workers share one page, or no limit is set"
 NO_HOST = "No node_exporter answers"
 
 
@@ -23,7 +22,7 @@ def fleet(config: Config) -> dashboard.Dashboard:
     queries = Queries(config)
     rows = [
         Row("Instances", _instances(config, queries)),
-        Row("Memory and processor", _use(queries)),
+        Row("Memory and processor", _use(config, queries)),
         Row("Measuring", (*_scrapes(config, queries), *_lost(config, queries))),
     ]
     if config.host_targets:
@@ -67,32 +66,16 @@ def _instances(config: Config, queries: Queries) -> tuple[Panel, ...]:
     )
 
 
-def _use(queries: Queries) -> tuple[Panel, ...]:
-    target = "max by (job, instance)"
+def _use(config: Config, queries: Queries) -> tuple[Panel, ...]:
+    files, most = queries.select("process_open_fds"), queries.select("process_max_fds")
     return (
-        panels.timeseries(
-            "Memory",
-            "Memory of all its processes, and its limit if it has one.",
-            panels.BYTES,
-            Query(f"sum by (job, instance) ({queries.select('process_resident_memory_bytes')})", LEGEND),
-            Query(f"{target} ({queries.select('mlmetrics_memory_limit_bytes')}) > 0", f"limit {LEGEND}"),
-            empty=NO_PROCESS,
-        ),
-        panels.timeseries(
-            "Processor",
-            "Processor cores in use, and their limit if there is one.",
-            panels.COUNT,
-            Query(queries.per_second(["job", "instance"], "process_cpu_seconds_total"), LEGEND),
-            Query(f"{target} ({queries.select('mlmetrics_cpu_limit_cores')}) > 0", f"limit {LEGEND}"),
-            empty=NO_PROCESS,
-        ),
+        memory(config, queries),
+        processor(config, queries),
         panels.timeseries(
             "Open files",
             "Open file descriptors of the process, as a share of its limit.",
             panels.SHARE,
-            Query(
-                f"{target} ({queries.select('process_open_fds')} / ({queries.select('process_max_fds')} > 0))", LEGEND
-            ),
+            Query(f"max by (job, instance) ({files} / ({most} > 0))", LEGEND),
             empty=NO_PROCESS,
         ),
     )

@@ -5,16 +5,15 @@ from grafana_foundation_sdk.models import dashboard
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.grafana import panels
 from mlmetrics.monitoring.grafana.boards.by_model import LEGEND, MODEL
+from mlmetrics.monitoring.grafana.boards.processes import memory, processor
+from mlmetrics.monitoring.grafana.boards.requests import BODY_SIZES, WEBSOCKETS, body_sizes, websockets
 from mlmetrics.monitoring.grafana.layout import Row, board
 from mlmetrics.monitoring.grafana.panels import Panel, Query
 from mlmetrics.monitoring.grafana.queries import Queries, bad_share
 from mlmetrics.monitoring.grafana.thresholds import Threshold, above, below, good_share_below, share_above
 from mlmetrics.monitoring.rules.alert import DASHBOARDS
 from mlmetrics.monitoring.rules.indicators import failed_requests
-from mlmetrics.monitoring.rules.promql import sum_by
 
-TARGET = ["job", "instance"]
-UNLIMITED = "No limit is set on these processes"
 NO_SCORES = "No document was scored in this time"
 NO_REQUEST = "No request in this time"
 NO_CALLS = "No call ended in this time"
@@ -26,6 +25,8 @@ def performance(config: Config) -> dashboard.Dashboard:
     rows = (
         Row("Now", _now(config, queries)),
         Row("API", _api(config, queries)),
+        Row("Bodies", body_sizes(queries), about=BODY_SIZES),
+        Row("WebSockets", websockets(queries), about=WEBSOCKETS),
         Row("Models", _models(config, queries), about="ml_inference_total"),
         Row("Quality", _quality(config, queries)),
         Row("Saturation and alerts", _saturation(config, queries)),
@@ -185,25 +186,9 @@ def _quality(config: Config, queries: Queries) -> tuple[Panel, ...]:
 
 
 def _saturation(config: Config, queries: Queries) -> tuple[Panel, ...]:
-    memory = sum_by(TARGET, queries.select("process_resident_memory_bytes"))
-    processor = sum_by(TARGET, queries.rate("process_cpu_seconds_total"))
     return (
-        panels.timeseries(
-            "Memory in use",
-            "Memory of all its processes, as a share of its limit.",
-            panels.SHARE,
-            _of_limit(queries, memory, "mlmetrics_memory_limit_bytes"),
-            threshold=share_above(config, "HighMemoryUsage"),
-            empty=UNLIMITED,
-        ),
-        panels.timeseries(
-            "Processor in use",
-            "Processor time of all its processes, as a share of its limit.",
-            panels.SHARE,
-            _of_limit(queries, processor, "mlmetrics_cpu_limit_cores"),
-            threshold=share_above(config, "HighCPUUsage"),
-            empty=UNLIMITED,
-        ),
+        memory(config, queries),
+        processor(config, queries),
         panels.table(
             "Firing alerts",
             "Alerts that are firing, for the selected services and for hosts.",
@@ -214,9 +199,3 @@ def _saturation(config: Config, queries: Queries) -> tuple[Panel, ...]:
             width=8,
         ),
     )
-
-
-def _of_limit(queries: Queries, used: str, limit: str) -> Query:
-    """Return what each instance uses as a share of its limit; one without a limit has no value."""
-    largest = f"max by ({', '.join(TARGET)}) ({queries.select(limit)})"
-    return Query(f"{used}\n  / ({largest} > 0)", "{{instance}} · {{job}}")
