@@ -14,7 +14,7 @@ from mlmetrics.monitoring.verify.finding import Level
 OURS = "mlmetrics_build_info"
 """A page that has this metric is of a service with mlmetrics."""
 _REQUESTS, _REQUEST_DURATION = "fastapi_requests_total", "fastapi_request_duration_seconds"
-_WEBSOCKETS = "fastapi_websockets_total"
+_SIZES, _WEBSOCKETS = "fastapi_request_size_bytes_count", "fastapi_websockets_total"
 _BASELINE = (":baseline_samples", ":baseline_cdf", ":baseline_share")
 # Every page of ours has these, whatever its service has recorded; the others are there on Linux.
 _ALWAYS = {
@@ -40,8 +40,9 @@ class Exposed:
         operations = (*OPERATIONS, *own)
         metrics = (*METRICS, *(metric for operation in operations for metric in operation.metrics))
         self.of_sample = {name: metric for metric in metrics for name in metric.sample_names}
-        # By metric, the counter of the finished calls, requests or WebSockets that it comes with.
-        self.finished = dict.fromkeys((metric.name for metric in (*REQUESTS, *BODY_SIZES)), _REQUESTS)
+        # By metric, the counter of the finished calls, requests, sizes or WebSockets that it comes with.
+        self.finished = dict.fromkeys((metric.name for metric in REQUESTS), _REQUESTS)
+        self.finished |= dict.fromkeys((metric.name for metric in BODY_SIZES), _SIZES)
         self.finished |= dict.fromkeys((metric.name for metric in WEBSOCKETS), _WEBSOCKETS)
         self.finished |= {metric.name: operation.finished for operation in operations for metric in operation.metrics}
         self.durations = {_REQUEST_DURATION, *(operation.duration for operation in operations)}
