@@ -1,19 +1,20 @@
 """The ASGI middleware: decides which requests are recorded, and into which series."""
 
 import re
-from collections.abc import Container, Iterable
-from typing import Any
+from collections.abc import Container, Iterable, Mapping
+from typing import Any, TypeVar
 
 from prometheus_client import CollectorRegistry
 
 from mlmetrics.errors import ConfigurationError, shown
 from mlmetrics.http.answer import scraping
 from mlmetrics.http.exchange import FAILED, REDIRECTS, Exchange
+from mlmetrics.http.labels import Label, LabelledRequests, checked_labels, settle
 from mlmetrics.http.levels import level_of
 from mlmetrics.http.requests import requests_of
 from mlmetrics.http.routed import RECORDED_BY, Routed
 from mlmetrics.http.routes import Routes, path_within
-from mlmetrics.http.series import METHODS, UNMATCHED, Method, RouteSeries
+from mlmetrics.http.series import METHODS, UNMATCHED, ByRoute, Method, RouteSeries
 from mlmetrics.http.skipping import methods_of, paths_of
 from mlmetrics.http.websockets import RouteSockets, Socket, Sockets
 from mlmetrics.interruption import interrupted
@@ -24,6 +25,7 @@ from mlmetrics.switch import DISABLED
 from mlmetrics.workers.detection import warn_about_workers
 
 HTTP = "http"
+R = TypeVar("R")
 
 
 class PrometheusMiddleware:
@@ -40,10 +42,14 @@ class PrometheusMiddleware:
             would lower error rates.
         skip_methods: methods whose requests are not recorded, such as `("OPTIONS", "HEAD")`.
         websockets: record WebSockets: how many are open, for how long, how they closed, and their messages.
+        labels: further labels of finished requests, by name: a fixed text, `header("x-tenant")`, or a function of the
+            scope, which is called in the event loop when the request has ended. If it raises or returns no text, the
+            label is `unknown`. Not on requests in progress, nor on WebSockets.
 
     Raises:
         ConfigurationError: the service name is empty or not valid; a path is neither a text that begins with `/` nor
-            a pattern of text; a method is none of HTTP.
+            a pattern of text; a method is none of HTTP; a label is not allowed, or the requests in the registry have
+            other labels.
         RegistrationError: the registry already has other metrics with names of the catalogue.
 
     Metrics: `fastapi_requests_total`, `fastapi_request_duration_seconds`,
@@ -79,7 +85,9 @@ class PrometheusMiddleware:
         skip_paths: Iterable[str | re.Pattern[str]] = ("/metrics",),
         skip_methods: Iterable[str] = (),
         websockets: bool = True,
+        labels: Mapping[str, Label] = {},
     ) -> None:
+        given = checked_labels(labels)
         self._paths = paths_of(skip_paths)
         self._skipped: Container[str] = self._paths.lookup()
         self._skipped_methods = methods_of(skip_methods)
@@ -87,10 +95,12 @@ class PrometheusMiddleware:
         self.request_id = request_id
         self.websockets = websockets
         self.store = store = default_store() if registry is None else store_for(registry)
+        names = settle(store, given)
         if service_name is not None:
             check_service_name(service_name)
             store.name_service(service_name, configured=False)
         self.requests = requests_of(store, service_name)
+        self._labelled = LabelledRequests(self.requests, given, names) if names else None
         self.clock = store.clock
         self._recorded: str | None = None if DISABLED else HTTP
         self._methods: dict[str, Method] = {}
@@ -206,6 +216,7 @@ class PrometheusMiddleware:
             return False
         for known in self._methods.values():
             known.routes.clear()
+            known.labelled.clear()
         self._declare(routes)
         return True
 
@@ -213,6 +224,7 @@ class PrometheusMiddleware:
         """Create the series of the routes at 0, and do not record requests for the metrics."""
         self._paths = self._paths.also(routes.scrapes())
         self._skipped = self._paths.lookup()
+        requests = self._labelled or self.requests
         for place in routes.places:
             if not place.shown or place.scrape or place.template == UNMATCHED or place.template in self._skipped:
                 continue
@@ -221,31 +233,36 @@ class PrometheusMiddleware:
             used = methods - {"HEAD"} if "GET" in methods else methods
             for method in sorted(used - self._skipped_methods):
                 self.requests.method(method)
-                self._route(method, place.template).declare(place.success, FAILED)
+                requests.route(method, place.template, own=place.template in routes.own).declare(place.success, FAILED)
 
         for place in routes.sockets if self.websockets else ():
             if not (place.http or place.template in self._skipped):  # what serves both is a mount
                 self._sockets.route(place.template, own=place.template in routes.own).declare()
 
-    def _route(self, method: str, template: str) -> RouteSeries:
-        own = self._routes is not None and template in self._routes.own
-        return self.requests.route(method, template, own=own)
-
     def series(self, exchange: Exchange) -> RouteSeries | None:
-        """Return the series of a routed request whose endpoint is not known yet; None for a scrape."""
+        """Return the series of a routed request with further labels, or of an unknown endpoint; None for a scrape."""
+        method, labelled = exchange.method, self._labelled
+        if labelled is None:
+            return self._routed(exchange, method.routes, self.requests)
+        known = method.labelled.get(id(exchange.scope.get("endpoint")))
+        route = known or self._routed(exchange, method.labelled, labelled)
+        return None if route is None else route.of(exchange.scope)
+
+    def _routed(self, exchange: Exchange, known: dict[int, R], requests: ByRoute[R]) -> R | None:
+        """Return where a request is recorded, and keep it if its endpoint alone says so; None for a scrape."""
         routes, method = self._routes, exchange.method
         if routes is None:  # cannot happen: the routes are read when a request begins
-            return self.requests.route(method.name, UNMATCHED)
+            return requests.route(method.name, UNMATCHED)
         endpoint = exchange.scope.get("endpoint")
         template = self._template(routes, exchange, endpoint)
         if (template == UNMATCHED or not routes.knows(endpoint)) and self._reread():
             template = self._template(routes, exchange, endpoint)
         if routes.is_scrape(endpoint):
             return None
-        series = self._route(method.name, template)
+        found = requests.route(method.name, template, own=template in routes.own)
         if template == routes.of_endpoint(endpoint):
-            method.routes[id(endpoint)] = series
-        return series
+            known[id(endpoint)] = found
+        return found
 
     def sockets_of(self, socket: Socket) -> RouteSockets:
         """Return the series of a routed WebSocket."""

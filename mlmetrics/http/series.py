@@ -1,7 +1,7 @@
 """The recorded data of requests by method and by route, wherever it is kept."""
 
 from collections.abc import Callable, Collection, Sized
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
 from prometheus_client.samples import Exemplar
 
@@ -19,6 +19,7 @@ UNMATCHED = "unmatched"
 STATUSES = range(100, 600)
 """The statuses that HTTP allows; an application may send any number."""
 
+R_co = TypeVar("R_co", covariant=True)
 Finished = tuple[int, float, float | None]
 """Status, seconds to the last byte, seconds to the first byte of the body if there was one."""
 
@@ -47,6 +48,9 @@ class RouteSeries:
 
     requests: Requests
     labels: RawLabels
+    """Service, method and route."""
+    own: tuple[str, ...]
+    """The values of the application's own labels, which come after those of the catalogue."""
     finished: Sized
     """What the next fold has to take."""
     finish: Callable[[Finished], object]
@@ -58,10 +62,27 @@ class RouteSeries:
     """Create the series of these statuses at 0 from the next scrape on, so that `rate` sees the first request."""
 
 
-class Method:
-    """One method within one application: its own series, and those of its routes by endpoint."""
+class ByRoute(Protocol[R_co]):
+    """Has what records the requests of a method and a route template."""
 
-    __slots__ = ("begin", "end", "name", "routes", "series")
+    def route(self, method: str, template: str, *, own: bool = False) -> R_co:
+        """Return it; the application's own templates are not limited."""
+
+
+class Labelled(Protocol):
+    """The finished requests of one method and one route, by the application's own labels."""
+
+    def of(self, scope: Any) -> RouteSeries:
+        """Return the series of a request."""
+
+
+class Method:
+    """One method within one application: its own series, and those of its routes by endpoint.
+
+    An application with labels of its own has `labelled` in place of `routes`.
+    """
+
+    __slots__ = ("begin", "end", "labelled", "name", "routes", "series")
 
     def __init__(self, name: str, series: MethodSeries) -> None:
         self.name = name
@@ -69,6 +90,7 @@ class Method:
         self.begin = series.begin
         self.end = series.end
         self.routes: dict[int, RouteSeries] = {}
+        self.labelled: dict[int, Labelled] = {}
 
 
 def declared_label(status: int) -> str:
