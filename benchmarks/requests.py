@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from itertools import repeat
 from time import perf_counter
-from typing import Any
+from typing import Any, Literal
 
 import starlette_exporter
 from fastapi import FastAPI
@@ -20,11 +20,13 @@ from starlette.responses import Response
 from benchmarks.ours import SERVICE, Toolkit
 from benchmarks.peers import sample
 from benchmarks.results import Row, medians
-from benchmarks.timing import NotTheSameError, Side, added, interleave, ratio
+from benchmarks.timing import NotTheSameError, Side, Times, added, interleave, ratio
 
 PROOF_REQUESTS = 300
 ROUTE, PATH = "/items/{item_id}", "/items/42"
-OK = 200
+OK, LEFT, FAILED = 200, 499, 500
+ENDINGS = {"answered": OK, "failed": FAILED, "cancelled": LEFT}
+"""What an endpoint of the app does, and the status that counts for it."""
 SCOPE: Mapping[str, Any] = {
     "type": "http",
     "asgi": {"version": "3.0", "spec_version": "2.4"},
@@ -43,34 +45,58 @@ SCOPE: Mapping[str, Any] = {
 
 def make_app() -> FastAPI:
     """Return the app that all sides serve."""
+    return make_ending_app("answered")
+
+
+def make_ending_app(ending: str) -> FastAPI:
+    """Return an app whose endpoint ends as one of `ENDINGS`."""
     app = FastAPI()
 
     @app.get(ROUTE)
     async def read_item(item_id: int) -> dict[str, int]:
+        if ending == "failed":
+            raise KeyError(item_id)
+        if ending == "cancelled":
+            raise asyncio.CancelledError
         return {"item_id": item_id}
 
     return app
 
 
-async def receive() -> dict[str, Any]:
-    """Return an empty body."""
-    return {"type": "http.request", "body": b"", "more_body": False}
+class Connection:
+    """Gives an empty body, and takes the answer; like uvicorn's, it knows whether the client has disconnected."""
 
+    def __init__(self, status: int = OK) -> None:
+        self.status = status
+        self.disconnected = False
 
-async def send(message: Mapping[str, Any]) -> None:
-    """Check the answer of the app, and drop it."""
-    if message["type"] == "http.response.start" and message["status"] != OK:
-        raise NotTheSameError(f"answered {message['status']}")
+    async def receive(self) -> dict[str, Any]:
+        """Return an empty body."""
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(self, message: Mapping[str, Any]) -> None:
+        """Check the answer of the app, and drop it."""
+        if message["type"] == "http.response.start" and message["status"] != self.status:
+            raise NotTheSameError(f"answered {message['status']}")
 
 
 def requesting(
-    app: Callable[..., Awaitable[None]], loop: asyncio.AbstractEventLoop, finish: Callable[[], object] = lambda: None
+    app: Callable[..., Awaitable[None]],
+    loop: asyncio.AbstractEventLoop,
+    finish: Callable[[], object] = lambda: None,
+    status: int = OK,
 ) -> Callable[[int], None]:
     """Return a loop of requests, one after the other."""
 
     async def requests(units: int) -> None:
         for _ in repeat(None, units):
-            await app({**SCOPE, "headers": [*SCOPE["headers"]], "state": {}}, receive, send)
+            connection = Connection(status)
+            try:
+                scope = {**SCOPE, "headers": [*SCOPE["headers"]], "state": {}}
+                await app(scope, connection.receive, connection.send)
+            except (KeyError, asyncio.CancelledError):
+                if status == OK:
+                    raise
 
     def run(units: int) -> None:
         loop.run_until_complete(requests(units))
@@ -79,16 +105,22 @@ def requesting(
     return run
 
 
-def ours(loop: asyncio.AbstractEventLoop) -> Side:
+def ours(
+    loop: asyncio.AbstractEventLoop,
+    name: str = "ours",
+    ending: str = "answered",
+    *,
+    request_id: bool | Literal["header"] = True,
+) -> Side:
     """Return our side, as `instrument` sets it up."""
-    app, toolkit = make_app(), Toolkit()
-    toolkit.metrics.instrument(app, service_name=SERVICE)
-    return Side("ours", requesting(app, loop, toolkit.fold), lambda: _requests(toolkit))
+    app, toolkit, status = make_ending_app(ending), Toolkit(), ENDINGS[ending]
+    toolkit.metrics.instrument(app, service_name=SERVICE, request_id=request_id)
+    return Side(name, requesting(app, loop, toolkit.fold, status), lambda: _requests(toolkit, str(status)))
 
 
-def _requests(toolkit: Toolkit) -> float:
+def _requests(toolkit: Toolkit, status: str) -> float:
     """Return the requests by route and status; check that durations agree and that none is in progress."""
-    counted = toolkit.value("fastapi_requests_total", method="GET", route=ROUTE, status="200")
+    counted = toolkit.value("fastapi_requests_total", method="GET", route=ROUTE, status=status)
     timed = toolkit.value("fastapi_request_duration_seconds_count", method="GET", route=ROUTE)
     all_requests, running = toolkit.value("fastapi_requests_total"), toolkit.value("fastapi_requests_in_progress")
     if not (counted == timed == all_requests and running == 0):
@@ -167,11 +199,12 @@ PEERS = (instrumentator, starlette_exporter_side, base_http, opentelemetry)
 
 
 def measure_requests(rounds: int) -> list[Row]:
-    """Measure all middlewares and the bare app."""
+    """Measure all middlewares and the bare app; then ours without a part of the request id, and other endings."""
     loop = asyncio.new_event_loop()
     try:
         sides = [Side("bare", requesting(make_app(), loop)), ours(loop), *(peer(loop) for peer in PEERS)]
         times = interleave(sides, rounds, PROOF_REQUESTS, collector=True)
+        more = interleave(_more_sides(loop), rounds, PROOF_REQUESTS, collector=True)
     finally:
         loop.close()
     cost = {side.name: added(times, side.name) for side in sides[1:]}
@@ -182,4 +215,24 @@ def measure_requests(rounds: int) -> list[Row]:
     for name in peers:
         shown = medians(**{name: cost[name], "ours": cost["ours"]})
         rows.append(Row(f"request/{name}", ratio(cost[name], cost["ours"]), "ns", shown))
+    return [*rows, *_more_rows(more)]
+
+
+def _more_sides(loop: asyncio.AbstractEventLoop) -> list[Side]:
+    """Return the bare app for each ending, ours for each, and ours with less of the request id."""
+    bare = [
+        Side(f"bare_{ending}", requesting(make_ending_app(ending), loop, status=status))
+        for ending, status in ENDINGS.items()
+    ]
+    endings = [ours(loop, ending, ending) for ending in ENDINGS]
+    return [*bare, *endings, ours(loop, "header", request_id="header"), ours(loop, "no_id", request_id=False)]
+
+
+def _more_rows(times: Times) -> list[Row]:
+    """Return what other endings, and less of the request id, cost beside an answered request."""
+    answered = added(times, "answered", "bare_answered")
+    rows = []
+    for name in ("failed", "cancelled", "header", "no_id"):
+        cost = added(times, name, f"bare_{name}" if name in ENDINGS else "bare_answered")
+        rows.append(Row(f"request/{name}", ratio(cost, answered), "ns", medians(**{name: cost, "answered": answered})))
     return rows

@@ -60,8 +60,11 @@ RECORDERS: Mapping[str, str] = {
             "blocked",
             "fell_back",
             "size",
+            "fail",
+            "label",
         )
     },
+    "Call.cancel": "call_fail",
     "Call.waiting": "call_queued",
     "Counter.inc": "counter",
     "Histogram.observe": "histogram",
@@ -191,8 +194,9 @@ def _timers(metrics: MLMetrics, hand: ByHand) -> dict[str, Way]:
     own = metrics.operation("ranking", labelnames=("index",), score=True)
     observe, inc = partial(hand.observe, 0.5), hand.inc
 
+    timer = partial(metrics.inference_timer, model="timer")
+
     def way(say: Callable[[Any], object], by_hand: Verb, counted: str) -> Way:
-        timer = partial(metrics.inference_timer, model="timer")
         return Way(in_timer(timer, say), in_timer(timer, noop), by_hand, counted, {"model": "timer"})
 
     def tokens_by_hand() -> None:
@@ -216,6 +220,14 @@ def _timers(metrics: MLMetrics, hand: ByHand) -> dict[str, Way]:
         "call_blocked": way(lambda call: call.blocked("pii"), inc, "ml_inference_guardrail_blocks_total"),
         "call_finish": way(lambda call: call.finish_reason("stop"), inc, "ml_inference_finish_reasons_total"),
         "call_fell_back": way(lambda call: call.fell_back("other"), inc, "ml_inference_fallbacks_total"),
+        "call_fail": way(lambda call: call.fail("quota"), inc, "ml_inference_errors_total"),
+        "call_label": Way(
+            in_timer(timer, lambda call: call.label(model="labelled")),
+            in_timer(timer, noop),
+            inc,
+            CALLS,
+            {"model": "labelled"},
+        ),
         "call_size": Way(
             in_timer(parsing, lambda call: call.size(2000)),
             in_timer(parsing, noop),

@@ -10,6 +10,7 @@ from mlmetrics.calls.own import Operating
 from mlmetrics.calls.quality import Quality
 from mlmetrics.calls.tracking import Tracking
 from mlmetrics.errors import ConfigurationError, shown
+from mlmetrics.exemplars import TraceIds, is_source
 from mlmetrics.http.serving import Serving
 from mlmetrics.integrations.toolkit import Instrumenting
 from mlmetrics.jobs.toolkit import Jobs
@@ -43,6 +44,9 @@ class MLMetrics(Tracking, Agents, Operating, Quality, Serving, Instrumenting, Jo
             that it was declared with.
         prices: what tokens of your models cost, in US dollars per million by model and token type, such as
             `{"my-llm": {"input": 0.15, "output": 0.6}}`, or the path of a TOML file; asked before genai-prices.
+        trace_ids: a function without arguments that returns the ids of the current trace and of its span, as two texts,
+            or that of the trace alone, or None; for the exemplars of buckets, where the tracer is not OpenTelemetry's.
+            By default they are those of OpenTelemetry's current span. If it raises, that is counted.
         clock: returns seconds as a monotonic float; `time.perf_counter` by default. After its first failure
             (it raises, or returns no finite number) `perf_counter` is used instead; the failure is counted.
 
@@ -68,6 +72,7 @@ class MLMetrics(Tracking, Agents, Operating, Quality, Serving, Instrumenting, Jo
         log_interval_seconds: float | None = None,
         buckets: Mapping[str, Sequence[float]] | None = None,
         prices: Own | None = None,
+        trace_ids: TraceIds | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         super().__init__()
@@ -84,6 +89,7 @@ class MLMetrics(Tracking, Agents, Operating, Quality, Serving, Instrumenting, Jo
             log_interval_seconds=log_interval_seconds,
             buckets=buckets,
             prices=prices,
+            trace_ids=trace_ids,
             clock=clock,
         )
 
@@ -102,6 +108,7 @@ class MLMetrics(Tracking, Agents, Operating, Quality, Serving, Instrumenting, Jo
         log_interval_seconds: float | None = None,
         buckets: Mapping[str, Sequence[float]] | None = None,
         prices: Own | None = None,
+        trace_ids: TraceIds | None = None,
         clock: Callable[[], float] | None = None,
     ) -> None:
         """Change the given options and keep the others. Call it at the start of the program, before the first call.
@@ -118,6 +125,7 @@ class MLMetrics(Tracking, Agents, Operating, Quality, Serving, Instrumenting, Jo
             "slow_seconds": slow_seconds,
             "log_interval_seconds": log_interval_seconds,
             "prices": None if prices is None else read_table(prices),
+            "trace_ids": trace_ids,
             "clock": clock,
         }
         options = {name: value for name, value in given.items() if value is not None}
@@ -162,6 +170,7 @@ class MLMetrics(Tracking, Agents, Operating, Quality, Serving, Instrumenting, Jo
             store.name_service(options["service"], configured=True)
         if "prices" in options:
             store.set_prices(options["prices"])
+        store.trace_ids = options.get("trace_ids", store.trace_ids)
         store.limits.max_values = options.get("max_label_values", store.limits.max_values)
         store.limits.max_series = options.get("max_series", store.limits.max_series)
         # A float: every call compares its seconds with it, and comparing with an int takes three times as long.
@@ -192,6 +201,11 @@ def check_options(service: str | None, options: Mapping[str, Any]) -> None:
     if not isinstance(interval, int | float) or isinstance(interval, bool) or not interval >= 0:
         raise ConfigurationError(
             f"log_interval_seconds={interval!r}: expected a number of seconds, 0 or more; 0 logs every failure"
+        )
+    if "trace_ids" in options and not is_source(options["trace_ids"]):
+        raise ConfigurationError(
+            f"trace_ids={shown(options['trace_ids'])}: expected a function without arguments that returns "
+            "(trace id, span id), a trace id, or None"
         )
     if not callable(options.get("clock", check_options)):
         raise ConfigurationError(f"clock={options['clock']!r}: expected a function that returns seconds")

@@ -110,8 +110,12 @@ def timer(make: Any) -> Case:
         async with make() as call:
             say_all(call)
 
+    def function() -> int:
+        return 1
+
     def case() -> None:
         shared = make()
+        assert shared(function) is function
         for _ in range(3000):
             with shared as call:
                 call.tokens(input=3, output=4)
@@ -363,6 +367,7 @@ def loading() -> None:
     """Load a model as ever."""
     with mlmetrics.model_load_timer("m", version="1") as load:
         pass
+    assert load(baseline) is baseline
     assert load.duration >= 0
 
 

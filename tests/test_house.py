@@ -36,7 +36,7 @@ def everything_in(package):
 CODE
 print(json.dumps([name for name in sys.modules if name.startswith("mlmetrics.")]))
 """
-BENEATH_ALL = {"catalog", "errors", "interruption", "version"}
+BENEATH_ALL = {"catalog", "errors", "interruption", "switch", "version"}
 """The modules that the runtime and monitoring share."""
 REFUSED = {
     "the plain name, another project's": re.compile(r"pip install (?:-\S+ )*['\"]?mlmetrics(?!-toolkit)\b"),

@@ -56,7 +56,8 @@ class Call(Measured):
             return
         self._hold()
         series: CallSeries = self._series
-        if series.spot is not getattr(self, "spot", None):
+        # An attribute that is missing is found slowly, so it is asked for only where a call may have one.
+        if series.store.host is not None and series.spot is not getattr(self, "spot", None):
             self.state = ENDED  # it began in the process that this one was forked from, which records it
             return
         self._seconds = seconds = series.clock() - self._start
@@ -126,6 +127,11 @@ class Call(Measured):
 
     def _said(self) -> Saying:
         """Return what takes what is said now; if the call does not run, that is recorded at once."""
+        if self.state is True:
+            # There is no call after the first one, so no signal handler says something in between.
+            self._saying = Saying()
+            self.state = False
+            return self._saying
         if self.state is None:
             return said_after()
         saying: Saying | None = getattr(self, "_saying", None)

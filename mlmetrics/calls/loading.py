@@ -1,21 +1,27 @@
 """Loads of models: how each ended, how long the last one took, and which versions are loaded."""
 
 import os
+from collections.abc import Callable
+from functools import wraps
+from inspect import isasyncgenfunction, iscoroutinefunction, isfunction, isgeneratorfunction
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, cast
 
 from mlmetrics.calls.measures import number
 from mlmetrics.calls.outcome import is_cancellation
 from mlmetrics.catalog import OUTCOMES
+from mlmetrics.errors import DeclarationError
 from mlmetrics.recording.labels import RawLabels
 from mlmetrics.recording.store import Store
+from mlmetrics.switch import DISABLED
 
+F = TypeVar("F", bound=Callable[..., Any])
 LOADS, SECONDS, INFO = "ml_model_load_total", "ml_model_load_duration_seconds", "ml_model_info"
 SUCCESS, FAILURE, CANCELLED = OUTCOMES
 
 
 class LoadTimer:
-    """A block that loads a model: `with` or `async with`; yields itself, for its `duration`.
+    """A block that loads a model: `with` or `async with`, yields itself, for its `duration`; or a decorator.
 
     A forked process that leaves a block of its parent records nothing: the parent does.
     """
@@ -43,6 +49,35 @@ class LoadTimer:
             record_load(self._store, self._labels, self._seconds)
         else:
             count_load(self._store, self._labels, CANCELLED if is_cancellation(error) else FAILURE)
+
+    def __call__(self, function: F) -> F:
+        """Record every run of a function or coroutine function as a load of its own.
+
+        Raises:
+            DeclarationError: it is something else.
+        """
+        if not isfunction(function) or isgeneratorfunction(function) or isasyncgenfunction(function):
+            raise DeclarationError(
+                f"@model_load_timer on {function!r:.100}: expected a function or a coroutine function; "
+                "use `with model_load_timer(...)` in anything else"
+            )
+        if DISABLED:
+            return function
+        if iscoroutinefunction(function):
+
+            @wraps(function)
+            async def load(*args: Any, **kwargs: Any) -> Any:
+                with LoadTimer(self._store, self._labels):
+                    return await function(*args, **kwargs)
+
+        else:
+
+            @wraps(function)
+            def load(*args: Any, **kwargs: Any) -> Any:
+                with LoadTimer(self._store, self._labels):
+                    return function(*args, **kwargs)
+
+        return cast("F", load)
 
     async def __aenter__(self) -> Self:
         return self.__enter__()

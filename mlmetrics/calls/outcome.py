@@ -8,7 +8,7 @@ the call ended, by the clock of the series, where it is known: log events are li
 import asyncio
 import sys
 
-from mlmetrics import exemplars, logs
+from mlmetrics import logs
 from mlmetrics.calls.failures import ErrorType, error_type_of, remember, seldom_of
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.errors import name_of_type
@@ -214,14 +214,13 @@ def _notice(series: CallSeries, seconds: float, now: float) -> None:
     if seldom.wants_exemplar(seconds, now):
         if mark(series, seconds):
             seldom.has_exemplar(seconds, now)
-        store.check_tracing()
         series.update_notice()
 
 
 def mark(series: CallSeries, seconds: float) -> bool:
     """Keep the current trace id as the exemplar of this duration's bucket; return whether there is one."""
     try:
-        exemplar = exemplars.current(seconds)
+        exemplar = series.store.exemplar(seconds)
     except Exception as error:  # an error of the tracer must not reach the user's call
         if interrupted(error):
             raise

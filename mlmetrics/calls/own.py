@@ -114,7 +114,7 @@ class OwnOperation:
         return decorate(declaration, function)
 
     def timer(self, /, *, service: str | None = None, **labels: str) -> Timer:
-        """Record a block as a call: `with` or `async with`; yields the `Call`. Metrics: as `track`.
+        """Record a block as a call: `with` or `async with`, yields the `Call`; or a decorator. Metrics: as `track`.
 
         Args:
             service: the service, if it is not the toolkit's.

@@ -24,6 +24,7 @@ from mlmetrics.calls.recorder import declare_operation
 from mlmetrics.calls.stored import Calls, calls_of
 from mlmetrics.catalog import SHIPPED, Operation
 from mlmetrics.catalog.own import own_operation
+from mlmetrics.exemplars import TraceIds
 from mlmetrics.pricing.table import Table
 from mlmetrics.recording.collector import registry_of, store_for, store_of
 from mlmetrics.recording.idle import IdleStore
@@ -48,6 +49,7 @@ class Settings:
     clock: Callable[[], float]
     buckets: Mapping[str, Sequence[float]]
     prices: Table | None
+    trace_ids: TraceIds | None
 
     @classmethod
     def of(cls, store: Store) -> Self:
@@ -57,7 +59,7 @@ class Settings:
         limits = store.limits
         times = (store.slow_seconds, store.log_interval_seconds, store.given_clock)
         own_prices = None if store.prices is None else store.prices.own
-        return cls(service, limits.max_values, limits.max_series, *times, buckets, own_prices)
+        return cls(service, limits.max_values, limits.max_series, *times, buckets, own_prices, store.trace_ids)
 
     def apply(self, store: Store) -> None:
         """Configure a store with these options."""
@@ -68,6 +70,7 @@ class Settings:
         store.slow_seconds = self.slow_seconds
         store.log_interval_seconds = self.log_interval_seconds
         store.set_clock(self.clock)
+        store.trace_ids = self.trace_ids
         store.set_buckets(self.buckets, sent=True)
         if self.prices is not None:
             store.set_prices(self.prices)

@@ -39,7 +39,8 @@ class Types(set[type]):
 
 
 MOST_TYPES = 4096
-ATTRIBUTED = Types("", (type(None), bool, int, float, str, bytes, list, tuple, set))
+PLAIN_TYPES = (type(None), bool, int, float, str, bytes, list, tuple, set)
+ATTRIBUTED = Types("", PLAIN_TYPES)
 """Types of results that are known to be no mappings, so that their attributes are read after one look-up."""
 _having: dict[str, Types] = {"": ATTRIBUTED}
 
@@ -111,9 +112,13 @@ def after_score(what: str, read: Read, *, optional: bool = False) -> After:
 
 def _after_named_score(what: str, name: str, get: Callable[[Any], Any], missing: Any) -> After:
     known = having(name)
+    # Types of Python itself whose objects can never have it; of a mapping, the key counts.
+    lacking = frozenset(kind for kind in PLAIN_TYPES if not hasattr(kind, name)) if missing is None else frozenset()
 
     def after(series: CallSeries, result: Any, _seconds: float | None) -> None:
         try:
+            if type(result) in lacking:
+                return
             if type(result) in ATTRIBUTED:
                 score = getattr(result, name, missing)
                 if type(score) is float:

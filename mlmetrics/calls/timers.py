@@ -1,4 +1,4 @@
-"""Timers: `with` and `async with` around a block, reusable in threads, tasks and generators.
+"""Timers: `with` and `async with` around a block, reusable in threads, tasks and generators, and decorators.
 
 The first time a timer is entered, the timer itself is the call, which is enough for
 `with inference_timer(...)`. When it is entered again, each run gets its own `Call`. Python does not
@@ -9,18 +9,22 @@ import contextlib
 import inspect
 import itertools
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import CodeType, FrameType, TracebackType
+from typing import Any, TypeVar
 
 from mlmetrics.calls.call import Call, Droppable
+from mlmetrics.calls.decorators import Declaration
 from mlmetrics.calls.money import record_pair, settle_pair
 from mlmetrics.calls.operation import BOTH, ENDED, KEPT, TOLD
 from mlmetrics.calls.outcome import raised, slow_path
 from mlmetrics.calls.saying import record_kept
+from mlmetrics.calls.stored import calls_of
 from mlmetrics.loops import current_runner
 from mlmetrics.recording.series import BOUND
 
+F = TypeVar("F", bound=Callable[..., Any])
 _PASSED_ON = frozenset({__name__, contextlib.__name__})
 """Modules whose frames are skipped, because they enter and leave for their caller: this one, and exit stacks."""
 _STAYS = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
@@ -45,7 +49,7 @@ class _Entry:
 
 
 class Timer(Call):
-    """A block of code as a call; yields the `Call`, for further measurements."""
+    """A block of code as a call; yields the `Call`, for further measurements. Also a decorator."""
 
     __slots__ = ("_entries",)
 
@@ -107,6 +111,21 @@ class Timer(Call):
                 record_pair(series, self._prompt, self._answer, seconds)
         else:
             self._leave().end(error)
+
+    def __call__(self, function: F) -> F:
+        """Record every run of a function as a call of its own, with the labels of the timer.
+
+        It may be of any kind that `track_inference` takes, and keeps its kind and its signature; a stream is one call.
+        As of a block, nothing is read from its result: `track_inference` and its relatives do that.
+
+        Raises:
+            DeclarationError: it cannot be called.
+        """
+        series = self._series
+        service, *labels = series.labels
+        calls = calls_of(series.store, series.operation)
+        decorated: F = Declaration(calls, service, tuple(labels), None, None, None).decorate(function)
+        return decorated
 
     async def __aenter__(self) -> Call:
         return self.__enter__()

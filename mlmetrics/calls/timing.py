@@ -37,7 +37,7 @@ class Timing(Recorder):
     def inference_timer(
         self, *, model: str = DEFAULT, operation: str = NO_OPERATION, service: str | None = None
     ) -> Timer:
-        """Record a block as an inference: `with` or `async with`; yields the `Call`.
+        """Record a block as an inference: `with` or `async with`, yields the `Call`; or, as a decorator, every run.
 
         Args:
             model: the model; `default` if it is left out.
@@ -168,7 +168,7 @@ class Timing(Recorder):
         record_load(store, load_labels(store, self.service_of(service), model, version), duration)
 
     def model_load_timer(self, model: str, version: str = "", *, service: str | None = None) -> LoadTimer:
-        """Record a block that loads a model: `with` or `async with`; yields the timer, for its `duration`.
+        """Record a block that loads a model: `with` or `async with`, yields the timer; or a function, as a decorator.
 
         A load that raises is a failure, and one that is cancelled is cancelled; both leave the last duration as it is.
 

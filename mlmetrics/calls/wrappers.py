@@ -48,9 +48,10 @@ TEMPLATE = """
         {of}succeed(seconds)
         if seconds > series.notice_seconds or len(series.started) > {bound}:
             ending.slow_path(series, seconds, start + seconds)
+        {after}
     else:
         told.end()
-    {after}
+        told.after(series, result, seconds)
     return result
 """
 
@@ -88,33 +89,33 @@ PLACED = """
         views.gauge_livesum[spot.in_progress] -= 1.0
         if seconds > series.notice_seconds:
             ending.slow_path(series, seconds, start + seconds)
-    elif spot is series.spot:
-        told.end()
-    {after}
+        {after}
+    else:
+        if spot is series.spot:
+            told.end()
+        told.after(series, result, seconds)
     return result
 """
 """The same with the numbers in files: they are added here, because a call more would cost as much as all of this.
 A call whose `spot` is no longer that of its series began in the parent of a forked process; what it adds is dropped."""
 
 
-AFTER = "(after if told is None else told.after)(series, result, seconds)"
+AFTER = "after(series, result, seconds)"
 NAMED_SCORE = """try:
-        if (
-            told is None
-            and type(result) in having
-            and type(score := result.{name}) is float
-            and score >= 0.0
-            and score <= 1.0
-            and (scores := series.scores) is not None
-        ):
-            append = scores.record
-            append(score)
-        else:
-            {after}
-    except Exception as error:
-        if interrupted(error):
-            raise
-        {after}"""
+            if (
+                type(result) in having
+                and type(score := result.{name}) is float
+                and score >= 0.0
+                and score <= 1.0
+                {scored}
+            ):
+                append_score(score)
+            else:
+                after(series, result, seconds)
+        except Exception as error:
+            if interrupted(error):
+                raise
+            after(series, result, seconds)"""
 """The score of a result whose type is known to have it: read here, because a call would cost as much as all of this."""
 
 
@@ -151,7 +152,13 @@ def _after(plan: Plan, cells: dict[str, Any]) -> str:
     if not plan.score_name:
         return AFTER
     cells |= {"having": having(plan.score_name), "float": float, "Exception": Exception, "interrupted": interrupted}
-    return NAMED_SCORE.format(name=plan.score_name, after=AFTER)
+    scores = None if plan.series is None else plan.series.scores
+    if scores is None:  # labels that depend on the call
+        scored = "and (scores := series.scores) is not None and (append_score := scores.record)"
+    else:
+        scored = ""
+        cells["append_score"] = scores.record
+    return NAMED_SCORE.format(name=plan.score_name, scored=scored)
 
 
 def _wrap_function(function: Function, plan: Plan, *, waits: bool) -> Function:

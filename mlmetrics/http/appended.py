@@ -84,7 +84,7 @@ class AppendedRoute(RouteSeries, Lists):
         for name, count in tuple(self._counts.items()):
             if count is None:
                 self._count(name)
-        self.requests.traced = self.requests.store.traced
+        self.requests.traced = self.requests.store.looks_for_traces
 
     def _histograms(self) -> tuple[HistogramCell, HistogramCell]:
         """Return the durations to the last byte and to the first, found when they are first needed."""

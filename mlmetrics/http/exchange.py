@@ -1,22 +1,24 @@
 """One request and its response, from the first message to the recorded status.
 
-The only place that decides the status and the two durations of a request. No error of ours
-reaches the request: what cannot be recorded is counted. `send` and `end` are long functions
-and not split up, because each further call would slow down every request.
+The only place that decides the status and the two durations of a request. No error of ours reaches the request: what
+cannot be recorded is counted. `__call__` is a long function with functions inside, and keeps the state of a request in
+its variables, because an object for each request and further calls would double what a request costs.
 """
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from traceback import walk_tb
 from types import MethodType
-from typing import Any, Protocol
+from typing import Any, Literal
 
 from mlmetrics import exemplars, logs
 from mlmetrics.calls.outcome import is_cancellation
 from mlmetrics.errors import name_of_type
-from mlmetrics.http.request_id import KEY, bind, choose, kept, restore, returned
+from mlmetrics.http.answer import scraping
+from mlmetrics.http.request_id import KEY, bind, choose, restore, returned
 from mlmetrics.http.requests import ServiceRequests
-from mlmetrics.http.routed import RECORDED_BY, Routed
+from mlmetrics.http.routed import RECORDED_BY
 from mlmetrics.http.series import Method, RouteSeries
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.series import BOUND
@@ -32,163 +34,160 @@ GONE = (("anyio", "BrokenResourceError"), ("anyio", "ClosedResourceError"))
 BODIES = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
 
 
-class Middleware(Protocol):
-    """What a request needs of the middleware that records it."""
+class RequestRecorder(ABC):
+    """Serves requests by an ASGI application, and records them; what belongs to one request is not kept here."""
 
+    app: Any
     store: Store
     requests: ServiceRequests
-    request_id: bool
     clock: Callable[[], float]
+    request_id: bool | Literal["header"]
+    recorded: str | None
+    """The type of the scopes that are recorded here; None while nothing is recorded."""
 
-    def series(self, exchange: "Exchange") -> RouteSeries | None:
+    @abstractmethod
+    def method(self, scope: Any) -> Method | None:
+        """Return the method of a request that is to be recorded; None if it is not, or by middleware around ours."""
+
+    @abstractmethod
+    def series(self, method: Method, scope: Any, root_path: str, status: int) -> RouteSeries | None:
         """Return the series of a request that has been routed; a scrape has none."""
 
+    @abstractmethod
+    async def pass_on(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve what is no request."""
 
-class Exchange(Routed):
-    """The state of one request; the middleware itself keeps none.
-
-    `status` is the status that the application sent; `_seconds` is set when the last byte has been
-    sent; `scope` is the one that the router got, and None when the request is over.
-    """
-
-    __slots__ = (
-        *("_begun", "_exemplar", "_first_byte", "_left", "_receive", "_seconds", "_send", "_token"),
-        *("id", "method", "middleware", "status"),
-    )
-    id: str | None
-    status: int | None
-    _first_byte: float | None
-    _seconds: float | None
-    _exemplar: Any
-
-    def __init__(  # noqa: PLR0917 (positions are cheaper than names)
-        self, middleware: Middleware, method: Method, scope: Any, receive: Any, send: Any, root_path: str
+    async def __call__(  # noqa: C901, PLR0912, PLR0915 (each further call would slow down every request)
+        self, scope: Any, receive: Any, send: Any
     ) -> None:
-        self.middleware = middleware
-        self.method = method
-        self.scope = scope
-        self.root_path = root_path  # as it was at first: mounts extend that of the scope
-        self._receive = receive
-        self._send = send
-        self._left = False
-        self.id = self.status = self._first_byte = self._seconds = self._exemplar = None
-        if middleware.request_id:
-            headers = scope["headers"]
-            self.id = chosen = choose(headers if type(headers) is list else kept(scope))
-            self._token = bind(chosen)
-        self._begun = middleware.clock()
-
-    async def receive(self) -> Any:
-        """Pass a message to the application; notice if the client has disconnected."""
-        message = await self._receive()
-        if message["type"] == "http.disconnect" and self._seconds is None:
-            self._left = True
-        return message
-
-    def send(self, message: Any) -> Awaitable[None]:
-        """Pass a message to the server; read the status and the time, and add the request id.
-
-        It is not a coroutine function, because that would slow down every message.
-        """
-        kind = message["type"]
-        if kind == "http.response.start":
-            try:
-                self.status = int(message["status"])
-                if self.id is not None:
-                    message = returned(message, self.id)
-            except Exception as problem:  # a malformed message is for the server to refuse
-                if interrupted(problem):
-                    raise
-                self.middleware.store.failed("request", problem)
-        elif self._seconds is None and kind in BODIES:
-            if not message.get("more_body"):
-                self._seconds = self.middleware.clock() - self._begun
-                if self.middleware.requests.traced:
-                    self._mark(self._seconds)
-            elif self._first_byte is None and message.get("body"):
-                self._first_byte = self.middleware.clock() - self._begun
-        return self._send(message)  # type: ignore[no-any-return]  # ASGI's send
-
-    def end(self, error: BaseException | None, scope: Any) -> None:
-        """Record the request when the application has returned or raised, and remove the exchange from the scope."""
-        method = self.method
-        method.end(None)
+        """Serve a request, and what is none."""
+        if scope["type"] != self.recorded:
+            await self.pass_on(scope, receive, send)
+            return
+        chosen: str | None = None
+        status: int | None = None
+        seconds: float | None = None
+        first_byte: float | None = None
+        server: Any = None
+        token: Any = None
+        exemplar: Any = None
+        left = ended = False
         try:
-            scope[RECORDED_BY] = None
-            seconds, status = self._seconds, self.status
-            receive = self._receive
-            # An application that does not receive is not told; the object of uvicorn's `receive` method knows it.
-            if type(receive) is MethodType and getattr(receive.__self__, "disconnected", None) is True:
-                self._left = True
-            if error is not None or self._left or seconds is None or status is None:
-                status = self._verdict(error)
-                seconds = self.middleware.clock() - self._begun if seconds is None else seconds
-            series = method.routes.get(id(self.scope.get("endpoint"))) or self.middleware.series(self)
-            if series is not None:
-                # If the body was sent in one piece, its first byte was sent with its last.
-                first_byte = self._seconds if self._first_byte is None else self._first_byte
-                series.finish((status, seconds, first_byte))
-                if status >= FAILED or self._exemplar is not None or len(series.finished) > BOUND:
-                    self._look(series, status, seconds, error)
-        except Exception as problem:  # measuring must not change what the client gets
+            method = self.method(scope)
+            if method is not None:
+                # The object of uvicorn's `receive` knows whether the client has left, also if the application does not
+                # receive; then nothing of ours needs to be between them.
+                if type(receive) is MethodType and getattr(receive.__self__, "disconnected", None) is False:
+                    server = receive.__self__
+                if self.request_id:
+                    chosen = choose(scope)
+                    if self.request_id is True:
+                        token = bind(chosen)
+                scope[RECORDED_BY] = trace = [self, scope, scope.get("root_path", "")]
+                begun = self.clock()
+        except Exception as problem:  # a request is served even if it cannot be measured
             if interrupted(problem):
                 raise
-            self.middleware.store.failed("request", problem)
-        self.scope = (
-            None  # a copy of the scope refers to us; this breaks the cycle, which only the garbage collector would free
-        )
-        if self.id is not None:
+            self.store.failed("request", problem)
+            method = None
+        if method is None:
+            await self.serve_unrecorded(scope, receive, send)
+            return
+
+        def sending(message: Any) -> Awaitable[None]:
+            """Pass a message to the server; read the status and the time, and add the request id.
+
+            It is not a coroutine function, because that would slow down every message.
+            """
+            nonlocal status, seconds, first_byte, exemplar
+            kind = message["type"]
+            if kind == "http.response.start":
+                try:
+                    status = int(message["status"])
+                    if chosen is not None:
+                        message = returned(message, chosen)
+                except Exception as problem:  # a malformed message is for the server to refuse
+                    if interrupted(problem):
+                        raise
+                    self.store.failed("request", problem)
+            elif seconds is None and kind in BODIES:
+                if not message.get("more_body"):
+                    seconds = self.clock() - begun
+                    if self.requests.traced:
+                        exemplar = self._exemplar(seconds)
+                elif first_byte is None and message.get("body"):
+                    first_byte = self.clock() - begun
+            return send(message)  # type: ignore[no-any-return]  # ASGI's send
+
+        receiving = receive
+        if server is None:
+
+            async def receiving() -> Any:
+                """Pass a message to the application; notice if the client has disconnected."""
+                nonlocal left
+                message = await receive()
+                if message["type"] == "http.disconnect" and seconds is None:
+                    left = True
+                return message
+
+        method.begin(None)
+        try:
+            await self.app(scope, receiving, sending)
+            ended = True
+        finally:
+            method.end(None)
             try:
-                restore(self._token)
-            except ValueError as problem:
-                # A request that is closed by the garbage collector ends in another context, without the id.
+                if first_byte is None:
+                    first_byte = seconds  # if the body was sent in one piece, its first byte was sent with its last
+                if server is not None:
+                    left = server.disconnected
+                if left or not ended or seconds is None or status is None:
+                    status = verdict(status, seconds, send, None if ended else sys.exception(), left=left)
+                    seconds = self.clock() - begun if seconds is None else seconds
+                _, routed, root_path = trace
+                series = method.routes.get(id(routed.get("endpoint"))) or self.series(method, routed, root_path, status)
+                if series is not None:
+                    series.finish((status, seconds, first_byte))
+                    if exemplar is not None:
+                        series.mark(exemplar)
+                    if status >= FAILED:
+                        error_type = None if ended else name_of_type(type(sys.exception()))
+                        self._tell_failure(series, status, seconds, error_type, begun + seconds, chosen)
+                    if len(series.finished) > BOUND:
+                        self.store.fold(series)
+                        self.store.fold(method.series)
+            except Exception as problem:  # measuring must not change what the client gets
                 if interrupted(problem):
                     raise
+                self.store.failed("request", problem)
+            trace.clear()  # a copy of the scope refers to it; this also breaks its cycle with the scope
+            if token is not None and server is None:  # a server that is known here has a context for each request
+                restore(token)
 
-    def _verdict(self, error: BaseException | None) -> int:
-        """Return the status that counts if the response was not complete or something was raised."""
-        if self._left or self._refused(error):
-            return CLIENT_LEFT
-        if self._seconds is not None and self.status is not None:
-            return self.status  # what happened after the response does not concern the client
-        return CLIENT_LEFT if error is not None and is_cancellation(error) else FAILED
+    async def serve_unrecorded(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve a request without recording it."""
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            scraping.set(None)
 
-    def _refused(self, error: BaseException | None) -> bool:
-        """Whether the server's own `send` raised, because the client had disconnected."""
-        if isinstance(error, BaseExceptionGroup):
-            return all(self._refused(one) for one in error.exceptions)
-        if error is None or is_any_of(error, CLIENT_DISCONNECT):
-            return error is not None
-        if not isinstance(error, OSError) and not is_any_of(error, *GONE):
-            return False
-        code = getattr(self._send, "__code__", None)
-        return any(frame.f_code is code for frame, _ in walk_tb(error.__traceback__))
-
-    def _look(self, series: RouteSeries, status: int, seconds: float, error: BaseException | None) -> None:
-        """Slow path: log, exemplar, fold."""
-        store = self.middleware.store
-        if status >= FAILED:
-            self._tell_failure(series, status, seconds, error)
-        if self._exemplar is not None:
-            series.mark(self._exemplar)
-        if len(series.finished) > BOUND:
-            store.fold(series)
-            store.fold(self.method.series)
-
-    def _tell_failure(self, series: RouteSeries, status: int, seconds: float, error: BaseException | None) -> None:
+    def _tell_failure(  # noqa: PLR0917 (positions are cheaper than names)
+        self,
+        series: RouteSeries,
+        status: int,
+        seconds: float,
+        error_type: str | None,
+        now: float,
+        chosen: str | None,
+    ) -> None:
         """Log the failure, if one with this status and error type may be logged now."""
-        store = self.middleware.store
-        error_type = None if error is None else name_of_type(type(error))
-        limited = series.failures.of((status, error_type))
-        suppressed = limited.another(self._begun + seconds, store.log_interval_seconds)
-        if suppressed is not None:
-            fields = {**self._fields(series, status, seconds, error_type), **logs.left_out(suppressed)}
-            logs.emit(store, "error", "request.failed", fields)
-
-    def _fields(self, series: RouteSeries, status: int, seconds: float, error_type: str | None) -> dict[str, object]:
+        store = self.store
+        suppressed = series.failures.of((status, error_type)).another(now, store.log_interval_seconds)
+        if suppressed is None:
+            return
         service, method, route = series.labels
         fields: dict[str, object] = {
-            "service": service or self.middleware.store.service,
+            "service": service or store.service,
             "method": method,
             "route": route,
             "status": str(status),
@@ -196,18 +195,40 @@ class Exchange(Routed):
         }
         if error_type is not None:
             fields["error_type"] = error_type
-        if self.id is not None:
-            fields[KEY] = self.id
-        return fields
+        if chosen is not None:
+            fields[KEY] = chosen
+        logs.emit(store, "error", "request.failed", {**fields, **logs.left_out(suppressed)})
 
-    def _mark(self, seconds: float) -> None:
-        """Keep the current trace id now, because tracing middleware within ours ends its span before our `end`."""
+    def _exemplar(self, seconds: float) -> Any:
+        """Return the current trace id now, because tracing middleware within ours ends its span before our end."""
         try:
-            self._exemplar = exemplars.current(seconds)
+            return exemplars.current(seconds)
         except Exception as problem:  # an error of the tracer must not reach the request
             if interrupted(problem):
                 raise
-            self.middleware.store.failed("exemplar", problem)
+            self.store.failed("exemplar", problem)
+            return None
+
+
+def verdict(status: int | None, seconds: float | None, send: Any, error: BaseException | None, *, left: bool) -> int:
+    """Return the status that counts if the response was not complete, the client left, or something was raised."""
+    if left or refused(error, send):
+        return CLIENT_LEFT
+    if seconds is not None and status is not None:
+        return status  # what happened after the response does not concern the client
+    return CLIENT_LEFT if error is not None and is_cancellation(error) else FAILED
+
+
+def refused(error: BaseException | None, send: Any) -> bool:
+    """Whether the server's own `send` raised, because the client had disconnected."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(refused(one, send) for one in error.exceptions)
+    if error is None or is_any_of(error, CLIENT_DISCONNECT):
+        return error is not None
+    if not isinstance(error, OSError) and not is_any_of(error, *GONE):
+        return False
+    code = getattr(send, "__code__", None)
+    return any(frame.f_code is code for frame, _ in walk_tb(error.__traceback__))
 
 
 def is_any_of(error: BaseException, *kinds: tuple[str, str]) -> bool:

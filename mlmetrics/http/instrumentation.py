@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 from weakref import ReferenceType, WeakKeyDictionary, WeakSet, ref
 
 from prometheus_client import REGISTRY, CollectorRegistry
@@ -14,7 +14,8 @@ from mlmetrics.handle import Instrumentation
 from mlmetrics.http.answer import Published, answer_scope
 from mlmetrics.http.endpoint import response_of
 from mlmetrics.http.labels import Label, checked_labels, settle
-from mlmetrics.http.middleware import PrometheusMiddleware, check_service_name
+from mlmetrics.http.levels import is_foreign
+from mlmetrics.http.middleware import PrometheusMiddleware, check_request_id, check_service_name
 from mlmetrics.http.skipping import Path, checked_paths, methods_of
 from mlmetrics.http.token import File
 from mlmetrics.recording.collector import store_for
@@ -34,7 +35,7 @@ class Given:
     service_name: str | None
     path: str
     registry: CollectorRegistry
-    request_id: bool
+    request_id: bool | Literal["header"]
     skip_paths: frozenset[Path]
     skip_methods: frozenset[str]
     websockets: bool
@@ -68,6 +69,7 @@ class Around:
     def __init__(self) -> None:
         self.given: Given
         self.handle: Instrumentation
+        self.route: Any
         self.built: WeakSet[PrometheusMiddleware] = WeakSet()
 
 
@@ -80,7 +82,7 @@ def instrument(
     path: str = "/metrics",
     registry: CollectorRegistry = REGISTRY,
     *,
-    request_id: bool = True,
+    request_id: bool | Literal["header"] = True,
     skip_paths: Iterable[str | re.Pattern[str]] = (),
     skip_methods: Iterable[str] = (),
     websockets: bool = True,
@@ -132,6 +134,7 @@ def instrument(
             )
         return around.handle
     check_arguments(service_name, path)
+    check_request_id(request_id)
     if around is None or not around.built:
         check_not_started(app)
     published = Published.of(registry, gzip=gzip, token=token, token_file=token_file)
@@ -147,8 +150,9 @@ def begin(app: Any, given: Given, around: Around | None, published: Published) -
     around.given = given
     for middleware in tuple(around.built):
         given.begin(middleware, middleware.app)
-    route = add_route(app, given.path, published)
-    around.handle = Instrumentation(f"a {type(app).__name__} application", [partial(end, ref(app), around, route)])
+    around.route = add_route(app, given.path, published)
+    undo = partial(end, ref(app), around, around.route)
+    around.handle = Instrumentation(f"a {type(app).__name__} application", [undo])
     _instrumented[app] = around
     return around.handle
 
@@ -202,6 +206,7 @@ class Building:
     def __init__(self, app: Any, around: Around) -> None:
         self.around = around
         self._replaced = vars(app).get(BUILD)
+        self._app = app
         self._build = app.build_middleware_stack
 
     def __call__(self) -> Any:
@@ -209,6 +214,7 @@ class Building:
         from starlette.middleware.errors import ServerErrorMiddleware  # noqa: PLC0415 (the application is Starlette's)
 
         around = self.around
+        move_back(self._app.router.routes, around.route)
         recorded = PrometheusMiddleware.__new__(PrometheusMiddleware)
         around.given.begin(recorded, self._build())
         if not around.handle.active:
@@ -240,3 +246,23 @@ def add_route(app: Any, path: str, published: Published) -> Any:
     route = Route(path, metrics, include_in_schema=False)
     app.router.routes.insert(0, route)
     return route
+
+
+def move_back(routes: list[Any], ours: Any) -> None:
+    """Move our route behind those that cannot match its path, because each request asks every route until one matches.
+
+    It stays before a mounted application, an included router, and whatever else may match in a way of its own.
+    """
+    others = [route for route in routes if route is not ours]
+    if len(others) < len(routes):  # else the application has replaced its routes
+        stops = (place for place, route in enumerate(others) if may_match(route, ours.path))
+        place = next(stops, len(others))
+        routes[:] = [*others[:place], ours, *others[place:]]
+
+
+def may_match(route: Any, path: str) -> bool:
+    """Whether a route may serve this path: all but the plain routes of the frameworks may decide in their own way."""
+    from starlette.routing import Route  # noqa: PLC0415 (the application is Starlette's)
+
+    plain = isinstance(route, Route) and not is_foreign(type(route))
+    return not plain or route.path_regex.match(path) is not None

@@ -11,7 +11,7 @@ from functools import partial
 from types import FunctionType, MethodType
 from typing import Any
 
-from mlmetrics.http.routed import RECORDED_BY
+from mlmetrics.http.routed import RECORDED_BY, move
 from mlmetrics.interruption import interrupted
 
 MOST_LOOKED_AT = 100
@@ -44,9 +44,9 @@ class Noting:
 
     def __call__(self, scope: Any, receive: Any, send: Any) -> Any:
         """Pass a request on, without a coroutine of its own."""
-        exchange = scope.get(RECORDED_BY)
-        if exchange is not None and exchange.scope is not scope:
-            exchange.move(scope)
+        trace = scope.get(RECORDED_BY)
+        if trace is not None:
+            move(trace, scope)
         return self.app(scope, receive, send)
 
 

@@ -2,19 +2,19 @@
 
 import re
 from collections.abc import Container, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry
 
 from mlmetrics.errors import ConfigurationError, shown
 from mlmetrics.http.answer import scraping
-from mlmetrics.http.exchange import FAILED, REDIRECTS, Exchange
+from mlmetrics.http.exchange import FAILED, REDIRECTS, RequestRecorder
 from mlmetrics.http.labels import Label, LabelledRequests, checked_labels, settle
 from mlmetrics.http.levels import level_of
 from mlmetrics.http.requests import requests_of
-from mlmetrics.http.routed import RECORDED_BY, Routed
+from mlmetrics.http.routed import RECORDED_BY, Trace
 from mlmetrics.http.routes import Routes, path_within
-from mlmetrics.http.series import METHODS, UNMATCHED, ByRoute, Method, RouteSeries
+from mlmetrics.http.series import METHODS, UNMATCHED, Method, RouteSeries
 from mlmetrics.http.skipping import methods_of, paths_of
 from mlmetrics.http.websockets import RouteSockets, Socket, Sockets
 from mlmetrics.interruption import interrupted
@@ -25,17 +25,18 @@ from mlmetrics.switch import DISABLED
 from mlmetrics.workers.detection import warn_about_workers
 
 HTTP = "http"
-R = TypeVar("R")
 
 
-class PrometheusMiddleware:
+class PrometheusMiddleware(RequestRecorder):
     """Record every HTTP request of an ASGI application: number, duration, requests in progress; and its WebSockets.
 
     Args:
         app: the application.
         service_name: the `service` label; also used for all calls that do not name a service.
         registry: where the metrics are registered; that of the default toolkit by default.
-        request_id: read or generate an `X-Request-ID`, add it to log events as `request_id`, and return it.
+        request_id: read or generate an `X-Request-ID`, add it to log events as `request_id`, and return it. With
+            `"header"` it is returned, but not added to your own log events, which makes requests cheaper; with
+            False there is none.
         skip_paths: paths whose requests are not recorded. A text is one exact path, with or without a slash at its
             end; a pattern of `re.compile` stands for all paths in which `search` finds it, so write `^` where a path
             has to begin so. A path is that of the request, without `root_path`. Scrapes are never recorded: they
@@ -81,7 +82,7 @@ class PrometheusMiddleware:
         service_name: str | None = None,
         registry: CollectorRegistry | None = None,
         *,
-        request_id: bool = True,
+        request_id: bool | Literal["header"] = True,
         skip_paths: Iterable[str | re.Pattern[str]] = ("/metrics",),
         skip_methods: Iterable[str] = (),
         websockets: bool = True,
@@ -92,6 +93,7 @@ class PrometheusMiddleware:
         self._skipped: Container[str] = self._paths.lookup()
         self._skipped_methods = methods_of(skip_methods)
         self.app = app
+        check_request_id(request_id)
         self.request_id = request_id
         self.websockets = websockets
         self.store = store = default_store() if registry is None else store_for(registry)
@@ -102,63 +104,41 @@ class PrometheusMiddleware:
         self.requests = requests_of(store, service_name)
         self._labelled = LabelledRequests(self.requests, given, names) if names else None
         self.clock = store.clock
-        self._recorded: str | None = None if DISABLED else HTTP
+        self.recorded = None if DISABLED else HTTP
         self._methods: dict[str, Method] = {}
         self._sockets = Sockets(self.requests)
         self._routes: Routes | None = None
 
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Serve a request or a WebSocket; lifespan messages are passed on unchanged."""
-        exchange: Exchange | Socket | None
-        if scope["type"] == self._recorded:
-            exchange = self._begin(scope, receive, send)
-        else:
-            exchange = self._begin_other(scope, receive, send)
-        if exchange is None:
-            try:
-                await self.app(scope, receive, send)
-            finally:
-                scraping.set(None)
+    async def pass_on(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve what is no request: a WebSocket is recorded, and lifespan messages are passed on unchanged."""
+        socket = None if self.recorded is None else self._socket(scope, receive, send)
+        if socket is None:
+            await self.serve_unrecorded(scope, receive, send)
             return
         try:
-            await self.app(scope, exchange.receive, exchange.send)
+            await self.app(scope, socket.receive, socket.send)
         except BaseException as error:
-            exchange.end(error, scope)
+            socket.end(error, scope)
             raise
-        exchange.end(None, scope)
+        socket.end(None, scope)
 
-    def _begin(self, scope: Any, receive: Any, send: Any) -> Exchange | None:
-        """Return the exchange that records a request; None if it is not recorded, or by other middleware of ours."""
-        try:
-            if self._routes is None:
-                self._open(scope)
-            path, root_path = scope["path"], scope.get("root_path", "")
-            if (path_within(scope, root_path) if root_path else path) in self._skipped:
-                scraping.set(scope)
-                self._reread()
-                return None
-            outer = scope.get(RECORDED_BY)
-            if outer is not None and self._is_counted_by(outer):
-                return None
-            method = self._methods.get(scope["method"])
-            if method is None:
-                method = self._method(scope["method"])
-                if method is None:
-                    return None
-            scope[RECORDED_BY] = exchange = Exchange(self, method, scope, receive, send, root_path)
-        except Exception as problem:  # a request is served even if it cannot be measured
-            if interrupted(problem):
-                raise
-            self.store.failed("request", problem)
+    def method(self, scope: Any) -> Method | None:
+        """Return the method of a request that is to be recorded; None if it is not, or by middleware around ours."""
+        if self._routes is None:
+            self._open(scope)
+        path, root_path = scope["path"], scope.get("root_path")
+        if (path_within(scope, root_path) if root_path else path) in self._skipped:
+            scraping.set(scope)
+            self._reread()
             return None
-        method.begin(None)
-        return exchange
+        outer = scope.get(RECORDED_BY)
+        if outer and self._is_counted_by(outer[0]):
+            return None
+        return self._methods.get(scope["method"]) or self._method(scope["method"])
 
-    def _begin_other(self, scope: Any, receive: Any, send: Any) -> Socket | None:
+    def _socket(self, scope: Any, receive: Any, send: Any) -> Socket | None:
         """Return what records a WebSocket; None for one that is not recorded, and for the lifespan."""
         kind = scope["type"]
-        if self._recorded is None:
-            return None
         if kind == "lifespan":
             self._check_workers()
         if kind != "websocket" or not self.websockets:
@@ -170,9 +150,10 @@ class PrometheusMiddleware:
             if path_within(scope, root_path) in self._skipped:
                 return None
             outer = scope.get(RECORDED_BY)
-            if outer is not None and self._is_counted_by(outer):
+            if outer and self._is_counted_by(outer[0]):
                 return None
-            scope[RECORDED_BY] = socket = Socket(self, scope, receive, send, root_path)
+            socket = Socket(self, scope, receive, send, root_path)
+            scope[RECORDED_BY] = socket.trace
         except Exception as problem:  # as a request
             if interrupted(problem):
                 raise
@@ -185,7 +166,7 @@ class PrometheusMiddleware:
 
     def rest(self) -> None:
         """Pass everything on from now on; the requests that have begun are still recorded."""
-        self._recorded = None
+        self.recorded = None
 
     def _method(self, name: str) -> Method | None:
         """Return a method that is not known yet; None if it is not recorded."""
@@ -196,10 +177,10 @@ class PrometheusMiddleware:
         # Clients can send any number of unknown method names.
         return self._methods.setdefault(method.name, method)
 
-    def _is_counted_by(self, outer: Routed) -> bool:
+    def _is_counted_by(self, outer: RequestRecorder) -> bool:
         """Whether middleware around ours is recording the request, or the WebSocket, into the same series."""
-        other, store = outer.middleware.requests, self.store
-        if outer.scope is None or other.store is not store:
+        other, store = outer.requests, self.store
+        if other.store is not store:
             return False
         return other is self.requests or (other.service or store.service) == (self.requests.service or store.service)
 
@@ -239,48 +220,48 @@ class PrometheusMiddleware:
             if not (place.http or place.template in self._skipped):  # what serves both is a mount
                 self._sockets.route(place.template, own=place.template in routes.own).declare()
 
-    def series(self, exchange: Exchange) -> RouteSeries | None:
+    def series(self, method: Method, scope: Any, root_path: str, status: int) -> RouteSeries | None:
         """Return the series of a routed request with further labels, or of an unknown endpoint; None for a scrape."""
-        method, labelled = exchange.method, self._labelled
-        if labelled is None:
-            return self._routed(exchange, method.routes, self.requests)
-        known = method.labelled.get(id(exchange.scope.get("endpoint")))
-        route = known or self._routed(exchange, method.labelled, labelled)
-        return None if route is None else route.of(exchange.scope)
-
-    def _routed(self, exchange: Exchange, known: dict[int, R], requests: ByRoute[R]) -> R | None:
-        """Return where a request is recorded, and keep it if its endpoint alone says so; None for a scrape."""
-        routes, method = self._routes, exchange.method
+        labelled, routes, endpoint = self._labelled, self._routes, scope.get("endpoint")
+        if labelled is not None and (known := method.labelled.get(id(endpoint))) is not None:
+            return known.of(scope)
         if routes is None:  # cannot happen: the routes are read when a request begins
-            return requests.route(method.name, UNMATCHED)
-        endpoint = exchange.scope.get("endpoint")
-        template = self._template(routes, exchange, endpoint)
+            return None
+        redirected = status in REDIRECTS
+        template = template_of(routes, scope, root_path, redirected=redirected)
         if (template == UNMATCHED or not routes.knows(endpoint)) and self._reread():
-            template = self._template(routes, exchange, endpoint)
+            template = template_of(routes, scope, root_path, redirected=redirected)
         if routes.is_scrape(endpoint):
             return None
-        found = requests.route(method.name, template, own=template in routes.own)
-        if template == routes.of_endpoint(endpoint):
-            known[id(endpoint)] = found
-        return found
+        own, alone = template in routes.own, template == routes.of_endpoint(endpoint)
+        if labelled is None:
+            series = self.requests.route(method.name, template, own=own)
+            if alone:
+                method.routes[id(endpoint)] = series
+            return series
+        route = labelled.route(method.name, template, own=own)
+        if alone:
+            method.labelled[id(endpoint)] = route
+        return route.of(scope)
 
-    def sockets_of(self, socket: Socket) -> RouteSockets:
+    def sockets_of(self, trace: Trace) -> RouteSockets:
         """Return the series of a routed WebSocket."""
         routes, template = self._routes, UNMATCHED
         if routes is not None:
-            endpoint, path = socket.scope.get("endpoint"), path_within(socket.scope, socket.root_path)
+            _, scope, root_path = trace
+            endpoint, path = scope.get("endpoint"), path_within(scope, root_path)
             template = routes.of_socket(endpoint, path)
             if (template == UNMATCHED or not routes.knows_socket(endpoint)) and self._reread():
                 template = routes.of_socket(endpoint, path)
         return self._sockets.route(template, own=routes is not None and template in routes.own)
 
-    def _template(self, routes: Routes, exchange: Exchange, endpoint: Any) -> str:
-        """Return the template of a request: that of its endpoint if it has one only, else the one its path matches."""
-        template = routes.of_endpoint(endpoint)
-        if template is None:
-            path = path_within(exchange.scope, exchange.root_path)
-            template = routes.of_path(path, exchange.scope["method"], redirected=exchange.status in REDIRECTS)
-        return template
+
+def template_of(routes: Routes, scope: Any, root_path: str, *, redirected: bool) -> str:
+    """Return the template of a request: that of its endpoint if it has one only, else the one its path matches."""
+    template = routes.of_endpoint(scope.get("endpoint"))
+    if template is None:
+        template = routes.of_path(path_within(scope, root_path), scope["method"], redirected=redirected)
+    return template
 
 
 def check_service_name(name: object) -> None:
@@ -290,4 +271,13 @@ def check_service_name(name: object) -> None:
         raise ConfigurationError(
             f"service_name={shown(name)}: expected a non-empty string, such as 'cv-parser-service'; "
             f"this one is {problem}"
+        )
+
+
+def check_request_id(request_id: object) -> None:
+    """Refuse what does not say whether there is a request id."""
+    if not (isinstance(request_id, bool) or request_id == "header"):
+        raise ConfigurationError(
+            f"request_id={shown(request_id)}: expected True, False or 'header', which returns the id to the client "
+            "without adding it to log events"
         )

@@ -77,7 +77,7 @@ class PlacedRoute(RouteSeries):
             self._spot = RouteSpot(self._host, (*self.labels, *self.own))
         for name in tuple(self._names):
             self._count(name)
-        self.requests.traced = self.requests.store.traced
+        self.requests.traced = self.requests.store.looks_for_traces
 
     def batch(self, _outbox: object = None, /) -> None:
         """Nothing is to be folded."""

@@ -7,18 +7,23 @@ every event of the user's own code has the id, also in threads of a pool.
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextvars import ContextVar
-from itertools import count
+from contextvars import ContextVar, Token
+from functools import partial
+from itertools import chain, count, repeat
+from operator import concat
 from random import SystemRandom
 from typing import Any
 
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
+from mlmetrics.interruption import interrupted
+
 HEADER = b"x-request-id"
 KEY = "request_id"
 WELL_FORMED = re.compile(rb"[A-Za-z0-9._:/+=@-]{1,128}")
 
-FIRST_NUMBER = 10**11  # so that numbers have twelve digits from the first to the 900,000,000,000th request
+FIRST_THOUSAND = 10**8  # so that numbers have twelve digits from the first to the 900,000,000,000th request
+LAST_DIGITS = tuple(f"{number:03}" for number in range(1000))
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -28,8 +33,11 @@ class Made:
 
     def __init__(self) -> None:
         process = f"{SystemRandom().getrandbits(80):020x}"
-        # An id runs no Python code: adding and counting are done in C, by `map`.
-        self.make: Callable[[], str] = map(process.__add__, map(str, count(FIRST_NUMBER))).__next__
+        # An id runs no Python code, so two threads never get the same one. Most only put two texts together, because
+        # a number becomes a text once in a thousand ids.
+        thousands = map(process.__add__, map(str, count(FIRST_THOUSAND)))
+        of_each: Iterator[Iterator[str]] = map(partial(map, concat), map(repeat, thousands), repeat(LAST_DIGITS))
+        self.make: Callable[[], str] = chain.from_iterable(of_each).__next__
 
 
 made = Made()
@@ -46,16 +54,12 @@ def _structlog_variable() -> ContextVar[str]:
 _variable = _structlog_variable()
 
 
-def kept(scope: Any) -> Headers:
-    """Return the headers of a request; an iterator becomes a list, so that the application can read it too."""
-    headers: Headers = scope["headers"]
-    if hasattr(headers, "__next__"):
-        scope["headers"] = headers = list(headers)
-    return headers
-
-
-def choose(headers: Headers) -> str:
+def choose(scope: Any) -> str:
     """Return the id that the caller sent, if it is well formed; else a new one."""
+    headers: Headers = scope["headers"]
+    if type(headers) is not list and hasattr(headers, "__next__"):
+        # They can be read once only; the application reads them too.
+        scope["headers"] = headers = list(headers)
     for name, value in headers:
         if name == HEADER and WELL_FORMED.fullmatch(value):
             return str(value, "ascii")
@@ -89,5 +93,11 @@ def completed(headers: Headers, chosen: str) -> Iterator[tuple[bytes, bytes]]:
 bind = _variable.set
 """Set the id in the context; returns the token for `restore`."""
 
-restore = _variable.reset
-"""Restore the previous value; raises ValueError in another context."""
+
+def restore(token: Token[str]) -> None:
+    """Restore the previous value, except in another context: a request that is garbage ends there, without the id."""
+    try:
+        _variable.reset(token)
+    except ValueError as problem:
+        if interrupted(problem):
+            raise

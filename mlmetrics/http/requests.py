@@ -19,7 +19,7 @@ class ServiceRequests:
     def __init__(self, store: Store, service: str | None) -> None:
         self.store = store
         self.service = service
-        self.traced = exemplars.tracing()
+        self.traced = store.trace_ids is not None or exemplars.possible()  # the first request sees whether it is so
         self._methods: dict[str, MethodSeries] = {}
         self._routes: dict[tuple[str, str, tuple[str, ...]], RouteSeries] = {}
         self._own: set[str] = set()

@@ -5,31 +5,23 @@ from typing import Any
 from mlmetrics.interruption import interrupted
 
 RECORDED_BY = "mlmetrics.recorded_by"
-"""The key of a scope, and of its copies, that holds what records it: the request or WebSocket counts once."""
+"""The key of a scope, and of its copies, that holds a `Trace` while it is recorded, so that it counts once."""
+
+Trace = list[Any]
+"""The middleware that records a request or a WebSocket, the scope that the router got, and the root path as it was at
+first, to which mounts add in the scope; empty when it is over. A list is cheaper to make than an object."""
 
 
-class Routed:
-    """A request or a WebSocket, whose scope may be copied on its way to the router.
-
-    `scope` is the one that the router got, and None when it is over; `root_path` is what the server added to the path.
-    """
-
-    __slots__ = ("middleware", "root_path", "scope")
-
-    middleware: Any
-    root_path: str
-    scope: Any
-
-    def move(self, scope: Any) -> None:
-        """Use the copy of the scope that a router got: it has the endpoint, and the path that was routed."""
-        if self.scope is None:
-            return
-        try:
-            before, now = self.scope.get("root_path", ""), scope.get("root_path", "")
-            # What mounts have added to the path is part of the template; what the copying code added is not.
-            self.root_path = self.root_path + now[len(before) :] if now.startswith(before) else now
-            self.scope = scope
-        except Exception as problem:  # it continues, and counts by the path of our scope
-            if interrupted(problem):
-                raise
-            self.middleware.store.failed("request", problem)
+def move(trace: Trace, scope: Any) -> None:
+    """Use the copy of the scope that a router got: it has the endpoint, and the path that was routed."""
+    if not trace or trace[1] is scope:
+        return
+    recorder, known, root_path = trace
+    try:
+        before, now = known.get("root_path", ""), scope.get("root_path", "")
+        # What mounts have added to the path is part of the template; what the copying code added is not.
+        trace[1:] = scope, root_path + now[len(before) :] if now.startswith(before) else now
+    except Exception as problem:  # it continues, and counts by the path of our scope
+        if interrupted(problem):
+            raise
+        recorder.store.failed("request", problem)

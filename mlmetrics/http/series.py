@@ -1,7 +1,7 @@
 """The recorded data of requests by method and by route, wherever it is kept."""
 
 from collections.abc import Callable, Collection, Sized
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from prometheus_client.samples import Exemplar
 
@@ -19,7 +19,6 @@ UNMATCHED = "unmatched"
 STATUSES = range(100, 600)
 """The statuses that HTTP allows; an application may send any number."""
 
-R_co = TypeVar("R_co", covariant=True)
 Finished = tuple[int, float, float | None]
 """Status, seconds to the last byte, seconds to the first byte of the body if there was one."""
 
@@ -60,13 +59,6 @@ class RouteSeries:
 
     declare: Callable[..., None]
     """Create the series of these statuses at 0 from the next scrape on, so that `rate` sees the first request."""
-
-
-class ByRoute(Protocol[R_co]):
-    """Has what records the requests of a method and a route template."""
-
-    def route(self, method: str, template: str, *, own: bool = False) -> R_co:
-        """Return it; the application's own templates are not limited."""
 
 
 class Labelled(Protocol):

@@ -3,7 +3,7 @@
 import re
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from prometheus_client import REGISTRY, CollectorRegistry
 
@@ -100,7 +100,7 @@ class Serving(Recorder):
         path: str = "/metrics",
         registry: CollectorRegistry | None = None,
         *,
-        request_id: bool = True,
+        request_id: bool | Literal["header"] = True,
         skip_paths: Iterable[str | re.Pattern[str]] = (),
         skip_methods: Iterable[str] = (),
         websockets: bool = True,
@@ -118,7 +118,8 @@ class Serving(Recorder):
             registry: where the requests are recorded, and what the path serves; that of the toolkit by default. In
                 another one there are the requests alone: decorators, timers and direct functions record in the registry
                 of their toolkit, which `configure(registry=...)` or `MLMetrics(registry=...)` sets.
-            request_id: read or generate an `X-Request-ID`, add it to log events, and return it.
+            request_id: read or generate an `X-Request-ID`, add it to log events, and return it; with `"header"`, not
+                added to your own log events.
             skip_paths: further paths that are not recorded, such as health checks. A text is one exact path, with or
                 without a slash at its end; a pattern of `re.compile` stands for all paths in which `search` finds it.
             skip_methods: methods whose requests are not recorded, such as `("OPTIONS", "HEAD")`.

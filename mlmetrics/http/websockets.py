@@ -14,7 +14,7 @@ from mlmetrics.calls.outcome import is_cancellation
 from mlmetrics.errors import shown
 from mlmetrics.http.exchange import GONE, is_any_of
 from mlmetrics.http.requests import ServiceRequests
-from mlmetrics.http.routed import RECORDED_BY, Routed
+from mlmetrics.http.routed import RECORDED_BY, Trace
 from mlmetrics.http.series import UNMATCHED
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.labels import COMBINATION, OTHER
@@ -99,26 +99,28 @@ class Middleware(Protocol):
     store: Store
     clock: Callable[[], float]
 
-    def sockets_of(self, socket: "Socket") -> RouteSockets:
+    def sockets_of(self, trace: Trace) -> RouteSockets:
         """Return the series of a WebSocket that has been routed."""
 
 
-class Socket(Routed):
+class Socket:
     """The state of one WebSocket; the middleware itself keeps none.
 
     `_route` is known from its acceptance or its end on; `_received` and `_sent` are there while it is open.
     """
 
-    __slots__ = ("_accepted", "_ended", "_process", "_receive", "_received", "_route", "_send", "_sent")
+    __slots__ = (
+        *("_accepted", "_ended", "_middleware", "_process", "_receive", "_received", "_route", "_send", "_sent"),
+        "trace",
+    )
     _accepted: float | None
     _received: NumberSeries | None
     _sent: NumberSeries | None
     _route: RouteSockets | None
 
     def __init__(self, middleware: Middleware, scope: Any, receive: Any, send: Any, root_path: str) -> None:
-        self.middleware = middleware
-        self.scope = scope
-        self.root_path = root_path  # as it was at first: mounts extend that of the scope
+        self._middleware = middleware
+        self.trace: Trace = [middleware, scope, root_path]
         self._receive = receive
         self._send = send
         self._accepted = self._received = self._sent = self._route = None
@@ -135,13 +137,13 @@ class Socket(Routed):
                 if received is not None:
                     received.record(1)
                     if len(received.pending) > BOUND:
-                        self.middleware.store.fold(received)
+                        self._middleware.store.fold(received)
             elif kind == "websocket.disconnect":
                 self._finish(message.get("code") or NO_CODE)
         except Exception as problem:  # the message reaches the application as it came
             if interrupted(problem):
                 raise
-            self.middleware.store.failed("websocket", problem)
+            self._middleware.store.failed("websocket", problem)
         return message
 
     def send(self, message: Any) -> Awaitable[None]:
@@ -156,7 +158,7 @@ class Socket(Routed):
                 if sent is not None:
                     sent.record(1)
                     if len(sent.pending) > BOUND:
-                        self.middleware.store.fold(sent)
+                        self._middleware.store.fold(sent)
             elif kind == "websocket.accept":
                 self._accept()
             elif kind == "websocket.close":
@@ -166,7 +168,7 @@ class Socket(Routed):
         except Exception as problem:  # a malformed message is for the server to refuse
             if interrupted(problem):
                 raise
-            self.middleware.store.failed("websocket", problem)
+            self._middleware.store.failed("websocket", problem)
         return self._send(message)  # type: ignore[no-any-return]  # ASGI's send
 
     def end(self, error: BaseException | None, scope: Any) -> None:
@@ -178,15 +180,15 @@ class Socket(Routed):
         except Exception as problem:  # measuring must not change what the client gets
             if interrupted(problem):
                 raise
-            self.middleware.store.failed("websocket", problem)
-        self.scope = None  # as that of a request
+            self._middleware.store.failed("websocket", problem)
+        self.trace.clear()  # as that of a request
 
     def _accept(self) -> None:
         if self._accepted is not None or self._ended:
             return  # the server refuses it
-        route = self._route = self.middleware.sockets_of(self)
+        route = self._route = self._middleware.sockets_of(self.trace)
         self._received, self._sent = route.messages("received"), route.messages("sent")
-        self._accepted = self.middleware.clock()
+        self._accepted = self._middleware.clock()
         route.change(ONE_MORE)
 
     def _finish(self, close: object) -> None:
@@ -197,11 +199,11 @@ class Socket(Routed):
         self._received = self._sent = None
         if self._process != os.getpid():
             return
-        route = self._route or self.middleware.sockets_of(self)
+        route = self._route or self._middleware.sockets_of(self.trace)
         seconds = None
         if self._accepted is not None:
             route.change(ONE_LESS)
-            seconds = max(self.middleware.clock() - self._accepted, 0.0)
+            seconds = max(self._middleware.clock() - self._accepted, 0.0)
         route.end(self._label(close, route), seconds)
 
     def _label(self, close: object, route: RouteSockets) -> str:
@@ -217,9 +219,9 @@ class Socket(Routed):
         if code in CODES:
             return str(code)
         service, template = route.labels
-        series = {"metric": TOTAL, "service": service or self.middleware.store.service, "route": template}
+        series = {"metric": TOTAL, "service": service or self._middleware.store.service, "route": template}
         wrong = f"{shown(close)} is no close code of a WebSocket, which are 1000 to 4999"
-        self.middleware.store.failed("label.close", wrong, {**series, "close": OTHER})
+        self._middleware.store.failed("label.close", wrong, {**series, "close": OTHER})
         return OTHER
 
     def _verdict(self, error: BaseException | None) -> object:

@@ -74,16 +74,18 @@ class HistogramCell:
     def add(self, writes: list[Write], batch: Sequence[float]) -> None:
         """Count the numbers per bucket, and add once to each that gets any.
 
-        They are sorted, so that each bound is searched once instead of each number: no slower than their maximum
-        and minimum, and several times faster where many are equal.
+        Where they are not all in one bucket, they are sorted, so that each bound is searched once instead of each
+        number.
         """
-        uppers, numbers, ascending = self.bounds.uppers, self.numbers, sorted(batch)
-        first, last = bisect_left(uppers, ascending[0]), bisect_left(uppers, ascending[-1])
-        if first == last:
-            writes.append((numbers, first, numbers[first] + len(batch)))
+        uppers, numbers = self.bounds.uppers, self.numbers
+        only = _only_bucket(uppers, batch)
+        if only is not None:
+            writes.append((numbers, only, numbers[only] + len(batch)))
         else:
+            ascending = sorted(batch)
+            last = bisect_left(uppers, ascending[-1])
             before = 0
-            for place in range(first, last):
+            for place in range(bisect_left(uppers, ascending[0]), last):
                 until = bisect_right(ascending, uppers[place])
                 if until > before:
                     writes.append((numbers, place, numbers[place] + (until - before)))
@@ -103,6 +105,23 @@ class HistogramCell:
             yield Sample(f"{name}_bucket", {**labels, "le": le}, total, None, self.exemplars.get(place))
         yield Sample(f"{name}_count", labels, totals[-1])
         yield Sample(f"{name}_sum", labels, self.numbers[-1])
+
+
+def _only_bucket(uppers: Sequence[float], batch: Sequence[float]) -> int | None:
+    """Return the bucket that all numbers are in; None if there are several.
+
+    Three of them mostly show that there are several. Otherwise the highest and the lowest decide, which takes a third
+    of the time of sorting, or no time at all where all are equal, as batch sizes are.
+    """
+    first = batch[0]
+    bucket = bisect_left(uppers, first)
+    if bucket != bisect_left(uppers, batch[-1]) or bucket != bisect_left(uppers, batch[len(batch) // 2]):
+        return None
+    if first == batch[-1] and batch.count(first) == len(batch):
+        return bucket
+    if bucket != bisect_left(uppers, max(batch)) or (bucket and bucket != bisect_left(uppers, min(batch))):
+        return None
+    return bucket
 
 
 Cell = NumberCell | HistogramCell

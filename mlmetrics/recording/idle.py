@@ -47,7 +47,7 @@ class IdleStore(Store):
         optional: Collection[str] = (),  # noqa: ARG002 (as its base)
     ) -> RawLabels:
         """Return labels without the values of a call, which are not looked at: there is one series for all."""
-        return (*base, *("" for _ in values))
+        return (*base, *("off" for _ in values))
 
     def declare_overflow(self, metric: str, labels: Iterable[str]) -> None:
         """Declare nothing."""

@@ -9,6 +9,8 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
+from prometheus_client.samples import Exemplar
+
 from mlmetrics import exemplars, logs
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.interruption import interrupted
@@ -64,6 +66,10 @@ class Store(Admitting):
         self.slow_seconds = DEFAULT_SLOW_SECONDS
         self.log_interval_seconds = logs.INTERVAL_SECONDS
         self.traced = False
+        self.trace_ids: exemplars.TraceIds | None = None
+        """What tells the ids of the current trace; None if they are those of OpenTelemetry's current span."""
+        self._traced_elsewhere = False
+        self._probing = False
         self.clock: Callable[[], float] = perf_counter
         self.collectors: list[Collector] = []
         """What the registry holds: that of the catalogue, and one for each group of metrics that a project declared."""
@@ -154,11 +160,28 @@ class Store(Admitting):
 
     def check_tracing(self) -> None:
         """Check whether tracing is on; done once for all series, because the check costs time."""
-        self.traced = exemplars.tracing()
+        self.traced = self._traced_elsewhere or self.trace_ids is not None or exemplars.tracing()
+
+    @property
+    def looks_for_traces(self) -> bool:
+        """Whether tracing is on; during a scrape also whether it may be, so that the next call looks for a span."""
+        return self.traced or self._probing
+
+    def exemplar(self, value: float) -> Exemplar | None:
+        """Return an exemplar of the current trace, and note whether tracing is on.
+
+        Raises:
+            Exception: whatever the tracer raises.
+        """
+        self.check_tracing()
+        found = exemplars.current(value, self.trace_ids)
+        if found is not None and not self.traced:
+            self._traced_elsewhere = self.traced = True
+        return found
 
     def notice_seconds(self) -> float:
         """Return the seconds above which a call takes the slow path; while tracing is on, every call takes it."""
-        return -1.0 if self.traced else self.slow_seconds
+        return -1.0 if self.looks_for_traces else self.slow_seconds
 
     def record(self, series: NumberSeries, number: float) -> None:
         """Append a number, and fold if there are many."""
@@ -172,7 +195,11 @@ class Store(Admitting):
 
     def fold_all(self) -> None:
         """Fold every series; the caller has the turn."""
-        self._fold(tuple(self._foldables))
+        self._probing = exemplars.possible()
+        try:
+            self._fold(tuple(self._foldables))
+        finally:
+            self._probing = False
 
     def fold_group(self, group: Group) -> None:
         """Fold the series of a group; the caller has the turn."""

@@ -14,7 +14,7 @@ from benchmarks.ways import RECORDERS, ways
 from mlmetrics import Call, Counter, Gauge, Histogram, MLMetrics, OwnOperation
 
 NO_RECORDERS = {
-    *("Call.begin", "Call.end", "Call.let_go", "Call.fail", "Call.cancel"),
+    *("Call.begin", "Call.end", "Call.let_go"),
     *("Counter.count_exceptions", "Gauge.time", "Gauge.track_inprogress", "Histogram.time"),
 }
 """Methods that record no number of their own, or are blocks around others."""

@@ -229,8 +229,9 @@ class TestMeasures:
         before = errors(REGISTRY).get("current_call", 0)
         call.fail()
         call.tokens(input=3)
+        call.label(model="m")
         assert 0 == call.duration
-        assert before + 2 == errors(REGISTRY)["current_call"]
+        assert before + 3 == errors(REGISTRY)["current_call"]
 
     def test_another_thread(self, registry: CollectorRegistry, metrics: MLMetrics) -> None:
         """A thread that a decorated function starts runs no call."""

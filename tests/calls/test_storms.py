@@ -351,9 +351,9 @@ def test_exemplars_of_a_bucket_are_limited(
     monkeypatch.setattr(trace, "_TRACER_PROVIDER", provider)
     current = exemplars.current
 
-    def marked(seconds: float) -> Any:
+    def marked(seconds: float, *more: Any) -> Any:
         marks.append(clock.now)
-        return current(seconds)
+        return current(seconds, *more)
 
     monkeypatch.setattr(exemplars, "current", marked)
 

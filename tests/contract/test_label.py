@@ -372,10 +372,6 @@ class TestFunction:
         assert {"label": 2} == errors(registry)
         assert {"success": 2} == outcomes(registry)
 
-    def test_outside(self) -> None:
-        """Outside of any call nothing is labelled."""
-        current_call().label(model=FINAL)
-
 
 def generator() -> Iterator[int]:
     """Label the call of a generator, after chunks."""

@@ -24,7 +24,9 @@ DECORATORS = {
     "retrieval": lambda metrics: retrieval_of(metrics).track(index="m", score=lambda result: 0.5),
     "embedding": lambda metrics: metrics.operation("embedding").track,
     "reranking": lambda metrics: metrics.operation("reranking", ("task", "of")).track(of=lambda call: "m", task="t"),
+    "transcribing": lambda metrics: metrics.operation("transcribing", ("speaker",)).timer(speaker="m"),
 }
+"""What decorates, by its operation; a timer does as well."""
 TIMERS = {
     "inference": lambda metrics: metrics.inference_timer(model="m"),
     "parsing": lambda metrics: metrics.parsing_timer(doc_type="m"),

@@ -4,13 +4,13 @@ import copy
 from typing import Any
 
 import pytest
-from fastapi import FastAPI, Request
+from fastapi import APIRouter, FastAPI, Request
 from fastapi.middleware.cors import CORSMiddleware
 from prometheus_client import CollectorRegistry, Gauge
 from starlette.applications import Starlette
 from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import Mount, Route
+from starlette.routing import BaseRoute, Host, Match, Mount, Route
 
 from mlmetrics.errors import ConfigurationError, RegistrationError
 from mlmetrics.http.instrumentation import instrument
@@ -36,6 +36,18 @@ class Guard:
             await PlainTextResponse("who?", 401)(scope, receive, send)
         else:
             await self.app(scope, receive, send)
+
+
+class Anything(BaseRoute):
+    """Matches every path, in a way of its own."""
+
+    def matches(self, scope: Any) -> tuple[Match, Any]:
+        """Match, but leave one path to the others."""
+        return (Match.NONE if scope["path"] == "/first" else Match.FULL), {}
+
+    async def handle(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer."""
+        await PlainTextResponse("caught")(scope, receive, send)
 
 
 @pytest.fixture
@@ -262,3 +274,47 @@ def test_registry_with_our_names(registry: CollectorRegistry) -> None:
     with pytest.raises(RegistrationError):
         instrument(app, registry=registry)
     assert before == app.router.routes
+
+
+class TestPlaceOfTheRoute:
+    """Where the route of the metrics stands among those of the application."""
+
+    async def test_behind_routes_that_cannot_match(self, app: FastAPI) -> None:
+        """Requests do not ask our route first: it has moved behind the others when the application has started."""
+        await ask(app, "/items/7")
+        assert "/metrics" == getattr(app.router.routes[-1], "path", None)
+        assert "mlmetrics_build_info" in (await ask(app, "/metrics")).text
+
+    @pytest.mark.parametrize(
+        "catching",
+        [
+            Route("/{path:path}", lambda _: PlainTextResponse("caught")),
+            Route("/{name}", lambda _: PlainTextResponse("caught")),
+            Route("/metrics", lambda _: PlainTextResponse("caught"), methods=["GET"]),
+            Mount("/", PlainTextResponse("caught")),
+            Mount("/metrics", PlainTextResponse("caught")),
+            Host("service", PlainTextResponse("caught")),
+            Anything(),
+        ],
+    )
+    async def test_before_those_that_can(self, catching: BaseRoute, registry: CollectorRegistry) -> None:
+        """A route that matches all paths does not take the metrics, wherever it was added."""
+        app = Starlette(routes=[Route("/first", lambda _: PlainTextResponse("first")), catching])
+        instrument(app, registry=registry)
+        app.router.routes.append(Route("/last", lambda _: PlainTextResponse("last")))
+        assert "first" == (await ask(app, "/first")).text
+        assert "mlmetrics_build_info" in (await ask(app, "/metrics")).text
+
+    async def test_before_an_included_router(self, app: FastAPI) -> None:
+        """A router that FastAPI keeps apart may get further routes."""
+        router = APIRouter()
+        app.include_router(router, prefix="/more")
+        await ask(app, "/")
+        router.add_api_route("/{path:path}", lambda: "caught")
+        assert "mlmetrics_build_info" in (await ask(app, "/metrics")).text
+
+    async def test_routes_that_were_replaced(self, app: FastAPI) -> None:
+        """An application that has removed our route gets no other."""
+        app.router.routes.clear()
+        assert 404 == (await ask(app, "/metrics")).status_code
+        assert [] == app.router.routes

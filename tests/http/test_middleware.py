@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import weakref
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Any
@@ -21,7 +22,6 @@ from structlog.testing import capture_logs
 
 from mlmetrics.errors import ConfigurationError, RegistrationError
 from mlmetrics.http.endpoint import metrics_app, metrics_endpoint
-from mlmetrics.http.exchange import Exchange
 from mlmetrics.http.instrumentation import instrument
 from mlmetrics.http.middleware import PrometheusMiddleware
 from mlmetrics.recording.collector import store_for
@@ -48,11 +48,6 @@ async def asked_for(app: FastAPI, registry: CollectorRegistry, path: str) -> set
     await ask(app, path)
     family = next(each for each in registry.collect() if each.name == "fastapi_requests")
     return {(sample.labels["route"], sample.value) for sample in family.samples}
-
-
-def exchanges() -> list[Exchange]:
-    """Return the recordings of requests that are not freed."""
-    return [each for each in gc.get_objects() if type(each) is Exchange]
 
 
 def start(status: object = 200) -> dict[str, Any]:
@@ -240,20 +235,25 @@ class TestCounting:
             async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
                 await self.app(dict(scope), receive, send)
 
+        seen: list[Any] = []
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            seen.extend((weakref.ref(receive), weakref.ref(send)))
+            await inner(scope, receive, send)
+
         async def answer(request: Request) -> Response:
             return PlainTextResponse("ok")
 
-        app = Starlette(routes=[Route("/", answer)])
-        app.add_middleware(Copying)
+        inner = Starlette(routes=[Route("/", answer)])
+        inner.add_middleware(Copying)
         middleware = PrometheusMiddleware(app, registry=registry)
         gc.disable()
         try:
-            before = exchanges()
             await request().with_(middleware)
-            left = [one for one in exchanges() if not any(one is other for other in before)]
+            left = [one() for one in seen]
         finally:
             gc.enable()
-        assert [] == left
+        assert [None, None] == left
 
     @pytest.mark.in_memory
     async def test_folds_by_itself(self, registry: CollectorRegistry) -> None:
@@ -596,6 +596,29 @@ class TestFailing:
 
         await request("/generate", "POST").with_(app)
         assert [False, True] == answers
+
+    @pytest.mark.parametrize(("disconnected", "status"), [(False, "200"), (True, "499")])
+    async def test_a_server_that_knows_its_client_is_asked(
+        self, *, disconnected: bool, status: str, registry: CollectorRegistry
+    ) -> None:
+        """The application gets `receive` itself if its object says whether the client has left, as uvicorn's does."""
+
+        class Connection(Conversation):
+            disconnected = False
+
+        conversation = Connection(request().scope)
+        seen: list[Any] = []
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            seen.append(receive)
+            await send(start())
+            conversation.disconnected = disconnected
+            await send(body())
+
+        given = conversation.receive
+        await recorded(app, registry)(conversation.scope, given, conversation.send)
+        assert given is seen[0]
+        assert {("GET", "unmatched", status): 1} == counted(registry)
 
     # Older Starlette leaves its own streams open when an application raises.
     @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")

@@ -6,6 +6,7 @@ import random
 import re
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
 import pytest
@@ -13,11 +14,13 @@ import structlog
 from fastapi import Depends, FastAPI, Response
 from prometheus_client import CollectorRegistry
 from structlog.contextvars import bound_contextvars, get_contextvars
-from structlog.testing import LogCapture
+from structlog.testing import LogCapture, capture_logs
 
+from mlmetrics.errors import ConfigurationError
 from mlmetrics.http import request_id
+from mlmetrics.http.instrumentation import instrument
 from mlmetrics.http.middleware import PrometheusMiddleware
-from tests.http.asking import ask, request, unrecorded
+from tests.http.asking import Conversation, ask, request, unrecorded
 
 HEADER = "X-Request-ID"
 MADE = re.compile(r"[0-9a-f]{32}")
@@ -71,7 +74,7 @@ class TestChoosing:
         child = os.fork()
         if child == 0:
             try:
-                os.write(writing, request_id.choose([]).encode())
+                os.write(writing, request_id.choose({"headers": []}).encode())
             finally:
                 os._exit(0)
         os.close(writing)  # so that a child that wrote nothing is read as that
@@ -79,7 +82,21 @@ class TestChoosing:
         theirs = os.read(reading, 64).decode()
         os.close(reading)
         assert MADE.fullmatch(theirs)
-        assert theirs != request_id.choose([])
+        assert theirs != request_id.choose({"headers": []})
+
+    def test_made_ids_differ_between_threads(self) -> None:
+        """Threads that make ids at the same time never get the same one, also where the next thousand begins."""
+        made = request_id.Made()
+        with ThreadPoolExecutor(4) as pool:
+            texts = list(pool.map(lambda _: [made.make() for _ in range(5000)], range(4)))
+        assert 20_000 == len({text for each in texts for text in each})
+
+    def test_made_ids_count(self) -> None:
+        """Ids of one process begin alike and end in numbers of twelve digits, one after the other."""
+        made = request_id.Made()
+        texts = [made.make() for _ in range(2500)]
+        assert 1 == len({text[:20] for text in texts})
+        assert list(range(10**11, 10**11 + 2500)) == [int(text[20:]) for text in texts]
 
     async def test_it_can_be_left_out(self, registry: CollectorRegistry) -> None:
         """With `request_id=False` nothing is bound and nothing returned."""
@@ -89,6 +106,54 @@ class TestChoosing:
         answer = await ask(app, "/", headers={HEADER: "abc"})
         assert {} == answer.json()
         assert HEADER not in answer.headers
+
+
+class TestHeaderOnly:
+    """`request_id="header"`: taken and returned, and nothing else."""
+
+    @pytest.fixture
+    def app(self, registry: CollectorRegistry) -> FastAPI:
+        """Return an application that answers with what its log events have."""
+        app = FastAPI()
+        app.add_middleware(PrometheusMiddleware, registry=registry, request_id="header")
+        app.add_api_route("/", get_contextvars)
+        return app
+
+    async def test_the_callers_id_is_returned(self, app: FastAPI) -> None:
+        """The client finds its own id, which the log events of the application do not have."""
+        answer = await ask(app, "/", headers={HEADER: "abc"})
+        assert "abc" == answer.headers[HEADER]
+        assert {} == answer.json()
+
+    async def test_one_is_made(self, app: FastAPI) -> None:
+        """A client that sends none gets one."""
+        assert MADE.fullmatch((await ask(app, "/")).headers[HEADER])
+
+    async def test_what_is_bound_stays(self, app: FastAPI) -> None:
+        """An id that the caller's own code has bound is not touched."""
+        with bound_contextvars(request_id="outer"):
+            assert {"request_id": "outer"} == (await ask(app, "/", headers={HEADER: "abc"})).json()
+
+    async def test_failures_name_it(self, app: FastAPI) -> None:
+        """Our own event of a failed request has it."""
+
+        @app.get("/raise")
+        async def fail() -> None:
+            raise ZeroDivisionError
+
+        with capture_logs() as events:
+            await ask(app, "/raise", headers={HEADER: "abc"})
+        assert ["abc"] == [event["request_id"] for event in events if event["event"] == "request.failed"]
+
+    @pytest.mark.parametrize("given", ["Header", "", None, 1, "log"])
+    def test_nothing_else_is_taken(self, given: Any, registry: CollectorRegistry) -> None:
+        """Another value is refused where it is given, by the middleware and by `instrument`."""
+        with pytest.raises(ConfigurationError, match="expected True, False or 'header'"):
+            PrometheusMiddleware(FastAPI(), registry=registry, request_id=given)
+        app = FastAPI()
+        with pytest.raises(ConfigurationError, match="expected True, False or 'header'"):
+            instrument(app, registry=registry, request_id=given)
+        assert "/metrics" not in {getattr(route, "path", "") for route in app.routes}
 
 
 class TestReturning:
@@ -217,6 +282,12 @@ class TestIterators:
         assert {} == unrecorded(registry)
 
 
+class Connection(Conversation):
+    """A conversation whose object knows whether the client has left, as uvicorn's does."""
+
+    disconnected = False
+
+
 class TestBinding:
     """Who sees the id, and for how long."""
 
@@ -275,3 +346,14 @@ class TestBinding:
         sent = [f"id-{number}" for number in range(50)]
         answers = await asyncio.gather(*(ask(app, "/wait", headers={HEADER: one}) for one in sent))
         assert sent == [answer.json()["request_id"] for answer in answers]
+
+    async def test_a_server_with_a_context_for_each_request(self, app: FastAPI) -> None:
+        """Where the server runs each request in its own context, what it logs afterwards still has the id."""
+        connection = Connection(request("/async", headers=[(b"x-request-id", b"abc")]).scope)
+
+        async def serve() -> dict[str, Any]:
+            await connection.with_(app)
+            return get_contextvars()
+
+        assert {"request_id": "abc"} == await asyncio.create_task(serve())
+        assert {} == get_contextvars()

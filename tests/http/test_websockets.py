@@ -169,7 +169,7 @@ class TestMetrics:
         """What records it is freed when it is over, without the garbage collector."""
         middleware = recorded(speaking(..., ACCEPT, closing()), registry)
         await connection().with_(middleware)
-        assert [] == [each for each in gc.get_objects() if type(each) is Socket and each.middleware is middleware]
+        assert [] == [each for each in gc.get_objects() if type(each) is Socket and each._middleware is middleware]
 
 
 class TestEnds:

@@ -249,7 +249,32 @@ with parsing_timer(doc_type="pdf") as call:
     call.size(2048)
 
 
+# A timer is a decorator as well, which keeps the type of what it decorates.
+
+
+@inference_timer(model="gpt-4")
+def answered(prompt: str) -> int:
+    return len(prompt)
+
+
+@parsing_timer(doc_type="pdf")
+async def parsed_later(prompt: str) -> int:
+    return len(prompt)
+
+
+@model_load_timer("bge-small")
+def loaded(path: str) -> bytes:
+    return path.encode()
+
+
+assert_type(answered("to be"), int)
+assert_type(loaded("model"), bytes)
+answered(3)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+inference_timer(model="gpt-4")(3)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+
+
 async def timed() -> None:
+    assert_type(await parsed_later("to be"), int)
     async with inference_timer() as call:
         assert_type(call, Call)
         call.first_chunk()
@@ -420,6 +445,10 @@ with instrument_opentelemetry() as sending:
 
 toolkit = MLMetrics(service="matching-service", registry=CollectorRegistry())
 configure(service="matching-service")
+configure(trace_ids=lambda: ("4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"))
+configure(trace_ids=lambda: "1-5759e988-bd862e3fe1be46a994272793")
+configure(trace_ids=lambda: None)
+configure(trace_ids=lambda: 3)  # type: ignore[arg-type, return-value]  # pyright: ignore[reportArgumentType]
 configure(registry="mine")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
