@@ -9,6 +9,7 @@ from mlmetrics.calls.labels import BoundCall, arg
 from mlmetrics.calls.own import OwnOperation
 from mlmetrics.errors import ConfigurationError, DeclarationError, MissingExtraError, MLMetricsError, RegistrationError
 from mlmetrics.handle import Instrumentation
+from mlmetrics.http.labels import header
 from mlmetrics.http.middleware import PrometheusMiddleware
 from mlmetrics.jobs.batch import JobRun
 from mlmetrics.plain.verbs import Counter, Gauge, Histogram
@@ -85,6 +86,7 @@ __all__ = [
     "counter",
     "current_call",
     "gauge",
+    "header",
     "histogram",
     "inference_timer",
     "instrument",

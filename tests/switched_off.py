@@ -21,7 +21,7 @@ import httpx
 import openai
 import structlog
 from fastapi import FastAPI
-from prometheus_client import REGISTRY, Counter, generate_latest
+from prometheus_client import REGISTRY, CollectorRegistry, Counter, generate_latest
 from sklearn.linear_model import LogisticRegression  # type: ignore[import-untyped]  # it has no types
 
 import mlmetrics
@@ -227,6 +227,25 @@ def passed_through() -> None:
     assert refused(lambda: mlmetrics.PrometheusMiddleware(app, service_name=""))
 
 
+def labelled() -> None:
+    """Label requests by a header: nothing is read from them, and declarations are checked."""
+    read: list[Any] = []
+    app = FastAPI()
+    app.get("/")(lambda: "read")
+    registry = CollectorRegistry()
+
+    def plan(scope: Any) -> str:
+        read.append(scope)
+        return "free"
+
+    mlmetrics.instrument(app, registry=registry, labels={"tenant": mlmetrics.header("x-tenant"), "plan": plan})
+    assert requests(app, "/")[0].status_code == 200
+    assert not read
+    assert refused(lambda: mlmetrics.header("x tenant"))
+    assert refused(lambda: mlmetrics.instrument(FastAPI(), labels={"le": "x"}))
+    assert refused(lambda: mlmetrics.instrument(FastAPI(), registry=registry, labels={"region": "eu"}))
+
+
 def endpoint() -> None:
     """Answer in a route of the program's own, with what the registry holds."""
     answer = asyncio.run(mlmetrics.metrics_endpoint())
@@ -409,6 +428,7 @@ def cases() -> dict[str, Case]:
         "current_call": outside,
         "export_baseline": baseline,
         "gauge": own_metric(mlmetrics.gauge, mlmetrics.Gauge, "inc", "dec", "set", "time", "track_inprogress"),
+        "header": labelled,
         "histogram": own_metric(mlmetrics.histogram, mlmetrics.Histogram, "observe", "time"),
         "inference_timer": timer(mlmetrics.inference_timer),
         "instrument": served,

@@ -53,7 +53,8 @@ class Metric:
     `unit` is the OpenMetrics unit; the name carries it too.
     `part` is what an operation has to record for the metric to exist, such as `tokens`; empty if every
     call records it. `multiprocess_mode` says how the processes of a service are joined in a gauge of a
-    project's own, by prometheus_client's names.
+    project's own, by prometheus_client's names. To an `extensible` metric an application adds labels of its own,
+    once: the row that a store then has of it is not extensible.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Metric:
     buckets: tuple[float, ...] = ()
     part: str = ""
     multiprocess_mode: str = ""
+    extensible: bool = False
 
     @property
     def across_workers(self) -> str:

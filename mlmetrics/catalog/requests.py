@@ -5,7 +5,7 @@ from mlmetrics.catalog.metric import BODY_BUCKETS_BYTES, REQUEST_BUCKETS_SECONDS
 _ROUTE = ("service", "method", "route")
 
 REQUESTS = (
-    Metric("fastapi_requests_total", "counter", "Finished HTTP requests.", (*_ROUTE, "status")),
+    Metric("fastapi_requests_total", "counter", "Finished HTTP requests.", (*_ROUTE, "status"), extensible=True),
     Metric(
         "fastapi_request_duration_seconds",
         "histogram",
@@ -13,6 +13,7 @@ REQUESTS = (
         _ROUTE,
         "seconds",
         REQUEST_BUCKETS_SECONDS,
+        extensible=True,
     ),
     Metric(
         "fastapi_request_first_byte_seconds",
@@ -21,6 +22,7 @@ REQUESTS = (
         _ROUTE,
         "seconds",
         REQUEST_BUCKETS_SECONDS,
+        extensible=True,
     ),
     Metric("fastapi_requests_in_progress", "gauge", "HTTP requests being served now.", ("service", "method")),
 )

@@ -55,11 +55,15 @@ class AppendedMethod(MethodSeries, Lists):
 class AppendedRoute(RouteSeries, Lists):
     """The finished requests of one method and one route."""
 
-    __slots__ = ("_counts", "_durations", "exemplars", "failures", "finish", "finished", "labels", "mark", "requests")
+    __slots__ = (
+        *("_counts", "_durations", "exemplars", "failures", "finish", "finished"),
+        *("labels", "mark", "own", "requests"),
+    )
 
-    def __init__(self, requests: Requests, method: str, route: str) -> None:
+    def __init__(self, requests: Requests, method: str, route: str, own: tuple[str, ...] = ()) -> None:
         self.requests = requests
         self.labels = (requests.service, method, route)
+        self.own = own
         self.failures = LimitedKinds()
         self.finished: list[Finished] = []
         self.finish = self.finished.append
@@ -85,12 +89,13 @@ class AppendedRoute(RouteSeries, Lists):
     def _histograms(self) -> tuple[HistogramCell, HistogramCell]:
         """Return the durations to the last byte and to the first, found when they are first needed."""
         if self._durations is None:
-            cell = self.requests.store.histogram_cell
-            self._durations = cell(DURATION, self.labels), cell(FIRST_BYTE, self.labels)
+            cell, labels = self.requests.store.histogram_cell, (*self.labels, *self.own)
+            self._durations = cell(DURATION, labels), cell(FIRST_BYTE, labels)
         return self._durations
 
     def _count(self, name: str) -> Numbers:
-        numbers = self._counts[name] = self.requests.store.number_cell(TOTAL, (*self.labels, name)).numbers
+        labels = (*self.labels, name, *self.own)
+        numbers = self._counts[name] = self.requests.store.number_cell(TOTAL, labels).numbers
         return numbers
 
     def absorb(self, writes: list[Write], counts: list[int]) -> None:

@@ -1,7 +1,7 @@
 """`instrument`: adds the middleware and a route for the metrics to an application, and removes them again."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -13,6 +13,7 @@ from mlmetrics.errors import ConfigurationError
 from mlmetrics.handle import Instrumentation
 from mlmetrics.http.answer import Published, answer_scope
 from mlmetrics.http.endpoint import response_of
+from mlmetrics.http.labels import Label, checked_labels, settle
 from mlmetrics.http.levels import is_foreign
 from mlmetrics.http.middleware import PrometheusMiddleware, check_request_id, check_service_name
 from mlmetrics.http.skipping import Path, checked_paths, methods_of
@@ -38,6 +39,7 @@ class Given:
     skip_paths: frozenset[Path]
     skip_methods: frozenset[str]
     websockets: bool
+    labels: Mapping[str, Label]
     token: str | None = field(repr=False)
     token_file: File | None
     gzip: bool
@@ -53,6 +55,7 @@ class Given:
             skip_paths=(self.path, *self.skip_paths),
             skip_methods=self.skip_methods,
             websockets=self.websockets,
+            labels=self.labels,
         )
 
 
@@ -83,6 +86,7 @@ def instrument(
     skip_paths: Iterable[str | re.Pattern[str]] = (),
     skip_methods: Iterable[str] = (),
     websockets: bool = True,
+    labels: Mapping[str, Label] = {},
     token: str | None = None,
     token_file: File | None = None,
     gzip: bool = True,
@@ -102,6 +106,7 @@ def instrument(
         skip_paths: further paths that are not recorded, such as health checks; as `PrometheusMiddleware`.
         skip_methods: as `PrometheusMiddleware`.
         websockets: as `PrometheusMiddleware`.
+        labels: as `PrometheusMiddleware`.
         token: the bearer token that a scraper must show; everybody gets the metrics if there is none.
         token_file: a file with the token alone, read at each scrape. If it cannot be read later, the last token stays.
         gzip: whether the metrics may be compressed.
@@ -119,7 +124,8 @@ def instrument(
     """
     check_app(app)
     paths, methods = checked_paths(skip_paths), methods_of(skip_methods)
-    given = Given(service_name, path, registry, request_id, paths, methods, websockets, token, token_file, gzip)
+    own = checked_labels(labels)
+    given = Given(service_name, path, registry, request_id, paths, methods, websockets, own, token, token_file, gzip)
     around = _instrumented.get(app)
     if around is not None and around.handle.active:
         if around.given != given:
@@ -132,7 +138,7 @@ def instrument(
     if around is None or not around.built:
         check_not_started(app)
     published = Published.of(registry, gzip=gzip, token=token, token_file=token_file)
-    store_for(registry)
+    settle(store_for(registry), own)
     return begin(app, given, around, published)
 
 

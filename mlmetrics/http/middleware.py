@@ -1,7 +1,7 @@
 """The ASGI middleware: decides which requests are recorded, and into which series."""
 
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry
@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from mlmetrics.errors import ConfigurationError, shown
 from mlmetrics.http.answer import scraping
 from mlmetrics.http.exchange import FAILED, REDIRECTS, RequestRecorder
+from mlmetrics.http.labels import Label, LabelledRequests, checked_labels, settle
 from mlmetrics.http.levels import level_of
 from mlmetrics.http.requests import requests_of
 from mlmetrics.http.routed import RECORDED_BY, Trace
@@ -42,10 +43,14 @@ class PrometheusMiddleware(RequestRecorder):
             would lower error rates.
         skip_methods: methods whose requests are not recorded, such as `("OPTIONS", "HEAD")`.
         websockets: record WebSockets: how many are open, for how long, how they closed, and their messages.
+        labels: further labels of finished requests, by name: a fixed text, `header("x-tenant")`, or a function of the
+            scope, which is called in the event loop when the request has ended. If it raises or returns no text, the
+            label is `unknown`. Not on requests in progress, nor on WebSockets.
 
     Raises:
         ConfigurationError: the service name is empty or not valid; a path is neither a text that begins with `/` nor
-            a pattern of text; a method is none of HTTP.
+            a pattern of text; a method is none of HTTP; a label is not allowed, or the requests in the registry have
+            other labels.
         RegistrationError: the registry already has other metrics with names of the catalogue.
 
     Metrics: `fastapi_requests_total`, `fastapi_request_duration_seconds`,
@@ -81,7 +86,9 @@ class PrometheusMiddleware(RequestRecorder):
         skip_paths: Iterable[str | re.Pattern[str]] = ("/metrics",),
         skip_methods: Iterable[str] = (),
         websockets: bool = True,
+        labels: Mapping[str, Label] = {},
     ) -> None:
+        given = checked_labels(labels)
         self._paths = paths_of(skip_paths)
         self._skipped: Container[str] = self._paths.lookup()
         self._skipped_methods = methods_of(skip_methods)
@@ -90,10 +97,12 @@ class PrometheusMiddleware(RequestRecorder):
         self.request_id = request_id
         self.websockets = websockets
         self.store = store = default_store() if registry is None else store_for(registry)
+        names = settle(store, given)
         if service_name is not None:
             check_service_name(service_name)
             store.name_service(service_name, configured=False)
         self.requests = requests_of(store, service_name)
+        self._labelled = LabelledRequests(self.requests, given, names) if names else None
         self.clock = store.clock
         self.recorded = None if DISABLED else HTTP
         self._methods: dict[str, Method] = {}
@@ -188,6 +197,7 @@ class PrometheusMiddleware(RequestRecorder):
             return False
         for known in self._methods.values():
             known.routes.clear()
+            known.labelled.clear()
         self._declare(routes)
         return True
 
@@ -195,6 +205,7 @@ class PrometheusMiddleware(RequestRecorder):
         """Create the series of the routes at 0, and do not record requests for the metrics."""
         self._paths = self._paths.also(routes.scrapes())
         self._skipped = self._paths.lookup()
+        requests = self._labelled or self.requests
         for place in routes.places:
             if not place.shown or place.scrape or place.template == UNMATCHED or place.template in self._skipped:
                 continue
@@ -203,31 +214,35 @@ class PrometheusMiddleware(RequestRecorder):
             used = methods - {"HEAD"} if "GET" in methods else methods
             for method in sorted(used - self._skipped_methods):
                 self.requests.method(method)
-                self._route(method, place.template).declare(place.success, FAILED)
+                requests.route(method, place.template, own=place.template in routes.own).declare(place.success, FAILED)
 
         for place in routes.sockets if self.websockets else ():
             if not (place.http or place.template in self._skipped):  # what serves both is a mount
                 self._sockets.route(place.template, own=place.template in routes.own).declare()
 
-    def _route(self, method: str, template: str) -> RouteSeries:
-        own = self._routes is not None and template in self._routes.own
-        return self.requests.route(method, template, own=own)
-
     def series(self, method: Method, scope: Any, root_path: str, status: int) -> RouteSeries | None:
-        """Return the series of a routed request whose endpoint is not known yet; None for a scrape."""
-        routes = self._routes
+        """Return the series of a routed request with further labels, or of an unknown endpoint; None for a scrape."""
+        labelled, routes, endpoint = self._labelled, self._routes, scope.get("endpoint")
+        if labelled is not None and (known := method.labelled.get(id(endpoint))) is not None:
+            return known.of(scope)
         if routes is None:  # cannot happen: the routes are read when a request begins
-            return self.requests.route(method.name, UNMATCHED)
-        endpoint, redirected = scope.get("endpoint"), status in REDIRECTS
+            return None
+        redirected = status in REDIRECTS
         template = template_of(routes, scope, root_path, redirected=redirected)
         if (template == UNMATCHED or not routes.knows(endpoint)) and self._reread():
             template = template_of(routes, scope, root_path, redirected=redirected)
         if routes.is_scrape(endpoint):
             return None
-        series = self._route(method.name, template)
-        if template == routes.of_endpoint(endpoint):
-            method.routes[id(endpoint)] = series
-        return series
+        own, alone = template in routes.own, template == routes.of_endpoint(endpoint)
+        if labelled is None:
+            series = self.requests.route(method.name, template, own=own)
+            if alone:
+                method.routes[id(endpoint)] = series
+            return series
+        route = labelled.route(method.name, template, own=own)
+        if alone:
+            method.labelled[id(endpoint)] = route
+        return route.of(scope)
 
     def sockets_of(self, trace: Trace) -> RouteSockets:
         """Return the series of a routed WebSocket."""

@@ -55,12 +55,13 @@ class RouteSpot:
 class PlacedRoute(RouteSeries):
     """The finished requests of one method and one route, in the files of this process."""
 
-    __slots__ = ("_host", "_names", "_spot", "failures", "labels", "requests")
+    __slots__ = ("_host", "_names", "_spot", "failures", "labels", "own", "requests")
     finished: Sequence[Finished] = ()
 
-    def __init__(self, requests: Requests, host: Host, method: str, route: str) -> None:
+    def __init__(self, requests: Requests, host: Host, method: str, route: str, own: tuple[str, ...] = ()) -> None:
         self.requests = requests
         self.labels = (requests.service, method, route)
+        self.own = own
         self.failures = LimitedKinds()
         self._host = host
         self._names: set[str] = set()
@@ -73,7 +74,7 @@ class PlacedRoute(RouteSeries):
     def prepare(self) -> None:
         """Create the metrics at 0, with every declared status."""
         if self._spot is None:
-            self._spot = RouteSpot(self._host, self.labels)
+            self._spot = RouteSpot(self._host, (*self.labels, *self.own))
         for name in tuple(self._names):
             self._count(name)
         self.requests.traced = self.requests.store.looks_for_traces
@@ -92,7 +93,7 @@ class PlacedRoute(RouteSeries):
         status, seconds, first_byte = request
         spot = self._spot
         if spot is None:
-            spot = self._spot = RouteSpot(self._host, self.labels)
+            spot = self._spot = RouteSpot(self._host, (*self.labels, *self.own))
         place = spot.counts.get(status)
         if place is None:
             place = spot.counts[status] = self._place(status)
@@ -109,7 +110,7 @@ class PlacedRoute(RouteSeries):
 
     def mark(self, exemplar: Exemplar) -> None:
         """Keep an exemplar for the bucket of its value."""
-        self._host.mark(DURATION, self.labels, exemplar)
+        self._host.mark(DURATION, (*self.labels, *self.own), exemplar)
 
     def _place(self, status: int) -> int:
         name = status_label(self.requests, self.labels, self._names, status)
@@ -117,4 +118,4 @@ class PlacedRoute(RouteSeries):
         return self._count(name)
 
     def _count(self, name: str) -> int:
-        return self._host.number_place(TOTAL, (*self.labels, name))
+        return self._host.number_place(TOTAL, (*self.labels, name, *self.own))

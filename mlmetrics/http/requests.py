@@ -21,7 +21,7 @@ class ServiceRequests:
         self.service = service
         self.traced = store.trace_ids is not None or exemplars.possible()  # the first request sees whether it is so
         self._methods: dict[str, MethodSeries] = {}
-        self._routes: dict[tuple[str, str], RouteSeries] = {}
+        self._routes: dict[tuple[str, str, tuple[str, ...]], RouteSeries] = {}
         self._own: set[str] = set()
 
     def method(self, name: str) -> MethodSeries:
@@ -36,15 +36,22 @@ class ServiceRequests:
 
     def route(self, method: str, template: str, *, own: bool = False) -> RouteSeries:
         """Return the series of a method and a route template; the application's own templates are not limited."""
+        return self.series(*self.place(method, template, own=own))
+
+    def place(self, method: str, template: str, *, own: bool) -> tuple[str, str]:
+        """Return the labels of a method and a route template."""
         method = method if method in METHODS else OTHER.upper()
         free = template == UNMATCHED or (own and self.owns(template))
-        route = template if free else str(self.store.admit(TOTAL, (self.service, method), (template,))[-1])
-        series = self._routes.get((method, route))
+        return method, template if free else str(self.store.admit(TOTAL, (self.service, method), (template,))[-1])
+
+    def series(self, method: str, route: str, added: tuple[str, ...] = ()) -> RouteSeries:
+        """Return the series of a place, and of values of the application's own labels."""
+        series = self._routes.get((method, route, added))
         if series is None:
             self.store.declare_overflow(TOTAL, ("status", COMBINATION))
-            made = self._new_route(method, route)
+            made = self._new_route(method, route, added)
             self.store.add(made, TOTAL)
-            series = self._routes.setdefault((method, route), made)
+            series = self._routes.setdefault((method, route, added), made)
         return series
 
     def _new_method(self, name: str) -> AppendedMethod | PlacedMethod:
@@ -53,9 +60,11 @@ class ServiceRequests:
             return AppendedMethod(self.store, self.service, name)
         return PlacedMethod(host, self.service, name)
 
-    def _new_route(self, method: str, route: str) -> AppendedRoute | PlacedRoute:
+    def _new_route(self, method: str, route: str, added: tuple[str, ...]) -> AppendedRoute | PlacedRoute:
         host = self.store.host
-        return AppendedRoute(self, method, route) if host is None else PlacedRoute(self, host, method, route)
+        if host is None:
+            return AppendedRoute(self, method, route, added)
+        return PlacedRoute(self, host, method, route, added)
 
     def owns(self, template: str) -> bool:
         """Whether a template is exempt from the limit; one that is not valid label text is not."""

@@ -1,7 +1,7 @@
 """The recorded data of requests by method and by route, wherever it is kept."""
 
 from collections.abc import Callable, Collection, Sized
-from typing import Protocol
+from typing import Any, Protocol
 
 from prometheus_client.samples import Exemplar
 
@@ -47,6 +47,9 @@ class RouteSeries:
 
     requests: Requests
     labels: RawLabels
+    """Service, method and route."""
+    own: tuple[str, ...]
+    """The values of the application's own labels, which come after those of the catalogue."""
     finished: Sized
     """What the next fold has to take."""
     finish: Callable[[Finished], object]
@@ -58,10 +61,20 @@ class RouteSeries:
     """Create the series of these statuses at 0 from the next scrape on, so that `rate` sees the first request."""
 
 
-class Method:
-    """One method within one application: its own series, and those of its routes by endpoint."""
+class Labelled(Protocol):
+    """The finished requests of one method and one route, by the application's own labels."""
 
-    __slots__ = ("begin", "end", "name", "routes", "series")
+    def of(self, scope: Any) -> RouteSeries:
+        """Return the series of a request."""
+
+
+class Method:
+    """One method within one application: its own series, and those of its routes by endpoint.
+
+    An application with labels of its own has `labelled` in place of `routes`.
+    """
+
+    __slots__ = ("begin", "end", "labelled", "name", "routes", "series")
 
     def __init__(self, name: str, series: MethodSeries) -> None:
         self.name = name
@@ -69,6 +82,7 @@ class Method:
         self.begin = series.begin
         self.end = series.end
         self.routes: dict[int, RouteSeries] = {}
+        self.labelled: dict[int, Labelled] = {}
 
 
 def declared_label(status: int) -> str:

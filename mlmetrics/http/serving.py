@@ -1,7 +1,7 @@
 """The ways to publish the metrics, as methods of a toolkit: a route, an application, a server."""
 
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,6 +12,7 @@ from mlmetrics.handle import Instrumentation
 from mlmetrics.http.answer import Published
 from mlmetrics.http.endpoint import metrics_app, metrics_endpoint
 from mlmetrics.http.instrumentation import instrument
+from mlmetrics.http.labels import Label
 from mlmetrics.http.server import MetricsServer, context_of
 from mlmetrics.http.token import File
 from mlmetrics.workers.ends import begin_worker, end_worker
@@ -103,6 +104,7 @@ class Serving(Recorder):
         skip_paths: Iterable[str | re.Pattern[str]] = (),
         skip_methods: Iterable[str] = (),
         websockets: bool = True,
+        labels: Mapping[str, Label] = {},
         token: str | None = None,
         token_file: File | None = None,
         gzip: bool = True,
@@ -122,6 +124,9 @@ class Serving(Recorder):
                 without a slash at its end; a pattern of `re.compile` stands for all paths in which `search` finds it.
             skip_methods: methods whose requests are not recorded, such as `("OPTIONS", "HEAD")`.
             websockets: record WebSockets: how many are open, for how long, how they closed, and their messages.
+            labels: further labels of finished requests, by name: a fixed text, `header("x-tenant")`, or a function of
+                the scope, which is called in the event loop when the request has ended. If it raises or returns no
+                text, the label is `unknown`. Not on requests in progress, nor on WebSockets.
             token: the bearer token that a scraper must show; everybody gets the metrics if there is none.
             token_file: a file with the token alone, read at each scrape.
             gzip: whether the metrics may be compressed.
@@ -151,6 +156,7 @@ class Serving(Recorder):
             skip_paths=skip_paths,
             skip_methods=skip_methods,
             websockets=websockets,
+            labels=labels,
             token=token,
             token_file=token_file,
             gzip=gzip,

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from mlmetrics import logs
+from mlmetrics.catalog import BY_NAME
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.declaring import Families
 from mlmetrics.recording.labels import COMBINATION, OTHER, Limits, RawLabels, cleaned, is_empty
@@ -78,7 +79,9 @@ class Admitting(Naming, Families):
         self, metric: str, labels: Mapping[str, str | None], over: Sequence[str], problems: Mapping[str, str]
     ) -> None:
         """Count label values that were cut or replaced; log the first of each kind with its series."""
-        texts = {name: self.service if text is None else text for name, text in labels.items()}
+        # What an application has added to the labels of the catalogue may be a header of a request, which no log gets.
+        names = labels if metric not in BY_NAME else [name for name in labels if name in BY_NAME[metric].labels]
+        texts = {name: self.service if (text := labels[name]) is None else text for name in names}
         series = {"metric": metric, **logs.fields_of(texts)}
         for name, problem in problems.items():
             self.failed(f"label.{name}", problem, series)

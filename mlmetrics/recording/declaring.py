@@ -1,12 +1,13 @@
 """The families of a store: those of the catalogue, those that a project has declared, and the buckets of both."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from mlmetrics.catalog import METRICS
 from mlmetrics.catalog.metric import Metric
 from mlmetrics.catalog.own import clashing_name
-from mlmetrics.errors import ConfigurationError, DeclarationError
+from mlmetrics.errors import ConfigurationError, DeclarationError, shown
 from mlmetrics.recording.family import Family
 from mlmetrics.recording.host import Host
 
@@ -31,6 +32,8 @@ class Families:
         super().__init__()
         self.families = {metric.name: Family(metric) for metric in METRICS}
         self.own: dict[str, Group] = {}
+        self.request_labels: tuple[str, ...] | None = None
+        """The labels that applications add to the metrics of requests, once it is known."""
         self._sent_bounds: dict[str, Sequence[float]] = {}
 
     def group(self, metrics: Iterable[Metric]) -> Group | None:
@@ -79,6 +82,29 @@ class Families:
             self.own.pop(name, None)
         if self.host is not None:
             self.host.look_again()
+
+    def settle_request_labels(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Add labels to the metrics of requests, the first time; return them in the order in which they have them.
+
+        Raises:
+            ConfigurationError: the metrics have others by now.
+        """
+        known = self.request_labels
+        if known is None:
+            self.request_labels = known = tuple(names)
+            for name, family in tuple(self.families.items()):
+                metric = family.metric
+                if metric.extensible:
+                    self.families[name] = Family(replace(metric, labels=(*metric.labels, *known), extensible=False))
+            if self.host is not None:
+                self.host.look_again()
+        elif {*known} != {*names}:
+            raise ConfigurationError(
+                f"labels={shown(tuple(names))}: the requests in this registry have the labels {shown(known)}, of an "
+                "application that was instrumented before, and a metric has the same labels everywhere; give all "
+                "applications of a registry labels of the same names, or this one a registry of its own"
+            )
+        return known
 
     def set_buckets(self, buckets: Mapping[str, Sequence[float]], *, sent: bool = False) -> None:
         """Replace default buckets; to be called before the first sample of the metric.

@@ -43,14 +43,16 @@ class Merged:
 
     def families(self) -> list[Family]:
         """Return the families that have series: those of the store in its order, then others."""
-        known = [self._declared[name] for name in tuple(self._families) if name in self._declared]
-        return [*known, *self._undeclared.families()]
+        further = list(self._undeclared.families())
+        elsewhere = {family.metric.name for family in further}
+        names = [name for name in tuple(self._families) if name in self._declared and name not in elsewhere]
+        return [*(self._declared[name] for name in names), *further]
 
     def slot(self, kind: Kind, family: str, sample: str, labels: Mapping[str, str], text: str) -> Slot | None:
         """Return the list and the place in it where a number belongs; None for one of another version."""
         name = family if family in self._families else family + EXPOSED_NAME_SUFFIX
         known = self._families.get(name)
-        if known is None:
+        if known is None or is_extended(known.metric, labels):
             return self._undeclared_slot(kind, family, sample, labels, text)
         return self._declared_slot(known, kind, sample, labels)
 
@@ -94,8 +96,9 @@ class Merged:
             return None
 
     def _leave_out(self, name: str) -> None:
-        """Leave out a key of a row that is no longer that of the metric; a project's own is counted, once."""
-        if name not in BY_NAME and name not in self._told:
+        """Leave out a key of a row that is no longer that of the metric; if a project has said the row, count it."""
+        own = name not in BY_NAME or BY_NAME[name].extensible
+        if own and name not in self._told:
             self._told.add(name)
             self._failed("workers", f"{name} also stands in files with other labels or as another kind; left out there")
 
@@ -104,6 +107,11 @@ class Merged:
         if family is None:
             family = self._declared[known.metric.name] = Family(exposed(known.metric))
         return family.cell(labels)
+
+
+def is_extended(metric: Metric, labels: Mapping[str, str]) -> bool:
+    """Whether an application in another process has added labels to a metric, and none in this one has said which."""
+    return metric.extensible and {*metric.labels} < labels.keys() - {"le"}
 
 
 def kind_of(metric: Metric) -> Kind:

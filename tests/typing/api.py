@@ -29,6 +29,7 @@ from mlmetrics import (
     configure,
     counter,
     gauge,
+    header,
     histogram,
     inference_timer,
     instrument,
@@ -471,6 +472,13 @@ assert_type(toolkit.instrument(application, "mon-service", "/metrics"), Instrume
 PrometheusMiddleware(application, registry=CollectorRegistry(), skip_paths=skipped, skip_methods={"HEAD"})
 assert_type(instrument(application, websockets=False), Instrumentation)
 instrument(application, websockets="no")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+instrument(application, labels={"tenant": header("x-tenant"), "region": "eu", "plan": lambda scope: scope["plan"]})
+own_labels = {"tenant": header("x-tenant")}
+toolkit.instrument(application, labels=own_labels)
+PrometheusMiddleware(application, labels={"region": "eu"})
+assert_type(header("x-tenant")({"headers": []}), str)
+header(b"x-tenant")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+instrument(application, labels={"region": 7})  # type: ignore[dict-item]  # pyright: ignore[reportArgumentType]
 instrument(application, skip_paths=[b"/"])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 instrument(application, skip_methods=[1])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
 secret, secret_file = "", Path()
