@@ -35,6 +35,7 @@ BODY_SIZES = (
         _ROUTE,
         "bytes",
         BODY_BUCKETS_BYTES,
+        extensible=True,
     ),
     Metric(
         "fastapi_response_size_bytes",
@@ -43,6 +44,7 @@ BODY_SIZES = (
         _ROUTE,
         "bytes",
         BODY_BUCKETS_BYTES,
+        extensible=True,
     ),
 )
 """What is recorded with `body_sizes=True`."""

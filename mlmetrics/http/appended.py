@@ -1,5 +1,7 @@
 """Requests of a program with one process: each appends its numbers to lists, which are folded later."""
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 from mlmetrics.http.series import (
@@ -57,7 +59,7 @@ class AppendedRoute(RouteSeries, Lists):
 
     __slots__ = (
         *("_counts", "_durations", "exemplars", "failures", "finish", "finished"),
-        *("labels", "mark", "own", "requests"),
+        *("labels", "mark", "own", "requests", "sizes"),
     )
 
     def __init__(self, requests: Requests, method: str, route: str, own: tuple[str, ...] = ()) -> None:
@@ -70,6 +72,7 @@ class AppendedRoute(RouteSeries, Lists):
         self.exemplars: list[Any] = []
         self.mark = self.exemplars.append
         super().__init__(self.finished, self.exemplars)
+        self.sizes = None
         self._counts: dict[str, Numbers | None] = {}
         self._durations: tuple[HistogramCell, HistogramCell] | None = None
 
@@ -79,8 +82,7 @@ class AppendedRoute(RouteSeries, Lists):
         self._counts.update({name: None for name in names if name not in self._counts})
 
     def prepare(self) -> None:
-        """Create the metrics at 0, with every declared status."""
-        self._histograms()
+        """Create the number of requests at 0 for every declared status; the durations come with the first request."""
         for name, count in tuple(self._counts.items()):
             if count is None:
                 self._count(name)
@@ -101,22 +103,25 @@ class AppendedRoute(RouteSeries, Lists):
     def absorb(self, writes: list[Write], counts: list[int]) -> None:
         """Compute the new values of counters and buckets."""
         duration, to_first_byte = self._histograms()
-        finished = self.finished[: counts[0]]
-        numbers: dict[int, int] = {}
-        for status, _, _ in finished:
-            numbers[status] = numbers.get(status, 0) + 1
+        if finished := self.finished[: counts[0]]:
+            statuses, durations, first_bytes = zip(*finished, strict=True)
+            self._absorb_statuses(writes, statuses)
+            if first_bytes == durations and duration.bounds.uppers == to_first_byte.bounds.uppers:
+                duration.add(writes, durations, to_first_byte)  # as for bodies that are sent in one piece
+            else:
+                duration.add(writes, durations)
+                if had_one := [first_byte for first_byte in first_bytes if first_byte is not None]:
+                    to_first_byte.add(writes, had_one)
+        if counts[1]:
+            duration.mark(writes, self.exemplars[: counts[1]])
+
+    def _absorb_statuses(self, writes: list[Write], statuses: Iterable[int]) -> None:
         by_name: dict[str, int] = {}  # several statuses may go to `other`
-        for status, number in numbers.items():
+        for status, number in Counter(statuses).items():
             name = status_label(self.requests, self.labels, self._counts, status)
             by_name[name] = by_name.get(name, 0) + number
         for name, number in by_name.items():
             writes.append(plus(self._counts.get(name) or self._count(name), 0, number))
-        if finished:
-            duration.add(writes, [seconds for _, seconds, _ in finished])
-        if first_bytes := [first_byte for _, _, first_byte in finished if first_byte is not None]:
-            to_first_byte.add(writes, first_bytes)
-        if counts[1]:
-            duration.mark(writes, self.exemplars[: counts[1]])
 
     def forget(self) -> None:
         """Limit the log events of a forked child apart from those of its parent."""

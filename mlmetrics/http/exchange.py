@@ -16,6 +16,7 @@ from mlmetrics import exemplars, logs
 from mlmetrics.calls.outcome import is_cancellation
 from mlmetrics.errors import name_of_type
 from mlmetrics.http.answer import scraping
+from mlmetrics.http.bodies import Bodies
 from mlmetrics.http.request_id import KEY, bind, choose, restore, returned
 from mlmetrics.http.requests import ServiceRequests
 from mlmetrics.http.routed import RECORDED_BY
@@ -42,6 +43,7 @@ class RequestRecorder(ABC):
     requests: ServiceRequests
     clock: Callable[[], float]
     request_id: bool | Literal["header"]
+    body_sizes: bool
     recorded: str | None
     """The type of the scopes that are recorded here; None while nothing is recorded."""
 
@@ -71,6 +73,7 @@ class RequestRecorder(ABC):
         server: Any = None
         token: Any = None
         exemplar: Any = None
+        take, give = receive, send
         left = ended = False
         try:
             method = self.method(scope)
@@ -117,15 +120,19 @@ class RequestRecorder(ABC):
                         exemplar = self._exemplar(seconds)
                 elif first_byte is None and message.get("body"):
                     first_byte = self.clock() - begun
-            return send(message)  # type: ignore[no-any-return]  # ASGI's send
+            return give(message)  # type: ignore[no-any-return]  # ASGI's send
 
-        receiving = receive
+        bodies = None
+        if self.body_sizes:
+            bodies = Bodies(scope, receive, send, server, self.store.failed)
+            take, give = bodies.receive, bodies.send
+        receiving = take
         if server is None:
 
             async def receiving() -> Any:
                 """Pass a message to the application; notice if the client has disconnected."""
                 nonlocal left
-                message = await receive()
+                message = await take()
                 if message["type"] == "http.disconnect" and seconds is None:
                     left = True
                 return message
@@ -148,6 +155,8 @@ class RequestRecorder(ABC):
                 series = method.routes.get(id(routed.get("endpoint"))) or self.series(method, routed, root_path, status)
                 if series is not None:
                     series.finish((status, seconds, first_byte))
+                    if bodies is not None:
+                        series.weigh(bodies.received, bodies.sent)
                     if exemplar is not None:
                         series.mark(exemplar)
                     if status >= FAILED:

@@ -38,6 +38,7 @@ class Given:
     request_id: bool | Literal["header"]
     skip_paths: frozenset[Path]
     skip_methods: frozenset[str]
+    body_sizes: bool
     websockets: bool
     labels: Mapping[str, Label]
     token: str | None = field(repr=False)
@@ -54,6 +55,7 @@ class Given:
             request_id=self.request_id,
             skip_paths=(self.path, *self.skip_paths),
             skip_methods=self.skip_methods,
+            body_sizes=self.body_sizes,
             websockets=self.websockets,
             labels=self.labels,
         )
@@ -85,6 +87,7 @@ def instrument(
     request_id: bool | Literal["header"] = True,
     skip_paths: Iterable[str | re.Pattern[str]] = (),
     skip_methods: Iterable[str] = (),
+    body_sizes: bool = False,
     websockets: bool = True,
     labels: Mapping[str, Label] = {},
     token: str | None = None,
@@ -105,6 +108,7 @@ def instrument(
         request_id: as `PrometheusMiddleware`.
         skip_paths: further paths that are not recorded, such as health checks; as `PrometheusMiddleware`.
         skip_methods: as `PrometheusMiddleware`.
+        body_sizes: as `PrometheusMiddleware`.
         websockets: as `PrometheusMiddleware`.
         labels: as `PrometheusMiddleware`.
         token: the bearer token that a scraper must show; everybody gets the metrics if there is none.
@@ -125,7 +129,9 @@ def instrument(
     check_app(app)
     paths, methods = checked_paths(skip_paths), methods_of(skip_methods)
     own = checked_labels(labels)
-    given = Given(service_name, path, registry, request_id, paths, methods, websockets, own, token, token_file, gzip)
+    given = Given(
+        service_name, path, registry, request_id, paths, methods, body_sizes, websockets, own, token, token_file, gzip
+    )
     around = _instrumented.get(app)
     if around is not None and around.handle.active:
         if around.given != given:

@@ -42,6 +42,7 @@ class PrometheusMiddleware(RequestRecorder):
             has to begin so. A path is that of the request, without `root_path`. Scrapes are never recorded: they
             would lower error rates.
         skip_methods: methods whose requests are not recorded, such as `("OPTIONS", "HEAD")`.
+        body_sizes: record how many bytes of the bodies of requests and of responses have passed.
         websockets: record WebSockets: how many are open, for how long, how they closed, and their messages.
         labels: further labels of finished requests, by name: a fixed text, `header("x-tenant")`, or a function of the
             scope, which is called in the event loop when the request has ended. If it raises or returns no text, the
@@ -54,7 +55,8 @@ class PrometheusMiddleware(RequestRecorder):
         RegistrationError: the registry already has other metrics with names of the catalogue.
 
     Metrics: `fastapi_requests_total`, `fastapi_request_duration_seconds`,
-    `fastapi_request_first_byte_seconds`, `fastapi_requests_in_progress`; `fastapi_websockets_open`,
+    `fastapi_request_first_byte_seconds`, `fastapi_requests_in_progress`; `fastapi_request_size_bytes`
+    and `fastapi_response_size_bytes`; `fastapi_websockets_open`,
     `fastapi_websocket_duration_seconds`, `fastapi_websockets_total`, `fastapi_websocket_messages_total`.
 
     A response that was sent completely counts with the status that the client got. An incomplete one counts
@@ -85,6 +87,7 @@ class PrometheusMiddleware(RequestRecorder):
         request_id: bool | Literal["header"] = True,
         skip_paths: Iterable[str | re.Pattern[str]] = ("/metrics",),
         skip_methods: Iterable[str] = (),
+        body_sizes: bool = False,
         websockets: bool = True,
         labels: Mapping[str, Label] = {},
     ) -> None:
@@ -95,6 +98,7 @@ class PrometheusMiddleware(RequestRecorder):
         self.app = app
         check_request_id(request_id)
         self.request_id = request_id
+        self.body_sizes = body_sizes
         self.websockets = websockets
         self.store = store = default_store() if registry is None else store_for(registry)
         names = settle(store, given)

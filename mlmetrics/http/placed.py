@@ -55,7 +55,7 @@ class RouteSpot:
 class PlacedRoute(RouteSeries):
     """The finished requests of one method and one route, in the files of this process."""
 
-    __slots__ = ("_host", "_names", "_spot", "failures", "labels", "own", "requests")
+    __slots__ = ("_host", "_names", "_spot", "failures", "labels", "own", "requests", "sizes")
     finished: Sequence[Finished] = ()
 
     def __init__(self, requests: Requests, host: Host, method: str, route: str, own: tuple[str, ...] = ()) -> None:
@@ -66,15 +66,14 @@ class PlacedRoute(RouteSeries):
         self._host = host
         self._names: set[str] = set()
         self._spot: RouteSpot | None = None
+        self.sizes = None
 
     def declare(self, *statuses: int) -> None:
         """Create the series of these statuses at 0 from the next scrape on, so that `rate` sees the first request."""
         self._names.update(map(declared_label, statuses))
 
     def prepare(self) -> None:
-        """Create the metrics at 0, with every declared status."""
-        if self._spot is None:
-            self._spot = RouteSpot(self._host, (*self.labels, *self.own))
+        """Create the number of requests at 0 for every declared status; the durations come with the first request."""
         for name in tuple(self._names):
             self._count(name)
         self.requests.traced = self.requests.store.looks_for_traces

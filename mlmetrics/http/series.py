@@ -7,12 +7,14 @@ from prometheus_client.samples import Exemplar
 
 from mlmetrics.logs import LimitedKinds
 from mlmetrics.recording.labels import OTHER, RawLabels
+from mlmetrics.recording.series import NumberSeries
 from mlmetrics.recording.store import Store
 
 TOTAL = "fastapi_requests_total"
 DURATION = "fastapi_request_duration_seconds"
 FIRST_BYTE = "fastapi_request_first_byte_seconds"
 IN_PROGRESS = "fastapi_requests_in_progress"
+REQUEST_SIZE, RESPONSE_SIZE = "fastapi_request_size_bytes", "fastapi_response_size_bytes"
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 UNMATCHED = "unmatched"
@@ -59,6 +61,18 @@ class RouteSeries:
 
     declare: Callable[..., None]
     """Create the series of these statuses at 0 from the next scrape on, so that `rate` sees the first request."""
+    sizes: tuple[NumberSeries, NumberSeries] | None
+    """Those of the bodies of requests and of responses; None before the first is recorded."""
+
+    def weigh(self, received: int, sent: int) -> None:
+        """Record how many bytes of the bodies of a request and of its response have passed."""
+        store, sizes = self.requests.store, self.sizes
+        if sizes is None:
+            labels = (*self.labels, *self.own)
+            sizes = store.histogram(REQUEST_SIZE, labels), store.histogram(RESPONSE_SIZE, labels)
+            self.sizes = sizes  # type: ignore[misc]  # the slot is that of each kind
+        store.record(sizes[0], received)
+        store.record(sizes[1], sent)
 
 
 class Labelled(Protocol):

@@ -103,6 +103,7 @@ class Serving(Recorder):
         request_id: bool | Literal["header"] = True,
         skip_paths: Iterable[str | re.Pattern[str]] = (),
         skip_methods: Iterable[str] = (),
+        body_sizes: bool = False,
         websockets: bool = True,
         labels: Mapping[str, Label] = {},
         token: str | None = None,
@@ -123,6 +124,7 @@ class Serving(Recorder):
             skip_paths: further paths that are not recorded, such as health checks. A text is one exact path, with or
                 without a slash at its end; a pattern of `re.compile` stands for all paths in which `search` finds it.
             skip_methods: methods whose requests are not recorded, such as `("OPTIONS", "HEAD")`.
+            body_sizes: record how many bytes of the bodies of requests and of responses have passed.
             websockets: record WebSockets: how many are open, for how long, how they closed, and their messages.
             labels: further labels of finished requests, by name: a fixed text, `header("x-tenant")`, or a function of
                 the scope, which is called in the event loop when the request has ended. If it raises or returns no
@@ -155,6 +157,7 @@ class Serving(Recorder):
             request_id=request_id,
             skip_paths=skip_paths,
             skip_methods=skip_methods,
+            body_sizes=body_sizes,
             websockets=websockets,
             labels=labels,
             token=token,

@@ -71,27 +71,20 @@ class HistogramCell:
         self.numbers: Numbers = [0.0] * (len(bounds.texts) + 1)
         self.exemplars: dict[int, Exemplar] = {}
 
-    def add(self, writes: list[Write], batch: Sequence[float]) -> None:
-        """Count the numbers per bucket, and add once to each that gets any.
+    def add(self, writes: list[Write], batch: Sequence[float], *alike: "HistogramCell") -> None:
+        """Count the numbers per bucket, and add once to each that gets any; also to `alike`, of the same bounds.
 
         Where they are not all in one bucket, they are sorted, so that each bound is searched once instead of each
         number.
         """
-        uppers, numbers = self.bounds.uppers, self.numbers
-        only = _only_bucket(uppers, batch)
-        if only is not None:
-            writes.append((numbers, only, numbers[only] + len(batch)))
-        else:
-            ascending = sorted(batch)
-            last = bisect_left(uppers, ascending[-1])
-            before = 0
-            for place in range(bisect_left(uppers, ascending[0]), last):
-                until = bisect_right(ascending, uppers[place])
-                if until > before:
-                    writes.append((numbers, place, numbers[place] + (until - before)))
-                before = until
-            writes.append((numbers, last, numbers[last] + (len(batch) - before)))
-        writes.append((numbers, -1, numbers[-1] + sum(batch, 0.0)))
+        uppers = self.bounds.uppers
+        only, total = _only_bucket(uppers, batch), sum(batch, 0.0)
+        counts = _counts_of(uppers, batch) if only is None else [(only, len(batch))]
+        for cell in (self, *alike):
+            numbers = cell.numbers
+            for place, count in counts:
+                writes.append((numbers, place, numbers[place] + count))
+            writes.append((numbers, -1, numbers[-1] + total))
 
     def mark(self, writes: list[Write], exemplars: Iterable[Exemplar]) -> None:
         """Give each exemplar to the bucket of its value; a bucket keeps the newest one."""
@@ -122,6 +115,19 @@ def _only_bucket(uppers: Sequence[float], batch: Sequence[float]) -> int | None:
     if bucket != bisect_left(uppers, max(batch)) or (bucket and bucket != bisect_left(uppers, min(batch))):
         return None
     return bucket
+
+
+def _counts_of(uppers: Sequence[float], batch: Sequence[float]) -> list[tuple[int, int]]:
+    """Return how many numbers each bucket gets, of those that get any."""
+    ascending, counts = sorted(batch), []
+    last, before = bisect_left(uppers, ascending[-1]), 0
+    for place in range(bisect_left(uppers, ascending[0]), last):
+        until = bisect_right(ascending, uppers[place])
+        if until > before:
+            counts.append((place, until - before))
+        before = until
+    counts.append((last, len(ascending) - before))
+    return counts
 
 
 Cell = NumberCell | HistogramCell

@@ -50,6 +50,15 @@ async def asked_for(app: FastAPI, registry: CollectorRegistry, path: str) -> set
     return {(sample.labels["route"], sample.value) for sample in family.samples}
 
 
+def histograms(registry: CollectorRegistry) -> set[tuple[str, str]]:
+    """Return the histograms of requests that have samples, with their routes."""
+    return {
+        (name.removesuffix("_count"), labels["route"])
+        for name, labels, _ in samples(registry)
+        if name.startswith("fastapi_request_") and name.endswith("_count")
+    }
+
+
 def start(status: object = 200) -> dict[str, Any]:
     """Return the first message of a response."""
     return {"type": "http.response.start", "status": status, "headers": []}
@@ -87,8 +96,19 @@ class TestCounting:
         labels = {"service": "mon-service", "method": "POST", "route": "/parse"}
         assert 0 == value(registry, "fastapi_requests_total", **labels, status="201")
         assert 0 == value(registry, "fastapi_requests_total", **labels, status="500")
-        assert 0 == value(registry, "fastapi_request_duration_seconds_count", **labels)
         assert 0 == value(registry, "fastapi_requests_in_progress", service="mon-service", method="POST")
+
+    async def test_durations_come_with_the_first_request(self, app: FastAPI, registry: CollectorRegistry) -> None:
+        """A page is small: the histograms of a route that nobody asks for are not on it."""
+        for number in range(100):
+            app.add_api_route(f"/{number}", lambda: "ok")
+        await ask(app, "/metrics")
+        assert set() == histograms(registry)
+        await ask(app, "/7")
+        duration, first_byte = "fastapi_request_duration_seconds", "fastapi_request_first_byte_seconds"
+        assert {(duration, "/7"), (first_byte, "/7")} == histograms(registry)
+        assert 200 == sum(name == "fastapi_requests_total" for name, _, _ in samples(registry))
+        assert 1 == value(registry, "fastapi_request_duration_seconds_count", route="/7")
 
     async def test_documentation_stands_at_nothing(self, app: FastAPI, registry: CollectorRegistry) -> None:
         """Pages that are not part of the schema get no series before somebody asks for them."""

@@ -13,7 +13,7 @@ from mlmetrics.monitoring.verify.finding import Level
 
 OURS = "mlmetrics_build_info"
 """A page that has this metric is of a service with mlmetrics."""
-_REQUESTS, _REQUEST_DURATION = "fastapi_requests_total", "fastapi_request_duration_seconds"
+_REQUESTS = "fastapi_requests_total"
 _SIZES, _WEBSOCKETS = "fastapi_request_size_bytes_count", "fastapi_websockets_total"
 _BASELINE = (":baseline_samples", ":baseline_cdf", ":baseline_share")
 # Every page of ours has these, whatever its service has recorded; the others are there on Linux.
@@ -45,7 +45,8 @@ class Exposed:
         self.finished |= dict.fromkeys((metric.name for metric in BODY_SIZES), _SIZES)
         self.finished |= dict.fromkeys((metric.name for metric in WEBSOCKETS), _WEBSOCKETS)
         self.finished |= {metric.name: operation.finished for operation in operations for metric in operation.metrics}
-        self.durations = {_REQUEST_DURATION, *(operation.duration for operation in operations)}
+        # A route's durations come with its first request, which `_REQUESTS` does not wait for.
+        self.durations = {operation.duration for operation in operations}
 
     def has(self, sample: str) -> bool:
         """Whether a sample is one of these, or of the process."""
