@@ -470,7 +470,8 @@ with instrument(application, registry=CollectorRegistry(), skip_paths=skipped, s
     assert_type(served, Instrumentation)
 assert_type(toolkit.instrument(application, "mon-service", "/metrics"), Instrumentation)
 PrometheusMiddleware(application, registry=CollectorRegistry(), skip_paths=skipped, skip_methods={"HEAD"})
-assert_type(instrument(application, websockets=False), Instrumentation)
+assert_type(instrument(application, body_sizes=True, websockets=False, request_id="header"), Instrumentation)
+instrument(application, request_id="log")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 instrument(application, websockets="no")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 instrument(application, labels={"tenant": header("x-tenant"), "region": "eu", "plan": lambda scope: scope["plan"]})
 own_labels = {"tenant": header("x-tenant")}
