@@ -38,10 +38,10 @@ quick: $(VENV)/.installed-test ## Run the tests that need no server, on every sa
 	@$(PYTHON) -m pytest -q -n auto --dist worksteal -m "not slow" $(ARGS)
 
 test: $(VENV)/.installed-test servers ## Run all tests but the longest, and print the slowest; ARGS="-k http" goes to pytest
-	@PARALLEL="$(PARALLEL)" scripts/test.sh $(PYTHON) -m pytest --durations=10 $(ARGS)
+	@PARALLEL="$(PARALLEL)" scripts/test.sh usual $(PYTHON) -m pytest --durations=10 $(ARGS)
 
 long: $(VENV)/.installed-test servers ## Run the tests that take longest: every alert, a pair of Prometheus, foreign projects, mutants of rules
-	@$(PYTHON) -m pytest --durations=10 -m long $(ARGS)
+	@scripts/test.sh long $(PYTHON) -m pytest --durations=10 $(ARGS)
 
 sdks: ## Run the tests of the SDK instruments on the newest and the oldest supported releases (SHORT=1: as CI does)
 	@SHORT=$(SHORT) scripts/sdks.sh $(ARGS)
