@@ -124,7 +124,8 @@ clean: ## Remove what the other commands made
 $(PYTHON):
 	@scripts/venv.sh $(VENV)
 
+# Python compiles what it imports; pip would compile every file of every package, which takes most of its time.
 $(VENV)/.installed-%: pyproject.toml constraints.txt | $(PYTHON)
 	@echo "Installing for 'make $*' into $(VENV)"
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $($*)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt $($*)
 	@touch $@
