@@ -38,10 +38,10 @@ quick: $(VENV)/.installed-test ## Run the tests that need no server, on every sa
 	@$(PYTHON) -m pytest -q -n auto --dist worksteal -m "not slow" $(ARGS)
 
 test: $(VENV)/.installed-test servers ## Run all tests but the longest, and print the slowest; ARGS="-k http" goes to pytest
-	@PARALLEL="$(PARALLEL)" scripts/test.sh $(PYTHON) -m pytest --durations=10 $(ARGS)
+	@PARALLEL="$(PARALLEL)" scripts/test.sh usual $(PYTHON) -m pytest --durations=10 $(ARGS)
 
 long: $(VENV)/.installed-test servers ## Run the tests that take longest: every alert, a pair of Prometheus, foreign projects, mutants of rules
-	@$(PYTHON) -m pytest --durations=10 -m long $(ARGS)
+	@scripts/test.sh long $(PYTHON) -m pytest --durations=10 $(ARGS)
 
 sdks: ## Run the tests of the SDK instruments on the newest and the oldest supported releases (SHORT=1: as CI does)
 	@SHORT=$(SHORT) scripts/sdks.sh $(ARGS)
@@ -124,7 +124,8 @@ clean: ## Remove what the other commands made
 $(PYTHON):
 	@scripts/venv.sh $(VENV)
 
+# Python compiles what it imports; pip would compile every file of every package, which takes most of its time.
 $(VENV)/.installed-%: pyproject.toml constraints.txt | $(PYTHON)
 	@echo "Installing for 'make $*' into $(VENV)"
-	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $($*)
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check --no-compile --constraint constraints.txt $($*)
 	@touch $@

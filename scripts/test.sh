@@ -1,20 +1,91 @@
 #!/usr/bin/env bash
-# Runs all tests but those marked `long` with the command that is given: first all but those marked `alone`, in
-# parallel as PARALLEL says; then those, one at a time; then the contract of calls and requests again, with numbers in files as for several processes.
+# Runs tests with the command that is given after `usual` or `long`.
+#
+# usual: all but those marked `long`: first those that keep processors busy, in parallel as PARALLEL says; then those
+# marked `alone`, one at a time, and in one more process beside them the contract of calls and requests again, with
+# numbers in files as for several processes, and those marked `waiting`.
+# long: those marked `long`, and beside them those that are `waiting` too.
+#
 # Options that choose tests may choose none for some of these runs, but not for all.
 set -euo pipefail
 
+readonly WHICH=${1:?usage: test.sh usual|long COMMAND...}
+shift
 readonly NO_TESTS=5 # pytest's exit code
-parallel=0 alone=0 files=0
-# shellcheck disable=SC2086 # several options
-"$@" $PARALLEL -m "not alone and not long" || parallel=$?
-"$@" --cov-append -m "alone and not long" || alone=$?
-# shellcheck disable=SC2086 # as above
-"$@" $PARALLEL --cov-append --files -m "not alone" tests/contract tests/http || files=$?
+folder=$(mktemp -d)
+side=
 
-if [ "$parallel" -eq "$NO_TESTS" ] && [ "$alone" -eq "$NO_TESTS" ] && [ "$files" -eq "$NO_TESTS" ]; then
-  exit "$NO_TESTS"
-fi
-for code in "$parallel" "$alone" "$files"; do
-  [ "$code" -eq 0 ] || [ "$code" -eq "$NO_TESTS" ] || exit "$code"
+# Ends what runs beside, if this script is interrupted.
+clean() {
+  [ -z "$side" ] || kill -INT -- "-$side" 2>/dev/null || true
+  rm -rf "$folder"
+}
+trap clean EXIT
+
+# Runs a command, and keeps its exit code under the name $1.
+run() {
+  local code=0
+  "${@:2}" || code=$?
+  echo "$code" >"$folder/$1.code"
+}
+
+# Runs the functions $1 and $2 beside each other, and prints what the second one printed after the first one has ended.
+# Where coverage is measured, one runs after the other: they add to one file.
+beside() {
+  local measured=$1 other=$2
+  shift 2
+  case " $* " in
+    *" --cov"*)
+      "$measured" "$@"
+      "$other" "$@"
+      return
+      ;;
+  esac
+  set -m # a process group of its own, which an interruption can end
+  "$other" "$@" >"$folder/log" 2>&1 &
+  side=$!
+  set +m
+  "$measured" "$@"
+  wait "$side" || true
+  side=
+  cat "$folder/log"
+}
+
+alone() {
+  run alone "$@" --cov-append -m "alone and not long"
+}
+
+files_and_waiting() {
+  run files "$@" --cov-append --files -m "not alone" tests/contract tests/http
+  run waiting "$@" --cov-append -m "waiting and not long"
+}
+
+long() {
+  run long "$@" -m "long and not waiting"
+}
+
+long_and_waiting() {
+  run long_and_waiting "$@" --cov-append -m "long and waiting"
+}
+
+case $WHICH in
+  usual)
+    # shellcheck disable=SC2086 # several options
+    run parallel "$@" $PARALLEL -m "not alone and not waiting and not long"
+    beside alone files_and_waiting "$@"
+    ;;
+  long) beside long long_and_waiting "$@" ;;
+  *)
+    echo "test.sh: $WHICH: expected usual or long" >&2
+    exit 2
+    ;;
+esac
+
+tested=false
+for file in "$folder"/*.code; do
+  code=$(<"$file")
+  [ "$code" -eq "$NO_TESTS" ] && continue
+  [ "$code" -eq 0 ] || exit "$code"
+  tested=true
 done
+$tested || exit "$NO_TESTS"

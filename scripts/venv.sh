@@ -25,6 +25,7 @@ if ! python=$(find_python); then
   }
 fi
 
+# Python compiles what it imports; pip would compile every file of every package, which takes most of its time.
 echo "Making $folder with $("$python" --version)"
 "$python" -m venv --clear "$folder"
-"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade --constraint constraints.txt pip
+"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-compile --upgrade --constraint constraints.txt pip

@@ -41,7 +41,7 @@ find_python() {
 
 # Puts the package and what its tests need into the folder $2, for the interpreter $1, with the versions $3.
 install() {
-  local pip=("$2/bin/python" -m pip --quiet --disable-pip-version-check install)
+  local pip=("$2/bin/python" -m pip --quiet --disable-pip-version-check install --no-compile)
   if [ ! -x "$2/bin/python" ]; then
     "$1" -m venv "$2"
     "${pip[@]}" --upgrade --constraint constraints.txt pip

@@ -57,19 +57,29 @@ SLOW = (
     *("workers/test_kills.py", "workers/test_servers.py"),
     "workers/test_together.py",
 )
-# These wait for what servers do in real time, and are late on a busy machine: `make test` runs them after the others.
+# These compare numbers with what servers do in real time, and are late on a busy machine: `make test` runs them after
+# the others, one at a time.
 ALONE = (
-    *("cli/init/test_layouts.py", "integration", "monitoring/grafana/test_panels.py", "scale"),
+    *("cli/init/test_layouts.py", "integration/test_prometheus_pair.py", "monitoring/grafana/test_panels.py", "scale"),
     *("monitoring/verify/files/test_own_files.py", "monitoring/verify/test_few_panels.py"),
     "monitoring/verify/test_panel_queries.py",
     "monitoring/verify/test_victoria.py",
 )
+# These wait for servers too, but however long it takes, and leave the processor idle: they run beside those.
+WAITING = ("integration",)
 # These take longest, and fail seldom where the others pass: `make long` runs them, not `make test`.
 LONG = (
     *("cli/init/test_layouts.py", "integration/test_alerts_rehearsal.py", "integration/test_prometheus_pair.py"),
     *("monitoring/rules/test_false_alarms.py", "monitoring/test_mutation.py"),
     *("monitoring/verify/files/test_own_files.py", "test_recipes.py"),
 )
+# What `scripts/test.sh` chooses by marks, and where it is.
+CHOSEN = {
+    "alone and not long": ALONE,
+    "waiting and not long": WAITING,
+    "long and not waiting": LONG,
+    "long and waiting": LONG,
+}
 # These start what they need once for a module: in parallel, a module stays in one process.
 TOGETHER = ("browser", "examples", "packaging")
 
@@ -85,6 +95,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if is_of(item.path, ALONE):
             item.add_marker("alone")
             item.add_marker(pytest.mark.xdist_group("alone"))
+        elif is_of(item.path, WAITING):
+            item.add_marker("waiting")
+            item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
         elif is_of(item.path, TOGETHER):
             item.add_marker(pytest.mark.xdist_group(str(item.path.relative_to(ROOT))))
     if items and items[0].config.getoption("--files"):
@@ -93,12 +106,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Leave slow modules unread where their tests are left out: on every save, the imports alone take seconds.
+    """Leave modules unread where all of their tests are left out: the imports alone take seconds.
 
     The tests of SDKs are read where they are asked for, as `make sdks` does: it has environments of its own for them.
     """
     if collection_path == SDKS:
         return not any(Path(config.invocation_params.dir, arg).is_relative_to(SDKS) for arg in config.args) or None
+    if collection_path.suffix == ".py" and (places := CHOSEN.get(config.option.markexpr)):
+        return not is_of(collection_path, places) or None
     return (config.option.markexpr == "not slow" and is_of(collection_path, SLOW)) or None
 
 

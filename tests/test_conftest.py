@@ -1,8 +1,18 @@
-"""Which tests `make quick` leaves out, and which `make test` runs alone."""
+"""Which tests `make quick` leaves out, and which `make test` runs after the others."""
 
 import pytest
 
-from tests.conftest import ALONE, LONG, ROOT, SLOW, TOGETHER, pytest_collection_modifyitems, pytest_ignore_collect
+from tests.conftest import (
+    ALONE,
+    CHOSEN,
+    LONG,
+    ROOT,
+    SLOW,
+    TOGETHER,
+    WAITING,
+    pytest_collection_modifyitems,
+    pytest_ignore_collect,
+)
 
 
 class Item(pytest.Item):
@@ -19,7 +29,7 @@ def marked(request: pytest.FixtureRequest, place: str) -> Item:
     return item
 
 
-@pytest.mark.parametrize("place", sorted({*SLOW, *ALONE, *LONG, *TOGETHER}))
+@pytest.mark.parametrize("place", sorted({*SLOW, *ALONE, *WAITING, *LONG, *TOGETHER}))
 def test_every_place_is_there(place: str) -> None:
     """Every module that is marked exists, so that a moved one does not come back into `make quick` unnoticed."""
     assert (ROOT / place).exists()
@@ -30,7 +40,10 @@ def test_every_place_is_there(place: str) -> None:
     [
         ("recording/test_limits.py", []),
         ("recording/test_interrupted_folds.py", ["slow"]),
-        ("integration/test_http_scrape.py", ["alone", "slow", "xdist_group"]),
+        ("integration/test_http_scrape.py", ["slow", "waiting", "xdist_group"]),
+        ("integration/test_prometheus_pair.py", ["alone", "long", "slow", "xdist_group"]),
+        ("integration/test_alerts_rehearsal.py", ["long", "slow", "waiting", "xdist_group"]),
+        ("scale/test_rehearsal.py", ["alone", "slow", "xdist_group"]),
         ("packaging/test_wheel.py", ["slow", "xdist_group"]),
         ("test_recipes.py", ["long", "slow"]),
     ],
@@ -49,6 +62,21 @@ def test_slow_modules_are_not_read(request: pytest.FixtureRequest, monkeypatch: 
         assert pytest_ignore_collect(ROOT / "recording/test_limits.py", request.config) is None
 
 
-def test_alone_and_long_are_slow(request: pytest.FixtureRequest) -> None:
-    """`make quick` leaves out all tests that `make test` runs alone, and those that it does not run."""
-    assert all(marked(request, place).get_closest_marker("slow") for place in (*ALONE, *LONG))
+@pytest.mark.parametrize("choice", CHOSEN)
+def test_what_is_not_chosen_is_not_read(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, choice: str
+) -> None:
+    """Each run that `make test` and `make long` consist of reads those modules alone that it runs; every folder."""
+    monkeypatch.setattr(request.config.option, "markexpr", choice)
+    for place in (*SLOW, *ALONE, *WAITING, *LONG, "recording/test_limits.py"):
+        for path in [ROOT / place] if place.endswith(".py") else (ROOT / place).rglob("test_*.py"):
+            marks = {mark.name for mark in marked(request, str(path.relative_to(ROOT))).iter_markers()}
+            if eval(choice, {}, {name: name in marks for name in ("alone", "long", "waiting")}):  # noqa: S307 - ours
+                assert pytest_ignore_collect(path, request.config) is None
+    assert pytest_ignore_collect(ROOT / "recording/test_limits.py", request.config) is True
+    assert pytest_ignore_collect(ROOT / "monitoring", request.config) is None
+
+
+def test_what_runs_later_is_slow(request: pytest.FixtureRequest) -> None:
+    """`make quick` leaves out all tests that `make test` runs after the others, and those that it does not run."""
+    assert all(marked(request, place).get_closest_marker("slow") for place in (*ALONE, *WAITING, *LONG))

@@ -65,7 +65,7 @@ def environment(folder: Path) -> Path:
 
 def install(python: Path, what: str | Path, *, constraints: Path, cwd: Path = ROOT) -> None:
     """Install with pip, at the versions that a file says."""
-    options = ("--quiet", "--disable-pip-version-check", "--constraint", constraints)
+    options = ("--quiet", "--disable-pip-version-check", "--no-compile", "--constraint", constraints)
     run(python, "-m", "pip", "install", *options, what, cwd=cwd)
 
 

@@ -1,5 +1,7 @@
 """The files that Prometheus and Alertmanager read: their tools accept them, and promtool tests the rules."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -11,9 +13,26 @@ from mlmetrics.monitoring.prometheus import files as prometheus_files
 from mlmetrics.monitoring.prometheus.files import server_files
 from mlmetrics.monitoring.rules.alerts import DEFAULTS
 from tests.monitoring.configurations import CONFIGURATIONS, ONE_SERVICE
-from tests.monitoring.tools import AMTOOL, PROMTOOL, rule_files, run_tool, write
+from tests.monitoring.tools import AMTOOL, PROMTOOL, only_alerts, rule_files, run_tool, write
 
+ALERTS = "rules/alerts.yml"
 every_configuration = pytest.mark.parametrize("name", CONFIGURATIONS)
+
+
+def beside_one_alert(files: Mapping[str, str], tests: Mapping[str, str]) -> dict[str, str]:
+    """Return the unit tests, those of an alert on a file of its rules alone, and these files.
+
+    promtool evaluates all rules that a test names, at each of its steps, and looks at those of one alert.
+    """
+    document = yaml.safe_load(files[ALERTS])
+    written = dict(tests)
+    for test, text in tests.items():
+        names = set(re.findall(r"alertname: (\w+)", text))
+        if Path(ALERTS).name in yaml.safe_load(text.partition("evaluation_interval")[0])["rule_files"]:
+            own = Path(ALERTS).with_name(f"{Path(test).stem}.alert.yml")
+            written[test] = text.replace(f"- {Path(ALERTS).name}\n", f"- {own.name}\n", 1)
+            written[str(own)] = yaml.safe_dump(only_alerts(document, names))
+    return written
 
 
 class TestServerFiles:
@@ -66,8 +85,9 @@ class TestTestFiles:
     @every_configuration
     def test_pass_on_the_rules_beside_them(self, name: str, tmp_path: Path) -> None:
         """The rendered unit tests pass on the rendered rules."""
-        tests = prometheus_files.test_files(CONFIGURATIONS[name])
-        write(server_files(CONFIGURATIONS[name]) | tests, tmp_path)
+        files, tests = server_files(CONFIGURATIONS[name]), prometheus_files.test_files(CONFIGURATIONS[name])
+        # One service records everything: there, all rules are evaluated on the series of every test.
+        write(files | (tests if name == "one service" else beside_one_alert(files, tests)), tmp_path)
         code, output = run_tool(PROMTOOL, "test", "rules", *tests, folder=tmp_path)
         assert code == 0, output
 
