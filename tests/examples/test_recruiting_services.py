@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Iterator
+from typing import Any
 from unittest.mock import patch
 
 import httpx
@@ -17,10 +18,11 @@ from examples.recruiting.demo.processes import Processes
 from examples.recruiting.demo.server import command
 from examples.recruiting.demo.settings import DemoFailure, move_to_free_ports
 from examples.recruiting.demo.traffic import BROKEN_ANSWERS, LARGE_BYTES
-from tests.programs import find_program, wait_until
+from tests.programs import NO_AUTHORITIES, find_program, wait_until
 
 ENGLISH_CV = next(each for each in corpus.documents() if (each.kind, each.language) == ("cv", "en"))
 ENGLISH_JOB = next(each for each in corpus.documents() if (each.kind, each.language) == ("job", "en"))
+HTTP: dict[str, Any] = {"timeout": 30.0, "trust_env": False, "verify": NO_AUTHORITIES}
 TOLD = {"input": "prompt_tokens", "output": "completion_tokens"}
 FRENCH_JOB = next(each for each in corpus.documents() if (each.kind, each.language) == ("job", "fr"))
 
@@ -41,18 +43,18 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
 
 def upload(service: Service, name: str, content: bytes) -> httpx.Response:
     """Send a file to a parser."""
-    return httpx.post(f"{service.url}/parse", files={"file": (name, content)}, timeout=30.0, trust_env=False)
+    return httpx.post(f"{service.url}/parse", files={"file": (name, content)}, **HTTP)
 
 
 def send_pair(path: str) -> httpx.Response:
     """Send a CV and a job ad to the gateway."""
     files = {"cv": (ENGLISH_CV.file, ENGLISH_CV.content), "job": (ENGLISH_JOB.file, ENGLISH_JOB.content)}
-    return httpx.post(f"{API.url}{path}", files=files, timeout=30.0, trust_env=False)
+    return httpx.post(f"{API.url}{path}", files=files, **HTTP)
 
 
 def measured(service: Service, sample: str, **labels: str) -> float:
     """Add up a sample of a service's `/metrics` over all series that have these labels."""
-    text = httpx.get(f"{service.url}/metrics", trust_env=False).text
+    text = httpx.get(f"{service.url}/metrics", **HTTP).text
     samples = (each for family in text_string_to_metric_families(text) for each in family.samples)
     return sum(each.value for each in samples if each.name == sample and labels.items() <= each.labels.items())
 
