@@ -12,7 +12,7 @@ from traceback import walk_tb
 from types import MethodType
 from typing import Any, Literal
 
-from mlmetrics import exemplars, logs
+from mlmetrics import logs
 from mlmetrics.calls.outcome import is_cancellation
 from mlmetrics.errors import name_of_type
 from mlmetrics.http.answer import scraping
@@ -211,7 +211,9 @@ class RequestRecorder(ABC):
     def _exemplar(self, seconds: float) -> Any:
         """Return the current trace id now, because tracing middleware within ours ends its span before our end."""
         try:
-            return exemplars.current(seconds)
+            found = self.store.exemplar(seconds)
+            self.requests.traced = self.store.traced
+            return found  # noqa: TRY300 (as of a call)
         except Exception as problem:  # an error of the tracer must not reach the request
             if interrupted(problem):
                 raise
