@@ -38,6 +38,7 @@ BODIES = frozenset({"http.response.body", "http.response.pathsend", "http.respon
 class RequestRecorder(ABC):
     """Serves requests by an ASGI application, and records them; what belongs to one request is not kept here."""
 
+    __slots__ = ("__weakref__", "app", "body_sizes", "clock", "recorded", "request_id", "requests", "store")
     app: Any
     store: Store
     requests: ServiceRequests
@@ -73,8 +74,10 @@ class RequestRecorder(ABC):
         server: Any = None
         token: Any = None
         exemplar: Any = None
-        take, give = receive, send
+        bodies: Bodies | None = None
         left = ended = False
+        # What is an attribute and no method is called through a variable: `self.clock()` is looked up in a slower way.
+        clock = self.clock
         try:
             method = self.method(scope)
             if method is not None:
@@ -86,8 +89,11 @@ class RequestRecorder(ABC):
                     chosen = choose(scope)
                     if self.request_id is True:
                         token = bind(chosen)
+                if self.body_sizes:
+                    bodies = Bodies(scope, receive, send, server, self.store.failed)
+                    receive, send = bodies.receive, bodies.send
                 scope[RECORDED_BY] = trace = [self, scope, scope.get("root_path", "")]
-                begun = self.clock()
+                begun = clock()
         except Exception as problem:  # a request is served even if it cannot be measured
             if interrupted(problem):
                 raise
@@ -115,34 +121,31 @@ class RequestRecorder(ABC):
                     self.store.failed("request", problem)
             elif seconds is None and kind in BODIES:
                 if not message.get("more_body"):
-                    seconds = self.clock() - begun
+                    seconds = clock() - begun
                     if self.requests.traced:
                         exemplar = self._exemplar(seconds)
                 elif first_byte is None and message.get("body"):
-                    first_byte = self.clock() - begun
-            return give(message)  # type: ignore[no-any-return]  # ASGI's send
+                    first_byte = clock() - begun
+            return send(message)  # type: ignore[no-any-return]  # ASGI's send
 
-        bodies = None
-        if self.body_sizes:
-            bodies = Bodies(scope, receive, send, server, self.store.failed)
-            take, give = bodies.receive, bodies.send
-        receiving = take
+        receiving = receive
         if server is None:
 
             async def receiving() -> Any:
                 """Pass a message to the application; notice if the client has disconnected."""
                 nonlocal left
-                message = await take()
+                message = await receive()
                 if message["type"] == "http.disconnect" and seconds is None:
                     left = True
                 return message
 
-        method.begin(None)
+        app, begin, end = self.app, method.begin, method.end
+        begin(None)
         try:
-            await self.app(scope, receiving, sending)
+            await app(scope, receiving, sending)
             ended = True
         finally:
-            method.end(None)
+            end(None)
             try:
                 if first_byte is None:
                     first_byte = seconds  # if the body was sent in one piece, its first byte was sent with its last
@@ -150,11 +153,12 @@ class RequestRecorder(ABC):
                     left = server.disconnected
                 if left or not ended or seconds is None or status is None:
                     status = verdict(status, seconds, send, None if ended else sys.exception(), left=left)
-                    seconds = self.clock() - begun if seconds is None else seconds
+                    seconds = clock() - begun if seconds is None else seconds
                 _, routed, root_path = trace
                 series = method.routes.get(id(routed.get("endpoint"))) or self.series(method, routed, root_path, status)
                 if series is not None:
-                    series.finish((status, seconds, first_byte))
+                    finish, finished = series.finish, series.finished
+                    finish((status, seconds, first_byte))
                     if bodies is not None:
                         series.weigh(bodies.received, bodies.sent)
                     if exemplar is not None:
@@ -162,7 +166,7 @@ class RequestRecorder(ABC):
                     if status >= FAILED:
                         error_type = None if ended else name_of_type(type(sys.exception()))
                         self._tell_failure(series, status, seconds, error_type, begun + seconds, chosen)
-                    if len(series.finished) > BOUND:
+                    if len(finished) > BOUND:
                         self.store.fold(series)
                         self.store.fold(method.series)
             except Exception as problem:  # measuring must not change what the client gets

@@ -78,6 +78,8 @@ class PrometheusMiddleware(RequestRecorder):
         >>> app = PrometheusMiddleware(app, service_name="docs", registry=CollectorRegistry())
     """
 
+    __slots__ = ("_labelled", "_methods", "_paths", "_routes", "_skipped", "_skipped_methods", "_sockets", "websockets")
+
     def __init__(
         self,
         app: Any,

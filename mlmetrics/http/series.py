@@ -64,7 +64,7 @@ class RouteSeries:
     sizes: tuple[NumberSeries, NumberSeries] | None
     """Those of the bodies of requests and of responses; None before the first is recorded."""
 
-    def weigh(self, received: int, sent: int) -> None:
+    def weigh(self, received: int, sent: int | None) -> None:
         """Record how many bytes of the bodies of a request and of its response have passed."""
         store, sizes = self.requests.store, self.sizes
         if sizes is None:
@@ -72,7 +72,8 @@ class RouteSeries:
             sizes = store.histogram(REQUEST_SIZE, labels), store.histogram(RESPONSE_SIZE, labels)
             self.sizes = sizes  # type: ignore[misc]  # the slot is that of each kind
         store.record(sizes[0], received)
-        store.record(sizes[1], sent)
+        if sent is not None:
+            store.record(sizes[1], sent)
 
 
 class Labelled(Protocol):
