@@ -139,6 +139,9 @@ TARGETS: Mapping[str, Target] = {
     "threads/throughput": Target("8 threads, one series: our throughput ÷ histogram and counter", at_least=3),
     "memory/histogram": Target("bytes of a histogram series ÷ prometheus_client's", at_most=1.5),
     "memory/call": Target("bytes of all series of a call ÷ the same in prometheus_client", at_most=1.5),
+    "page/bytes": Target(
+        "a page of 100 routes, one of them asked for: ours ÷ that of prometheus-fastapi-instrumentator"
+    ),
     "import/time": Target("`import mlmetrics` ÷ its three dependencies", at_most=1.2),
     "served/throughput": Target("FastAPI under `wrk`: instrumented ÷ bare", at_least=0.97),
     "greedy/throughput": Target("requests, while 4 clients scrape 2.4 MB without pause ÷ alone", at_least=0.8),
