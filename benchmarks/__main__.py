@@ -51,7 +51,7 @@ GROUPS: dict[str, tuple[Measure, int]] = {
     "watch": (models.measure_models, 120),
     "otel": (telemetry.measure_telemetry, 120),
     "forward": (modules.measure_modules, 120),
-    "request": (requests.measure_requests, 150),
+    "request": (requests.measure_requests, 40),
     "websocket": (websockets.measure_websockets, 120),
     "scrape": (scrapes.measure_scrapes, 9),
     "scrape_p99": (scrapes.measure_scrape_p99, 7),

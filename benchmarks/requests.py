@@ -23,6 +23,7 @@ from benchmarks.results import Row, medians
 from benchmarks.timing import NotTheSameError, Side, Times, added, interleave, ratio
 
 PROOF_REQUESTS = 300
+SLICE_NS = 40_000_000
 ROUTE, PATH = "/items/{item_id}", "/items/42"
 OK, LEFT, FAILED = 200, 499, 500
 ENDINGS = {"answered": OK, "failed": FAILED, "cancelled": LEFT}
@@ -203,8 +204,8 @@ def measure_requests(rounds: int) -> list[Row]:
     loop = asyncio.new_event_loop()
     try:
         sides = [Side("bare", requesting(make_app(), loop)), ours(loop), *(peer(loop) for peer in PEERS)]
-        times = interleave(sides, rounds, PROOF_REQUESTS, collector=True)
-        more = interleave(_more_sides(loop), rounds, PROOF_REQUESTS, collector=True)
+        times = interleave(sides, rounds, PROOF_REQUESTS, collector=True, slice_ns=SLICE_NS)
+        more = interleave(_more_sides(loop), rounds, PROOF_REQUESTS, collector=True, slice_ns=SLICE_NS)
     finally:
         loop.close()
     cost = {side.name: added(times, side.name) for side in sides[1:]}

@@ -73,14 +73,22 @@ def prove(sides: Sequence[Side], units: int = PROOF_UNITS) -> None:
             raise NotTheSameError(f"{side.name} recorded {side.recorded() - before} of {units}")
 
 
-def interleave(sides: Sequence[Side], rounds: int, proof_units: int = PROOF_UNITS, *, collector: bool = False) -> Times:
+def interleave(
+    sides: Sequence[Side],
+    rounds: int,
+    proof_units: int = PROOF_UNITS,
+    *,
+    collector: bool = False,
+    slice_ns: int = SLICE_NS,
+) -> Times:
     """Return the nanoseconds a unit of each side in each round; counts are checked before and after.
 
-    `collector` leaves garbage collection on, for sides whose objects only the collector can free.
+    `collector` leaves garbage collection on, for sides whose objects only the collector can free. `slice_ns` is longer
+    for long units: the fold at the end of a slice is to be that of some hundred of them, as in a program.
     """
     prove(sides, proof_units)
     with collecting(on=collector):
-        slices = {side.name: _units_of_a_slice(side) for side in sides}
+        slices = {side.name: _units_of_a_slice(side, slice_ns) for side in sides}
         before = {side.name: side.recorded() for side in sides if side.recorded}
         times: dict[str, list[float]] = {side.name: [] for side in sides}
         for number in range(rounds):
@@ -93,12 +101,12 @@ def interleave(sides: Sequence[Side], rounds: int, proof_units: int = PROOF_UNIT
     return times
 
 
-def _units_of_a_slice(side: Side) -> int:
+def _units_of_a_slice(side: Side, slice_ns: int) -> int:
     """Return the number of units that fill a slice, measured in runs that also warm the side up."""
     units = LEAST_UNITS
-    while (spent := _time_a_slice(side, units) * units) < SLICE_NS / 4 and units < MOST_UNITS:
+    while (spent := _time_a_slice(side, units) * units) < slice_ns / 4 and units < MOST_UNITS:
         units *= 2
-    units = min(MOST_UNITS, max(LEAST_UNITS, round(units * SLICE_NS / spent)))
+    units = min(MOST_UNITS, max(LEAST_UNITS, round(units * slice_ns / spent)))
     for _ in range(SETTLING_SLICES):
         side.run(units)
     return units

@@ -7,7 +7,7 @@ its variables, because an object for each request and further calls would double
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from traceback import walk_tb
 from types import MethodType
 from typing import Any, Literal
@@ -38,13 +38,20 @@ BODIES = frozenset({"http.response.body", "http.response.pathsend", "http.respon
 class RequestRecorder(ABC):
     """Serves requests by an ASGI application, and records them; what belongs to one request is not kept here."""
 
-    __slots__ = ("__weakref__", "app", "body_sizes", "clock", "recorded", "request_id", "requests", "store")
+    __slots__ = (
+        *("__weakref__", "app", "body_sizes", "clock", "methods", "recorded"),
+        *("request_id", "requests", "skipped", "store"),
+    )
     app: Any
     store: Store
     requests: ServiceRequests
     clock: Callable[[], float]
     request_id: bool | Literal["header"]
     body_sizes: bool
+    methods: dict[str, Method]
+    """The methods that requests have had so far."""
+    skipped: Container[str]
+    """The paths that are not recorded."""
     recorded: str | None
     """The type of the scopes that are recorded here; None while nothing is recorded."""
 
@@ -79,7 +86,11 @@ class RequestRecorder(ABC):
         # What is an attribute and no method is called through a variable: `self.clock()` is looked up in a slower way.
         clock = self.clock
         try:
-            method = self.method(scope)
+            path, root_path = scope["path"], scope.get("root_path", "")
+            unusual = root_path or path in self.skipped or scope.get(RECORDED_BY)
+            method = None if unusual else self.methods.get(scope["method"])
+            if method is None:
+                method = self.method(scope)
             if method is not None:
                 # The object of uvicorn's `receive` knows whether the client has left, also if the application does not
                 # receive; then nothing of ours needs to be between them.
@@ -92,7 +103,7 @@ class RequestRecorder(ABC):
                 if self.body_sizes:
                     bodies = Bodies(scope, receive, send, server, self.store.failed)
                     receive, send = bodies.receive, bodies.send
-                scope[RECORDED_BY] = trace = [self, scope, scope.get("root_path", "")]
+                scope[RECORDED_BY] = trace = [self, scope, root_path]
                 begun = clock()
         except Exception as problem:  # a request is served even if it cannot be measured
             if interrupted(problem):

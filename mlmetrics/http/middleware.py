@@ -78,7 +78,7 @@ class PrometheusMiddleware(RequestRecorder):
         >>> app = PrometheusMiddleware(app, service_name="docs", registry=CollectorRegistry())
     """
 
-    __slots__ = ("_labelled", "_methods", "_paths", "_routes", "_skipped", "_skipped_methods", "_sockets", "websockets")
+    __slots__ = ("_labelled", "_paths", "_routes", "_skipped_methods", "_sockets", "websockets")
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class PrometheusMiddleware(RequestRecorder):
     ) -> None:
         given = checked_labels(labels)
         self._paths = paths_of(skip_paths)
-        self._skipped: Container[str] = self._paths.lookup()
+        self.skipped: Container[str] = self._paths.lookup()
         self._skipped_methods = methods_of(skip_methods)
         self.app = app
         check_request_id(request_id)
@@ -111,7 +111,7 @@ class PrometheusMiddleware(RequestRecorder):
         self._labelled = LabelledRequests(self.requests, given, names) if names else None
         self.clock = store.clock
         self.recorded = None if DISABLED else HTTP
-        self._methods: dict[str, Method] = {}
+        self.methods: dict[str, Method] = {}
         self._sockets = Sockets(self.requests)
         self._routes: Routes | None = None
 
@@ -133,14 +133,14 @@ class PrometheusMiddleware(RequestRecorder):
         if self._routes is None:
             self._open(scope)
         path, root_path = scope["path"], scope.get("root_path")
-        if (path_within(scope, root_path) if root_path else path) in self._skipped:
+        if (path_within(scope, root_path) if root_path else path) in self.skipped:
             scraping.set(scope)
             self._reread()
             return None
         outer = scope.get(RECORDED_BY)
         if outer and self._is_counted_by(outer[0]):
             return None
-        return self._methods.get(scope["method"]) or self._method(scope["method"])
+        return self.methods.get(scope["method"]) or self._method(scope["method"])
 
     def _socket(self, scope: Any, receive: Any, send: Any) -> Socket | None:
         """Return what records a WebSocket; None for one that is not recorded, and for the lifespan."""
@@ -153,7 +153,7 @@ class PrometheusMiddleware(RequestRecorder):
             if self._routes is None:
                 self._open(scope)
             root_path = scope.get("root_path", "")
-            if path_within(scope, root_path) in self._skipped:
+            if path_within(scope, root_path) in self.skipped:
                 return None
             outer = scope.get(RECORDED_BY)
             if outer and self._is_counted_by(outer[0]):
@@ -181,7 +181,7 @@ class PrometheusMiddleware(RequestRecorder):
         series = self.requests.method(name)
         method = Method(name if name in METHODS else "OTHER", series)
         # Clients can send any number of unknown method names.
-        return self._methods.setdefault(method.name, method)
+        return self.methods.setdefault(method.name, method)
 
     def _is_counted_by(self, outer: RequestRecorder) -> bool:
         """Whether middleware around ours is recording the request, or the WebSocket, into the same series."""
@@ -201,7 +201,7 @@ class PrometheusMiddleware(RequestRecorder):
         routes = self._routes
         if routes is None or not routes.changed():
             return False
-        for known in self._methods.values():
+        for known in self.methods.values():
             known.routes.clear()
             known.labelled.clear()
         self._declare(routes)
@@ -210,10 +210,10 @@ class PrometheusMiddleware(RequestRecorder):
     def _declare(self, routes: Routes) -> None:
         """Create the series of the routes at 0, and do not record requests for the metrics."""
         self._paths = self._paths.also(routes.scrapes())
-        self._skipped = self._paths.lookup()
+        self.skipped = self._paths.lookup()
         requests = self._labelled or self.requests
         for place in routes.places:
-            if not place.shown or place.scrape or place.template == UNMATCHED or place.template in self._skipped:
+            if not place.shown or place.scrape or place.template == UNMATCHED or place.template in self.skipped:
                 continue
             methods = place.methods or frozenset()
             # Starlette adds HEAD to every GET, but it is rarely used.
@@ -223,7 +223,7 @@ class PrometheusMiddleware(RequestRecorder):
                 requests.route(method, place.template, own=place.template in routes.own).declare(place.success, FAILED)
 
         for place in routes.sockets if self.websockets else ():
-            if not (place.http or place.template in self._skipped):  # what serves both is a mount
+            if not (place.http or place.template in self.skipped):  # what serves both is a mount
                 self._sockets.route(place.template, own=place.template in routes.own).declare()
 
     def series(self, method: Method, scope: Any, root_path: str, status: int) -> RouteSeries | None:
