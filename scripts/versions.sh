@@ -12,6 +12,8 @@ if [ -n "${SHORT:-}" ]; then
   runs=("3.11 lowest" "3.13 pinned")
   what=(-e ".[fastapi,cli]" --group runtime)
   left_out=(cli monitoring examples otlp test_house.py test_promql.py test_recipes.py test_servers.py)
+  # What switches off SDKs and models as well, which the extra demo brings.
+  left_out+=(test_switch.py)
   # Servers of several workers, which bring their own dependencies, and what takes minutes.
   left_out+=(workers/test_servers.py workers/test_together.py workers/test_kills.py workers/test_interrupted_reads.py)
 else
