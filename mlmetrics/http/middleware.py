@@ -78,8 +78,6 @@ class PrometheusMiddleware(RequestRecorder):
         >>> app = PrometheusMiddleware(app, service_name="docs", registry=CollectorRegistry())
     """
 
-    __slots__ = ("_labelled", "_paths", "_routes", "_skipped_methods", "_sockets", "websockets")
-
     def __init__(
         self,
         app: Any,
