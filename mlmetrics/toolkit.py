@@ -6,7 +6,7 @@ from typing import Any
 from prometheus_client import REGISTRY, CollectorRegistry
 
 from mlmetrics.calls.agents import Agents
-from mlmetrics.calls.own import Operating
+from mlmetrics.calls.operating import Operating
 from mlmetrics.calls.quality import Quality
 from mlmetrics.calls.tracking import Tracking
 from mlmetrics.errors import ConfigurationError, shown

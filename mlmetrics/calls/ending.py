@@ -10,13 +10,13 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any, cast
 
 from mlmetrics.calls import iteration
-from mlmetrics.calls.answers import Told, end_answered
 from mlmetrics.calls.call import Call
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.outcome import raised, slow_path
 from mlmetrics.calls.runs import Run
 from mlmetrics.calls.saying import Record, Saying, said_after
 from mlmetrics.calls.templates import OWN, WRAPPER
+from mlmetrics.calls.told import Told, end_answered
 from mlmetrics.calls.unfinished import UnfinishedResults
 from mlmetrics.calls.waiting import Waiting
 from mlmetrics.recording.fallback import default_store

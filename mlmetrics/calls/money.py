@@ -76,17 +76,6 @@ def _record(series: CallSeries, tokens: Mapping[str, float], rates: Rates | None
         store.record(store.counter(_COST, series.labels), cost)
 
 
-def record_pair(series: CallSeries, prompt: int, answer: int, seconds: float) -> None:
-    """Record the tokens of a prompt and of its answer, for which the series has a pair, and what they cost."""
-    if seconds > 0:
-        pair = series.tokens.pair
-        pair.prompt(prompt)
-        pair.answer(answer)
-        pair.speed(answer / seconds)
-    if seconds <= 0 or series.tokens.priced or series.store.prices is not None:
-        settle_pair(series, prompt, answer, seconds)
-
-
 def settle_pair(series: CallSeries, prompt: int, answer: int, seconds: float) -> None:
     """Record what a call that told the tokens of its prompt and its answer, and nothing else, costs at its end.
 

@@ -1,6 +1,6 @@
-"""Operations of a project's own: a toolkit declares one, whose calls are then recorded as those that ship."""
+"""An operation of a project's own, whose calls are recorded as those of the operations that ship."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from types import FunctionType
 from typing import Any, TypeVar, overload
 
@@ -15,7 +15,6 @@ from mlmetrics.calls.stored import Calls
 from mlmetrics.calls.timers import Timer
 from mlmetrics.calls.timing import DEFAULT
 from mlmetrics.catalog import Operation
-from mlmetrics.catalog.own import own_operation
 from mlmetrics.errors import DeclarationError
 from mlmetrics.interruption import interrupted
 
@@ -40,7 +39,7 @@ class OwnOperation:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Unpickled in another process, the operation is declared there."""
-        return _operation_here, (self._recorder, self._operation)
+        return operation_here, (self._recorder, self._operation)
 
     def __repr__(self) -> str:
         return f"<operation {self.name} with the labels {self.labelnames}>"
@@ -246,51 +245,7 @@ class OwnOperation:
         return tuple(labels.get(each, subject if each == operation.subject else "") for each in operation.labels)
 
 
-class Operating(Recorder):
-    """How a toolkit declares operations of a project's own."""
-
-    def operation(
-        self,
-        name: str,
-        labelnames: Sequence[str] = (),
-        *,
-        score: bool = False,
-        subject: str | None = None,
-        buckets: Sequence[float] | None = None,
-    ) -> OwnOperation:
-        """Declare an operation of your own, such as a retrieval; declared again alike, it is the same operation.
-
-        Args:
-            name: its name, in lower case with underscores.
-            labelnames: its labels after `service`; not the keywords of `track`, and none that Prometheus or
-                mlmetrics sets.
-            score: whether its results have scores, 0 to 1.
-            subject: the label that a decorator may leave out, whose value is then the function's name; by
-                default the first one.
-            buckets: upper bounds of its durations, in seconds, ascending.
-
-        Raises:
-            DeclarationError: a name cannot be used, or the operation was declared in another way.
-            RegistrationError: the registry already has a metric with the name of one of its metrics.
-
-        Example:
-            >>> from prometheus_client import CollectorRegistry
-            >>> from mlmetrics import MLMetrics
-            >>> metrics = MLMetrics(service="docs", registry=CollectorRegistry())
-            >>> retrieval = metrics.operation("retrieval", labelnames=("index",), score=True)
-            >>> @retrieval.track(index="docs", score="relevance")
-            ... def retrieve(query):
-            ...     return {"relevance": 0.9, "found": query.split()}
-            >>> retrieve("to be")["found"]
-            ['to', 'be']
-            >>> with retrieval.timer(index="docs") as call:
-            ...     call.score(0.8)
-        """
-        row = own_operation(name, labelnames, score=score, subject=subject, buckets=buckets)
-        return _operation_here(self, row)
-
-
-def _operation_here(recorder: Recorder, operation: Operation) -> OwnOperation:
+def operation_here(recorder: Recorder, operation: Operation) -> OwnOperation:
     """Return an operation that is declared in the store of this recorder."""
     declare_operation(recorder.store, operation)
     return OwnOperation(recorder, operation)

@@ -10,11 +10,12 @@ import weakref
 from collections.abc import Collection
 from typing import Any, Protocol
 
-from mlmetrics.calls.answers import Answer, end_answered
+from mlmetrics.calls.answers import Answer
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.results import After, NoResult
 from mlmetrics.calls.runs import Chunks, KeptChunks, Run
 from mlmetrics.calls.saying import Saying
+from mlmetrics.calls.told import end_answered
 from mlmetrics.responses.said import ANSWER
 
 

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import Any, Self
 
-from mlmetrics.calls.answers import Answer, end_answered, only_content
+from mlmetrics.calls.answers import Answer, only_content
 from mlmetrics.calls.operation import CallSeries
 from mlmetrics.calls.outcome import end_as
 from mlmetrics.calls.saying import Saying, said_after
+from mlmetrics.calls.told import end_answered
 from mlmetrics.catalog.models import STREAMS
 from mlmetrics.recording.series import BOUND, NumberSeries
 from mlmetrics.responses.said import ANSWER, REASONING, Hear

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from mlmetrics.calls.call import Call, Droppable
 from mlmetrics.calls.decorators import Declaration
-from mlmetrics.calls.money import record_pair, settle_pair
+from mlmetrics.calls.money import settle_pair
 from mlmetrics.calls.operation import BOTH, ENDED, KEPT, TOLD
 from mlmetrics.calls.outcome import raised, slow_path
 from mlmetrics.calls.saying import record_kept
@@ -64,7 +64,7 @@ class Timer(Call):
         series.begin(self)
         return self
 
-    def __exit__(  # noqa: C901 (each further function would slow down every block)
+    def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self.state:
@@ -80,7 +80,7 @@ class Timer(Call):
             self.state = ENDED
             if seconds > series.notice_seconds or len(series.started) > BOUND:
                 slow_path(series, seconds, now)
-        elif error is None and self.state is TOLD:
+        elif error is None and ((state := self.state) is TOLD or state is KEPT or state is BOTH):
             series = self._series
             now = series.clock()
             self._seconds = seconds = now - self._start
@@ -88,27 +88,20 @@ class Timer(Call):
             self.state = ENDED
             if seconds > series.notice_seconds or len(series.started) > BOUND:
                 slow_path(series, seconds, now)
-            if seconds > 0:
-                pair, answer = series.tokens.pair, self._answer
-                append = pair.prompt
-                append(self._prompt)
-                append = pair.answer
-                append(answer)
-                append = pair.speed
-                append(answer / seconds)
-            if seconds <= 0 or series.tokens.priced or series.store.prices is not None:
-                settle_pair(series, self._prompt, self._answer, seconds)
-        elif error is None and ((state := self.state) is KEPT or state is BOTH):
-            series = self._series
-            now = series.clock()
-            self._seconds = seconds = now - self._start
-            series.succeed(seconds)
-            self.state = ENDED
-            if seconds > series.notice_seconds or len(series.started) > BOUND:
-                slow_path(series, seconds, now)
-            record_kept(series, self._kept)
-            if state is BOTH:
-                record_pair(series, self._prompt, self._answer, seconds)
+            if state is not TOLD:
+                record_kept(series, self._kept)
+            if state is not KEPT:
+                prompt, answer = self._prompt, self._answer
+                if seconds > 0:
+                    pair = series.tokens.pair
+                    append = pair.prompt
+                    append(prompt)
+                    append = pair.answer
+                    append(answer)
+                    append = pair.speed
+                    append(answer / seconds)
+                if seconds <= 0 or series.tokens.priced or series.store.prices is not None:
+                    settle_pair(series, prompt, answer, seconds)
         else:
             self._leave().end(error)
 

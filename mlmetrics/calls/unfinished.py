@@ -11,7 +11,7 @@ import types
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
-from mlmetrics.calls.answers import Answer, Told
+from mlmetrics.calls.answers import Answer
 from mlmetrics.calls.inner import Asking, Inner, InnerRun, manager_of, measured, stream_of
 from mlmetrics.calls.iteration import drive
 from mlmetrics.calls.operation import CallSeries
@@ -22,6 +22,7 @@ from mlmetrics.calls.results import After
 from mlmetrics.calls.runs import Run
 from mlmetrics.calls.saying import Saying
 from mlmetrics.calls.standins import class_for
+from mlmetrics.calls.told import Told
 from mlmetrics.interruption import interrupted
 from mlmetrics.responses.kinds import MARKS, hearing
 

@@ -12,10 +12,11 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.handle import Instrumentation
 from mlmetrics.http.answer import Published, answer_scope
+from mlmetrics.http.arguments import check_arguments
 from mlmetrics.http.endpoint import response_of
 from mlmetrics.http.labels import Label, checked_labels, settle
 from mlmetrics.http.levels import is_foreign
-from mlmetrics.http.middleware import PrometheusMiddleware, check_request_id, check_service_name
+from mlmetrics.http.middleware import PrometheusMiddleware
 from mlmetrics.http.skipping import Path, checked_paths, methods_of
 from mlmetrics.http.token import File
 from mlmetrics.recording.collector import store_for
@@ -139,8 +140,7 @@ def instrument(
                 f"the application is instrumented already, with {around.given}; got {given}; tokens are left out"
             )
         return around.handle
-    check_arguments(service_name, path)
-    check_request_id(request_id)
+    check_arguments(service_name, path, request_id)
     if around is None or not around.built:
         check_not_started(app)
     published = Published.of(registry, gzip=gzip, token=token, token_file=token_file)
@@ -187,14 +187,6 @@ def check_app(app: Any) -> None:
             f"instrument(app): expected a FastAPI or Starlette application, got {type(app).__name__}; "
             "around any other ASGI application, put PrometheusMiddleware(app, ...) and mount metrics_app()"
         )
-
-
-def check_arguments(service_name: str | None, path: object) -> None:
-    """Refuse an invalid service name, and an invalid path."""
-    if service_name is not None:
-        check_service_name(service_name)
-    if not isinstance(path, str) or not path.startswith("/"):
-        raise ConfigurationError(f"path={path!r}: expected a path that begins with '/', such as '/metrics'")
 
 
 def check_not_started(app: Any) -> None:

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 from prometheus_client import CollectorRegistry
 
-from mlmetrics.errors import ConfigurationError, shown
 from mlmetrics.http.answer import scraping
+from mlmetrics.http.arguments import check_request_id, check_service_name
 from mlmetrics.http.exchange import FAILED, REDIRECTS, RequestRecorder
 from mlmetrics.http.labels import Label, LabelledRequests, checked_labels, settle
 from mlmetrics.http.levels import level_of
@@ -20,7 +20,6 @@ from mlmetrics.http.websockets import RouteSockets, Socket, Sockets
 from mlmetrics.interruption import interrupted
 from mlmetrics.recording.collector import store_for
 from mlmetrics.recording.fallback import default_store
-from mlmetrics.recording.labels import declared_problem
 from mlmetrics.switch import DISABLED
 from mlmetrics.workers.detection import warn_about_workers
 
@@ -232,9 +231,9 @@ class PrometheusMiddleware(RequestRecorder):
         if routes is None:  # cannot happen: the routes are read when a request begins
             return None
         redirected = status in REDIRECTS
-        template = template_of(routes, scope, root_path, redirected=redirected)
+        template = routes.of_request(scope, root_path, redirected=redirected)
         if (template == UNMATCHED or not routes.knows(endpoint)) and self._reread():
-            template = template_of(routes, scope, root_path, redirected=redirected)
+            template = routes.of_request(scope, root_path, redirected=redirected)
         if routes.is_scrape(endpoint):
             return None
         own, alone = template in routes.own, template == routes.of_endpoint(endpoint)
@@ -258,30 +257,3 @@ class PrometheusMiddleware(RequestRecorder):
             if (template == UNMATCHED or not routes.knows_socket(endpoint)) and self._reread():
                 template = routes.of_socket(endpoint, path)
         return self._sockets.route(template, own=routes is not None and template in routes.own)
-
-
-def template_of(routes: Routes, scope: Any, root_path: str, *, redirected: bool) -> str:
-    """Return the template of a request: that of its endpoint if it has one only, else the one its path matches."""
-    template = routes.of_endpoint(scope.get("endpoint"))
-    if template is None:
-        template = routes.of_path(path_within(scope, root_path), scope["method"], redirected=redirected)
-    return template
-
-
-def check_service_name(name: object) -> None:
-    """Refuse an invalid service name."""
-    problem = declared_problem(name)
-    if problem is not None:
-        raise ConfigurationError(
-            f"service_name={shown(name)}: expected a non-empty string, such as 'cv-parser-service'; "
-            f"this one is {problem}"
-        )
-
-
-def check_request_id(request_id: object) -> None:
-    """Refuse what does not say whether there is a request id."""
-    if not (isinstance(request_id, bool) or request_id == "header"):
-        raise ConfigurationError(
-            f"request_id={shown(request_id)}: expected True, False or 'header', which returns the id to the client "
-            "without adding it to log events"
-        )

@@ -118,6 +118,13 @@ class Routes:
             return self._match(path.rstrip("/") if path.endswith("/") else f"{path}/", method)
         return found
 
+    def of_request(self, scope: Mapping[str, Any], root_path: str, *, redirected: bool) -> str:
+        """Return the template of a request: that of its endpoint if it has one only, else the one its path matches."""
+        template = self.of_endpoint(scope.get("endpoint"))
+        if template is None:
+            template = self.of_path(path_within(scope, root_path), scope["method"], redirected=redirected)
+        return template
+
     def knows_socket(self, endpoint: Any) -> bool:
         """Whether the endpoint is that of a known route for WebSockets."""
         return any(place.endpoint is endpoint for place in self.sockets)
