@@ -5,27 +5,22 @@ because prometheus_client decides at its import where its values stand.
 """
 
 import json
-import os
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from itertools import repeat
-from pathlib import Path
 
 from benchmarks.by_hand import ByHand
 from benchmarks.floor import floor_sides
+from benchmarks.in_files import run_in_files
 from benchmarks.ours import Toolkit
 from benchmarks.results import TARGETS, Missing, Row, medians
 from benchmarks.timing import Side, added, interleave, ratio
 from benchmarks.ways import DECORATED, Way, ways
 from mlmetrics.pricing import genai
-from mlmetrics.workers.directory import VARIABLE
 
 Loop = Callable[[int], None]
-ROOT = Path(__file__).parents[1]
 
 
 def looped(verb: Callable[..., object] | None, finish: Callable[[], object] = int, *arguments: object) -> Loop:
@@ -98,15 +93,8 @@ def measure_numbers(rounds: int) -> list[Row | Missing]:
 
 
 def _in_files(rounds: int) -> dict[str, dict[str, float]]:
-    with tempfile.TemporaryDirectory(prefix="mlmetrics-benchmark-") as directory:
-        done = subprocess.run(  # noqa: S603 (our own module)
-            [sys.executable, "-m", "benchmarks.numbers", str(rounds)],
-            cwd=ROOT,
-            env={**os.environ, VARIABLE: directory},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
+    done = run_in_files("benchmarks.numbers", rounds)
+    done.check_returncode()
     measured: dict[str, dict[str, float]] = json.loads(done.stdout)
     return measured
 

@@ -8,9 +8,7 @@ import asyncio
 import json
 import os
 import signal
-import subprocess
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -23,6 +21,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from benchmarks.floor import calling, floor_sides, noop
+from benchmarks.in_files import run_in_files
 from benchmarks.ours import SERVICE, Toolkit
 from benchmarks.peers import histogram, sample
 from benchmarks.requests import make_app, requesting
@@ -31,7 +30,6 @@ from benchmarks.timing import Ratio, Side, added, interleave, ratio
 from mlmetrics.exposition.text import render
 from mlmetrics.workers.directory import VARIABLE
 
-ROOT = Path(__file__).parents[1]
 MODELS = 1000
 WORKERS = 4
 DEAD = 1000
@@ -40,15 +38,7 @@ ROWS = ("workers/call", "workers/call_1000", "workers/client", "workers/request"
 
 def measure_workers(rounds: int) -> list[Row | Missing]:
     """Measure in a process with a directory."""
-    with tempfile.TemporaryDirectory(prefix="mlmetrics-benchmark-") as directory:
-        done = subprocess.run(  # noqa: S603 (our own module)
-            [sys.executable, "-m", "benchmarks.workers", str(rounds)],
-            cwd=ROOT,
-            env={**os.environ, VARIABLE: directory},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+    done = run_in_files("benchmarks.workers", rounds)
     if done.returncode:
         problem = (done.stderr.strip().splitlines() or ["no output"])[-1]
         return [Missing(name, problem, wrong=True) for name in ROWS]
