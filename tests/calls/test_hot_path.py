@@ -5,6 +5,7 @@
 
 import asyncio
 import dis
+import gc
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -38,11 +39,13 @@ def calls_made(run: Callable[[], object]) -> list[str]:
         elif event == "c_call":
             names.append(argument.__name__)
 
-    sys.setprofile(note)
+    gc.disable()  # other packages have functions that a collection calls
     try:
+        sys.setprofile(note)
         run()
     finally:
         sys.setprofile(None)
+        gc.enable()
     return [name for name in names if name not in ("run", "setprofile", "<lambda>")]
 
 
