@@ -1,24 +1,73 @@
 """The feed of the page: one tick of a view, evaluated once and serialised once for all its viewers."""
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Self
+from typing import Any, Protocol, Self, TypeVar
 
-from mlmetrics.errors import MLMetricsError
+from mlmetrics.errors import ConfigurationError, MLMetricsError
+from mlmetrics.live.reader import TargetReader
+from mlmetrics.live.target import Access
+from mlmetrics.live.views import View, encoded
 from mlmetrics.monitoring.config import Config
+
+__all__ = ["Feed", "TooManyViews", "View", "live_feed"]
+
+INTERVAL_SECONDS = 2.0
+MOST_VIEWS = 8
+FORGOTTEN_SECONDS = 60.0
+_Result = TypeVar("_Result")
 
 
 class TooManyViews(MLMetricsError, RuntimeError):  # noqa: N818 - says what is wrong, as a viewer reads it
     """So many views are watched already that another one would slow all of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class View:
-    """What a viewer has chosen: a service and a model; an empty text stands for all."""
+class Reader(Protocol):
+    """What reads targets or a Prometheus, and knows the views. Its steps run in one thread, `answers` does not."""
 
-    service: str = ""
-    model: str = ""
+    async def answers(self) -> Any:
+        """Return what the targets say, at most a second later."""
+
+    def step(self, answers: Any, /) -> bool:
+        """Take answers over; return whether layouts or times have changed, so that viewers need all data again."""
+
+    def open(self, view: View, /) -> None:
+        """Make a view, with its past."""
+
+    def forget(self, view: View, /) -> None:
+        """Forget a view."""
+
+    def layout(self, view: View, /) -> dict[str, Any]:
+        """Return the declarations of the tiles of a view."""
+
+    def data(self, view: View, last: int | None, /) -> dict[str, Any]:
+        """Return the data of a view, of all times or of the last only."""
+
+    def close(self) -> None:
+        """End connections and threads."""
+
+
+@dataclass(slots=True)
+class Channel:
+    """A view that is watched: its newest tick, and how many have come since it was opened."""
+
+    number: int = 0
+    tick: bytes = b""
+    layouts: int = 0
+    viewers: int = 0
+    left: float = 0.0
+    whole: tuple[int, bytes] = (-1, b"")
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def wake(self) -> None:
+        """Wake all viewers."""
+        self.changed.set()
+        self.changed = asyncio.Event()
 
 
 class Feed:
@@ -26,6 +75,14 @@ class Feed:
 
     `async with feed:` begins to read the targets every two seconds, and ends it.
     """
+
+    def __init__(self, reader: Reader, clock: Callable[[], float] = time.monotonic) -> None:
+        self._reader = reader
+        self._clock = clock
+        self._channels: dict[View, Channel] = {}
+        self._thread = ThreadPoolExecutor(1, "mlmetrics-live")
+        self._task: asyncio.Task[None] | None = None
+        self._is_over = False
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -38,23 +95,106 @@ class Feed:
 
     async def start(self) -> None:
         """Begin to read the targets."""
-        raise NotImplementedError
+        await self._opened(View())
+        self._task = asyncio.create_task(self._run())
 
     async def stop(self) -> None:
         """End all that was begun; iterators of events end too."""
-        raise NotImplementedError
+        self._is_over = True
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+        for channel in self._channels.values():
+            channel.wake()
+        self._reader.close()
+        self._thread.shutdown(wait=False, cancel_futures=True)
 
     async def layout(self, view: View) -> bytes:
         """Return the declarations of the tiles of a view, as JSON that may stand in a page."""
-        raise NotImplementedError
+        await self._opened(view)
+        return await self._in_thread(lambda: encoded(self._reader.layout(view)))
 
-    def events(self, view: View) -> AsyncIterator[bytes]:
+    async def events(self, view: View) -> AsyncIterator[bytes]:
         """Return an iterator of whole server-sent events: the history, then ticks, and the layout when it changes.
 
         Raises:
             TooManyViews: Eight other views are watched.
         """
-        raise NotImplementedError
+        channel = await self._opened(view)
+        channel.viewers += 1
+        try:
+            number, layouts = channel.number, channel.layouts
+            yield await self._whole(view, channel)
+            while not self._is_over:
+                if channel.number == number:
+                    await channel.changed.wait()
+                    continue
+                missed, number = channel.number - number, channel.number
+                if channel.layouts != layouts:
+                    layouts, missed = channel.layouts, 2
+                    yield _event("layout", await self._in_thread(lambda: encoded(self._reader.layout(view))))
+                # Who is too slow for each tick gets all data at once, and the others do not wait.
+                yield channel.tick if missed == 1 else await self._whole(view, channel)
+        finally:
+            channel.viewers -= 1
+            channel.left = self._clock()
+
+    async def _whole(self, view: View, channel: Channel) -> bytes:
+        """Return the history of a view, made once for all who ask for it between two ticks."""
+        number = channel.number
+        if channel.whole[0] != number:
+            body = await self._in_thread(lambda: encoded(self._reader.data(view, None)))
+            channel.whole = number, _event("history", body)
+        return channel.whole[1]
+
+    async def _opened(self, view: View) -> Channel:
+        channel = self._channels.get(view)
+        if channel is None:
+            await self._forget_unwatched()
+            if len(self._channels) >= MOST_VIEWS:
+                raise TooManyViews(
+                    f"{MOST_VIEWS} choices of service and model are watched already; close a page of another choice"
+                )
+            channel = self._channels[view] = Channel(left=self._clock())
+            await self._in_thread(lambda: self._reader.open(view))
+        return channel
+
+    async def _run(self) -> None:
+        """Read, evaluate and publish every two seconds."""
+        due = self._clock()
+        while True:
+            answers = await self._reader.answers()
+            is_new = await self._in_thread(lambda: self._reader.step(answers))  # noqa: B023 - awaited at once
+            await self._forget_unwatched()
+            views = list(self._channels)
+            ticks = await self._in_thread(lambda: {view: self._tick(view) for view in views})  # noqa: B023 - as above
+            for view, tick in ticks.items():
+                channel = self._channels[view]
+                channel.number, channel.tick, channel.layouts = channel.number + 1, tick, channel.layouts + is_new
+                channel.wake()
+            due = max(due + INTERVAL_SECONDS, self._clock())
+            await asyncio.sleep(due - self._clock())
+
+    def _tick(self, view: View) -> bytes:
+        data = self._reader.data(view, 1)
+        return _event("tick", encoded(data), data["times"][-1] if data["times"] else 0)
+
+    async def _forget_unwatched(self) -> None:
+        """Forget views that nobody has watched for a minute; that of everything stays."""
+        now = self._clock()
+        for view, channel in list(self._channels.items()):
+            if view != View() and not channel.viewers and now - channel.left > FORGOTTEN_SECONDS:
+                del self._channels[view]
+                await self._in_thread(lambda view=view: self._reader.forget(view))  # type: ignore[misc]  # of this view
+
+    async def _in_thread(self, work: Callable[[], _Result]) -> _Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)
+
+
+def _event(kind: str, data: bytes, number: int = 0) -> bytes:
+    head = f"id: {number}\nevent: {kind}\n" if number else f"event: {kind}\n"
+    return head.encode() + b"data: " + data + b"\n\n"
 
 
 def live_feed(
@@ -72,4 +212,11 @@ def live_feed(
     Raises:
         ConfigurationError: An address is invalid, or there is nothing to read.
     """
-    raise NotImplementedError
+    access = Access(token, ca_file)
+    if prometheus:
+        raise ConfigurationError("--prometheus: not read yet; give the addresses of the targets")
+    services = config.services if config is not None else ()
+    addresses = list(urls) or [f"http://{target}/metrics" for service in services for target in service.targets]
+    if not addresses:
+        raise ConfigurationError("no address to read; expected some such as http://localhost:5051/metrics")
+    return Feed(TargetReader(addresses, access, config))

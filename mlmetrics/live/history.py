@@ -51,11 +51,13 @@ class History:
         self.families: dict[str, Family] = {}
         self.sources: list[Source] = []
         self.series = 0
+        self._pages = 0
         self._kept_ms = round(kept_seconds * 1000) + _SLACK_MS
 
-    def source(self, name: str) -> Source:
-        """Add a source."""
+    def source(self, name: str, *, has_pages: bool = False) -> Source:
+        """Add a source; those that have pages share the samples that may be kept."""
         made = Source(name)
+        self._pages += has_pages
         self.sources.append(made)
         return made
 
@@ -164,7 +166,7 @@ class History:
     def _swept(self, source: Source) -> list[Series]:
         """Sweep a source from time to time, and at once if it has more samples than its share."""
         ended: list[Series] = []
-        share = self.limits.samples // max(1, len(self.sources))
+        share = self.limits.samples // max(1, self._pages)
         while source.samples > share and len(source.times) > _FEWEST_SCRAPES:
             source.shortened = True
             ended += self._trim(source, source.base + max(1, len(source.times) // 10))

@@ -1,4 +1,4 @@
-"""One series, and the source that it is read from: the samples that changed, the scrapes at which they did, and when the series was there.
+"""One series and the source that it is read from: what changed, at which scrapes, and when the series was there.
 
 A scrape has a number and a time, which its source keeps. A sample that was there and did not change is not kept: the
 value of a series at a scrape is that of its last change until then.

@@ -39,9 +39,9 @@ def history_of(server: Queryable, seconds: int) -> History:
 
 
 def _source(name: str, labels: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what is read at the same instants: a target, or what rules record under a name."""
+    """Return what is read at the same instants: a target, the rules of an objective, or rules of a name."""
     if ":" in name or name.startswith("ALERTS"):
-        return (name,)
+        return (labels.get("objective") or name.removesuffix("_FOR_STATE"),)
     return labels.get("job", ""), labels.get("instance", "")
 
 

@@ -3,7 +3,6 @@
 import pytest
 
 from mlmetrics.live.history import SWEEP_SCRAPES, History, Limits
-from mlmetrics.live.series import Source
 from mlmetrics.live.text import Interned, PageReader
 
 TARGET = (("instance", "here:1"), ("job", "x"))
@@ -14,7 +13,7 @@ class Page:
 
     def __init__(self, history: History | None = None) -> None:
         self.history = history or History()
-        self.source: Source = self.history.source("here")
+        self.source = self.history.source("here")
         self.reader = PageReader(Interned())
         self.now = 0
 
