@@ -151,7 +151,7 @@ def threshold_of(query: str) -> Threshold | None:
             case promql.BinaryExpr() if str(node.op) in _COMPARISONS and isinstance(
                 bare(node.rhs), promql.NumberLiteral
             ):
-                return Threshold(str(node.lhs), str(node.op), float(bare(node.rhs).val))  # type: ignore[attr-defined]  # a number
+                return Threshold(node.lhs.prettify(), str(node.op), float(bare(node.rhs).val))  # type: ignore[attr-defined]  # a number
             case promql.Call() if node.func.name == "label_replace":
                 node = bare(node.args[0])
             case _:

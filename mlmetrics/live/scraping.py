@@ -70,7 +70,7 @@ class Scraped:
                 raise TextError("is a page without metrics; expected the address of a metrics page")
             self._learn_job(reading)
             self._see_bounds(reading, at)
-        self._reader.forget(self._history.read(self._pages, at, reading, self.labels))
+        self._history.read(self._pages, at, reading, self.labels)
         if reading.heads is not None:
             self._present = len(reading.heads)
         self.samples = self._present
@@ -86,7 +86,6 @@ class Scraped:
         named = Counter(text for head in reading.heads or () for label, text in head.labels if label == "service")
         if named:
             self._is_job_known = True
-            self._reader.forget(self._pages.series)
             for source in (self._pages, self._about):
                 self._history.drop(source)
             self._begin(named.most_common(1)[0][0])

@@ -10,7 +10,7 @@ import math
 from array import array
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 NEVER = 1 << 62
 """A number that no scrape has."""
+MOST_SCRAPES = 60_000
+"""From this number on, the scrapes of a source are numbered anew, so that a number takes two bytes."""
+_LARGEST = (1 << 32) - 1
+_NO_CHANGES: array[Any] = array("H")
+"""What a series has that has not changed yet."""
 
 
 class Series:
@@ -29,19 +34,35 @@ class Series:
     the last value.
     """
 
-    __slots__ = ("born", "changed", "gone", "labels", "last", "name", "scrapes", "source", "spans", "steady", "values")
+    __slots__ = (
+        "_scrapes",
+        "_values",
+        "born",
+        "changed",
+        "gone",
+        "labels",
+        "last",
+        "name",
+        "source",
+        "spans",
+        "steady",
+    )
 
     def __init__(self, name: str, labels: Labels, source: Source, scrape: int, value: float) -> None:
         self.name = name
         self.labels = labels
         self.source = source
-        self.scrapes = array("I", (scrape,))
-        self.values = array("d", (value,))
+        self._scrapes = self._values = _NO_CHANGES
         self.last = value
         self.changed = self.born = scrape
         self.steady = scrape if math.isfinite(value) else NEVER
         self.gone = NEVER
         self.spans: list[tuple[int, int]] | None = None
+
+    @property
+    def kept(self) -> int:
+        """The number of samples that are kept."""
+        return len(self._scrapes) or 1
 
     def add(self, scrape: int, value: float) -> bool:
         """Add the sample of a scrape; return whether it is a change."""
@@ -59,11 +80,25 @@ class Series:
             self.steady = NEVER
         elif self.steady == NEVER:
             self.steady = scrape
-        self.scrapes.append(scrape)
-        self.values.append(value)
+        self._append(scrape, value)
         self.last = value
         self.changed = scrape
         return True
+
+    def _append(self, scrape: int, value: float) -> None:
+        """Keep a change; whole numbers take half the room, until the first other number comes."""
+        scrapes, values = self._scrapes, self._values
+        if not scrapes:
+            self._scrapes = scrapes = array("H", (self.changed,))
+            values = array("I", (int(self.last),)) if _is_small(self.last) else array("d", (self.last,))
+            self._values = values
+        scrapes.append(scrape)
+        if values.typecode == "I":
+            if 0 <= value <= _LARGEST and (whole := int(value)) == value:
+                values.append(whole)
+                return
+            self._values = values = array("d", values)
+        values.append(value)
 
     def end(self, scrape: int) -> None:
         """Note that the series is not there at a scrape."""
@@ -87,7 +122,7 @@ class Series:
         """Return the value at a scrape at which the series was there."""
         if scrape >= self.changed:
             return self.last
-        return self.values[bisect_right(self.scrapes, scrape) - 1]
+        return float(self._values[bisect_right(self._scrapes, scrape) - 1])
 
     def presence(self, low: int, high: int) -> list[tuple[int, int]]:
         """Return the stretches of the scrapes from `low` to `high` in which the series was there, ends included."""
@@ -97,19 +132,35 @@ class Series:
 
     def changes(self, after: int, until: int) -> Iterator[float]:
         """Yield the values that the series got after a scrape and until another."""
-        first, last = bisect_right(self.scrapes, after), bisect_right(self.scrapes, until)
-        yield from self.values[first:last]
+        first, last = bisect_right(self._scrapes, after), bisect_right(self._scrapes, until)
+        return map(float, self._values[first:last])
 
     def trim(self, scrape: int) -> int:
         """Forget what was before a scrape; return the number of samples that were forgotten."""
         if self.spans is not None:
             self.spans = [span for span in self.spans if span[1] > scrape] or None
-        extra = bisect_right(self.scrapes, scrape) - 1
+        extra = bisect_right(self._scrapes, scrape) - 1
         if extra <= 0:
             return 0
-        del self.scrapes[:extra]
-        del self.values[:extra]
+        del self._scrapes[:extra]
+        del self._values[:extra]
         return extra
+
+    def renumber(self, by: int) -> None:
+        """Take a number off those of all scrapes; scrapes before it are no longer told apart."""
+        self.born, self.changed = max(0, self.born - by), max(0, self.changed - by)
+        if self.gone != NEVER:
+            self.gone = max(0, self.gone - by)
+        if self.steady != NEVER:
+            self.steady = max(0, self.steady - by)
+        if self.spans is not None:
+            self.spans = [(max(0, born - by), max(0, gone - by)) for born, gone in self.spans]
+        if self._scrapes:
+            self._scrapes = array("H", [max(0, scrape - by) for scrape in self._scrapes])
+
+
+def _is_small(value: float) -> bool:
+    return 0 <= value <= _LARGEST and int(value) == value
 
 
 @dataclass(eq=False, slots=True)
@@ -150,6 +201,12 @@ class Source:
             return None
         failed = bisect_right(self.failures, at)
         return None if failed and self.failures[failed - 1] > time else self.base + index
+
+    def renumber(self) -> None:
+        """Give the scrapes new numbers, from 0 for the first that is kept."""
+        for series in self.series:
+            series.renumber(self.base)
+        self.base = 0
 
     def time(self, scrape: int) -> int:
         """Return the time of a scrape, in milliseconds."""

@@ -164,6 +164,7 @@ class Target:
             yield part
         if response.length or (unpacking and not unpacking.eof and response.status == _OK):
             raise TargetError("the answer ends before its end; the target may have been stopped")
+        response.close()  # the connection is free for the next request
 
 
 def make_targets(urls: list[str], access: Access) -> list[Target]:

@@ -1,13 +1,13 @@
 """Reads the text format 0.0.4 of one target, page after page, at the cost of what has changed.
 
-The beginning of a line, up to its value, is its head. Heads are remembered, and lines that are as they were are
-skipped. Lines of a usual form are read here; anything else is read by the parser of prometheus_client, which is exact
-and slow, so that both agree on every line.
+The beginning of a line, up to its value, is its head. Heads of the page before are known, and lines that are as they
+were are skipped. Lines of a usual form are read here; anything else is read by the parser of prometheus_client, which
+is exact and slow, so that both agree on every line.
 """
 
 import math
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 from itertools import compress
 from operator import ne
 from sys import intern
@@ -32,12 +32,16 @@ class TextError(MLMetricsError, ValueError):
 
 
 class Head:
-    """The head of a line: the name and the labels of a sample. `series` is where the reader of the page keeps it."""
+    """The head of a line: the name and the labels of a sample.
 
-    __slots__ = ("labels", "name", "series", "text")
+    `length` is that of its text, 0 where the value is not all that follows. `series` is where the reader's owner keeps
+    the samples.
+    """
 
-    def __init__(self, text: str, name: str, labels: Labels) -> None:
-        self.text = text
+    __slots__ = ("labels", "length", "name", "series")
+
+    def __init__(self, length: int, name: str, labels: Labels) -> None:
+        self.length = length
         self.name = name
         self.labels = labels
         self.series: object = None
@@ -76,8 +80,6 @@ class PageReader:
         self._interned = interned
         self._lines: list[str] = []
         self._rows: list[Head | None] = []
-        self._known: dict[str, Head] = {}
-        self._odd: dict[tuple[str, Labels], Head] = {}
 
     def read(self, page: str) -> Reading:
         """Return what is new on a page.
@@ -93,18 +95,14 @@ class PageReader:
                 return Reading(changed, None)
         return self._whole(lines)
 
-    def forget(self, ended: Collection[object]) -> None:
-        """Forget the heads of series that no page has any more."""
-        self._known = {text: head for text, head in self._known.items() if head.series not in ended}
-        self._odd = {key: head for key, head in self._odd.items() if head.series not in ended}
-
     def _changed(self, lines: list[str]) -> list[tuple[Head, float]] | None:
         """Return the samples that changed, None if a line has another head than before."""
         found = []
-        for line, head in compress(zip(lines, self._rows, strict=True), map(ne, lines, self._lines)):
-            if head is None or not head.text or not line.startswith(head.text):
+        before = self._lines
+        for line, old, head in compress(zip(lines, before, self._rows, strict=True), map(ne, lines, before)):
+            if head is None or not (length := head.length) or line[:length] != old[:length]:
                 return None
-            rest = line[len(head.text) :]
+            rest = line[length:]
             try:
                 value = float(rest)
             except ValueError:
@@ -116,34 +114,36 @@ class PageReader:
 
     def _whole(self, lines: list[str]) -> Reading:
         """Read every line; of several lines with one head, the first counts, as in Prometheus."""
+        known: dict[str, Head] = {}
+        odd: dict[tuple[str, Labels], Head] = {}
+        for line, head in zip(self._lines, self._rows, strict=True):
+            if head is not None:
+                if head.length:
+                    known[line[: head.length]] = head
+                else:
+                    odd[head.name, head.labels] = head
         rows: list[Head | None] = []
         found: dict[Head, float] = {}
-        known = self._known
         for number, line in enumerate(lines, 1):
-            head = known.get(line[: line.rfind(" ") + 1])
-            if head is None:
-                read = self._unknown(number, line)
+            text = line[: line.rfind(" ") + 1]
+            head = known.get(text)
+            if head is not None:
+                value = _value(number, line, line[head.length :])
+            else:
+                read = self._unknown(number, line, odd)
                 if read is None:
                     rows.append(None)
                     continue
                 head, value = read
-            else:
-                value = self._value(number, line, line[len(head.text) :])
+                if head.length:
+                    known[text] = head
             # A second line of a head has no row, so that a change of it has the whole page read again.
             rows.append(None if head in found else head)
             found.setdefault(head, value)
         self._lines, self._rows = lines, rows
         return Reading(list(found.items()), list(found))
 
-    def _value(self, number: int, line: str, rest: str) -> float:
-        try:
-            if "_" not in rest:
-                return float(rest)
-        except ValueError:
-            pass
-        return _exact(number, line)[2]
-
-    def _unknown(self, number: int, line: str) -> tuple[Head, float] | None:
+    def _unknown(self, number: int, line: str, odd: dict[tuple[str, Labels], Head]) -> tuple[Head, float] | None:
         """Read a line with an unknown head, None if it has no sample."""
         if not line or _COMMENT.fullmatch(line):
             return None
@@ -151,20 +151,26 @@ class PageReader:
         if match is not None and match.end() == cut:
             pairs = _PAIR.findall(match[2] or "")
             if len(dict(pairs)) == len(pairs):
-                value = self._value(number, line, line[cut:])
-                return self._remembered(line[:cut], match[1], self._interned.labels(pairs)), value
+                value = _value(number, line, line[cut:])
+                return Head(cut, intern(match[1]), self._interned.labels(pairs)), value
         if not line.strip() or line.lstrip().startswith("#"):
             _check_comment(number, line)
             return None
         name, labels, value, is_at_end = _exact(number, line)
         ordered = self._interned.labels(labels.items())
         if is_at_end:
-            return self._remembered(line[:cut], name, ordered), value
+            return Head(cut, intern(name), ordered), value
         key = (intern(name), ordered)
-        return self._odd.setdefault(key, Head("", *key)), value
+        return odd.setdefault(key, Head(0, *key)), value
 
-    def _remembered(self, text: str, name: str, labels: Labels) -> Head:
-        return self._known.setdefault(text, Head(text, intern(name), labels))
+
+def _value(number: int, line: str, rest: str) -> float:
+    try:
+        if "_" not in rest:
+            return float(rest)
+    except ValueError:
+        pass
+    return _exact(number, line)[2]
 
 
 def _exact(number: int, line: str) -> tuple[str, dict[str, str], float, bool]:

@@ -3,6 +3,7 @@
 import pytest
 
 from mlmetrics.live.history import SWEEP_SCRAPES, History, Limits
+from mlmetrics.live.series import MOST_SCRAPES
 from mlmetrics.live.text import Interned, PageReader
 
 TARGET = (("instance", "here:1"), ("job", "x"))
@@ -20,8 +21,7 @@ class Page:
     def read(self, page: str) -> None:
         """Read a page, two seconds later."""
         self.now += 2000
-        ended = self.history.read(self.source, self.now, self.reader.read(page), TARGET)
-        self.reader.forget(ended)
+        self.history.read(self.source, self.now, self.reader.read(page), TARGET)
 
     def values(self, name: str) -> list[list[float | None]]:
         """Return the value of each series of a name at every scrape that is kept."""
@@ -36,7 +36,7 @@ def test_keeps_what_changes() -> None:
         page.read(f"a {value}\n")
     (series,) = page.history.families["a"].series
     assert [[1.0, 1.0, 1.0, 4.0, 4.0]] == page.values("a")
-    assert [1.0, 4.0] == list(series.values)
+    assert 2 == series.kept
     assert 2 == page.source.samples
 
 
@@ -74,7 +74,7 @@ def test_forgets_what_is_old(scrapes: int) -> None:
     assert "old" not in page.history.families
     assert 1 == page.history.series
     assert 480 <= len(page.source.times) <= 480 + SWEEP_SCRAPES + 1
-    assert len(page.source.times) == page.source.samples == len(page.history.families["a"].series[0].values)
+    assert len(page.source.times) == page.source.samples == page.history.families["a"].series[0].kept
     assert [[float(scrape) for scrape in range(page.source.base, page.source.next)]] == page.values("a")
     page.read("a 0\nold 2\n")
     assert 2.0 == page.values("old")[0][-1]
@@ -141,3 +141,24 @@ def test_drops_a_source() -> None:
     page.read("a 1\n")
     page.history.drop(page.source)
     assert ({}, 0, []) == (page.history.families, page.history.series, page.history.sources)
+
+
+def test_numbers_scrapes_anew() -> None:
+    """After a day and a half the scrapes of a source are numbered anew, and nothing else changes."""
+    page = Page()
+    page.read("a 0\nb 1\n")
+    for number in range(1, MOST_SCRAPES + 100):
+        page.read(f"a {number % 7}\nb 1\n")
+    assert page.source.next < 1000
+    assert {1.0} == set(page.values("b")[0])
+    expected = [float((MOST_SCRAPES + 99 - ago) % 7) for ago in range(400)]
+    assert expected == page.values("a")[0][::-1][:400]
+
+
+@pytest.mark.parametrize("values", [(1, 2, 2.5, 3), (0.5, 1), (1, -1, 4294967295, 4294967296), (1, float("inf"), 2)])
+def test_keeps_any_number(values: tuple[float, ...]) -> None:
+    """Whole, broken, negative, large and infinite numbers come back as they were."""
+    page = Page()
+    for value in values:
+        page.read(f"a {value}\n")
+    assert [[float(value) for value in values]] == page.values("a")

@@ -168,14 +168,3 @@ def test_refuses_with_the_line() -> None:
     """A page that is no text of Prometheus is refused with the number and the text of its first wrong line."""
     with pytest.raises(TextError, match="line 2 is not text of Prometheus: '<p>nothing</p>'; expected such as name"):
         PageReader(Interned()).read("up 1\n<p>nothing</p>\n")
-
-
-def test_forgets_heads() -> None:
-    """A head whose series was forgotten is a new one when it comes back."""
-    reader = PageReader(Interned())
-    (head,) = reader.read("a 1\n").heads or []
-    head.series = "ended"
-    reader.read("b 1\n")
-    reader.forget({"ended"})
-    (again,) = reader.read("a 1\n").heads or []
-    assert head is not again

@@ -57,7 +57,7 @@ class _Compiler:
     def node(self, tree: promql.Expr) -> Node:
         """Return the node of an expression."""
         tree = bare(tree)
-        text = str(tree)
+        text = tree.prettify()  # other than str(), it escapes texts
         if len(self._nodes) > _MOST_NODES:  # queries of views that nobody watches any more
             self._nodes.clear()
         found = self._nodes.get(text)
