@@ -92,14 +92,23 @@ class Rules:
             each.active = {labels: since + milliseconds for labels, since in each.active.items()}
             each.now += milliseconds
 
-    def evaluate(self, moment: Moment, record: Record) -> None:
-        """Evaluate all rules; `record` keeps what the recording ones give."""
+    def record(self, moment: Moment, record: Record) -> None:
+        """Evaluate the recording rules; `record` keeps what they give, so that it can be read at once."""
         for rule in self.recording:
             with contextlib.suppress(PromQLError):  # as in Prometheus, the others go on
                 record(rule, moment.results(rule.expression))
+
+    def evaluate(self, moment: Moment) -> None:
+        """Evaluate the alerting rules."""
         for each in self.alerting:
             if not each.why:
                 _evaluate(each, moment)
+
+    def queries(self) -> list[str]:
+        """Return what the alerting rules ask for."""
+        shown = [each for each in self.alerting if not each.why]
+        thresholds = [each.threshold.query for each in shown if each.threshold is not None]
+        return [*(each.rule.expression for each in shown), *thresholds]
 
     def samples(self) -> Mapping[tuple[str, Labels], float]:
         """Return the samples of ALERTS that Prometheus would write."""

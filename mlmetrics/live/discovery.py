@@ -2,12 +2,11 @@
 
 import contextlib
 import json
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 
 from mlmetrics.catalog import SHIPPED
 from mlmetrics.errors import ConfigurationError
-from mlmetrics.live.history import History
 from mlmetrics.monitoring.config import Config, Service
 from mlmetrics.monitoring.loading import parse
 from mlmetrics.monitoring.verify.own_operations import own_operations
@@ -17,10 +16,18 @@ Target = tuple[str, str]
 """A job and an address."""
 
 
-def discovered(history: History, targets: Iterable[Target]) -> Config:
-    """Return the configuration with default numbers, the services of the targets, and the operations on their pages."""
+def discovered(
+    names: Collection[str], labels_of: Callable[[str], Collection[str]], targets: Iterable[Target]
+) -> Config:
+    """Return the configuration with default numbers, the services of the targets, and the operations on their pages.
+
+    Args:
+        names: the names of all samples.
+        labels_of: returns the labels of a sample, those of the target included.
+        targets: the job and the address of each target.
+    """
     sections = [_PLACEHOLDER, *(f"[[operation]]\nname = {_text(name)}\n" for name in SHIPPED)]
-    for row in own_operations(history.families.keys(), lambda name: _labels(history, name)):
+    for row in own_operations(names, lambda name: _own(labels_of(name))):
         labels = ", ".join(_text(label) for label in row.labels if label != "service")
         score = "true" if row.score is not None else "false"
         section = f"[[operation]]\nname = {_text(row.name)}\nlabels = [{labels}]\nscore = {score}\n"
@@ -47,10 +54,9 @@ def _is_accepted(sections: Iterable[str]) -> bool:
     return True
 
 
-def _labels(history: History, name: str) -> Collection[str]:
-    """Return the labels of a metric without those of the target."""
-    found = history.families[name].series[0].labels
-    return [label for label, _ in found if label not in ("job", "instance")]
+def _own(labels: Collection[str]) -> list[str]:
+    """Return the labels without those of the target."""
+    return [label for label in labels if label not in ("job", "instance")]
 
 
 def _text(text: str) -> str:

@@ -20,8 +20,8 @@ from mlmetrics.live.views import MOST_TIMES, View, ViewState
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.rules.model import RecordingRule
 
-RATE_SECONDS = 30.0
-"""The window of rates: $__rate_interval."""
+RATE_SECONDS = (4.0, 8.0, 16.0, 30.0)
+"""The window of rates, $__rate_interval: the longest that has been seen, so that the first numbers are right too."""
 PAST_SECONDS = 1.0
 """How long a new view may take for its past."""
 INTERVAL_MS = 2000
@@ -43,6 +43,7 @@ class Engine:
         self._rule_sources: dict[str, Any] = {}
         self._alerts = self.history.source("alerts")
         self._known: object = None
+        self._rate_seconds = RATE_SECONDS[0]
         self._lists: tuple[object, dict[str, list[str]]] = (None, {})
         self._moment: MemoryMoment | None = None
         self._targets: list[dict[str, Any]] = []
@@ -56,10 +57,11 @@ class Engine:
             states: the states of the targets as the feed has them.
         """
         self._targets = states
-        is_new = self._configure(targets)
+        is_new = self._configure(targets, at)
         moment = self.memory.at(at)
         if self._rules is not None:
-            self._rules.evaluate(moment, self._recorder(at))
+            self._rules.record(moment, self._recorder(at))
+            self._rules.evaluate(moment)
             self.history.record(self._alerts, at, self._rules.samples())
         errors = last_errors(self.history)
         for state in self.views.values():
@@ -94,17 +96,25 @@ class Engine:
         lists = self._choices()
         return {"alerts": alerts, "targets": self._targets, **lists}
 
-    def _configure(self, targets: list[tuple[str, str]]) -> bool:
+    def _configure(self, targets: list[tuple[str, str]], at: int) -> bool:
         """See whether other metrics or services are there than before, and make rules and views for them."""
+        seen_seconds = (at - self._first(at)) / 1000
+        rate_seconds = max((each for each in RATE_SECONDS if each <= seen_seconds), default=RATE_SECONDS[0])
         known = (frozenset(self.history.families), tuple(targets))
         if known == self._known:
-            return False
-        self._known = known
+            if rate_seconds == self._rate_seconds:
+                return False
+            self._rate_seconds = rate_seconds
+            return self._remake_views()
+        self._known, self._rate_seconds = known, rate_seconds
         if self._given is None:
-            self._config = discovered(self.history, targets)
+            self._config = self._discovered(targets)
         if self._config is not None and (self._rules is None or self._given is None):
             self._make_rules(self._config)
         return self._remake_views()
+
+    def _discovered(self, targets: list[tuple[str, str]]) -> Config:
+        return discovered(self.history.families.keys(), self.history.labels, targets)
 
     def _make_rules(self, config: Config) -> None:
         rules = Rules(config, KEPT_SECONDS)
@@ -125,9 +135,9 @@ class Engine:
         return changed
 
     def _made(self, view: View) -> ViewState:
-        config = self._config = self._config or discovered(self.history, ())
+        config = self._config = self._config or self._discovered([])
         choices = choices_of(
-            config, view.service, view.model, rate_seconds=RATE_SECONDS, range_seconds=float(KEPT_SECONDS)
+            config, view.service, view.model, rate_seconds=self._rate_seconds, range_seconds=float(KEPT_SECONDS)
         )
         rows = tile_rows(config, choices, self.history.has)
         return ViewState(view, config.title, rows, model_queries(config, choices, self.history.has))
@@ -137,10 +147,11 @@ class Engine:
         times = self._past()
         if not times:
             return
-        begun = time.perf_counter()
         newest = self._moment if self._moment is not None else self.memory.at(times[-1])
-        state.tick(newest)
-        spent = max(time.perf_counter() - begun, 1e-4)
+        state.tick(newest)  # works out what belongs together, which takes longer than every further time
+        begun = time.perf_counter()
+        state.tick(self.memory.at(times[0]))
+        spent = time.perf_counter() - begun
         state.clear()
         step = math.ceil(len(times) * spent / PAST_SECONDS)
         for at in times[:: -max(1, step)][::-1]:
@@ -151,12 +162,13 @@ class Engine:
         """Return the times of the past ticks that the history can answer for."""
         if self._moment is None:
             return []
-        first = min((source.times[0] for source in self.history.sources if source.times), default=None)
         newest = self._moment.milliseconds
-        if first is None:
-            return []
-        oldest = max(first, newest - (MOST_TIMES - 1) * INTERVAL_MS)
+        oldest = max(self._first(newest), newest - (MOST_TIMES - 1) * INTERVAL_MS)
         return list(range(newest, oldest - 1, -INTERVAL_MS))[::-1]
+
+    def _first(self, at: int) -> int:
+        """Return the time of the first scrape that is known, `at` if there is none."""
+        return min((source.times[0] for source in self.history.sources if source.times), default=at)
 
     def _recorder(self, at: int) -> Callable[[RecordingRule, Results], None]:
         def record(rule: RecordingRule, results: Results) -> None:

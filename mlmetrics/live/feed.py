@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, TypeVar
 
 from mlmetrics.errors import ConfigurationError, MLMetricsError
+from mlmetrics.live.prometheus import PrometheusReader
 from mlmetrics.live.reader import TargetReader
 from mlmetrics.live.target import Access
 from mlmetrics.live.views import View, encoded
@@ -108,7 +109,7 @@ class Feed:
         for channel in self._channels.values():
             channel.wake()
         self._reader.close()
-        self._thread.shutdown(wait=False, cancel_futures=True)
+        self._thread.shutdown(wait=False)
 
     async def layout(self, view: View) -> bytes:
         """Return the declarations of the tiles of a view, as JSON that may stand in a page."""
@@ -121,6 +122,8 @@ class Feed:
         Raises:
             TooManyViews: Eight other views are watched.
         """
+        if self._is_over:
+            return
         channel = await self._opened(view)
         channel.viewers += 1
         try:
@@ -214,7 +217,7 @@ def live_feed(
     """
     access = Access(token, ca_file)
     if prometheus:
-        raise ConfigurationError("--prometheus: not read yet; give the addresses of the targets")
+        return Feed(PrometheusReader(prometheus, access, config))
     services = config.services if config is not None else ()
     addresses = list(urls) or [f"http://{target}/metrics" for service in services for target in service.targets]
     if not addresses:

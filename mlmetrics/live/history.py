@@ -116,6 +116,11 @@ class History:
         found = self.families.get(name)
         return {text for each in found.series for key, text in each.labels if key == label} if found else set()
 
+    def labels(self, name: str) -> list[str]:
+        """Return the labels that series of a name have."""
+        found = self.families.get(name)
+        return [label for label, _ in found.series[0].labels] if found else []
+
     def _begin(self, source: Source, time: int) -> int:
         """Add the time of a scrape, which is later than that of the one before; return its number."""
         if source.times and time <= source.times[-1]:

@@ -94,13 +94,13 @@ class ViewState:
         self.models = models
         self.times: list[int] = []
         self.table: list[dict[str, Any]] = []
-        self._tiles = [tile for _, tiles in rows for tile in tiles]
-        self._data: dict[str, Lines | Heat] = {tile.id: _empty(tile) for tile in self._tiles}
+        self.tiles = [tile for _, tiles in rows for tile in tiles]
+        self._data: dict[str, Lines | Heat] = {tile.id: _empty(tile) for tile in self.tiles}
 
     def take_over(self, before: "ViewState") -> None:
         """Keep the values of tiles that were there before."""
         self.times = before.times
-        for tile in self._tiles:
+        for tile in self.tiles:
             known = before._data.get(tile.id)  # noqa: SLF001 - of the same class
             empty = self._data[tile.id]
             if isinstance(known, type(empty)):
@@ -112,7 +112,7 @@ class ViewState:
     def tick(self, moment: Moment) -> None:
         """Add the values at a moment."""
         self.times.append(moment.milliseconds)
-        for tile in self._tiles:
+        for tile in self.tiles:
             data = self._data[tile.id]
             if isinstance(data, Heat):
                 data.add(_buckets(_results(moment, tile.queries[0].text)))
@@ -123,10 +123,14 @@ class ViewState:
             for each in self._data.values():
                 each.trim(MOST_TIMES)
 
+    def queries(self) -> list[str]:
+        """Return all queries of the view."""
+        return [*(each.text for tile in self.tiles for each in tile.queries), *self.models.keys()]
+
     def clear(self) -> None:
         """Forget all times."""
         self.times = []
-        self._data = {tile.id: _empty(tile) for tile in self._tiles}
+        self._data = {tile.id: _empty(tile) for tile in self.tiles}
 
     def tabulate(self, moment: Moment, errors: Mapping[tuple[str, ...], str]) -> None:
         """Bring the table to a moment."""

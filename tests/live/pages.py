@@ -32,7 +32,7 @@ class PageServer(HandlerServer):
                 server.connections += 1
                 super().setup()
 
-            def do_GET(self) -> None:
+            def do_GET(self) -> None:  # noqa: N802 - as http.server calls it
                 server.requests.append((self.path, {name.lower(): text for name, text in self.headers.items()}))
                 way = WAYS.get(self.path)
                 if way is not None:

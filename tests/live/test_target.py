@@ -14,7 +14,7 @@ from tests.integration.certificates import Authority
 from tests.live.pages import PageServer
 from tests.programs import free_port, wait_until
 
-TOKEN = "open"
+OPENS = "open"
 
 
 @pytest.fixture(scope="module")
@@ -113,13 +113,13 @@ def test_finds_the_page_beneath(server: PageServer) -> None:
 
 def test_a_bearer_token(server: PageServer) -> None:
     """The token is sent to the target, also after a redirect within it, and never to another place."""
-    assert "a 1\n" == ask(f"{server.url}/secret/metrics", token=TOKEN).page
-    assert "another bearer token is needed" in ask(f"{server.url}/secret/metrics", token=TOKEN[:-1]).why
-    assert "up_to_now 1\n" == ask(f"{server.url}/moved/metrics", token=TOKEN).page
+    assert "a 1\n" == ask(f"{server.url}/secret/metrics", token=OPENS).page
+    assert "another bearer token is needed" in ask(f"{server.url}/secret/metrics", token=OPENS[:-1]).why
+    assert "up_to_now 1\n" == ask(f"{server.url}/moved/metrics", token=OPENS).page
     assert "Bearer open" == server.requests[-1][1]["authorization"]
     with PageServer() as other:
         server.elsewhere = f"{other.url}/metrics"
-        assert "up_to_now 1\n" == ask(f"{server.url}/elsewhere/metrics", token=TOKEN).page
+        assert "up_to_now 1\n" == ask(f"{server.url}/elsewhere/metrics", token=OPENS).page
         assert "authorization" not in other.requests[-1][1]
 
 
