@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +22,7 @@ __all__ = ["Feed", "TooManyViews", "View", "live_feed"]
 INTERVAL_SECONDS = 2.0
 MOST_VIEWS = 8
 FORGOTTEN_SECONDS = 60.0
+_LOG = logging.getLogger("mlmetrics.live")
 _Result = TypeVar("_Result")
 
 
@@ -167,17 +169,23 @@ class Feed:
         """Read, evaluate and publish every two seconds."""
         due = self._clock()
         while True:
-            answers = await self._reader.answers()
-            is_new = await self._in_thread(lambda: self._reader.step(answers))  # noqa: B023 - awaited at once
-            await self._forget_unwatched()
-            views = list(self._channels)
-            ticks = await self._in_thread(lambda: {view: self._tick(view) for view in views})  # noqa: B023 - as above
-            for view, tick in ticks.items():
-                channel = self._channels[view]
-                channel.number, channel.tick, channel.layouts = channel.number + 1, tick, channel.layouts + is_new
-                channel.wake()
+            try:
+                await self._refresh()
+            except Exception:  # noqa: BLE001 - a fault of ours in one refresh is not to end the page
+                _LOG.exception("live.refresh_failed")
             due = max(due + INTERVAL_SECONDS, self._clock())
             await asyncio.sleep(due - self._clock())
+
+    async def _refresh(self) -> None:
+        answers = await self._reader.answers()
+        is_new = await self._in_thread(lambda: self._reader.step(answers))
+        await self._forget_unwatched()
+        views = list(self._channels)
+        ticks = await self._in_thread(lambda: {view: self._tick(view) for view in views})
+        for view, tick in ticks.items():
+            channel = self._channels[view]
+            channel.number, channel.tick, channel.layouts = channel.number + 1, tick, channel.layouts + is_new
+            channel.wake()
 
     def _tick(self, view: View) -> bytes:
         data = self._reader.data(view, 1)

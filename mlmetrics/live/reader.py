@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from mlmetrics.live.clock import Clock
 from mlmetrics.live.engine import Engine
 from mlmetrics.live.scraping import Scraped, make_scraper
 from mlmetrics.live.target import Access, Answer
@@ -15,9 +16,9 @@ Answers = Sequence[tuple[Scraped, Answer]]
 class TargetReader:
     """Reads targets by their addresses."""
 
-    def __init__(self, urls: Sequence[str], access: Access, config: Config | None) -> None:
+    def __init__(self, urls: Sequence[str], access: Access, config: Config | None, clock: Clock | None = None) -> None:
         self.engine = Engine(config)
-        self._scraper = make_scraper(urls, access, self.engine.history, _jobs(config))
+        self._scraper = make_scraper(urls, access, self.engine.history, _jobs(config), clock)
         self._common: dict[str, Any] = {}
 
     async def answers(self) -> Answers:

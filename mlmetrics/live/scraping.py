@@ -6,12 +6,12 @@ A target that is slow or hangs keeps nobody waiting: what has not come within a 
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from mlmetrics.live.clock import Clock
 from mlmetrics.live.history import History
-from mlmetrics.live.target import TIMEOUT_SECONDS, Access, Answer, Target, make_targets
+from mlmetrics.live.target import Access, Answer, Target, make_targets
 from mlmetrics.live.text import Interned, Labels, PageReader, Reading, TextError
 
 PATIENCE_SECONDS = 1.0
@@ -145,8 +145,8 @@ class Scraper:
         for each in self.targets:
             if each not in self._asked:
                 self._asked[each] = loop.run_in_executor(self._threads, each.target.ask), time.monotonic()
-            elif time.monotonic() - self._asked[each][1] > TIMEOUT_SECONDS:
-                each.target.close()
+            elif time.monotonic() - self._asked[each][1] > each.target.timeout_seconds:
+                each.target.give_up()
         await asyncio.wait([future for future, _ in self._asked.values()], timeout=PATIENCE_SECONDS)
         done = [(each, future.result()) for each, (future, _) in self._asked.items() if future.done()]
         for each, _ in done:
@@ -165,7 +165,7 @@ class Scraper:
     def close(self) -> None:
         """End all connections and threads."""
         for each in self.targets:
-            each.target.close()
+            each.target.end(is_asked=each in self._asked)
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 
@@ -174,11 +174,11 @@ def make_scraper(
     access: Access,
     history: History,
     jobs: Mapping[str, str],
-    clock: Callable[[], Clock] = Clock,
+    clock: Clock | None = None,
 ) -> Scraper:
     """Return what reads the targets at addresses.
 
     Raises:
         ConfigurationError: An address is invalid, or there are too many.
     """
-    return Scraper(make_targets(list(urls)[:MOST_TARGETS], access), history, jobs, clock())
+    return Scraper(make_targets(list(urls)[:MOST_TARGETS], access), history, jobs, clock or Clock())

@@ -8,7 +8,6 @@ import contextlib
 import http.client
 import socket
 import ssl
-import threading
 import time
 import urllib.parse
 import zlib
@@ -67,8 +66,8 @@ class Target:
         self._access = access
         self._context = context
         self._connection: http.client.HTTPConnection | None = None
+        self._is_over = False
         self._place: tuple[str, str] = ("", "")
-        self._lock = threading.Lock()
 
     def ask(self) -> Answer:
         """Return the page, or why there is none."""
@@ -77,21 +76,37 @@ class Target:
             page, why = self._page(begun), ""
         except TargetError as error:
             page, why = "", str(error)
-        except (OSError, ValueError, http.client.HTTPException, zlib.error) as error:
+        except Exception as error:  # noqa: BLE001 - whatever one target does, the others go on
             page, why = "", _reason(error, self._access.timeout_seconds)
-        if why:
+        if why or self._is_over:
             self.close()
         return Answer(begun, time.monotonic() - begun, page, why)
 
+    def give_up(self) -> None:
+        """End an answer that another thread waits for; the connection is closed there."""
+        connection = self._connection
+        if connection is not None and connection.sock is not None:
+            with contextlib.suppress(OSError):  # the other side was faster
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+    def end(self, *, is_asked: bool) -> None:
+        """End the connection for good; if a thread is asking, it does that."""
+        self._is_over = True
+        if is_asked:
+            self.give_up()
+        else:
+            self.close()
+
     def close(self) -> None:
-        """End the connection; a thread that waits for the target is told that it is over."""
-        with self._lock:
-            connection, self._connection = self._connection, None
+        """End the connection."""
+        connection, self._connection = self._connection, None
         if connection is not None:
-            if connection.sock is not None:
-                with contextlib.suppress(OSError):  # the other side was faster
-                    connection.sock.shutdown(socket.SHUT_RDWR)
             connection.close()
+
+    @property
+    def timeout_seconds(self) -> float:
+        """How long an answer may take."""
+        return self._access.timeout_seconds
 
     def _page(self, begun: float) -> str:
         """Return the page at the address or, where that is HTML or not found, at `/metrics` beneath it."""
@@ -139,8 +154,7 @@ class Target:
                 pass  # the target has closed the kept connection
         self.close()
         connection = self._connected(parts)
-        with self._lock:
-            self._connection, self._place = connection, place
+        self._connection, self._place = connection, place
         connection.request("GET", path, headers=headers)
         return connection.getresponse()
 

@@ -12,7 +12,7 @@ PATIENCE_SECONDS = 30.0
 
 
 class PageServer(HandlerServer):
-    """Answers with `page` at `/metrics`, and with what `ways` says at other paths."""
+    """Answers with `page` at `/metrics`, with 503 if it is empty, and with what `WAYS` says at other paths."""
 
     def __init__(self, page: str = "up_to_now 1\n") -> None:
         self.page = page
@@ -38,7 +38,8 @@ class PageServer(HandlerServer):
                 if way is not None:
                     way(self, server)
                 else:
-                    self.answer(200, server.page.encode(), **{"Content-Type": METRICS})
+                    text = server.page
+                    self.answer(200 if text else 503, text.encode(), **{"Content-Type": METRICS})
 
         return Handler
 

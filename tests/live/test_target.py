@@ -91,7 +91,7 @@ def test_an_answer_that_is_given_up(server: PageServer) -> None:
         thread = threading.Thread(target=lambda: answers.append(asked.ask()))
         thread.start()
         wait_until(lambda: len(server.requests) > before, timeout=10, what=lambda: "no request came")
-        asked.close()
+        asked.give_up()
         thread.join(10)
     (answer,) = answers
     assert answer.why

@@ -1,9 +1,8 @@
-r"""Matchers of labels, and regular expressions as RE2 reads them.
+"""Matchers of labels, and regular expressions as RE2 reads them.
 
-RE2 and Python differ. What both read in the same way is evaluated: characters, `.`, classes such as `[a-z]` and `\d`,
-groups `(...)`, `(?:...)` and `(?P<name>...)`, the flags `(?i)`, `(?m)` and `(?s)`, `|`, `*`, `+`, `?`, `{n,m}`, their
-lazy forms, `^`, `$`, `\b` and `\B`. Anything else, such as lookarounds, back references, `\p{...}`, `\Q...\E` and
-`[[:alpha:]]`, is refused.
+RE2 and Python differ. What both read in the same way is evaluated: characters, dots, classes of characters, groups,
+alternatives, repetitions and their lazy forms, the flags i, m and s, beginnings and ends of texts and words. Anything
+else, such as lookarounds, back references, classes by their names, and quoted stretches, is refused.
 """
 
 import re
