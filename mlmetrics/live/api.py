@@ -27,6 +27,7 @@ class Server:
         self._context = ssl.create_default_context(cafile=access.ca_file or None)
         self._kept = threading.local()
         self._connections: list[http.client.HTTPConnection] = []
+        self._is_over = False
 
     def get(self, path: str, **parameters: str) -> Any:
         """Return the data of an answer.
@@ -52,19 +53,28 @@ class Server:
         raise PromQLError(f"{self.url}: {found.get('error', status)}")
 
     def _sent(self, method: str, place: str, body: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
-        for is_last in (False, True):
-            connection = getattr(self._kept, "connection", None)
-            if connection is None:
-                connection = self._kept.connection = self._connected()
-            try:
-                connection.request(method, place, body, dict(headers))
-                response = connection.getresponse()
-                return response.status, response.read()
-            except (OSError, http.client.HTTPException):
+        """Send a request, and once more where the server has closed the kept connection."""
+        try:
+            return self._tried(method, place, body, headers)
+        except (OSError, http.client.HTTPException):
+            return self._tried(method, place, body, headers)
+
+    def _tried(self, method: str, place: str, body: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        if self._is_over:
+            raise ConnectionAbortedError("the page has ended")
+        connection = getattr(self._kept, "connection", None)
+        if connection is None:
+            connection = self._kept.connection = self._connected()
+        is_whole = False
+        try:
+            connection.request(method, place, body, dict(headers))
+            response = connection.getresponse()
+            text = response.read()
+            is_whole = True
+        finally:
+            if self._is_over or not is_whole:
                 connection.close()  # it is opened anew by the next request
-                if is_last:
-                    raise
-        raise AssertionError  # pragma: no cover - the second turn returns or raises
+        return response.status, text
 
     def _connected(self) -> http.client.HTTPConnection:
         host, port, seconds = self._parts.hostname or "", self._parts.port, self._access.timeout_seconds
@@ -78,7 +88,8 @@ class Server:
         return made
 
     def close(self) -> None:
-        """End all connections."""
+        """End all connections; those that are in use end with their answer."""
+        self._is_over = True
         for connection in self._connections:
             connection.close()
 

@@ -165,7 +165,7 @@ class Scraper:
     def close(self) -> None:
         """End all connections and threads."""
         for each in self.targets:
-            each.target.end(is_asked=each in self._asked)
+            each.target.end()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
 

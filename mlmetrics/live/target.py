@@ -66,18 +66,20 @@ class Target:
         self._access = access
         self._context = context
         self._connection: http.client.HTTPConnection | None = None
-        self._is_over = False
+        self._is_asking = self._is_over = False
         self._place: tuple[str, str] = ("", "")
 
     def ask(self) -> Answer:
         """Return the page, or why there is none."""
         begun = time.monotonic()
+        self._is_asking = True
         try:
             page, why = self._page(begun), ""
         except TargetError as error:
             page, why = "", str(error)
         except Exception as error:  # noqa: BLE001 - whatever one target does, the others go on
             page, why = "", _reason(error, self._access.timeout_seconds)
+        self._is_asking = False
         if why or self._is_over:
             self.close()
         return Answer(begun, time.monotonic() - begun, page, why)
@@ -89,10 +91,10 @@ class Target:
             with contextlib.suppress(OSError):  # the other side was faster
                 connection.sock.shutdown(socket.SHUT_RDWR)
 
-    def end(self, *, is_asked: bool) -> None:
+    def end(self) -> None:
         """End the connection for good; if a thread is asking, it does that."""
         self._is_over = True
-        if is_asked:
+        if self._is_asking:
             self.give_up()
         else:
             self.close()

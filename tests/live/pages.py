@@ -1,5 +1,6 @@
 """A server whose metrics page a test writes, and which misbehaves in every way that a test asks for."""
 
+import contextlib
 import gzip
 import threading
 from collections.abc import Callable
@@ -57,8 +58,9 @@ def _drip(request: QuietHandler, server: PageServer) -> None:
     request.send_response(200)
     request.send_header("Content-Length", "1000000")
     request.end_headers()
-    while not server.over.wait(0.05):
-        request.wfile.write(b"#")
+    with contextlib.suppress(ConnectionError):  # the other side has given up
+        while not server.over.wait(0.05):
+            request.wfile.write(b"#")
 
 
 def _cut(request: QuietHandler, _server: PageServer) -> None:
