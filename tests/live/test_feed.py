@@ -75,9 +75,8 @@ async def feed(service: Turning) -> AsyncIterator[Feed]:
 async def test_tiles(feed: Feed) -> None:
     """Rates, shares, quantiles and values are those of the page; what is not recorded has no tile."""
     data = await until(feed, lambda each: newest(each, "inferences").get("Inferences"))
-    seconds_between = 2
-    # Two scrapes are a little more or less than two seconds apart.
-    assert pytest.approx(10 / seconds_between, rel=0.3) == newest(data, "inferences")["Inferences"]
+    # How long two scrapes are apart depends on the machine; there are twice as many requests as calls.
+    assert pytest.approx(2 * newest(data, "inferences")["Inferences"], rel=1e-4) == newest(data, "requests")["Requests"]
     assert pytest.approx(0.9) == newest(data, "inference-success")["Inference success"]
     assert {"cv"} == set(newest(data, "api-request-rate"))
     assert pytest.approx(0.4375) == newest(data, "latency-percentiles")["p50 gpt-4 · cv"]
