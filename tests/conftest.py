@@ -63,7 +63,6 @@ SLOW = (
 # the others, one at a time.
 ALONE = (
     *("cli/init/test_layouts.py", "integration/test_prometheus_pair.py", "monitoring/grafana/test_panels.py", "scale"),
-    *("live/test_differential.py", "live/test_feed.py", "live/test_prometheus.py"),
     *("live/test_differential.py", "live/test_feed.py", "live/test_misbehaving.py", "live/test_prometheus.py"),
     *("monitoring/verify/files/test_own_files.py", "monitoring/verify/test_few_panels.py"),
     "monitoring/verify/test_panel_queries.py",
