@@ -11,6 +11,7 @@ from benchmarks import (
     failures,
     greedy,
     imports,
+    live,
     memory,
     models,
     modules,
@@ -62,6 +63,7 @@ GROUPS: dict[str, tuple[Measure, int]] = {
     "served": (served.measure_served, 8),
     "greedy": (greedy.measure_greedy, 6),
     "workers": (workers.measure_workers, 120),
+    "live": (live.measure_live, 450),
     "traced": (failures.measure_traced, 120),  # the last: from then on the program has a tracer
 }
 """What is measured together, and in how many rounds."""

@@ -159,6 +159,9 @@ TARGETS: Mapping[str, Target] = {
     "workers/request": Target("middleware, a request: several processes ÷ one", at_most=1.5),
     "workers/scrape": Target("4 workers, 1,000 models each: `MultiProcessCollector` ÷ our scrape", at_least=10),
     "workers/dead": Target("a scrape: 1,000 dead workers ÷ none", at_most=1.2),
+    "live/refresh": Target("the live page, 50 targets of 2,000 series: a refresh on one core, in seconds", at_most=2),
+    "live/text": Target("reading a page whose numbers changed: `prometheus_client`'s parser ÷ ours", at_least=20),
+    "live/memory": Target("memory of the same after 450 refreshes, in MB"),
     "served/processor": Target("the same, requests a second of the server's processor time: instrumented ÷ bare"),
 }
 

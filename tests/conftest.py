@@ -43,6 +43,8 @@ SLOW = (
         "cli/test_check.py",
     ),
     *("examples", "integration", "packaging", "typing"),
+    *("live/test_differential.py", "live/test_feed.py", "live/test_misbehaving.py", "live/test_prometheus.py"),
+    "live/test_target.py",
     *("monitoring/deploy/test_kubernetes.py", "monitoring/grafana/test_panels.py", "monitoring/prometheus"),
     *("monitoring/rules/test_drift.py", "monitoring/rules/test_false_alarms.py", "monitoring/test_mutation.py"),
     "monitoring/test_shipped.py",
@@ -61,6 +63,7 @@ SLOW = (
 # the others, one at a time.
 ALONE = (
     *("cli/init/test_layouts.py", "integration/test_prometheus_pair.py", "monitoring/grafana/test_panels.py", "scale"),
+    *("live/test_differential.py", "live/test_feed.py", "live/test_misbehaving.py", "live/test_prometheus.py"),
     *("monitoring/verify/files/test_own_files.py", "monitoring/verify/test_few_panels.py"),
     "monitoring/verify/test_panel_queries.py",
     "monitoring/verify/test_victoria.py",

@@ -19,6 +19,12 @@ NO_HOST = "No node_exporter answers"
 
 def fleet(config: Config) -> dashboard.Dashboard:
     """Return the dashboard of instances."""
+    description = "Instances, their memory and processor time against their limits, and how well the recording works."
+    return board(config, DASHBOARDS["fleet"], "ML Fleet", description, fleet_rows(config))
+
+
+def fleet_rows(config: Config) -> tuple[Row, ...]:
+    """Return the rows of the dashboard of instances."""
     queries = Queries(config)
     rows = [
         Row("Instances", _instances(config, queries)),
@@ -27,8 +33,7 @@ def fleet(config: Config) -> dashboard.Dashboard:
     ]
     if config.host_targets:
         rows.append(Row("Hosts", _hosts(config)))
-    description = "Instances, their memory and processor time against their limits, and how well the recording works."
-    return board(config, DASHBOARDS["fleet"], "ML Fleet", description, rows)
+    return tuple(rows)
 
 
 def _instances(config: Config, queries: Queries) -> tuple[Panel, ...]:

@@ -24,8 +24,14 @@ from mlmetrics.monitoring.rules.promql import quote, sum_by
 
 def models(config: Config) -> dashboard.Dashboard:
     """Return the dashboard of models."""
+    description = "Calls, latency, success, tokens, cost and providers of each model."
+    return board(config, DASHBOARDS["models"], "ML Models", description, model_rows(config))
+
+
+def model_rows(config: Config) -> tuple[Row, ...]:
+    """Return the rows of the dashboard of models."""
     queries = Queries(config)
-    rows = (
+    return (
         Row("Calls", (*_calls(queries), *_failures(config, queries))),
         Row("Latency", _latency(config, queries)),
         Row("Streams", (*_streams(config, queries), *attainment(config, queries))),
@@ -35,8 +41,6 @@ def models(config: Config) -> dashboard.Dashboard:
         Row("Providers", _providers(queries)),
         Row("Batches, queues and loading", _work(queries)),
     )
-    description = "Calls, latency, success, tokens, cost and providers of each model."
-    return board(config, DASHBOARDS["models"], "ML Models", description, rows)
 
 
 def _calls(queries: Queries) -> tuple[Panel, ...]:

@@ -23,10 +23,14 @@ NO_SCORES = "No result was scored in this time"
 
 def operations(config: Config) -> dashboard.Dashboard:
     """Return the dashboard of tools and agents, and of the project's own operations."""
-    shown = (operation for operation in config.operations if not operation.ships or operation.name in AGENTS)
-    rows = [Row(operation.noun.capitalize(), tuple(_Of(config, operation).panels())) for operation in shown]
     description = "Tools, agents and the operations that this project declares: their calls, durations and scores."
-    return board(config, DASHBOARDS["operations"], "ML Operations", description, rows)
+    return board(config, DASHBOARDS["operations"], "ML Operations", description, operation_rows(config))
+
+
+def operation_rows(config: Config) -> tuple[Row, ...]:
+    """Return the rows of the dashboard of tools, agents and a project's own operations."""
+    shown = (operation for operation in config.operations if not operation.ships or operation.name in AGENTS)
+    return tuple(Row(operation.noun.capitalize(), tuple(_Of(config, operation).panels())) for operation in shown)
 
 
 class _Of:

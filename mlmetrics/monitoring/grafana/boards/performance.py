@@ -21,8 +21,14 @@ NO_CALLS = "No call ended in this time"
 
 def performance(config: Config) -> dashboard.Dashboard:
     """Return the main dashboard."""
+    description = "Overview of all services: requests, models, quality, saturation and alerts."
+    return board(config, DASHBOARDS["main"], config.title, description, performance_rows(config))
+
+
+def performance_rows(config: Config) -> tuple[Row, ...]:
+    """Return the rows of the main dashboard."""
     queries = Queries(config)
-    rows = (
+    return (
         Row("Now", _now(config, queries)),
         Row("API", _api(config, queries)),
         Row("Bodies", body_sizes(queries), about=BODY_SIZES),
@@ -31,8 +37,6 @@ def performance(config: Config) -> dashboard.Dashboard:
         Row("Quality", _quality(config, queries)),
         Row("Saturation and alerts", _saturation(config, queries)),
     )
-    description = "Overview of all services: requests, models, quality, saturation and alerts."
-    return board(config, DASHBOARDS["main"], config.title, description, rows)
 
 
 def _now(config: Config, queries: Queries) -> tuple[Panel, ...]:

@@ -28,15 +28,20 @@ TITLES = {
 
 def quality(config: Config) -> dashboard.Dashboard:
     """Return the dashboard of quality and drift."""
+    description = "Scores of parsed and matched documents, and their distance from the scores of a week ago."
+    rows = quality_rows(config)
+    return board(config, DASHBOARDS["quality"], "ML Quality and Drift", description, rows, span="now-6h")
+
+
+def quality_rows(config: Config) -> tuple[Row, ...]:
+    """Return the rows of the dashboard of quality and drift."""
     queries = Queries(config)
-    rows = (
+    return (
         Row("Predictions", predictions(config, queries)),
         Row("Documents", _documents(config, queries)),
         *_drift_rows(config),
         Row("Parsing and matching", (*_failures(queries), *_times(queries))),
     )
-    description = "Scores of parsed and matched documents, and their distance from the scores of a week ago."
-    return board(config, DASHBOARDS["quality"], "ML Quality and Drift", description, rows, span="now-6h")
 
 
 def _drift_rows(config: Config) -> Iterator[Row]:

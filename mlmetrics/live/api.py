@@ -1,0 +1,115 @@
+"""The HTTP API of a Prometheus, asked many queries at a time: every thread keeps a connection of its own."""
+
+import http.client
+import json
+import ssl
+import threading
+import urllib.parse
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlmetrics.errors import ConfigurationError
+from mlmetrics.live.data import PromQLError, Results
+from mlmetrics.live.target import Access
+
+_OK = 200
+
+
+class Server:
+    """A Prometheus by its address; every thread that asks has a connection of its own."""
+
+    def __init__(self, url: str, access: Access) -> None:
+        self.url = url.rstrip("/")
+        self._parts = urllib.parse.urlsplit(self.url)
+        if self._parts.scheme not in ("http", "https") or not self._parts.hostname:
+            raise ConfigurationError(f"--prometheus {url!r}: expected an address such as http://localhost:9090")
+        self._access = access
+        self._context = ssl.create_default_context(cafile=access.ca_file or None)
+        self._kept = threading.local()
+        self._connections: list[http.client.HTTPConnection] = []
+        self._is_over = False
+
+    def get(self, path: str, **parameters: str) -> Any:
+        """Return the data of an answer.
+
+        Raises:
+            PromQLError: The server refuses, or cannot be reached.
+        """
+        body = urllib.parse.urlencode(parameters)
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        if self._access.token:
+            headers["Authorization"] = f"Bearer {self._access.token}"
+        is_query = path in ("query", "query_range")
+        place = f"{self._parts.path}/api/v1/{path}" + ("" if is_query else f"?{body}")
+        try:
+            status, text = self._sent("POST" if is_query else "GET", place, body if is_query else "", headers)
+            found = json.loads(text)
+            if status == _OK:
+                return found["data"]
+        except (OSError, ValueError, KeyError, TypeError, http.client.HTTPException) as error:
+            raise PromQLError(
+                f"{self.url}: cannot be asked ({str(error) or type(error).__name__}); is it running?"
+            ) from error
+        raise PromQLError(f"{self.url}: {found.get('error', status)}")
+
+    def _sent(self, method: str, place: str, body: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        """Send a request, and once more where the server has closed the kept connection."""
+        try:
+            return self._tried(method, place, body, headers)
+        except (OSError, http.client.HTTPException):
+            return self._tried(method, place, body, headers)
+
+    def _tried(self, method: str, place: str, body: str, headers: Mapping[str, str]) -> tuple[int, bytes]:
+        if self._is_over:
+            raise ConnectionAbortedError("the page has ended")
+        connection = getattr(self._kept, "connection", None)
+        if connection is None:
+            connection = self._kept.connection = self._connected()
+        is_whole = False
+        try:
+            connection.request(method, place, body, dict(headers))
+            response = connection.getresponse()
+            text = response.read()
+            is_whole = True
+        finally:
+            if self._is_over or not is_whole:
+                connection.close()  # it is opened anew by the next request
+        return response.status, text
+
+    def _connected(self) -> http.client.HTTPConnection:
+        host, port, seconds = self._parts.hostname or "", self._parts.port, self._access.timeout_seconds
+        if self._parts.scheme == "https":
+            made: http.client.HTTPConnection = http.client.HTTPSConnection(
+                host, port, timeout=seconds, context=self._context
+            )
+        else:
+            made = http.client.HTTPConnection(host, port, timeout=seconds)
+        self._connections.append(made)
+        return made
+
+    def close(self) -> None:
+        """End all connections; those that are in use end with their answer."""
+        self._is_over = True
+        for connection in self._connections:
+            connection.close()
+
+
+class ServerMoment:
+    """One time of a server, with the results of queries that were asked for it."""
+
+    def __init__(self, milliseconds: int, results: Mapping[str, Results], ask: Callable[[str, int], Results]) -> None:
+        self._milliseconds = milliseconds
+        self._results = dict(results)
+        self._ask = ask
+
+    @property
+    def milliseconds(self) -> int:
+        """The time."""
+        return self._milliseconds
+
+    def results(self, query: str) -> Results:
+        """Return the series of a query that have a value."""
+        found = self._results.get(query)
+        if found is None:
+            found = self._results[query] = self._ask(query, self._milliseconds)
+        return found

@@ -1,0 +1,63 @@
+"""The configuration where no file gives one: services and operations as the pages of the targets show them."""
+
+import contextlib
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator
+from dataclasses import replace
+
+from mlmetrics.catalog import SHIPPED
+from mlmetrics.errors import ConfigurationError
+from mlmetrics.monitoring.config import Config, Service
+from mlmetrics.monitoring.loading import parse
+from mlmetrics.monitoring.verify.own_operations import own_operations
+
+_PLACEHOLDER = '[[service]]\nname = "service"\ntargets = ["localhost:5051"]\n'
+Target = tuple[str, str]
+"""A job and an address."""
+
+
+def discovered(
+    names: Collection[str], labels_of: Callable[[str], Collection[str]], targets: Iterable[Target]
+) -> Config:
+    """Return the configuration with default numbers, the services of the targets, and the operations on their pages.
+
+    Args:
+        names: the names of all samples.
+        labels_of: returns the labels of a sample, those of the target included.
+        targets: the job and the address of each target.
+    """
+    sections = [_PLACEHOLDER, *(f"[[operation]]\nname = {_text(name)}\n" for name in SHIPPED)]
+    for row in own_operations(names, lambda name: _own(labels_of(name))):
+        labels = ", ".join(_text(label) for label in row.labels if label != "service")
+        score = "true" if row.score is not None else "false"
+        section = f"[[operation]]\nname = {_text(row.name)}\nlabels = [{labels}]\nscore = {score}\n"
+        if _is_accepted([*sections, section]):
+            sections.append(section)
+    return replace(parse("\n".join(sections)), services=tuple(_services(targets)))
+
+
+def _services(targets: Iterable[Target]) -> Iterator[Service]:
+    """Yield the services; one with a name that a configuration does not take is left out."""
+    places: dict[str, list[str]] = {}
+    for job, instance in targets:
+        places.setdefault(job, []).append(instance)
+    for job, instances in places.items():
+        with contextlib.suppress(ValueError):
+            yield Service(name=job, targets=tuple(instances))
+
+
+def _is_accepted(sections: Iterable[str]) -> bool:
+    try:
+        parse("\n".join(sections))
+    except ConfigurationError:
+        return False
+    return True
+
+
+def _own(labels: Collection[str]) -> list[str]:
+    """Return the labels without those of the target."""
+    return [label for label in labels if label not in ("job", "instance")]
+
+
+def _text(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
