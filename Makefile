@@ -15,8 +15,8 @@ PARALLEL := -n auto --dist loadgroup --no-loadscope-reorder
 unexport PIP_CONSTRAINT PIP_PREFIX PIP_REQUIRE_HASHES PIP_ROOT PIP_TARGET PIP_USER PYTHONHOME PYTHONPATH
 
 # What `$(VENV)/.installed-NAME` puts into the virtual environment.
-demo := -e ".[fastapi,demo]"
-test := -e ".[fastapi,cli,demo]" --group test
+demo := -e ".[fastapi,live,demo]"
+test := -e ".[fastapi,live,demo]" --group test
 mutants := $(test) --group mutants
 check := $(test) --group check --group bench
 bench := -e ".[fastapi]" --group bench

@@ -11,14 +11,14 @@ cd "$(dirname "$0")/.."
 if [ -n "${SHORT:-}" ]; then
   runs=("3.11 lowest" "3.13 pinned")
   what=(-e ".[fastapi,cli]" --group runtime)
-  left_out=(cli monitoring examples otlp test_house.py test_promql.py test_recipes.py test_servers.py)
+  left_out=(cli live monitoring examples otlp test_house.py test_promql.py test_recipes.py test_servers.py)
   # What switches off SDKs and models as well, which the extra demo brings.
   left_out+=(test_switch.py)
   # Servers of several workers, which bring their own dependencies, and what takes minutes.
   left_out+=(workers/test_servers.py workers/test_together.py workers/test_kills.py workers/test_interrupted_reads.py)
 else
   runs=("3.11 lowest" "3.11 newest" "3.12 newest" "3.13 newest")
-  what=(-e ".[fastapi,cli,demo]" --group test)
+  what=(-e ".[fastapi,live,demo]" --group test)
   left_out=()
 fi
 # Tests not of the runtime, slow, or independent of versions: `make test` runs them. (Those of the dashboards start

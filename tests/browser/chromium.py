@@ -1,5 +1,6 @@
 """Debian's Chromium without a window, driven by its DevTools protocol over a pair of pipes."""
 
+import collections
 import itertools
 import json
 import os
@@ -11,6 +12,7 @@ from typing import Any, Self
 from tests.programs import find_program
 
 STOP_SECONDS = 10.0
+KEPT_EVENTS = 100_000
 OPTIONS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
@@ -36,6 +38,10 @@ class Tab:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
+    def send(self, method: str, **options: Any) -> Any:
+        """Send a command of the DevTools protocol about this tab, and return its result."""
+        return self._browser.send(method, options, self._session)
+
     def close(self) -> None:
         """Close the tab, as its cross does."""
         self._browser.send("Target.closeTarget", {"targetId": self._target})
@@ -47,6 +53,7 @@ class Chromium:
     def __enter__(self) -> Self:
         program = find_program("chromium", package="chromium")
         self._numbers = itertools.count(1)
+        self._events: collections.deque[dict[str, Any]] = collections.deque(maxlen=KEPT_EVENTS)
         self._profile = tempfile.TemporaryDirectory(prefix="mlmetrics-", ignore_cleanup_errors=True)
         profile = f"--user-data-dir={self._profile.name}"
         (commands, to), (answers, out) = os.pipe(), os.pipe()
@@ -80,16 +87,23 @@ class Chromium:
         return Tab(self, url)
 
     def send(self, method: str, options: dict[str, Any] | None = None, session: str | None = None) -> Any:
-        """Send a command, and return its result; events that come before it are left unread."""
+        """Send a command, and return its result; events that come before it are kept for `events`."""
         number = next(self._numbers)
         command = {"id": number, "method": method, "params": options or {}}
         if session is not None:
             command["sessionId"] = session
         self._to.write(json.dumps(command).encode() + b"\0")
         while (answer := self._receive()).get("id") != number:
-            pass
+            self._events.append(answer)
         assert "error" not in answer, f"{method}: {answer['error']}"
         return answer["result"]
+
+    def events(self, until: str) -> list[dict[str, Any]]:
+        """Return the events that came since the last time, up to the first with the name `until`."""
+        seen: list[dict[str, Any]] = []
+        while not seen or seen[-1].get("method") != until:
+            seen.append(self._events.popleft() if self._events else self._receive())
+        return seen
 
     def _receive(self) -> dict[str, Any]:
         text = bytearray()

@@ -88,7 +88,8 @@ class TestWheel:
         shipped = {monitoring / "shipped" / name for name in ("rules", "dashboards", "runbooks")}
         assert schema in data
         templates = {monitoring / "deploy" / "templates", monitoring / "runbooks" / "own"}
-        assert {*templates, *shipped} == {path.parent for path in data - {schema}}
+        page = Path("mlmetrics", "live", "static")
+        assert {*templates, *shipped, page} == {path.parent for path in data - {schema}}
 
     @pytest.mark.parametrize("page", ["alerts.md", "dashboards.md"])
     def test_documented_way_to_the_rules(self, python: Path, tmp_path: Path, page: str) -> None:

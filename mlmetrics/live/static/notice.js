@@ -1,0 +1,36 @@
+// What to do where there is nothing to see: no target answers, or those that answer have recorded nothing.
+
+import { add, find, setText } from "./dom.js";
+
+const EXAMPLE = `from mlmetrics import instrument, track_inference
+
+instrument(app, service_name="my-service")
+
+@track_inference(model="gpt-4")
+def ask(question): ...`;
+
+export class Notice {
+  constructor(card) {
+    Object.assign(this, { card, key: "" });
+  }
+
+  update({ targets }) {
+    const up = targets.filter(({ up }) => up);
+    const key = JSON.stringify(targets.map(({ url, up, why }) => [url, up, why]));
+    if (key === this.key) return;
+    this.key = key;
+    const [title, text, list, code] = this.card.children;
+    setText(title, up.length ? "Nothing is recorded yet" : "No target answers yet");
+    setText(text, up.length
+      ? "The targets answer, but none of their metrics is one that this page shows. Instrument the service, and send it a request; the page fills by itself."
+      : "Start the service, or give the address of its metrics: mlmetrics live http://localhost:8000/metrics. The page fills by itself as soon as one answers.");
+    list.replaceChildren();
+    for (const target of targets) {
+      const item = add(list, "li");
+      add(item, "b", "", target.url);
+      add(item, "span", "", target.up ? ` answers with ${target.samples} samples` : ` ${target.why}`);
+    }
+    code.hidden = !up.length;
+    setText(code, EXAMPLE);
+  }
+}
