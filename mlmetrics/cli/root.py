@@ -15,6 +15,7 @@ except ImportError:
 COMMANDS = {
     "check": "mlmetrics.cli.check",
     "init": "mlmetrics.cli.init.command",
+    "live": "mlmetrics.cli.live",
     "plan": "mlmetrics.cli.plan",
     "render": "mlmetrics.cli.render",
     "run": "mlmetrics.cli.run.command",
@@ -22,6 +23,8 @@ COMMANDS = {
 NEEDS_CLICK_ONLY = {"run"}
 """A server on which it is installed need not have the rest of the extra, and `run` stays in memory beside it."""
 OF_EXTRA = ("grafana_foundation_sdk", "promql_parser", "pydantic", "yaml")
+OF_LIVE = (*OF_EXTRA, "starlette", "uvicorn")
+WITHOUT_LIVE = f"mlmetrics: the live page needs the extra `live`: {install_command('live')}"
 
 
 class Commands(click.Group):
@@ -35,6 +38,8 @@ class Commands(click.Group):
         """Return the command of this name; without the extra that it needs, the program ends with one line."""
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name == "live" and not all(find_spec(name) for name in OF_LIVE):
+            sys.exit(WITHOUT_LIVE)
         if cmd_name not in NEEDS_CLICK_ONLY and not all(find_spec(name) for name in OF_EXTRA):
             sys.exit(WITHOUT_EXTRA)
         command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)

@@ -29,6 +29,7 @@ HEADERS = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
+TOKEN_VARIABLE = "MLMETRICS_LIVE_TOKEN"  # noqa: S105 - its name
 _MONTH_SECONDS = 30 * 24 * 3600
 # A redirect would belong to the navigation of the page that had the link, and a strict cookie is not sent with that.
 _OPENING = '<!doctype html><meta charset="utf-8"><meta http-equiv="refresh" content="0; url={}"><title>Opening</title>'
@@ -47,7 +48,7 @@ def check_reach(host: str, token: str) -> None:
     if not is_loopback(host) and not token:
         raise ConfigurationError(
             f"host {host!r} can be reached from other machines, and no token was given: "
-            "give a token, or listen on 127.0.0.1"
+            f"give one (--token, or {TOKEN_VARIABLE}), or listen on 127.0.0.1"
         )
 
 

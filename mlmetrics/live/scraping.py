@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
+from mlmetrics.errors import ConfigurationError
 from mlmetrics.live.clock import Clock
 from mlmetrics.live.history import History
 from mlmetrics.live.target import Access, Answer, Target, make_targets
@@ -181,4 +182,10 @@ def make_scraper(
     Raises:
         ConfigurationError: An address is invalid, or there are too many.
     """
-    return Scraper(make_targets(list(urls)[:MOST_TARGETS], access), history, jobs, clock or Clock())
+    targets = make_targets(urls, access)
+    if len(targets) > MOST_TARGETS:
+        raise ConfigurationError(
+            f"{len(targets)} addresses were given, expected at most {MOST_TARGETS}: "
+            "ask a Prometheus that scrapes them (--prometheus)"
+        )
+    return Scraper(targets, history, jobs, clock or Clock())

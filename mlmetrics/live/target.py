@@ -11,7 +11,7 @@ import ssl
 import time
 import urllib.parse
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mlmetrics.errors import ConfigurationError, MLMetricsError
@@ -183,7 +183,7 @@ class Target:
         response.close()  # the connection is free for the next request
 
 
-def make_targets(urls: list[str], access: Access) -> list[Target]:
+def make_targets(urls: Sequence[str], access: Access) -> list[Target]:
     """Return the targets at addresses; `localhost:5051` stands for `http://localhost:5051`.
 
     Raises:

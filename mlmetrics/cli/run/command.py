@@ -3,11 +3,13 @@
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 import click
 
 from mlmetrics.cli.errors import CommandError
+from mlmetrics.cli.run.page import live_page_beside
 from mlmetrics.cli.run.private import (
     PrivateDirectory,
     UnusableDirectoryError,
@@ -30,13 +32,17 @@ NOT_EXECUTABLE, NOT_FOUND = 126, 127
     type=click.Path(path_type=Path),
     help="Where to make the private directory; by default in memory (/dev/shm, $XDG_RUNTIME_DIR), else in $TMPDIR.",
 )
-def run(*, command: tuple[str, ...], parent: Path | None) -> None:
+@click.option("--live", "has_page", is_flag=True, help="Open the live page beside it (extra `live`).")
+def run(*, command: tuple[str, ...], parent: Path | None, has_page: bool) -> None:
     """Run COMMAND, a server of several processes, so that each of them answers scrapes for all.
 
     Their metrics meet in a private directory, which is removed at the end. If PROMETHEUS_MULTIPROC_DIR is set, the
     directory that it names is used instead, and kept.
 
     Example: mlmetrics run -- uvicorn app:app --workers 4
+
+    With --live, a page in the browser shows what COMMAND records, at the address that is printed once it listens:
+    mlmetrics run --live -- uvicorn app:app --reload
 
     Signals are handed on to COMMAND. The exit code is that of COMMAND; 128 + n if signal n has ended it, 127 if it is
     not found, 126 if it cannot be executed, 2 if the directory cannot be used.
@@ -45,7 +51,7 @@ def run(*, command: tuple[str, ...], parent: Path | None) -> None:
     if given and parent is not None:
         raise click.UsageError(f"{VARIABLE} names a directory already ({given}): unset it, or leave out --directory")
     try:
-        with holding_signals():  # until the directory is removed
+        with holding_signals(), live_page_beside() if has_page else nullcontext():  # until the directory is removed
             code = _run_in_given(command, Path(given)) if given else _run_in_private(command, parent)
     except UnusableDirectoryError as error:
         raise CommandError(str(error)) from error
