@@ -110,10 +110,11 @@ def test_the_package_loads_nothing_before_it_is_asked() -> None:
     assert {"version"} == rooms_loaded("import mlmetrics\nassert set(mlmetrics.__all__) <= set(dir(mlmetrics))")
 
 
-@pytest.mark.parametrize(("room", "also"), [("cli", {"workers"}), ("monitoring", set())])
+@pytest.mark.parametrize(("room", "also"), [("cli", {"live", "workers"}), ("live", set()), ("monitoring", set())])
 def test_rendering_loads_nothing_of_the_runtime(room: str, also: set[str]) -> None:
-    """The modules that render rules, and the command line, load nothing that records; `run` asks who holds a file."""
-    assert {room} < rooms_loaded(f"everything_in('mlmetrics.{room}')") <= {*BENEATH_ALL, "cli", "monitoring", *also}
+    """Rules, the command line and the live page load nothing that records; `run` asks who holds a file."""
+    rooms = {*BENEATH_ALL, room, "monitoring", *also}
+    assert {room} < rooms_loaded(f"everything_in('mlmetrics.{room}')") <= rooms
 
 
 def test_a_service_loads_nothing_of_monitoring() -> None:

@@ -296,7 +296,7 @@ class TestToken:
 
     def test_needed_beyond_loopback(self) -> None:
         """Without a token the server does not start, and says what to do."""
-        with pytest.raises(ConfigurationError, match=r"'0\.0\.0\.0' can be reached .* give a token"):
+        with pytest.raises(ConfigurationError, match=r"'0\.0\.0\.0' can be reached .* give one"):
             create_app(GeneratedFeed(), host="0.0.0.0")  # noqa: S104 - what is refused
 
     @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1"])
