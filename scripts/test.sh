@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Runs tests with the command that is given after `usual` or `long`.
 #
-# usual: all but those marked `long`: first those that keep processors busy, in parallel as PARALLEL says; then those
-# marked `alone`, one at a time, and in one more process beside them the contract of calls and requests again, with
-# numbers in files as for several processes, and those marked `waiting`.
+# usual: all but those marked `long`: first those that keep processors busy, in parallel as PARALLEL says, and the
+# contract of calls and requests again, with numbers in files as for several processes; then those marked `alone`, one at
+# a time, and in one more process beside them those marked `waiting`.
 # long: those marked `long`, and beside them those that are `waiting` too.
 #
 # Options that choose tests may choose none for some of these runs, but not for all.
@@ -55,8 +55,7 @@ alone() {
   run alone "$@" --cov-append -m "alone and not long"
 }
 
-files_and_waiting() {
-  run files "$@" --cov-append --files -m "not alone" tests/contract tests/http
+waiting() {
   run waiting "$@" --cov-append -m "waiting and not long"
 }
 
@@ -72,7 +71,9 @@ case $WHICH in
   usual)
     # shellcheck disable=SC2086 # several options
     run parallel "$@" $PARALLEL -m "not alone and not waiting and not long"
-    beside alone files_and_waiting "$@"
+    # shellcheck disable=SC2086 # as above
+    run files "$@" $PARALLEL --cov-append --files -m "not alone and not waiting and not long" tests/contract tests/http
+    beside alone waiting "$@"
     ;;
   long) beside long long_and_waiting "$@" ;;
   *)

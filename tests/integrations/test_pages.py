@@ -11,7 +11,7 @@ import mlmetrics
 
 ROOT = Path(__file__).parents[2]
 PAGES = ROOT / "docs" / "integrations"
-OTHER_EXTRAS = {"cli", "demo", "fastapi", "llm"}
+OTHER_EXTRAS = {"cli", "demo", "fastapi", "live", "llm"}
 ROW = re.compile(r"^\| \[[^]]+\]\((?P<page>[^)]+)\) \| (?P<functions>[^|]+) \| (?P<extras>[^|]+) \|$", re.MULTILINE)
 ROWS = [row.groupdict() for row in ROW.finditer((PAGES / "README.md").read_text(encoding="utf-8"))]
 NAME = re.compile(r"`([\w-]+)")

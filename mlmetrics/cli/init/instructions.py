@@ -71,6 +71,7 @@ def _commands(config: Config, directory: Path) -> Iterator[str]:
     yield (
         f"\nStart the servers (Docker), and open {config.grafana}:\n\n"
         f"    cd {folder} && cp .env.example .env && docker compose up --detach\n\n"
+        f"Or look at the services now, without servers ({install_command('live')}):\n\n    {there}mlmetrics live\n\n"
         "In CI, to see that nothing is out of date:\n\n"
         f"    {there}mlmetrics render --check"
     )
