@@ -156,7 +156,7 @@ def main() -> None:
         sys.exit(2)
 
     def told(url: str) -> None:
-        _tell(f"{url}  ({note_on_port(listening, None)}shows {', '.join(urls)})")
+        _tell(f"{note_on_port(listening, None)}{url} shows {', '.join(urls)}")
         if has_desktop() and not token:
             open_page(url)
 

@@ -238,7 +238,7 @@ def _check_status(status: int, access: Access) -> None:
     name = http.client.responses.get(status, "")
     if status in _NO_ACCESS:
         advice = "another bearer token is needed" if access.token else "a bearer token is needed"
-        raise TargetError(f"answers {status} {name}; {advice}")
+        raise TargetError(f"answers {status} {name}; {advice} (--bearer-token-file)")
     raise TargetError(f"answers {status} {name}; expected 200 and a metrics page")
 
 
@@ -249,7 +249,7 @@ def _is_html(content_type: str, body: bytes) -> bool:
 def _reason(error: Exception, timeout_seconds: float) -> str:
     """Return why a target cannot be read, in a few words and with what to do."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message}); give the file of its authority"
+        return f"its certificate is not trusted ({error.verify_message}); give the file of its authority (--ca-file)"
     if isinstance(error, TimeoutError):
         return f"no whole answer within {timeout_seconds:g} s; the service may hang"
     reasons = (text for kind, text in _REASONS.items() if isinstance(error, kind))

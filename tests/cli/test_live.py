@@ -198,9 +198,10 @@ def test_targets_with_tls_and_a_token(folder: Path) -> None:
         with page(guarded, "--bearer-token-file", token, "--port", "0", cwd=folder) as live:
             (state,) = states(see(live.address, all_are_read)).values()
             assert "its certificate is not trusted" in state[1]
+            assert "(--ca-file)" in state[1]
         with page(guarded, "--ca-file", authority, "--port", "0", cwd=folder) as live:
             (state,) = states(see(live.address, all_are_read)).values()
-            assert "a bearer token is needed" in state[1]
+            assert "a bearer token is needed (--bearer-token-file)" in state[1]
 
 
 def test_opens_the_browser(folder: Path) -> None:

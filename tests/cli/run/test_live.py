@@ -16,6 +16,7 @@ import pytest
 
 from mlmetrics.cli.run.private import PREFIX
 from mlmetrics.live.beside import _descendants, find_pages, listening_places
+from mlmetrics.live.guard import TOKEN_VARIABLE
 from mlmetrics.workers.directory import VARIABLE
 from tests.cli.run.test_command import ON_A_TERMINAL
 from tests.live.following import newest
@@ -49,10 +50,10 @@ sys.stdin.read()
 class Run:
     """`mlmetrics run --live` on a terminal of its own."""
 
-    def __init__(self, *command: str | Path, cwd: Path) -> None:
+    def __init__(self, *command: str | Path, cwd: Path, token: str = "") -> None:
         self._command = [sys.executable, "-c", ON_A_TERMINAL, *RUN, *map(str, command)]
         self._cwd = cwd
-        self._env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        self._env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), TOKEN_VARIABLE: token}
         for name in ("DISPLAY", "WAYLAND_DISPLAY"):  # a desktop, where the page would be opened
             self._env.pop(name, None)
         self.printed = ""
@@ -88,11 +89,9 @@ class Run:
 
     def address(self) -> str:
         """Return the address of the page, once it is told."""
-        start = "mlmetrics live: http"
-        wait_until(lambda: start in self.printed, timeout=PATIENCE_SECONDS, what=lambda: self.printed)
-        found = ADDRESS.search(self.printed, self.printed.index(start))
-        assert found is not None
-        return found[0]
+        wait_until(lambda: " shows " in self.printed, timeout=PATIENCE_SECONDS, what=lambda: self.printed)
+        addresses: list[str] = ADDRESS.findall(self.printed.partition(" shows ")[0])
+        return addresses[-1]
 
     def processes(self) -> dict[int, str]:
         """Return the command lines of all processes beneath it."""
@@ -185,7 +184,9 @@ def test_two_at_once(tmp_path: Path) -> None:
     with Run("sh", "-c", late, cwd=tmp_path) as one:
         address = one.address()
         assert {f"http://[::1]:{first}/metrics"} == set(states(see(address, is_read)))
-        with Run(BIN / "gunicorn", "wsgi:app", "--workers", "2", "--bind", f"{HOST}:{second}", cwd=tmp_path) as other:
+        gunicorn = (BIN / "gunicorn", "wsgi:app", "--workers", "2", "--bind", f"{HOST}:{second}")
+        with Run(*gunicorn, cwd=tmp_path, token="of-viewers") as other:  # noqa: S106 - of tests
+            assert other.address().endswith("/?token=of-viewers")
             assert address != other.address()
             assert (":5080/" in other.address()) != ("port 5080 is taken" in other.printed)
             see(other.address(), is_read)
