@@ -7,12 +7,13 @@ import click
 from mlmetrics.cli.errors import CommandError
 from mlmetrics.cli.options import attempt, config_option
 from mlmetrics.live.feed import live_feed
-from mlmetrics.live.guard import TOKEN_VARIABLE
-from mlmetrics.live.serving import HOST, PORT, has_desktop, listen, open_page, serve
+from mlmetrics.live.guard import TOKEN_VARIABLE, is_token
+from mlmetrics.live.serving import HOST, PORT, has_desktop, listen, note_on_port, open_page, serve
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.loading import load
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
+_GIVE = "give the address of a metrics page, as in `mlmetrics live http://localhost:5051/metrics`"
 
 
 @click.command()
@@ -36,7 +37,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
     "--bearer-token-file", type=_FILE, help="A file with the token to read the targets, or the Prometheus, with."
 )
 @click.option("--ca-file", type=_FILE, help="Certificates of authorities to trust beside those of the system.")
-@click.option("--open/--no-open", "opens", default=None, help="Open the page in the browser.  [default: on a desktop]")
+@click.option(
+    "--open/--no-open",
+    "opens",
+    default=None,
+    help="Open the page in the browser.  [default: on a desktop, without a --token]",
+)
 @click.pass_context
 def live(
     ctx: click.Context,
@@ -62,15 +68,21 @@ def live(
     """
     if urls and prometheus:
         raise click.UsageError("--prometheus is asked instead of URLs: give one or the other")
+    if opens and token:
+        raise click.UsageError(
+            "--open would show the token in the list of processes: open the printed address yourself"
+        )
     config = attempt(lambda: _configuration(ctx, config_path))
-    bearer = _first_line(bearer_token_file)
+    if not urls and not prometheus and config is None:
+        raise CommandError(f"there is no {config_path} with services: {_GIVE}")
+    bearer = _token_in(bearer_token_file)
     authorities = str(ca_file or "")
     feed = attempt(lambda: live_feed(urls, config=config, token=bearer, ca_file=authorities, prometheus=prometheus))
     listening = attempt(lambda: listen(host, port, token))
 
     def told(url: str) -> None:
-        click.echo(f"mlmetrics live: {url}  (Ctrl-C ends it)")
-        if has_desktop() if opens is None else opens:
+        click.echo(f"mlmetrics live: {url}  ({note_on_port(listening, port)}Ctrl-C ends it)")
+        if (has_desktop() and not token) if opens is None else opens:
             open_page(url)
 
     serve(feed, listening, host=host, token=token, told=told)
@@ -82,14 +94,14 @@ def _configuration(ctx: click.Context, path: Path) -> Config | None:
     return load(path) if is_asked_for or path.exists() else None
 
 
-def _first_line(path: Path | None) -> str:
-    """Return what a file has in its only line."""
+def _token_in(path: Path | None) -> str:
+    """Return the token that stands alone in a file, an empty text where no file was given."""
     if path is None:
         return ""
     try:
         token = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise CommandError(f"--bearer-token-file {path}: cannot be read ({error})") from error
-    if not token.isascii() or not token.isprintable() or " " in token or not token:
+    if not is_token(token):
         raise CommandError(f"--bearer-token-file {path}: expected the token alone, in one line")
     return token

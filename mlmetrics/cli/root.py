@@ -2,15 +2,14 @@
 
 import sys
 from importlib import import_module
-from importlib.util import find_spec
 
-from mlmetrics.version import __version__, install_command
+from mlmetrics.cli.extras import is_installed, told_without
+from mlmetrics.version import __version__
 
-WITHOUT_EXTRA = f"mlmetrics: the command line needs the extra `cli`: {install_command('cli')}"
 try:
     import click
 except ImportError:
-    sys.exit(WITHOUT_EXTRA)
+    sys.exit(f"mlmetrics: {told_without('cli')}")
 
 COMMANDS = {
     "check": "mlmetrics.cli.check",
@@ -22,9 +21,6 @@ COMMANDS = {
 }
 NEEDS_CLICK_ONLY = {"run"}
 """A server on which it is installed need not have the rest of the extra, and `run` stays in memory beside it."""
-OF_EXTRA = ("grafana_foundation_sdk", "promql_parser", "pydantic", "yaml")
-OF_LIVE = (*OF_EXTRA, "starlette", "uvicorn")
-WITHOUT_LIVE = f"mlmetrics: the live page needs the extra `live`: {install_command('live')}"
 
 
 class Commands(click.Group):
@@ -35,15 +31,25 @@ class Commands(click.Group):
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 (as above)
-        """Return the command of this name; without the extra that it needs, the program ends with one line."""
+        """Return the command of this name; without the extra that it needs, one that says so."""
         if cmd_name not in COMMANDS:
             return None
-        if cmd_name == "live" and not all(find_spec(name) for name in OF_LIVE):
-            sys.exit(WITHOUT_LIVE)
-        if cmd_name not in NEEDS_CLICK_ONLY and not all(find_spec(name) for name in OF_EXTRA):
-            sys.exit(WITHOUT_EXTRA)
+        extra = "live" if cmd_name == "live" else "cli"
+        if cmd_name not in NEEDS_CLICK_ONLY and not is_installed(extra):
+            return _command_without(extra, cmd_name)
         command: click.Command = getattr(import_module(COMMANDS[cmd_name]), cmd_name)
         return command
+
+
+def _command_without(extra: str, name: str) -> click.Command:
+    """Return a command that ends the program with one line, whatever its arguments are."""
+    return click.Command(
+        name,
+        callback=lambda: sys.exit(f"mlmetrics: {told_without(extra)}"),
+        context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+        add_help_option=False,
+        short_help=f"Needs the extra `{extra}`.",
+    )
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})

@@ -2,15 +2,13 @@
 
 import http.client
 import json
-import ssl
 import threading
 import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mlmetrics.errors import ConfigurationError
 from mlmetrics.live.data import PromQLError, Results
-from mlmetrics.live.target import Access
+from mlmetrics.live.target import Access, checked, context_of
 
 _OK = 200
 
@@ -19,12 +17,10 @@ class Server:
     """A Prometheus by its address; every thread that asks has a connection of its own."""
 
     def __init__(self, url: str, access: Access) -> None:
-        self.url = url.rstrip("/")
+        self.url = checked(url, "expected an address of a Prometheus, such as http://localhost:9090").rstrip("/")
         self._parts = urllib.parse.urlsplit(self.url)
-        if self._parts.scheme not in ("http", "https") or not self._parts.hostname:
-            raise ConfigurationError(f"--prometheus {url!r}: expected an address such as http://localhost:9090")
         self._access = access
-        self._context = ssl.create_default_context(cafile=access.ca_file or None)
+        self._context = context_of(access)
         self._kept = threading.local()
         self._connections: list[http.client.HTTPConnection] = []
         self._is_over = False

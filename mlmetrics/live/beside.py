@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from ipaddress import ip_address
 from pathlib import Path
@@ -19,13 +19,15 @@ import click
 
 from mlmetrics.errors import MLMetricsError
 from mlmetrics.live.feed import live_feed
-from mlmetrics.live.serving import HOST, has_desktop, listen, open_page, serve
-from mlmetrics.live.target import Access, Target, make_targets
+from mlmetrics.live.guard import TOKEN_VARIABLE
+from mlmetrics.live.serving import HOST, has_desktop, listen, note_on_port, open_page, serve
+from mlmetrics.live.target import Access, Target
 from mlmetrics.monitoring.loading import find_configuration, load
 
 PROC = Path("/proc")
+TOLD_AFTER_SECONDS = 20.0
 _POLL_SECONDS = 0.5
-_TOLD_AFTER_SECONDS = 20.0
+_LONGEST_PAUSE_SECONDS = 10.0
 _PATIENCE_SECONDS = 2.0
 _LISTENS = "0A"
 _SOCKET = re.compile(r"socket:\[(\d+)\]")
@@ -33,12 +35,16 @@ _NEEDS_TOKEN = "bearer token"  # noqa: S105 - what a target says that has metric
 
 
 def listening_places(ancestor: int) -> set[str]:
-    """Return host and port of each socket on which descendants of a process listen, but not this process."""
+    """Return host and port of each server among the descendants of a process, this process left out.
+
+    A server may listen on several addresses with one port, as for `localhost`; one of them stands for all.
+    """
     found: set[str] = set()
     for pid in _descendants(ancestor) - {os.getpid()}:
         with suppress(OSError):  # it has ended
             sockets = set(_sockets(pid))
-            found |= {place for place, socket in _listening(pid) if socket in sockets}
+            places = sorted((place for place, socket in _listening(pid) if socket in sockets), reverse=True)
+            found.update({place.rpartition(":")[2]: place for place in places}.values())
     return found
 
 
@@ -79,20 +85,20 @@ def _listening(pid: int) -> Iterator[tuple[str, str]]:
 def _reachable(address: str) -> str:
     """Return the host to ask for an address of the kernel's table, which has each four bytes in their reverse order.
 
-    >>> _reachable("00000000"), _reachable("0500000A"), _reachable("00000000000000000000000001000000")
+    >>> _reachable("00000000"), _reachable("0500000A"), _reachable("00000000000000000000000000000000")
     ('127.0.0.1', '10.0.0.5', '[::1]')
     """
     words = bytes.fromhex(address)
     host = ip_address(b"".join(words[start : start + 4][::-1] for start in range(0, len(words), 4)))
-    if host.is_unspecified:
-        return HOST
-    return f"[{host}]" if host.version == 6 else str(host)  # noqa: PLR2004 - of IPv6
+    if host.version == 4:  # noqa: PLR2004 - of IPv4
+        return HOST if host.is_unspecified else str(host)
+    return "[::1]" if host.is_unspecified else f"[{host}]"
 
 
 def metrics_pages(places: set[str]) -> list[str]:
     """Return the addresses at these places that answer with metrics, or that want a token for them."""
-    urls = [f"http://{place}/metrics" for place in sorted(places)]
-    targets = make_targets(urls, Access(timeout_seconds=_PATIENCE_SECONDS))
+    access = Access(timeout_seconds=_PATIENCE_SECONDS)
+    targets = [Target(f"http://{place}/metrics", access, None) for place in sorted(places)]
     return [target.url for target in targets if _has_metrics(target)]
 
 
@@ -102,38 +108,59 @@ def _has_metrics(target: Target) -> bool:
     return _NEEDS_TOKEN in answer.why or "# TYPE " in answer.page
 
 
+def find_pages(ancestor: int, tell: Callable[[str], None], told_after_seconds: float = TOLD_AFTER_SECONDS) -> list[str]:
+    """Return the addresses of metrics pages of the descendants of a process, once there are any.
+
+    Each look at the same places comes twice as late as that before, since servers log what they are asked for.
+
+    Args:
+        ancestor: the process.
+        tell: is told once that servers listen but have no metrics, and once that none listens.
+        told_after_seconds: how long that has to last before.
+    """
+    before: set[str] | None = None
+    since = pause = 0.0
+    told: set[bool] = set()
+    while True:
+        places = listening_places(ancestor)
+        if places != before:
+            before, since, pause = places, time.monotonic(), _POLL_SECONDS
+        if urls := metrics_pages(places):
+            return urls
+        if bool(places) not in told and time.monotonic() - since >= told_after_seconds:
+            told.add(bool(places))
+            tell(_found_nothing_at(places))
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_SECONDS) if places else pause
+
+
+def _found_nothing_at(places: Iterable[str]) -> str:
+    where = ", ".join(f"http://{place}/metrics" for place in sorted(places))
+    if not where:
+        return "the command listens on no port yet; the page opens once it answers with metrics on one"
+    return f"no metrics were found at {where}; if they are elsewhere, run `mlmetrics live` with their address"
+
+
 def main() -> None:
-    """Wait for a metrics page of the processes beside this one, and show it."""
+    """Wait for metrics pages of the processes beside this one, and show them."""
     Thread(target=_end_with_input, daemon=True).start()
-    urls = _wait_for_pages()
-    path = find_configuration()
+    token = os.environ.get(TOKEN_VARIABLE, "")
     try:
-        feed = live_feed(urls, config=load(path) if path.exists() else None)
-        listening = listen(HOST, None, "")
+        path = find_configuration()
+        config = load(path) if path.exists() else None
+        urls = find_pages(os.getppid(), _tell)
+        feed = live_feed(urls, config=config)
+        listening = listen(HOST, None, token)
     except MLMetricsError as error:
         _tell(str(error))
         sys.exit(2)
-    serve(feed, listening, host=HOST, token="", told=lambda url: _tell_address(url, urls))
 
+    def told(url: str) -> None:
+        _tell(f"{note_on_port(listening, None)}{url} shows {', '.join(urls)}")
+        if has_desktop() and not token:
+            open_page(url)
 
-def _wait_for_pages() -> list[str]:
-    first_seen = 0.0
-    while True:
-        places = listening_places(os.getppid())
-        if urls := metrics_pages(places):
-            return urls
-        first_seen = first_seen or (time.monotonic() if places else 0.0)
-        if places and 0 < first_seen < time.monotonic() - _TOLD_AFTER_SECONDS:
-            where = ", ".join(f"http://{place}/metrics" for place in sorted(places))
-            _tell(f"no metrics were found at {where}; if they are elsewhere, run `mlmetrics live` with their address")
-            first_seen = -1.0  # said once
-        time.sleep(_POLL_SECONDS)
-
-
-def _tell_address(url: str, urls: list[str]) -> None:
-    _tell(f"{url} shows {', '.join(urls)}")
-    if has_desktop():
-        open_page(url)
+    serve(feed, listening, host=HOST, token=token, told=told)
 
 
 def _tell(text: str) -> None:
@@ -142,7 +169,8 @@ def _tell(text: str) -> None:
 
 def _end_with_input() -> None:
     """End this process once `mlmetrics run` has ended, however it ended."""
-    sys.stdin.buffer.read()
+    while os.read(0, 1):
+        pass
     os._exit(0)
 
 

@@ -5,6 +5,7 @@ the name in the request has to be one of loopback. Elsewhere the token protects:
 """
 
 import hmac
+from html import escape
 from ipaddress import ip_address
 from urllib.parse import urlencode
 
@@ -43,8 +44,17 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
+def is_token(text: str) -> bool:
+    """Return whether a text can be sent as a token: visible characters of ASCII, without spaces."""
+    return text.isascii() and text.isprintable() and " " not in text and bool(text)
+
+
 def check_reach(host: str, token: str) -> None:
-    """Raise ConfigurationError if other machines can reach a server that asks for no token."""
+    """Raise ConfigurationError if other machines can reach a server that asks for no token, or for an invalid one."""
+    if token and not is_token(token):
+        raise ConfigurationError(
+            "the token for viewers: expected letters, digits and punctuation of ASCII, without spaces"
+        )
     if not is_loopback(host) and not token:
         raise ConfigurationError(
             f"host {host!r} can be reached from other machines, and no token was given: "
@@ -79,8 +89,9 @@ class Guard:
         host = request.headers.get("host", "")
         if self._loopback and not is_loopback(_without_port(host)):
             return _text(421, f"The name {host!r} is not one of this machine; use http://localhost and the port.")
-        # Another page of the same browser can neither read answers nor have views made.
-        if request.headers.get("sec-fetch-site") in {"cross-site", "same-site"} and request.url.path != "/":
+        # Another page of the same browser may link to the page; it can neither read answers nor have views made.
+        is_of_other = request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}
+        if is_of_other and (request.scope["path"], request.headers.get("sec-fetch-dest")) != ("/", "document"):
             return _text(403, "Only the live page itself may ask for this.")
         return None
 
@@ -97,7 +108,7 @@ class Guard:
     def _keep(self, request: Request) -> Response:
         """Put the token into a cookie, and open the same address without it."""
         others = [(name, value) for name, value in request.query_params.multi_items() if name != "token"]
-        answer = HTMLResponse(_OPENING.format(f"?{urlencode(others)}" if others else "?"))
+        answer = HTMLResponse(_OPENING.format(escape(f"?{urlencode(others)}")))
         answer.headers["cache-control"] = "no-store"
         answer.set_cookie(
             _cookie_name(request),
@@ -105,7 +116,7 @@ class Guard:
             max_age=_MONTH_SECONDS,
             httponly=True,
             samesite="strict",
-            secure=request.url.scheme == "https",
+            secure=request.scope["scheme"] == "https",
         )
         return answer
 
@@ -114,8 +125,8 @@ class Guard:
 
 
 def _cookie_name(request: Request) -> str:
-    # Cookies of one name are shared by all ports of a host.
-    return f"mlmetrics_live_{request.url.port or 0}"
+    # All ports of a host share their cookies. The port in the request's header may be another one, or none at all.
+    return f"mlmetrics_live_{request.scope['server'][1]}"
 
 
 def _without_port(host: str) -> str:

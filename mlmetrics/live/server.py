@@ -1,5 +1,6 @@
 """The Starlette application of the live page: the page, its layout, its events and its files."""
 
+import asyncio
 import gzip
 import json
 from collections.abc import AsyncIterator
@@ -10,16 +11,18 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from mlmetrics.live.assets import Assets, takes_gzip
-from mlmetrics.live.feed import Feed, View
+from mlmetrics.live.feed import Feed, TooManyViews, View
 from mlmetrics.live.guard import Guard, check_reach
 from mlmetrics.live.page import render
 from mlmetrics.live.stream import Compressor, EventStream
 
 _LEVEL = 5
+LEFT_SECONDS = 1.0
+"""How long a viewer may take for the rest of an answer when the server ends."""
 LONGEST_NAME = 1000
 """A service or model with a longer name is not one that a link of the page has."""
 
@@ -49,7 +52,8 @@ def create_app(feed: Feed, *, host: str = "127.0.0.1", token: str = "") -> Starl
         async with feed:
             yield
 
-    return Starlette(routes=routes, middleware=[Middleware(Guard, host=host, token=token)], lifespan=read)
+    guard = Middleware(Guard, host=host, token=token)
+    return Starlette(routes=routes, middleware=[guard], exception_handlers={TooManyViews: _refuse}, lifespan=read)
 
 
 class LiveServer(uvicorn.Server):
@@ -61,8 +65,15 @@ class LiveServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket] | None = None) -> None:
         """Stop to listen, end all streams, and wait for what is still answered."""
-        await self._feed.stop()
+        ending = asyncio.create_task(self._feed.stop())  # begins once nothing new can be asked for
+        dropping = asyncio.get_running_loop().call_later(LEFT_SECONDS, self._drop_viewers)
         await super().shutdown(sockets)
+        dropping.cancel()
+        await ending
+
+    def _drop_viewers(self) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
 
 
 class _Site:
@@ -90,6 +101,10 @@ class _Site:
     async def events(self, request: Request) -> EventStream:
         """Answer with the events of a view."""
         return EventStream(self._feed, _view(request), self._compressor if takes_gzip(request) else None)
+
+
+def _refuse(_: Request, error: Exception) -> Response:
+    return PlainTextResponse(f"{error}\n", 503, {"cache-control": "no-store"})
 
 
 def _view(request: Request) -> View:

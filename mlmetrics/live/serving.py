@@ -1,5 +1,6 @@
 """Serves the page until it is ended: the port, the address that is told, and the browser that opens it."""
 
+import errno
 import os
 import socket
 import sys
@@ -18,7 +19,6 @@ from mlmetrics.live.server import LiveServer, create_app
 
 HOST, PORT = "127.0.0.1", 5080  # not 5060, which browsers refuse to open
 _EVERY_ADDRESS = {"0.0.0.0", "::", ""}  # noqa: S104 - compared, not listened on
-_LEFT_SECONDS = 2
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")
 
 
@@ -34,34 +34,52 @@ def listen(host: str, port: int | None, token: str) -> socket.socket:
         ConfigurationError: The port is taken, the host is none of this machine, or it needs a token.
     """
     check_reach(host, token)
+    asked = PORT if port is None else port
     try:
-        return _bound(host, PORT if port is None else port)
-    except ConfigurationError:
-        if port is not None:
-            raise
-        return _bound(host, 0)
+        try:
+            return _bound(host, asked)
+        except OSError as error:
+            if port is not None or error.errno != errno.EADDRINUSE:
+                raise
+            return _bound(host, 0)
+    except (OSError, UnicodeError) as error:
+        raise ConfigurationError(_problem(error, host, asked)) from error
 
 
 def _bound(host: str, port: int) -> socket.socket:
-    try:
-        family, *_, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
-            0
-        ]
-        return socket.create_server(address[:2], family=family)
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot listen on port {port} of {host} ({error.strerror}); "
-            "choose another by --port, or --port 0 for any that is free"
-        ) from error
+    found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, *_, address = found[0]
+    both = family == socket.AF_INET6 and socket.has_dualstack_ipv6()
+    return socket.create_server(address, family=family, dualstack_ipv6=both)
+
+
+def _problem(error: Exception, host: str, port: int) -> str:
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None or number == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+        return f"host {host!r} is no address of this machine; expected one, such as 127.0.0.1 or ::1"
+    return (
+        f"cannot listen on port {port} of {host} ({os.strerror(number)}); "
+        "choose another by --port, or --port 0 for any that is free"
+    )
 
 
 def address_of(listening: socket.socket, host: str, token: str) -> str:
     """Return the address that opens the page; it has the token, if there is one."""
     name = socket.gethostname() if host in _EVERY_ADDRESS else host
     name = f"[{name}]" if ":" in name else name
-    port = listening.getsockname()[1]
     query = f"?{urlencode({'token': token})}" if token else ""
-    return f"http://{name}:{port}/{query}"
+    return f"http://{name}:{_port_of(listening)}/{query}"
+
+
+def note_on_port(listening: socket.socket, port: int | None) -> str:
+    """Return what to tell where the usual port was expected and is another one's, else an empty text."""
+    is_other = port is None and _port_of(listening) != PORT
+    return f"port {PORT} is taken; " if is_other else ""
+
+
+def _port_of(listening: socket.socket) -> int:
+    port: int = listening.getsockname()[1]
+    return port
 
 
 def serve(feed: Feed, listening: socket.socket, *, host: str, token: str, told: Callable[[str], None]) -> None:
@@ -74,14 +92,9 @@ def serve(feed: Feed, listening: socket.socket, *, host: str, token: str, told: 
         token: what viewers have to know.
         told: is given the address of the page.
     """
-    config = uvicorn.Config(
-        create_app(feed, host=host, token=token),
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=_LEFT_SECONDS,
-    )
-    told(address_of(listening, host, token))
+    config = uvicorn.Config(create_app(feed, host=host, token=token), log_level="warning", access_log=False)
     with suppress(KeyboardInterrupt):  # uvicorn raises it again once all is ended
+        told(address_of(listening, host, token))
         LiveServer(config, feed).run(sockets=[listening])
 
 

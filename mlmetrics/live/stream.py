@@ -10,10 +10,9 @@ import zlib
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator
 
-from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from mlmetrics.live.feed import Feed, TooManyViews, View
+from mlmetrics.live.feed import Feed, View
 
 STALLED_SECONDS = 20.0
 """A viewer that does not take an event for so long is dropped."""
@@ -55,9 +54,9 @@ class EventStream:
         self._view = view
         self._compressor = compressor
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """Answer as an ASGI application does."""
-        tasks = [asyncio.create_task(_leave(receive)), asyncio.create_task(self._answer(scope, receive, send))]
+        tasks = [asyncio.create_task(_leave(receive)), asyncio.create_task(self._answer(send))]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -69,14 +68,10 @@ class EventStream:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, send: Send) -> None:
         events = self._feed.events(self._view)
         try:
-            first = await anext(events)
-        except TooManyViews as error:
-            await PlainTextResponse(f"{error}\n", 503)(scope, receive, send)
-            return
-        try:
+            first = await anext(events, b"")  # nothing, if the feed has ended already
             await self._send_all(first, events, send)
         finally:
             if isinstance(events, AsyncGenerator):

@@ -189,24 +189,39 @@ def make_targets(urls: Sequence[str], access: Access) -> list[Target]:
     Raises:
         ConfigurationError: An address, or the file of certificates, is invalid.
     """
+    context = context_of(access)
+    return [Target(checked(url, _EXPECTED), access, context) for url in dict.fromkeys(urls)]
+
+
+def context_of(access: Access) -> ssl.SSLContext:
+    """Return what trusts the authorities of the system, and those of a file.
+
+    Raises:
+        ConfigurationError: The file has no certificates.
+    """
     try:
         context = ssl.create_default_context(cafile=access.ca_file or None)
-    except (OSError, ssl.SSLError) as error:
+    except OSError as error:  # those of TLS too
         raise ConfigurationError(f"{access.ca_file}: expected a file of certificates in PEM ({error})") from error
     if access.ca_file:
         context.load_default_certs()
-    return [Target(_checked(url), access, context) for url in dict.fromkeys(urls)]
+    return context
 
 
-def _checked(url: str) -> str:
+def checked(url: str, expected: str) -> str:
+    """Return an address of HTTP, with its scheme.
+
+    Raises:
+        ConfigurationError: It is none; the text says what was expected.
+    """
     full = url if "://" in url else f"http://{url}"
     try:
         parts = urllib.parse.urlsplit(full)
-        is_good = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0 and not parts.username
+        is_good = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
     except ValueError:
         is_good = False
     if not is_good or any(character.isspace() or not character.isprintable() for character in full):
-        raise ConfigurationError(f"URL = {url!r}: {_EXPECTED}")
+        raise ConfigurationError(f"URL = {url!r}: {expected}")
     return full
 
 
@@ -223,7 +238,7 @@ def _check_status(status: int, access: Access) -> None:
     name = http.client.responses.get(status, "")
     if status in _NO_ACCESS:
         advice = "another bearer token is needed" if access.token else "a bearer token is needed"
-        raise TargetError(f"answers {status} {name}; {advice}")
+        raise TargetError(f"answers {status} {name}; {advice} (--bearer-token-file)")
     raise TargetError(f"answers {status} {name}; expected 200 and a metrics page")
 
 
@@ -234,7 +249,7 @@ def _is_html(content_type: str, body: bytes) -> bool:
 def _reason(error: Exception, timeout_seconds: float) -> str:
     """Return why a target cannot be read, in a few words and with what to do."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message}); give the file of its authority"
+        return f"its certificate is not trusted ({error.verify_message}); give the file of its authority (--ca-file)"
     if isinstance(error, TimeoutError):
         return f"no whole answer within {timeout_seconds:g} s; the service may hang"
     reasons = (text for kind, text in _REASONS.items() if isinstance(error, kind))

@@ -13,7 +13,7 @@ from mlmetrics.cli.root import main
 SCREEN_LINES, SCREEN_COLUMNS = 24, 80
 
 
-@pytest.mark.parametrize("command", ["", "init", "render", "check", "plan", "run"])
+@pytest.mark.parametrize("command", ["", "init", "live", "render", "check", "plan", "run"])
 def test_help_fits_a_screen(command: str) -> None:
     """The help fits on one screen."""
     done = CliRunner().invoke(main, [*command.split(), "--help"], terminal_width=SCREEN_COLUMNS)

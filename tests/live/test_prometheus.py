@@ -63,7 +63,8 @@ async def test_a_server_that_is_down() -> None:
     assert "cannot be asked" in target["why"]
 
 
-def test_refuses_what_is_no_address() -> None:
+@pytest.mark.parametrize("url", ["ftp://prometheus", "http://a:b", "http://user:pass@prometheus"])
+def test_refuses_what_is_no_address(url: str) -> None:
     """An address that is none is refused at once."""
-    with pytest.raises(ConfigurationError, match="expected an address such as http://localhost:9090"):
-        live_feed([], prometheus="prometheus")
+    with pytest.raises(ConfigurationError, match="expected an address of a Prometheus, such as http://localhost:9090"):
+        live_feed([], prometheus=url)

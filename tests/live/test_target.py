@@ -63,7 +63,7 @@ def test_unpacks(server: PageServer) -> None:
         ("/bomb/metrics", "is larger than 10 MB; expected a metrics page"),
         ("/latin/metrics", "is not text in UTF-8; expected the text format of Prometheus"),
         ("/error/metrics", "answers 503 Service Unavailable; expected 200 and a metrics page"),
-        ("/secret/metrics", "answers 401 Unauthorized; a bearer token is needed"),
+        ("/secret/metrics", "answers 401 Unauthorized; a bearer token is needed (--bearer-token-file)"),
         ("/cut", "the answer ends before its end; the target may have been stopped"),
         ("/no-http", "does not speak HTTP; expected the address of a metrics page"),
         ("/unpacked/metrics", "its answer cannot be unpacked; expected gzip or plain text"),

@@ -2,12 +2,14 @@
 
 import os
 import re
+import signal
 import subprocess
 import sys
 import venv
 import zipfile
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.programs import find_program
@@ -159,6 +161,27 @@ class TestWithoutTheExtra:
             install(fresh, what, constraints=ROOT / "constraints.txt", cwd=folder)
             assert "up to date" in run(fresh.with_name("mlmetrics"), "render", "--check", cwd=ROOT)
             run(fresh, "-m", "pip", "uninstall", "--quiet", "--yes", "mlmetrics-toolkit", "pyyaml", cwd=tmp_path)
+
+
+class TestLivePage:
+    """The wheel with the extra `live`, and nothing of the tests."""
+
+    def test_is_served(self, wheel: Path, tmp_path: Path) -> None:
+        """`mlmetrics live` shows a page, whose files are in the wheel."""
+        python = environment(tmp_path)
+        install(python, f"{wheel}[live]", constraints=ROOT / "constraints.txt", cwd=tmp_path)
+        command = [str(python.with_name("mlmetrics")), "live", "localhost:1", "--port", "0", "--no-open"]
+        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as program:
+            try:
+                assert program.stdout is not None
+                (address,) = re.findall(r"http://\S+", program.stdout.readline())
+                page = httpx.get(address, trust_env=False).text
+                files = set(re.findall(r'(?:src|href)="(static/[^"]+)"', page))
+                assert {".css", ".js", ".svg"} == {Path(file).suffix for file in files}
+                assert {200} == {httpx.get(address + file, trust_env=False).status_code for file in files}
+            finally:
+                program.send_signal(signal.SIGINT)
+        assert 0 == program.returncode
 
 
 class TestLowestVersions:

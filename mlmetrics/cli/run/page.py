@@ -3,18 +3,12 @@
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.util import find_spec
+from contextlib import contextmanager, suppress
 
 from mlmetrics.cli.errors import CommandError
-from mlmetrics.version import install_command
+from mlmetrics.cli.extras import is_installed, told_without
 from mlmetrics.workers.directory import VARIABLE
-
-_NEEDED = ("promql_parser", "pydantic", "starlette", "uvicorn")
-_END_SECONDS = 5.0
-_POLL_SECONDS = 0.02
 
 
 @contextmanager
@@ -27,33 +21,24 @@ def live_page_beside() -> Iterator[None]:
     Raises:
         CommandError: The extra is not installed.
     """
-    if not all(find_spec(name) for name in _NEEDED):
-        raise CommandError(f"--live needs the extra `live`: {install_command('live')}")
+    if not is_installed("live"):
+        raise CommandError(told_without("live"))
     ending, held = os.pipe()
     environment = {name: text for name, text in os.environ.items() if name != VARIABLE}
     page = os.posix_spawn(
         sys.executable,
-        [sys.executable, "-m", "mlmetrics.live.beside"],
+        [sys.executable, "-P", "-m", "mlmetrics.live.beside"],  # no file of the project is taken for a library
         environment,
         file_actions=[(os.POSIX_SPAWN_DUP2, ending, 0)],
         setpgroup=0,
-        setsigmask=(),
+        setsigmask=[signal.SIGTTOU],  # with it, a terminal may stop those that write in the background
     )
     os.close(ending)
     try:
         yield
     finally:
         os.close(held)
-        _wait_for(page)
-
-
-def _wait_for(page: int) -> None:
-    """Wait for the end of the page, which may have ended long before; end it if it does not."""
-    until = time.monotonic() + _END_SECONDS
-    try:
-        while os.waitpid(page, os.WNOHANG) == (0, 0):
-            if time.monotonic() > until:
-                os.kill(page, signal.SIGKILL)
-            time.sleep(_POLL_SECONDS)
-    except ChildProcessError:
-        pass  # it was reaped together with the children of the command
+        with suppress(ChildProcessError):  # it was reaped together with the children of the command
+            if os.waitpid(page, os.WNOHANG) == (0, 0):
+                os.kill(page, signal.SIGKILL)  # it has nothing to keep
+                os.waitpid(page, 0)
