@@ -91,6 +91,13 @@ class LivePage:
         )
         return shown
 
+    def names(self, tile: str) -> list[str]:
+        """Return the whole names of the series in the legend of a tile, which it may show shortened."""
+        shown: list[str] = self.evaluate(
+            f"[...document.querySelectorAll({json.dumps(f'{tile} .legend span')})].map(e => e.title)"
+        )
+        return shown
+
     def column(self, number: int) -> list[str]:
         """Return the cells of a column of the table by model, from the top."""
         return self.texts(f"#models tbody td:nth-child({number})")

@@ -68,9 +68,9 @@ AXES = [
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[LivePage]:
+def page(browser: Chromium) -> Iterator[LivePage]:
     """Open the page, whose module is asked."""
-    with Chromium() as browser, live_page(browser, GeneratedFeed(past=1)) as page:
+    with live_page(browser, GeneratedFeed(past=1)) as page:
         page.evaluate(
             "import(document.querySelector('link[href$=\"/units.js\"]').href).then(m => void (window.units = m))"
         )

@@ -22,7 +22,7 @@ export class Notice {
     const [title, text, list, code] = this.card.children;
     setText(title, up.length ? "Nothing is recorded yet" : "No target answers yet");
     setText(text, up.length
-      ? "The targets answer, but none of their metrics is one that this page shows. Instrument the service, and send it a request; the page fills by itself."
+      ? "The targets answer, but with no request and no model call that mlmetrics has recorded. Instrument the service and send it a request; the page fills by itself."
       : "Start the service, or give the address of its metrics: mlmetrics live http://localhost:8000/metrics. The page fills by itself as soon as one answers.");
     list.replaceChildren();
     for (const target of targets) {
