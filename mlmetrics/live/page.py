@@ -106,7 +106,7 @@ def _body(layout: Mapping[str, Any]) -> str:
     """Return the tiles and the table; without a number of requests or calls, what to do comes first."""
     rows, columns = layout["rows"], layout["columns"]
     has_numbers = any(tile["kind"] == "stat" for row in rows for tile in row["tiles"])
-    first = _STRIP if has_numbers else _NOTICE
+    first = _STRIP if has_numbers else _STRIP + _NOTICE
     models = _MODELS.format(heads="".join(_column(column) for column in columns)) if rows and columns else ""
     return "".join((first, *(_row(row["title"], row["tiles"]) for row in rows), models))
 

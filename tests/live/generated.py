@@ -32,7 +32,7 @@ def wave(step: int, middle: float, swing: float, period: float, shift: float = 0
 def tile(kind: str, title: str, unit: str, *, description: str = "", threshold: Any = None, **more: Any) -> Tick:
     """Return the declaration of a tile."""
     slug = title.lower().replace(" ", "-").replace("(", "").replace(")", "")
-    above = None if threshold is None else {"value": abs(threshold), "above": threshold > 0}
+    above = None if threshold is None else {"value": abs(threshold), "above": threshold > 0, "of_limit": False}
     text = description or f"What {title.lower()} means, in a sentence."
     told = {"id": slug, "kind": kind, "title": title, "description": text, "unit": unit, "threshold": above}
     return {**told, "empty": "", "stacked": False, **more}
@@ -159,7 +159,12 @@ class GeneratedFeed(Feed):
     def jump(self, milliseconds: int) -> None:
         """Set the clock forward or back."""
         self.start_time += milliseconds
+        self.forget()
+
+    def forget(self) -> None:
+        """Make all ticks anew, as a server does that was started again."""
         self._made.clear()
+        self._sent.clear()
 
     @property
     def time(self) -> int:

@@ -1,11 +1,14 @@
 // The list of alerts: what fires or is pending with its time, what is well in one line each, and what cannot be told.
 
 import { add, find, rowsOf, setClass, setLabel, setText } from "./dom.js";
+import { shortened } from "./names.js";
 import { age, brief, clock, format } from "./units.js";
 
 const ORDER = ["firing", "pending", "inactive", "unknown"];
 const WORDS = { firing: "firing", pending: "pending", inactive: "ok", unknown: "unknown" };
 const PARTS = ["state", "name", "number", "meter"];
+const MOST_OF_A_RULE = 4;
+const MOST_NAMES = 12;
 const SIGNS = { ">": "· limit", "<": "· at least" };
 
 export class Alerts {
@@ -18,12 +21,13 @@ export class Alerts {
   update(alerts, now) {
     const counts = ORDER.map((state) => [alerts.filter((each) => each.state === state).length, WORDS[state]]);
     setText(this.note, counts.filter(([count]) => count).map((each) => each.join(" ")).join(" · ") || "no rules");
-    const known = alerts.filter(({ state }) => state !== "unknown");
-    const unknown = Map.groupBy(alerts.filter(({ state }) => state === "unknown"), ({ why }) => why);
-    rowsOf(this.list, known.length + unknown.size, PARTS);
-    const rows = this.list.children;
-    known.forEach((alert, i) => this.show(rows[i], alert, now));
-    [...unknown].forEach(([why, group], i) => showUnknown(rows[known.length + i], why, group));
+    const items = itemsOf(alerts);
+    rowsOf(this.list, items.length, PARTS);
+    items.forEach((item, i) => {
+      const row = this.list.children[i];
+      if (item.group) showGroup(row, item);
+      else this.show(row, item, now);
+    });
   }
 
   show(row, alert, now) {
@@ -42,9 +46,11 @@ export class Alerts {
 
 export const isRaised = ({ state }) => state === "firing" || state === "pending";
 
-// Those that fire first, then by name.
+// Those that fire first, then by name; of one rule, those furthest beyond the threshold.
 export function sorted(alerts) {
-  return [...alerts].sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || (a.name < b.name ? -1 : 1));
+  const beyond = ({ value, operator }) => (operator === "<" ? -1 : 1) * (value ?? 0);
+  return [...alerts].sort((a, b) =>
+    ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || a.name.localeCompare(b.name) || beyond(b) - beyond(a));
 }
 
 // Whom an alert is about: the values of its labels that tell it from others.
@@ -54,22 +60,36 @@ export function where({ labels }) {
 }
 
 // The value beside the threshold: "7.20 s > 5 s" of an alert that is raised, "1.20 s · limit 5 s" of one that is not.
+// Nothing where the value says no more than the name, such as the 0 of a target that is down.
 export function compared(alert) {
   const { value, threshold, operator } = alert;
+  if (operator === "==") return "";
   const unit = alert.unit || "short";
   const now = value == null ? "no data" : format(value, unit);
   if (threshold == null) return now;
-  const sign = isRaised(alert) && value != null && operator ? operator.replace("==", "=") : (SIGNS[operator] ?? "· alert at");
+  const sign = isRaised(alert) && value != null ? operator : (SIGNS[operator] ?? "· alert at");
   return `${now} ${sign} ${brief(threshold, unit)}`;
 }
 
-// Rules that cannot be evaluated for the same reason share one row.
-function showUnknown(row, why, group) {
-  const [state, name, number, meter] = row.children;
-  setClass(row, "unknown");
-  setText(state, `${group.length} ${WORDS.unknown}`);
-  link(name, why);
-  setLabel(name.children[1], group.map((alert) => alert.name).join(", "));
+// What has a row: an alert, or a group. Rules that cannot be evaluated for the same reason share one, and so do the
+// alerts of one rule beyond the first few.
+function itemsOf(alerts) {
+  const rules = Map.groupBy(alerts, ({ name, state, why }) => (state === "unknown" ? why : `${state} ${name}`));
+  return [...rules.values()].flatMap((group) => {
+    const { state, name, why } = group[0];
+    if (state === "unknown") return [{ state, title: why, group: group.map((alert) => alert.name) }];
+    const rest = group.length > MOST_OF_A_RULE ? group.slice(MOST_OF_A_RULE - 1) : [];
+    const own = group.slice(0, group.length - rest.length);
+    return rest.length ? [...own, { state, title: `${name}, ${rest.length} more`, group: shortened(rest.map(where)) }] : own;
+  });
+}
+
+function showGroup(row, { state, title, group }) {
+  const [word, name, number, meter] = row.children;
+  setClass(row, `${state} group`);
+  setText(word, `${group.length} ${WORDS[state]}`);
+  link(name, title);
+  setLabel(name.children[1], group.slice(0, MOST_NAMES).join(", ") + (group.length > MOST_NAMES ? " and others" : ""));
   setText(number, "");
   meter.hidden = true;
 }

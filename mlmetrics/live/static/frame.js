@@ -25,9 +25,10 @@ export class Frame {
     plot.setAttribute("role", "slider");
     plot.setAttribute("aria-label", `${tile.title}. ${tile.description} Time`);
     plot.setAttribute("aria-valuenow", "0");
-    this.measure(plot.clientWidth, plot.clientHeight);
+    this.measure(0, 0); // until the browser tells the size: to ask for it would have it lay out the page for each chart
     this.sizes = new ResizeObserver(([entry]) => {
       this.measure(entry.contentRect.width, entry.contentRect.height);
+      this.resized?.();
       this.refresh();
     });
     this.sizes.observe(plot);

@@ -9,7 +9,7 @@ const LONG = 22; // as many letters as have room in half of a chart
 export class Legend {
   // `stress` is told the series under the mouse, or null.
   constructor(list, tile, stress) {
-    Object.assign(this, { list, tile, rows: [] });
+    Object.assign(this, { list, tile, rows: [], scrolls: null });
     list.addEventListener("pointerover", (event) => stress(this.seriesOf(event.target.closest("li"))));
     list.addEventListener("pointerleave", () => stress(null));
   }
@@ -18,6 +18,7 @@ export class Legend {
   build(entries, classes, more) {
     const { list } = this;
     const titles = titlesOf(entries);
+    this.scrolls = null;
     list.replaceChildren();
     list.style.setProperty("--parts", titles.length);
     list.classList.toggle("parts", titles.length > 1);
@@ -52,10 +53,8 @@ export class Legend {
   // Where some rows have no room, those with the worst values come first, and the rest can be scrolled to.
   arrange(columns) {
     const { list } = this;
-    const scrolls = list.scrollHeight > list.clientHeight + 1;
-    list.classList.toggle("scrolls", scrolls);
-    if (!scrolls) return list.removeAttribute("tabindex");
-    list.tabIndex = 0; // by the keyboard too
+    if (this.scrolls === null) this.measure();
+    if (!this.scrolls) return;
     const worst = worstFirst(this.tile.threshold);
     const ranks = new Map(this.rows.map((row) => [row, worst(row.numbers.flatMap(({ index }) => columns[index] ?? []))]));
     const wanted = [...this.rows].sort((a, b) => ranks.get(b) - ranks.get(a));
@@ -64,6 +63,15 @@ export class Legend {
       for (const { item } of wanted) list.insertBefore(item, after);
       this.rows = wanted;
     }
+  }
+
+  // Only after a change of size, for the browser has to lay out the page to answer.
+  measure() {
+    const { list } = this;
+    this.scrolls = list.scrollHeight > list.clientHeight + 1;
+    list.classList.toggle("scrolls", this.scrolls);
+    if (this.scrolls) list.tabIndex = 0; // by the keyboard too
+    else list.removeAttribute("tabindex");
   }
 
   seriesOf(item) {

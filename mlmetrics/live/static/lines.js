@@ -56,6 +56,10 @@ export class Lines extends Frame {
     if (this.tile.threshold?.of_limit) this.tellShare(names.some((name) => name.startsWith(LIMIT)));
   }
 
+  resized() {
+    this.legend.scrolls = null;
+  }
+
   // The alert is on a share of a limit that each series has for itself, if it has one.
   tellShare(isLimited) {
     setClass(this.note, "limit share");

@@ -39,10 +39,10 @@ function mount() {
   const declared = layout.rows.flatMap((row) => row.tiles);
   tiles = new Map(declared.map((tile) => [tile.id, mounted(tile)]));
   const links = chartsOf(declared);
-  const [models, strip, notice] = ["#models", "#strip", "#notice"].map((id) => find(id));
+  const [models, notice] = [find("#models"), find("#notice")];
   parts = {
     models: models && new Models(models, layout.columns, kept, open),
-    strip: strip && new Strip(strip, links),
+    strip: new Strip(find("#strip"), links),
     notice: notice && new Notice(notice),
     alerts: new Alerts(find("#alerts"), links),
     targets: new Targets(find("#targets")),
@@ -79,7 +79,7 @@ function draw() {
     }
   }
   const alerts = sorted(newest.alerts);
-  parts.strip?.update(alerts);
+  parts.strip.update(alerts);
   parts.alerts.update(alerts, times.at(-1));
   parts.targets.update(newest.targets);
   parts.models?.update(newest.models);
@@ -102,9 +102,11 @@ function plan() {
 }
 
 const connection = new Connection({
-  history(data) {
+  async history(data) {
     history.replace(data);
     plan();
+    // A server that has come back may have other tiles.
+    if (String(Object.keys(data.tiles).sort()) !== String([...tiles.keys()].sort())) await load();
   },
   tick(data) {
     if (history.append(data)) plan();

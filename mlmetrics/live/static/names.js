@@ -20,7 +20,7 @@ export function entriesOf(names) {
 
 // "gpt-4" for "gpt-4 · cv-parser-service" where no other series has the model, and no address where the service tells.
 export function shortened(names) {
-  const all = names.map((name) => name.split(BETWEEN));
+  const all = names.map((name) => [...new Set(name.split(BETWEEN))]);
   return all.map((words) => {
     let kept = words;
     for (const word of droppable(words)) {

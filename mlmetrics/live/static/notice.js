@@ -2,6 +2,7 @@
 
 import { add, find, setText } from "./dom.js";
 
+const COMMAND = "mlmetrics live http://localhost:8000/metrics";
 const EXAMPLE = `from mlmetrics import instrument, track_inference
 
 instrument(app, service_name="my-service")
@@ -23,14 +24,14 @@ export class Notice {
     setText(title, up.length ? "Nothing is recorded yet" : "No target answers yet");
     setText(text, up.length
       ? "The targets answer, but with no request and no model call that mlmetrics has recorded. Instrument the service and send it a request; the page fills by itself."
-      : "Start the service, or give the address of its metrics: mlmetrics live http://localhost:8000/metrics. The page fills by itself as soon as one answers.");
+      : "Start the service, or give the address of its metrics page, as below. The page fills by itself as soon as one answers.");
     list.replaceChildren();
     for (const target of targets) {
       const item = add(list, "li");
       add(item, "b", "", target.url);
       add(item, "span", "", target.up ? ` answers with ${target.samples} samples` : ` ${target.why}`);
     }
-    code.hidden = !up.length;
-    setText(code, EXAMPLE);
+    code.hidden = false;
+    setText(code, up.length ? EXAMPLE : COMMAND);
   }
 }

@@ -36,7 +36,7 @@ export class Strip {
   show(alert) {
     const item = this.link(`raised ${alert.state}`, this.links.get(alert.name) ?? "#alerts");
     add(item, "b", "", alert.name);
-    add(item, "span", "", ` ${compared(alert)}${where(alert) && ` · ${where(alert)}`}`);
+    add(item, "span", "", ` ${[compared(alert), where(alert)].filter(Boolean).join(" · ")}`);
     item.title = `${alert.name} ${alert.state}: ${alert.summary || where(alert)}`;
   }
 
