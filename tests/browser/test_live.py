@@ -205,6 +205,9 @@ class TestTrouble:
         with live_page(browser, feed) as page:
             page.wait("document.querySelector('#notice h2').textContent == 'Nothing is recorded yet'")
             assert "@track_inference" in page.text("#notice pre")
+            page.open(page.evaluate("location.href + '?service=no-service'"))
+            page.wait("document.querySelector('#notice h2').textContent == 'Nothing is recorded for this choice'")
+            assert "of no-service." in page.text("#notice p")
 
     def test_a_jump_of_the_clock(self, page: LivePage) -> None:
         """A tick that is older than the last one begins the page anew."""

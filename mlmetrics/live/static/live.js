@@ -83,7 +83,7 @@ function draw() {
   parts.alerts.update(alerts, times.at(-1));
   parts.targets.update(newest.targets);
   parts.models?.update(newest.models);
-  parts.notice?.update(newest);
+  parts.notice?.update(newest, view);
   bar.offer(view, newest);
   bar.tell(trouble, history);
   Object.assign(document.documentElement.dataset, { ticks: times.length, newest: times.at(-1) });

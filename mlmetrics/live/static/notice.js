@@ -15,11 +15,24 @@ export class Notice {
     Object.assign(this, { card, key: "" });
   }
 
-  update({ targets }) {
+  // view: the service and the model that are chosen.
+  update({ targets }, view) {
     const up = targets.filter(({ up }) => up);
     const key = JSON.stringify(targets.map(({ url, up, why }) => [url, up, why]));
     if (key === this.key) return;
     this.key = key;
+    const chosen = [view.model, view.service].filter(Boolean).join(" of ");
+    if (up.length && chosen) this.sayChosen(chosen);
+    else this.say(targets, up);
+  }
+
+  sayChosen(chosen) {
+    const [title, text] = this.card.children;
+    setText(title, "Nothing is recorded for this choice");
+    setText(text, `No target records a request or a model call of ${chosen}. Choose another service or model at the top, or all.`);
+  }
+
+  say(targets, up) {
     const [title, text, list, code] = this.card.children;
     setText(title, up.length ? "Nothing is recorded yet" : "No target answers yet");
     setText(text, up.length
