@@ -1,4 +1,4 @@
-"""Measure the live page: `python -m benchmarks.live_page` prints the figures.
+"""Measure the live page: `python -m benchmarks.live_page` prints the figures; with an address, those of that page.
 
 Chromium loads the page from an empty cache until its first chart is drawn, as it is and on a processor that is four
 times slower; its own trace says what a tick costs the main thread; and viewers who only read say what they cost the
@@ -11,7 +11,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -39,18 +39,41 @@ app = create_app(GeneratedFeed(seconds=TICK_SECONDS))
 
 def main() -> None:
     """Print one figure a line."""
-    with UvicornServer("benchmarks.live_page:app", ready_path="/layout") as server:
-        figures: dict[str, Any] = {}
-        with Chromium() as browser:
-            for name, rate in (("first chart, ms", 1), (f"first chart on a {SLOW} times slower machine, ms", SLOW)):
-                loads = [first_chart(browser, server.url, rate) for _ in range(LOADS)]
-                figures[name] = round(median(drawn for drawn, _ in loads))
-                figures["page, style and scripts, bytes sent"] = round(median(sent for _, sent in loads))
-            for name, height in (("a window", HEIGHT), ("the whole page", WHOLE)):
-                figures[f"main thread, ms of processor time a tick, {name}"] = a_tick(browser, server.url, height)
-        figures |= asyncio.run(viewers(server))
+    if sys.argv[1:]:
+        figures = of_page(sys.argv[1].rstrip("/"))
+    else:
+        with UvicornServer("benchmarks.live_page:app", ready_path="/layout") as server:
+            figures = of_page(server.url) | asyncio.run(viewers(server))
     for name, figure in figures.items():
         sys.stdout.write(f"{name}: {figure}\n")
+
+
+def of_page(url: str) -> dict[str, Any]:
+    """Return what a page costs its viewer."""
+    figures: dict[str, Any] = {}
+    with Chromium() as browser:
+        for name, rate in (("first chart, ms", 1), (f"first chart on a {SLOW} times slower machine, ms", SLOW)):
+            loads = [first_chart(browser, url, rate) for _ in range(LOADS)]
+            figures[name] = round(median(drawn for drawn, _ in loads))
+            figures["page, style and scripts, bytes sent"] = round(median(sent for _, sent in loads))
+        figures["history, bytes sent"] = asyncio.run(history_bytes(url))
+        for name, height in (("a window", HEIGHT), ("the whole page", WHOLE)):
+            figures[f"main thread, ms of processor time a tick, {name}"] = a_tick(browser, url, height)
+    return figures
+
+
+async def history_bytes(url: str) -> int:
+    """Return how much the first event takes, compressed as browsers ask for it: what comes before the next tick."""
+    received = 0
+    async with (
+        httpx.AsyncClient(trust_env=False) as client,
+        client.stream("GET", f"{url}/events", headers={"accept-encoding": "gzip"}) as answer,
+    ):
+        chunks = answer.aiter_raw()
+        with suppress(TimeoutError):
+            while True:
+                received += len(await asyncio.wait_for(anext(chunks), TICK_SECONDS / 4))
+    return received
 
 
 @contextmanager

@@ -43,6 +43,7 @@ class Engine:
         self._rule_sources: dict[str, Any] = {}
         self._alerts = self.history.source("alerts")
         self._known: object = None
+        self._series = 0
         self._rate_seconds = RATE_SECONDS[0]
         self._lists: tuple[object, dict[str, list[str]]] = (None, {})
         self._moment: MemoryMoment | None = None
@@ -102,7 +103,7 @@ class Engine:
         rate_seconds = max((each for each in RATE_SECONDS if each <= seen_seconds), default=RATE_SECONDS[0])
         known = (frozenset(self.history.families), tuple(targets))
         if known == self._known:
-            if rate_seconds == self._rate_seconds:
+            if rate_seconds == self._rate_seconds and not self._may_show_more():
                 return False
             self._rate_seconds = rate_seconds
             return self._remake_views()
@@ -139,8 +140,23 @@ class Engine:
         choices = choices_of(
             config, view.service, view.model, rate_seconds=self._rate_seconds, range_seconds=float(KEPT_SECONDS)
         )
-        rows = tile_rows(config, choices, self.history.has)
-        return ViewState(view, config.title, rows, model_queries(config, choices, self.history.has))
+        has = self._recorded_by(view)
+        return ViewState(view, config.title, tile_rows(config, choices, has), model_queries(config, choices, has))
+
+    def _may_show_more(self) -> bool:
+        """Whether there are other series than before, of which a view of one service or model may show more."""
+        before, self._series = self._series, sum(family.version for family in self.history.families.values())
+        return before != self._series and any(view != View() for view in self.views)
+
+    def _recorded_by(self, view: View) -> Callable[[str], bool]:
+        """Return whether the service and the model of a view record a metric, as far as it names them."""
+        chosen = [(label, text) for label, text in ((_SERVICE, view.service), (_MODEL, view.model)) if text]
+
+        def has(name: str) -> bool:
+            values = ((self.history.values(name, label), text) for label, text in chosen)
+            return self.history.has(name) and all(text in known for known, text in values if known)
+
+        return has
 
     def _fill(self, state: ViewState) -> None:
         """Compute the past of a view, at as many instants as fit into a second."""

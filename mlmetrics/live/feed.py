@@ -22,6 +22,7 @@ __all__ = ["Feed", "TooManyViews", "View", "live_feed"]
 INTERVAL_SECONDS = 2.0
 MOST_VIEWS = 8
 FORGOTTEN_SECONDS = 60.0
+FIRST_SECONDS = 2.0
 _LOG = logging.getLogger("mlmetrics.live")
 _Result = TypeVar("_Result")
 
@@ -86,6 +87,7 @@ class Feed:
         self._thread = ThreadPoolExecutor(1, "mlmetrics-live")
         self._task: asyncio.Task[None] | None = None
         self._is_over = False
+        self._is_read = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         await self.start()
@@ -116,6 +118,9 @@ class Feed:
     async def layout(self, view: View) -> bytes:
         """Return the declarations of the tiles of a view, as JSON that may stand in a page."""
         await self._opened(view)
+        # A page that is asked for before the first answers would be empty, and jump when they come.
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._is_read.wait(), FIRST_SECONDS)
         return await self._in_thread(lambda: encoded(self._reader.layout(view)))
 
     async def events(self, view: View) -> AsyncIterator[bytes]:
@@ -173,6 +178,7 @@ class Feed:
                 await self._refresh()
             except Exception:  # noqa: BLE001 - a fault of ours in one refresh is not to end the page
                 _LOG.exception("live.refresh_failed")
+            self._is_read.set()
             due = max(due + INTERVAL_SECONDS, self._clock())
             await asyncio.sleep(due - self._clock())
 

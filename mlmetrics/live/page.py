@@ -4,7 +4,7 @@ The scripts of `static/` fill what is written here; they look it up by the ids a
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -13,6 +13,10 @@ from mlmetrics.live.feed import View
 
 Tile = Mapping[str, Any]
 _WIDEST_STATS = 8
+_LINE, _HALF, _THIRD = 6, 3, 2
+_MOST_IN_A_LINE = _LINE // _THIRD
+_MANY_QUERIES = 3
+"""A chart of so many queries, such as three percentiles of each model, has the room of two."""
 _HEAD = """<!doctype html>
 <html lang="en">
 <head>
@@ -45,18 +49,18 @@ _HEAD = """<!doctype html>
 _FOOT = '<script type="application/json" id="layout">{}</script>\n</body>\n</html>\n'
 _STRIP = '<p id="strip" class="card"><span>Waiting for the first numbers</span></p>\n'
 _NOTICE = """<section id="notice" class="card" aria-live="polite">
-<h2>Waiting for the first answer</h2><p></p><ul></ul><pre hidden></pre></section>
+<h2>Waiting for the first answer</h2><p>The targets are read every two seconds.</p><ul></ul><pre hidden></pre></section>
 """
 _STAT = """<article class="card stat" id="tile-{id}" data-tile="{id}" title="{description}">
 <h3>{title}</h3><p class="value">&ndash;</p><div class="spark"></div><p class="empty" hidden>{empty}</p>
 </article>
 """
-_CHART = """<article class="card chart {kind}" id="tile-{id}" data-tile="{id}">
+_CHART = """<article class="card chart {kind} {place}" id="tile-{id}" data-tile="{id}">
 <div class="head"><h3 title="{description}">{title}</h3>{limit}</div>
 <div class="plot"></div><ul class="legend"></ul><p class="empty" hidden>{empty}</p>
 </article>
 """
-_LIST = """<article class="card chart list" id="tile-{id}" data-tile="{id}">
+_LIST = """<article class="card chart list {place}" id="tile-{id}" data-tile="{id}">
 <div class="head"><h3 title="{description}">{title}</h3></div>
 <ul class="rows" tabindex="0" aria-label="{title}"></ul><p class="empty" hidden>{empty}</p>
 </article>
@@ -69,7 +73,7 @@ _MODELS = """<section id="models" class="card" aria-labelledby="models-title">
 <p class="empty" hidden></p></div>
 </section>
 """
-_LISTS = """<div class="grid two">
+_LISTS = """<div class="lists">
 <section id="alerts" class="card" aria-labelledby="alerts-title"><div class="head">
 <h2 id="alerts-title">Alerts</h2><p class="note"></p></div>
 <ul class="items" tabindex="0" aria-label="Alerts"></ul></section>
@@ -93,12 +97,18 @@ def render(layout: Mapping[str, Any], view: View, assets: Assets) -> str:
         services=_options(view.service),
         models=_options(view.model),
     )
-    rows = "".join(_row(row["title"], row["tiles"]) for row in layout["rows"]) or _NOTICE
-    heads = "".join(_column(column) for column in layout["columns"])
-    models = _MODELS.format(heads=heads) if layout["rows"] and heads else ""
     # In a script, the text of a label must not end it.
     declared = json.dumps(layout, separators=(",", ":")).replace("<", "\\u003c")
-    return f"{head}<main>\n{rows}{models}{_LISTS}</main>\n{_FOOT.format(declared)}"
+    return f"{head}<main>\n{_body(layout)}{_LISTS}</main>\n{_FOOT.format(declared)}"
+
+
+def _body(layout: Mapping[str, Any]) -> str:
+    """Return the tiles and the table; without a number of requests or calls, what to do comes first."""
+    rows, columns = layout["rows"], layout["columns"]
+    has_numbers = any(tile["kind"] == "stat" for row in rows for tile in row["tiles"])
+    first = _STRIP if has_numbers else _STRIP + _NOTICE
+    models = _MODELS.format(heads="".join(_column(column) for column in columns)) if rows and columns else ""
+    return "".join((first, *(_row(row["title"], row["tiles"]) for row in rows), models))
 
 
 def _row(title: str, tiles: Sequence[Tile]) -> str:
@@ -107,9 +117,9 @@ def _row(title: str, tiles: Sequence[Tile]) -> str:
     unseen = ' class="unseen"' if stats else ""
     parts = [f'<section class="row" aria-label="{escape(title)}">\n<h2{unseen}>{escape(title)}</h2>\n']
     if stats:
-        parts += [f'<div class="stats of-{_stats_in_a_line(len(stats))}">\n', *map(_stat, stats), f"</div>\n{_STRIP}"]
+        parts += [f'<div class="stats of-{_stats_in_a_line(len(stats))}">\n', *map(_stat, stats), "</div>\n"]
     if charts:
-        parts += [f'<div class="grid {_columns(len(charts))}">\n', *map(_chart, charts), "</div>\n"]
+        parts += ['<div class="grid">\n', *(_chart(tile, place) for tile, place in _placed(charts)), "</div>\n"]
     return "".join((*parts, "</section>\n"))
 
 
@@ -118,20 +128,56 @@ def _stats_in_a_line(count: int) -> int:
     return -(-count // lines)
 
 
-def _columns(count: int) -> str:
-    """Return how many charts stand beside each other, so that few lines have a gap."""
-    return {1: "one", 2: "two", 4: "two"}.get(count, f"three rest-{count % 3}")
+def _placed(charts: Sequence[Tile]) -> Iterator[tuple[Tile, str]]:
+    """Yield the charts in lines without gaps, each with the classes that say how wide it is, in sixths of a line."""
+    lines = _lines(charts)
+    narrow = [tile for line in lines for tile, width in line if width <= _HALF]
+    for line in lines:
+        for tile, width in line:
+            # Where two stand beside each other, the last of an odd number has the line for itself.
+            alone = len(narrow) % 2 == 1 and tile is narrow[-1]
+            yield tile, f"w{width}" + (" wide" if width > _HALF else "") + (" alone" if alone else "")
+
+
+def _lines(charts: Sequence[Tile]) -> list[list[tuple[Tile, int]]]:
+    """Return lines of three charts, or of one that needs the room of two and another."""
+    wide = [tile["id"] for tile in charts if tile.get("queries", 1) >= _MANY_QUERIES]
+    gap = -(len(charts) + len(wide)) % _MOST_IN_A_LINE
+    if gap == 1 and len(charts) >= _MOST_IN_A_LINE:
+        wide += [tile["id"] for tile in charts if tile["kind"] == "heatmap"][-1:]
+    left, lines = list(charts), list[list[tuple[Tile, int]]]()
+    while left:
+        line, room = list[tuple[Tile, int]](), _LINE
+        for tile in list(left):
+            width = _THIRD * (2 if tile["id"] in wide else 1)
+            if width <= room:
+                line.append((tile, width))
+                left.remove(tile)
+                room -= width
+        lines.append(line)
+    return _filled(lines)
+
+
+def _filled(lines: list[list[tuple[Tile, int]]]) -> list[list[tuple[Tile, int]]]:
+    """Return the lines with the room that is left in the last one given to its charts."""
+    if len(lines) > 1 and len(lines[-1]) == 1 and len(lines[-2]) == _MOST_IN_A_LINE:
+        lines[-1].insert(0, lines[-2].pop())
+    return [[(tile, _LINE // len(line)) for tile, _ in line] if _room(line) else line for line in lines]
+
+
+def _room(line: Sequence[tuple[Tile, int]]) -> int:
+    return _LINE - sum(width for _, width in line)
 
 
 def _stat(tile: Tile) -> str:
     return _STAT.format(**_texts(tile))
 
 
-def _chart(tile: Tile) -> str:
+def _chart(tile: Tile, place: str) -> str:
     if tile["kind"] == "table":
-        return _LIST.format(**_texts(tile))
+        return _LIST.format(place=place, **_texts(tile))
     limit = '<p class="limit"></p>' if tile.get("threshold") else ""
-    return _CHART.format(kind=escape(tile["kind"]), limit=limit, **_texts(tile))
+    return _CHART.format(kind=escape(tile["kind"]), place=place, limit=limit, **_texts(tile))
 
 
 def _texts(tile: Tile) -> dict[str, str]:

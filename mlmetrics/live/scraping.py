@@ -122,6 +122,7 @@ class Scraped:
         """Return the state as the feed has it."""
         return {
             "url": self.target.url,
+            "job": self.job,
             "up": self.up,
             "why": self.why,
             "samples": self.samples,

@@ -45,7 +45,7 @@ _SHOWN: Mapping[str, tuple[str, ...]] = {
         "Median accuracy by document type",
         "Predicted classes",
     ),
-    "Memory and processor": ("Memory in use", "Processor in use", "Memory", "Processor"),
+    "Memory and processor": ("Memory", "Processor"),
 }
 """The panels that are shown, by the rows of the page."""
 _NOW = ("Requests", "Errors", "Response time p95", "Inferences", "Inference success")
@@ -70,17 +70,26 @@ class Tile:
 
     def declaration(self) -> dict[str, Any]:
         """Return the tile as the layout has it."""
-        panel, threshold = self.panel, self.panel.threshold
+        panel = self.panel
         return {
             "id": self.id,
             "kind": panel.kind,
             "title": panel.title,
             "description": panel.description,
             "unit": panel.unit,
-            "threshold": {"value": threshold.value, "above": not threshold.low} if threshold else None,
+            "threshold": _threshold(panel),
+            "queries": len(panel.queries),
             "empty": panel.empty,
             "stacked": panel.stacked,
         }
+
+
+def _threshold(panel: Panel) -> dict[str, Any] | None:
+    """Return the alert of a panel and its threshold; `of_limit` is a share of the limits that the panel draws."""
+    found = panel.threshold
+    if found is None:
+        return None
+    return {"alert": found.alert, "value": found.value, "above": not found.low, "of_limit": found.of_limit}
 
 
 TileRow = tuple[str, tuple[Tile, ...]]

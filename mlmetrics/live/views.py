@@ -8,7 +8,7 @@ from typing import Any
 
 from mlmetrics.live.data import Moment, PromQLError, Results
 from mlmetrics.live.models import COLUMNS, ModelQueries
-from mlmetrics.live.numbers import rounded
+from mlmetrics.live.numbers import FOR_SHADES, rounded
 from mlmetrics.live.tiles import Tile, TileRow, series_name
 
 MOST_TIMES = 450
@@ -196,7 +196,7 @@ def _buckets(results: Iterable[tuple[tuple[tuple[str, str], ...], float]]) -> Bu
         counts[bound] = text, value + counts.get(bound, ("", 0.0))[1]
     ordered = [counts[bound] for bound in sorted(counts)]
     own = [upper - lower for (_, lower), (_, upper) in pairwise([("", 0.0), *ordered])]
-    return tuple(text for text, _ in ordered), [rounded(max(0.0, each)) for each in own]
+    return tuple(text for text, _ in ordered), [rounded(max(0.0, each), FOR_SHADES) for each in own]
 
 
 def encoded(data: object) -> bytes:

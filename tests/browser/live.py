@@ -1,6 +1,7 @@
 """The live page in a tab: what it shows, and what its reader does with mouse, keyboard and finger."""
 
 import json
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,6 +12,8 @@ from tests.live.generated import GeneratedFeed
 from tests.programs import wait_until
 from tests.servers import ThreadServer
 
+NOTHING = "\N{EN DASH}"
+RATE = "#tile-api-request-rate"
 WITHIN_SECONDS = 60.0
 KEYS = {
     "ArrowLeft": 37,
@@ -91,6 +94,13 @@ class LivePage:
         )
         return shown
 
+    def names(self, tile: str) -> list[str]:
+        """Return the whole names of the series in the legend of a tile, which it may show shortened."""
+        shown: list[str] = self.evaluate(
+            f"[...document.querySelectorAll({json.dumps(f'{tile} .legend span')})].map(e => e.title)"
+        )
+        return shown
+
     def column(self, number: int) -> list[str]:
         """Return the cells of a column of the table by model, from the top."""
         return self.texts(f"#models tbody td:nth-child({number})")
@@ -160,3 +170,10 @@ def live_page(browser: Chromium, feed: GeneratedFeed, path: str = "/", **options
         assert {"refused": [], "errors": []} == page.evaluate("({refused: watched.refused, errors: watched.errors})")
         page.tab.close()
         feed.end()  # a server waits for the ends of its streams
+
+
+def number(text: str) -> float:
+    """Return the number at the beginning of a text such as `38.6/s` or `1.38k`."""
+    found = re.match(r"[$]?(-?[\d.]+)([kM]?)", text)
+    assert found, text
+    return float(found[1]) * {"": 1, "k": 1e3, "M": 1e6}[found[2]]

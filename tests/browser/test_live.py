@@ -1,239 +1,16 @@
-"""The live page in Chromium: it shows what the feed says, and its reader can sort, filter, look back and drill down."""
+"""The live page in Chromium: the table by model, alerts, targets, and what it says when something is wrong."""
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from tests.browser.chromium import Chromium
-from tests.browser.live import LivePage, live_page
+from tests.browser.live import NOTHING, RATE, LivePage, live_page, number
 from tests.live.generated import STEP, GeneratedFeed
 from tests.programs import wait_until
 
-RATE = "#tile-api-request-rate"
-HEAT = "#tile-distribution-of-matching-scores"
-NOTHING = "\N{EN DASH}"
 SORTED = "th[aria-sort]"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Chromium]:
-    """Start the browser."""
-    with Chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def page(browser: Chromium) -> Iterator[LivePage]:
-    """Open the page on a minute of numbers."""
-    with live_page(browser, GeneratedFeed(past=31)) as page:
-        yield page
-
-
-def values(tick: dict[str, Any], tile: str) -> dict[str, float]:
-    """Return the newest values of a tile."""
-    return {series["name"]: series["values"][0] for series in tick["tiles"][tile]["series"]}
-
-
-def number(text: str) -> float:
-    """Return the number at the beginning of a text such as `38.6/s` or `1.38k`."""
-    found = re.match(r"[$]?(-?[\d.]+)([kM]?)", text)
-    assert found, text
-    return float(found[1]) * {"": 1, "k": 1e3, "M": 1e6}[found[2]]
-
-
-class TestCharts:
-    """What the charts and the numbers above them say."""
-
-    def test_legends_have_the_newest_values(self, page: LivePage) -> None:
-        """Each series has its name and its newest value; three digits are shown."""
-        tick = page.tick()
-        shown = dict(zip(page.texts(f"{RATE} .legend span"), page.texts(f"{RATE} .legend b"), strict=True))
-        assert values(tick, "api-request-rate").keys() == shown.keys()
-        for name, value in values(tick, "api-request-rate").items():
-            assert f"{value:.3g}" == f"{number(shown[name]):.3g}"
-            assert shown[name].endswith("/s")
-
-    def test_stats_have_the_newest_value(self, page: LivePage) -> None:
-        """Each number is the newest one, with a unit that people read."""
-        tick = page.tick()
-        expected = {
-            "requests": r"[\d.]+/s",
-            "errors": r"[\d.]+%",
-            "response-time-p95": r"\d+ ms|[\d.]+ s",
-            "tokens": r"\d+k/s",
-            "cost-an-hour": r"\$[\d.]+k",
-        }
-        for tile, form in expected.items():
-            shown = page.text(f"#tile-{tile} .value")
-            assert re.fullmatch(form, shown), shown
-        assert f"{values(tick, 'requests')['']:.3g}" == f"{number(page.text('#tile-requests .value')):.3g}"
-
-    def test_lines_are_where_the_numbers_are(self, page: LivePage) -> None:
-        """The end of a line stands as high on its axis as its value."""
-        tick = page.tick()
-        labels = f"[...document.querySelectorAll('{RATE} .labels text')]"
-        axis = {number(t): y for t, y in page.evaluate(f"{labels}.map(e => [e.textContent, e.getAttribute('y') - 4])")}
-        (low, y_low), (high, y_high) = min(axis.items()), max(axis.items())
-        ends = page.evaluate(f"[...document.querySelectorAll('{RATE} .ends circle')].map(e => +e.getAttribute('cy'))")
-        for value, y in zip(values(tick, "api-request-rate").values(), ends, strict=True):
-            assert pytest.approx(value, abs=1) == low + (y_low - y) / (y_low - y_high) * (high - low)
-
-    def test_a_gap_breaks_the_line(self, page: LivePage) -> None:
-        """Where a value is missing, no line is drawn, and the legend says so."""
-
-        def lose(tick: dict[str, Any]) -> None:
-            tick["tiles"]["api-request-rate"]["series"][0]["values"] = [None]
-
-        page.feed.change = lose
-        page.tick()
-        assert NOTHING == page.text(f"{RATE} .legend b")
-        page.feed.change = lambda tick: None
-        page.tick()
-        page.tick()
-        assert 2 == page.evaluate(f"document.querySelector('{RATE} path.line').getAttribute('d').split('M').length - 1")
-
-    def test_thresholds(self, page: LivePage) -> None:
-        """The line of an alert is dashed and in the colour of alerts, and its value is told in words."""
-        assert "alert > 5%" == page.text("#tile-error-rate-per-service .limit")
-        line = "#tile-error-rate-per-service line.threshold"
-        assert page.colour(line, "stroke") not in page.evaluate(
-            "[...document.querySelectorAll('path.line')].map(e => getComputedStyle(e).stroke)"
-        )
-        assert "none" != page.colour(line, "stroke-dasharray")
-
-    def test_a_broken_threshold_is_red(self, page: LivePage) -> None:
-        """A number beyond its threshold is marked by colour and by a frame."""
-
-        def slow(tick: dict[str, Any]) -> None:
-            tick["tiles"]["response-time-p95"]["series"][0]["values"] = [7.2]
-
-        before = page.colour("#tile-response-time-p95 .value b")
-        page.feed.change = slow
-        page.tick()
-        assert "7.20 s" == page.text("#tile-response-time-p95 .value")
-        assert page.evaluate("document.querySelector('#tile-response-time-p95').classList.contains('bad')")
-        page.wait(f"getComputedStyle(document.querySelector('#tile-response-time-p95 .value b')).color != '{before}'")
-
-    def test_heatmaps_are_as_bright_as_buckets_are_full(self, browser: Chromium) -> None:
-        """In the newest column of the picture, a fuller bucket is no darker than an emptier one."""
-        with live_page(browser, GeneratedFeed(past=3), theme="dark", height=3000) as page:
-            (row,) = page.tick()["tiles"]["distribution-of-matching-scores"]["buckets"]
-            column = page.evaluate(f"""(() => {{
-              const canvas = document.querySelector('{HEAT} canvas');
-              const pixels = canvas.getContext('2d').getImageData(canvas.width - 1, 0, 1, canvas.height).data;
-              return Array.from({{length: canvas.height}}, (_, i) => pixels[4 * i]).reverse();
-            }})()""")
-            most = page.text(f"{HEAT} .cell")
-        row = [value for value in row if value]
-        assert len(row) <= len(column) <= len(row) + 2
-        assert [column[n] for n in sorted(range(len(row)), key=lambda n: row[n])] == sorted(column[: len(row)])
-        assert len(set(column)) > 5
-        assert re.fullmatch(rf"Most in ≤ .*: {max(row):.3g}/s", most)
-
-    def test_no_data_says_why(self, page: LivePage) -> None:
-        """A tile without data shows its own sentence in the place of the chart."""
-        assert page.evaluate("document.querySelector('#tile-first-chunk .empty').checkVisibility()")
-        assert "No model streamed in this time" == page.text("#tile-first-chunk .empty")
-        assert not page.evaluate(f"document.querySelector('{RATE} .empty').checkVisibility()")
-
-    def test_a_histogram_without_bounds(self, browser: Chromium) -> None:
-        """Where nothing was observed yet, a heatmap says so, and begins when there is something."""
-
-        def nothing(tick: dict[str, Any]) -> None:
-            tick["tiles"]["latency"] = {"bounds": [], "buckets": [[]]}
-
-        feed = GeneratedFeed(past=3)
-        feed.change = nothing
-        with live_page(browser, feed, height=3000) as page:
-            assert page.evaluate("document.querySelector('#tile-latency .empty').checkVisibility()")
-            feed.change = lambda tick: None
-            page.tick()
-            page.wait("document.querySelector('#tile-latency .cell')?.textContent.startsWith('Most in')")
-            shown = page.text("#tile-latency .labels")
-            feed.change = nothing
-            page.tick()
-            assert "Nothing at this time" == page.text("#tile-latency .cell")
-            assert shown == page.text("#tile-latency .labels")
-
-    def test_series_come_and_go(self, page: LivePage) -> None:
-        """A new series appears with the next tick, and keeps its colour when it comes back."""
-        page.feed.services = (*page.feed.services, "new-service")
-        page.tick()
-        colour = page.colour(f"{RATE} .legend li:last-child i", "border-top-color")
-        assert "new-service" == page.texts(f"{RATE} .legend span")[-1]
-        others = page.evaluate(
-            f"[...document.querySelectorAll('{RATE} .legend i')].map(e => getComputedStyle(e).borderTopColor)"
-        )
-        assert 4 == len(set(others))
-        page.feed.services = page.feed.services[1:]
-        page.open(page.evaluate("location.href"))
-        assert "new-service" == page.texts(f"{RATE} .legend span")[-1]
-        assert colour == page.colour(f"{RATE} .legend li:last-child i", "border-top-color")
-
-
-class TestCursor:
-    """The time under the pointer, on all charts at once."""
-
-    def past(self, page: LivePage, back: int) -> str:
-        """Return what the first series showed some ticks ago, as its legend writes it."""
-        value = page.feed.ago(back)["tiles"]["api-request-rate"]["series"][0]["values"][0]
-        return f"{value:.3g}"
-
-    def cursors(self, page: LivePage) -> list[str]:
-        """Return the times that the cursors of the charts on the screen show."""
-        return page.texts("g.cursor:not([hidden]) ~ text.now")
-
-    def test_mouse(self, page: LivePage) -> None:
-        """All charts show the values of the time under the mouse, and the newest again when it leaves."""
-        newest = page.text(f"{RATE} .legend b")
-        page.move(f"{RATE} .plot", 0.5)
-        page.wait("document.querySelectorAll('g.cursor:not([hidden])').length > 2")
-        assert 1 == len(set(self.cursors(page)))
-        assert re.fullmatch(r"\d\d:\d\d:\d\d", self.cursors(page)[0])
-        assert newest != page.text(f"{RATE} .legend b")
-        page.send("Input.dispatchMouseEvent", type="mouseMoved", x=5, y=5)
-        page.wait("document.querySelectorAll('g.cursor:not([hidden])').length == 0")
-        assert newest == page.text(f"{RATE} .legend b")
-
-    def test_keyboard(self, page: LivePage) -> None:
-        """The arrows step from tick to tick, Home and End go to the ends, and Escape ends it; a reader hears it."""
-        page.evaluate(f"document.querySelector('{RATE} .plot').focus()")
-        page.press("ArrowLeft", "ArrowLeft", "ArrowLeft")
-        shown = page.text(f"{RATE} .legend b")
-        assert self.past(page, 3) == f"{number(shown):.3g}"
-        told = page.evaluate(f"document.querySelector('{RATE} .plot').getAttribute('aria-valuetext')")
-        assert f"cv-parser-service {shown}" in told
-        page.press("Home")
-        assert self.past(page, 30) == f"{number(page.text(f'{RATE} .legend b')):.3g}"
-        page.press("ArrowRight")
-        assert self.past(page, 29) == f"{number(page.text(f'{RATE} .legend b')):.3g}"
-        page.press("Escape")
-        assert self.past(page, 0) == f"{number(page.text(f'{RATE} .legend b')):.3g}"
-
-    def test_stays_at_its_time(self, page: LivePage) -> None:
-        """The next tick moves the lines, and the cursor with them."""
-        page.evaluate(f"document.querySelector('{RATE} .plot').focus()")
-        page.press("ArrowLeft")
-        shown = page.text(f"{RATE} .legend b")
-        page.tick()
-        assert shown == page.text(f"{RATE} .legend b")
-
-    def test_finger(self, browser: Chromium) -> None:
-        """A tap shows the values of its time, and a tap elsewhere the newest."""
-        with live_page(browser, GeneratedFeed(past=31), width=390, height=844) as page:
-            page.evaluate(f"document.querySelector('{RATE}').scrollIntoView({{block: 'center'}})")
-            page.touch(f"{RATE} .plot", 0.5)
-            page.wait("document.querySelectorAll('g.cursor:not([hidden])').length > 0")
-            page.touch(f"{RATE} h3", 0.5)
-            page.wait("document.querySelectorAll('g.cursor:not([hidden])').length == 0")
-
-    def test_buckets(self, page: LivePage) -> None:
-        """On a heatmap the arrows up and down go through the buckets."""
-        page.evaluate(f"document.querySelector('{HEAT} .plot').focus()")
-        page.press("ArrowUp", "ArrowUp")
-        page.wait(f"document.querySelector('{HEAT} .cell')?.textContent.startsWith('≤ 0.2: ')")
 
 
 class TestModels:
@@ -306,13 +83,13 @@ class TestModels:
         page.wait("document.querySelectorAll('#models tbody tr').length == 1")
         assert "?service=matching-service&model=gemini-2-flash" == page.evaluate("location.search")
         assert ["matching-service", "gemini-2-flash"] == page.evaluate("[service.value, model.value]")
-        assert ["matching-service"] == page.texts(f"{RATE} .legend span")
+        assert ["matching-service"] == page.names(RATE)
         assert colour == page.colour(f"{RATE} .legend i", "border-top-color")
         assert page.evaluate("document.title").startswith("gemini-2-flash · matching-service")
         page.evaluate("history.back()")
         page.wait("document.querySelectorAll('#models tbody tr').length == 12")
         assert ["", "", ""] == page.evaluate("[location.search, service.value, model.value]")
-        assert 3 == len(page.texts(f"{RATE} .legend span"))
+        assert 3 == len(page.names(RATE))
         page.tick()
 
     def test_chosen_in_the_lists(self, page: LivePage) -> None:
@@ -335,11 +112,29 @@ class TestTrouble:
         assert page.text("#strip").startswith("No alert is pending or firing")
         page.feed.change = raise_alert
         page.tick()
-        assert "SlowMLInference firing · 42.0 s · limit 30 s · cv-parser-service" == page.text("#strip")
-        assert "SlowMLInference" == page.text("#alerts li b")
+        assert "1 firingSlowMLInference 42.0 s > 30 s · cv-parser-service" == page.text("#strip")
+        assert "SlowMLInference" == page.text("#alerts li .title")
         assert re.search(r"since \d\d:\d\d, 3 min", page.text("#alerts li .name span"))
         assert "1 firing · 4 ok · 2 unknown" == page.text("#alerts .note")
-        assert "needs --prometheus" == page.texts("#alerts .unknown .name span")[0]
+        assert ["2 unknownneeds --prometheusErrorBudgetBurn, PredictionDrift"] == page.texts("#alerts .unknown")
+
+    def test_alerts_of_one_rule_share_a_row(self, page: LivePage) -> None:
+        """The three furthest beyond the threshold have rows of their own; each alert is a link to its chart."""
+
+        def raise_many(tick: dict[str, Any]) -> None:
+            alert = tick["alerts"][1]
+            many = [
+                {**alert, "state": "firing", "value": n / 10, "labels": {"service": f"cv-{n}"}} for n in range(1, 8)
+            ]
+            tick["alerts"] = [*many, *tick["alerts"]]
+
+        page.feed.change = raise_many
+        page.tick()
+        assert page.text("#strip").startswith("7 firingHighErrorRate 70.0% > 5% · cv-7")
+        values = page.texts("#alerts .firing .number")
+        assert ["70.0% > 5%", "60.0% > 5%", "50.0% > 5%", ""] == values
+        assert "4 firingHighErrorRate, 4 morecv-4, cv-3, cv-2, cv-1" == page.text("#alerts .firing.group")
+        assert "#tile-error-rate-per-service" == page.evaluate("document.querySelector('#strip .raised').hash")
 
     def test_a_target_is_down(self, page: LivePage) -> None:
         """The bar says how many are down, and the list which and why; when it is back, all is well."""
@@ -371,6 +166,17 @@ class TestTrouble:
             page.wait("document.querySelector('#state').textContent == '3 targets up'")
             assert not page.evaluate("document.body.classList.contains('stale')")
 
+    def test_comes_back_with_other_tiles(self, browser: Chromium) -> None:
+        """A server that was started anew may show something else; the page follows it."""
+        feed = GeneratedFeed(past=5)
+        charts, feed.charts = feed.charts, {}
+        with live_page(browser, feed) as page:
+            assert not page.evaluate(f"document.querySelector('{RATE}')")
+            feed.charts = charts
+            feed.forget()
+            feed.end()
+            page.wait(f"document.querySelector('{RATE} .legend span')?.title == 'cv-parser-service'")
+
     def test_no_target_answers(self, browser: Chromium) -> None:
         """Without any number the page says what to do; when a target answers, the tiles come by themselves."""
         feed = GeneratedFeed(past=2)
@@ -384,13 +190,13 @@ class TestTrouble:
         feed.change = down
         with live_page(browser, feed) as page:
             page.wait("document.querySelector('#notice h2').textContent == 'No target answers yet'")
-            assert "mlmetrics live http://" in page.text("#notice p")
+            assert page.text("#notice pre").startswith("mlmetrics live http://")
             assert "http://localhost:5051/metrics connection refused" == page.text("#notice li")
             feed.stats, feed.charts, feed.change = stats, charts, lambda tick: None
             feed.change_layout()
             page.wait(f"document.querySelector('{RATE}') != null")
             page.tick()
-            assert 3 == len(page.texts(f"{RATE} .legend span"))
+            assert 3 == len(page.names(RATE))
 
     def test_nothing_recorded(self, browser: Chromium) -> None:
         """Targets that record nothing get an example of what to write."""
@@ -399,6 +205,9 @@ class TestTrouble:
         with live_page(browser, feed) as page:
             page.wait("document.querySelector('#notice h2').textContent == 'Nothing is recorded yet'")
             assert "@track_inference" in page.text("#notice pre")
+            page.open(page.evaluate("location.href + '?service=no-service'"))
+            page.wait("document.querySelector('#notice h2').textContent == 'Nothing is recorded for this choice'")
+            assert "of no-service." in page.text("#notice p")
 
     def test_a_jump_of_the_clock(self, page: LivePage) -> None:
         """A tick that is older than the last one begins the page anew."""

@@ -59,21 +59,32 @@ BRIEF = [
     (1000, "short", "1k"),
     (10, "s", "10 s"),
 ]
+SHORTENED = [
+    (["gpt-4 · cv-parser-service"], ["gpt-4"]),
+    (["a · one", "a · two", "b · one"], ["a · one", "a · two", "b"]),
+    (["10.0.0.1:80 · cv-service", "10.0.0.2:80 · api"], ["cv", "api"]),
+    (["10.0.0.1:80 · cv", "10.0.0.2:80 · cv"], ["10.0.0.1:80 · cv", "10.0.0.2:80 · cv"]),
+    (["cv-service", "cv"], ["cv-service", "cv"]),
+    (["10.0.0.1:80 · 10.0.0.1:80"], ["10.0.0.1:80"]),
+    (["input · gpt-4", "output · gpt-4"], ["input", "output"]),
+]
 AXES = [
     (1.6, "s", ["0 s", "0.5 s", "1.0 s", "1.5 s"]),
     (0.3, "s", ["0 ms", "100 ms", "200 ms", "300 ms"]),
     (800 * 2**20, "bytes", ["0 MiB", "200 MiB", "400 MiB", "600 MiB", "800 MiB"]),
     (0.06, "percentunit", ["0%", "2%", "4%", "6%"]),
+    (1500, "reqps", ["0/s", "0.5k/s", "1.0k/s", "1.5k/s"]),
 ]
 
 
 @pytest.fixture(scope="module")
-def page() -> Iterator[LivePage]:
+def page(browser: Chromium) -> Iterator[LivePage]:
     """Open the page, whose module is asked."""
-    with Chromium() as browser, live_page(browser, GeneratedFeed(past=1)) as page:
-        page.evaluate(
-            "import(document.querySelector('link[href$=\"/units.js\"]').href).then(m => void (window.units = m))"
-        )
+    with live_page(browser, GeneratedFeed(past=1)) as page:
+        for name in ("units", "names"):
+            page.evaluate(
+                f"import(document.querySelector('link[href$=\"/{name}.js\"]').href).then(m => void (window.{name} = m))"
+            )
         yield page
 
 
@@ -102,4 +113,20 @@ def test_axis(page: LivePage, top: float, unit: str, labels: list[str]) -> None:
     assert labels == told(
         page,
         f"axisFormat({top}, {step}, '{unit}') && {json.dumps(values)}.map(units.axisFormat({top}, {step}, '{unit}'))",
+    )
+
+
+@pytest.mark.parametrize(("names", "short"), SHORTENED)
+def test_shortened(page: LivePage, names: list[str], short: list[str]) -> None:
+    """A name has the words that tell its series apart, and always some."""
+    assert short == page.evaluate(f"names.shortened({json.dumps(names)})")
+
+
+def test_percentiles_of_one_model_belong_together(page: LivePage) -> None:
+    """They are parts of one entry, each with the place of its series; what is no percentile has one part."""
+    found = page.evaluate("names.entriesOf(['p95 gpt-4 · cv', 'p50 gpt-4 · cv', 'p5 minutes', 'limit x', 'x'])")
+    parts = {entry["subject"]: {part["title"]: part["index"] for part in entry["parts"]} for entry in found}
+    assert {"gpt-4 · cv": {"p95": 0, "p50": 1}, "minutes": {"p5": 2}, "x": {"limit": 3, "": 4}} == parts
+    assert ["", "p5", "p50", "p95", "limit"] == page.evaluate(
+        "names.titlesOf(names.entriesOf(['p95 a', 'p50 a', 'p5 a', 'limit x', 'x']))"
     )

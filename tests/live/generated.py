@@ -29,13 +29,15 @@ def wave(step: int, middle: float, swing: float, period: float, shift: float = 0
     return float(f"{max(0.0, value):.5g}")
 
 
-def tile(kind: str, title: str, unit: str, *, description: str = "", threshold: Any = None, **more: Any) -> Tick:
+def tile(
+    kind: str, title: str, unit: str, *, description: str = "", threshold: float = 0.0, alert: str = "", **more: Any
+) -> Tick:
     """Return the declaration of a tile."""
     slug = title.lower().replace(" ", "-").replace("(", "").replace(")", "")
-    above = None if threshold is None else {"value": abs(threshold), "above": threshold > 0}
+    told_by = {"alert": alert, "value": abs(threshold), "above": threshold > 0, "of_limit": False}
     text = description or f"What {title.lower()} means, in a sentence."
-    told = {"id": slug, "kind": kind, "title": title, "description": text, "unit": unit, "threshold": above}
-    return {**told, "empty": "", "stacked": False, **more}
+    told = {"id": slug, "kind": kind, "title": title, "description": text, "unit": unit}
+    return {**told, "threshold": told_by if threshold else None, "empty": "", "stacked": False, **more}
 
 
 STATS: dict[str, tuple[Tick, tuple[float, float, float]]] = {
@@ -55,7 +57,11 @@ CHARTS: dict[str, Sequence[tuple[Tick, str, tuple[float, float, float]]]] = {
     "API": (
         (tile("timeseries", "API request rate", "reqps"), "service", (32.0, 11.0, 9.0)),
         (tile("timeseries", "Response time (95th percentile)", "s", threshold=5.0), "service", (0.9, 0.1, 20.0)),
-        (tile("timeseries", "Error rate per service", "percentunit", threshold=0.05), "service", (0.02, 0.02, 17.0)),
+        (
+            tile("timeseries", "Error rate per service", "percentunit", threshold=0.05, alert="HighErrorRate"),
+            "service",
+            (0.02, 0.02, 17.0),
+        ),
     ),
     "Models": (
         (tile("timeseries", "Inference duration", "s", threshold=30.0), "quantile", (1.4, 0.08, 15.0)),
@@ -159,7 +165,12 @@ class GeneratedFeed(Feed):
     def jump(self, milliseconds: int) -> None:
         """Set the clock forward or back."""
         self.start_time += milliseconds
+        self.forget()
+
+    def forget(self) -> None:
+        """Make all ticks anew, as a server does that was started again."""
         self._made.clear()
+        self._sent.clear()
 
     @property
     def time(self) -> int:

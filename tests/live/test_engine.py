@@ -128,6 +128,20 @@ class TestViews:
         pick = "api-request-rate"
         assert every["tiles"][pick]["series"][0]["values"][at] == one["tiles"][pick]["series"][0]["values"][-5]
 
+    def test_a_view_shows_what_its_service_records(self) -> None:
+        """A tile of another service is left out, and comes when the chosen service records it too."""
+
+        def with_other(turn: int) -> str:
+            return requests(failing=False)(turn) + own(turn).replace('service="cv"', 'service="search"')
+
+        told = Told()
+        told.tell(with_other, times=3)
+        every, one = told.engine.open(View()), told.engine.open(View(service="cv"))
+        assert {"retrieval-calls"} <= {tile.id for tile in every.tiles} - {tile.id for tile in one.tiles}
+        assert "requests" in {tile.id for tile in one.tiles}
+        assert told.tell(lambda turn: with_other(turn) + own(turn))
+        assert "retrieval-calls" in {tile.id for tile in told.engine.views[View(service="cv")].tiles}
+
     def test_keeps_a_quarter_of_an_hour(self) -> None:
         """No more times than fit into the page are kept."""
         told = Told()

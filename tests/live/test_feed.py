@@ -86,7 +86,9 @@ async def test_tiles(feed: Feed) -> None:
     rows = json.loads(await feed.layout(View()))["rows"]
     declared = {tile["id"]: tile for row in rows for tile in row["tiles"]}
     assert set(declared) == set(data["tiles"])
-    assert {"value": 0.9, "above": False} == declared["inference-success"]["threshold"]
+    threshold = {"alert": "HighMLFailureRate", "value": 0.9, "above": False, "of_limit": False}
+    assert threshold == declared["inference-success"]["threshold"]
+    assert (3, 1) == (declared["latency-percentiles"]["queries"], declared["latency"]["queries"])
 
 
 async def test_models(feed: Feed) -> None:

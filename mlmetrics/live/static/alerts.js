@@ -1,119 +1,108 @@
-// The alerts with their values, the targets, and the line at the top that says whether all is well.
+// The list of alerts: what fires or is pending with its time, what is well in one line each, and what cannot be told.
 
-import { add, find, setClass, setLabel, setText } from "./dom.js";
+import { add, find, rowsOf, setClass, setLabel, setText } from "./dom.js";
+import { shortened } from "./names.js";
 import { age, brief, clock, format } from "./units.js";
 
 const ORDER = ["firing", "pending", "inactive", "unknown"];
 const WORDS = { firing: "firing", pending: "pending", inactive: "ok", unknown: "unknown" };
-const SHOWN = 3;
+const PARTS = ["state", "name", "number", "meter"];
+const MOST_OF_A_RULE = 4;
+const MOST_NAMES = 12;
+const SIGNS = { ">": "· limit", "<": "· at least" };
 
 export class Alerts {
-  constructor(page) {
-    this.strip = find("#strip", page);
-    this.alerts = find("#alerts", page);
-    this.targets = find("#targets", page);
+  // links: the chart that shows the value of an alert, by the alert's name.
+  constructor(section, links) {
+    Object.assign(this, { links, note: find(".note", section), list: find(".items", section) });
   }
 
-  update(newest, now) {
-    const alerts = [...newest.alerts].sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || (a.name < b.name ? -1 : 1));
-    this.showAlerts(alerts, now);
-    this.showTargets([...newest.targets].sort((a, b) => a.up - b.up));
-    if (this.strip) this.showStrip(alerts);
-  }
-
-  showStrip(alerts) {
-    const raised = alerts.filter(({ state }) => state === "firing" || state === "pending");
-    const watched = alerts.filter(({ state }) => state !== "unknown");
-    const key = JSON.stringify([raised.slice(0, SHOWN).map((each) => [each.name, each.state, where(each), compared(each)]), raised.length, watched.length]);
-    if (key === this.key) return;
-    this.key = key;
-    const firing = raised.some(({ state }) => state === "firing");
-    setClass(this.strip, `card ${firing ? "firing" : raised.length ? "pending" : "quiet"}`);
-    this.strip.replaceChildren();
-    if (!raised.length) {
-      add(this.strip, "span", "", alerts.length ? `No alert is pending or firing; ${count(watched.length, "rule")} on this data` : "There are no rules to watch");
-    }
-    for (const alert of raised.slice(0, SHOWN)) {
-      const item = add(this.strip, "a", `raised ${alert.state}`);
-      item.href = "#alerts";
-      add(item, "b", "", alert.name);
-      add(item, "span", "", ` ${alert.state} · ${compared(alert)}${where(alert) ? ` · ${where(alert)}` : ""}`);
-      item.title = item.textContent;
-    }
-    if (raised.length > SHOWN) {
-      const rest = add(this.strip, "a", "rest", `and ${raised.length - SHOWN} more`);
-      rest.href = "#alerts";
-    }
-  }
-
-  showAlerts(alerts, now) {
-    const by = (state) => alerts.filter((each) => each.state === state).length;
-    const note = ORDER.filter(by).map((state) => `${by(state)} ${WORDS[state]}`).join(" · ");
-    setText(find(".note", this.alerts), note || "no rules");
-    const list = find(".items", this.alerts);
-    rowsOf(list, alerts.length, ["state", "name", "number", "meter"]);
-    alerts.forEach((alert, i) => {
-      const row = list.children[i];
-      const [state, name, number, meter] = row.children;
-      setClass(row, alert.state);
-      setText(state, WORDS[alert.state]);
-      setLabel(name.children[0], alert.name);
-      const since = alert.since && alert.state !== "inactive" ? `since ${clock(alert.since)}, ${age(now - alert.since)}` : "";
-      const told = alert.state === "unknown" ? alert.why : [where(alert), since || alert.summary].filter(Boolean).join(" · ");
-      setLabel(name.children[1], told ?? "");
-      setText(number, alert.state === "unknown" ? "" : compared(alert));
-      const share = near(alert);
-      meter.hidden = share == null;
-      meter.style.setProperty("--share", `${(100 * (share ?? 0)).toFixed(1)}%`);
+  // alerts: those that fire first.
+  update(alerts, now) {
+    const counts = ORDER.map((state) => [alerts.filter((each) => each.state === state).length, WORDS[state]]);
+    setText(this.note, counts.filter(([count]) => count).map((each) => each.join(" ")).join(" · ") || "no rules");
+    const items = itemsOf(alerts);
+    rowsOf(this.list, items.length, PARTS);
+    items.forEach((item, i) => {
+      const row = this.list.children[i];
+      if (item.group) showGroup(row, item);
+      else this.show(row, item, now);
     });
   }
 
-  showTargets(targets) {
-    const down = targets.filter(({ up }) => !up).length;
-    setText(find(".note", this.targets), down ? `${down} of ${targets.length} down` : `${targets.length} up`);
-    const list = find(".items", this.targets);
-    rowsOf(list, targets.length, ["state", "name", "number"]);
-    targets.forEach((target, i) => {
-      const row = list.children[i];
-      const [state, name, number] = row.children;
-      setClass(row, target.up ? (target.why ? "pending" : "inactive") : "firing");
-      setText(state, target.up ? "up" : "down");
-      setLabel(name.children[0], target.url);
-      setLabel(name.children[1], target.why || `${target.samples} samples`);
-      setText(number, target.up ? format(target.seconds, "s") : "");
-    });
+  show(row, alert, now) {
+    const [state, name, number, meter] = row.children;
+    setClass(row, alert.state);
+    setText(state, WORDS[alert.state]);
+    link(name, alert.name, this.links.get(alert.name));
+    const since = isRaised(alert) && alert.since ? `since ${clock(alert.since)}, ${age(now - alert.since)}` : "";
+    setLabel(name.children[1], [where(alert), since].filter(Boolean).join(" · "));
+    setText(number, compared(alert));
+    const share = near(alert);
+    meter.hidden = share == null;
+    meter.style.setProperty("--share", `${(100 * (share ?? 0)).toFixed(1)}%`);
   }
 }
 
-function rowsOf(list, count, parts) {
-  while (list.childElementCount < count) {
-    const row = add(list, "li");
-    for (const part of parts) add(row, part === "name" ? "div" : "span", part);
-    add(row.children[1], "b");
-    add(row.children[1], "span");
-  }
-  while (list.childElementCount > count) list.lastChild.remove();
+export const isRaised = ({ state }) => state === "firing" || state === "pending";
+
+// Those that fire first, then by name; of one rule, those furthest beyond the threshold.
+export function sorted(alerts) {
+  const beyond = ({ value, operator }) => (operator === "<" ? -1 : 1) * (value ?? 0);
+  return [...alerts].sort((a, b) =>
+    ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || a.name.localeCompare(b.name) || beyond(b) - beyond(a));
 }
 
 // Whom an alert is about: the values of its labels that tell it from others.
-function where({ labels }) {
-  const { severity, alertname, ...rest } = labels ?? {};
+export function where({ labels }) {
+  const { severity, alertname, scope, ...rest } = labels ?? {};
   return [...new Set(Object.values(rest))].filter(Boolean).join(" · ");
 }
 
-// The value beside the threshold, such as "7.20 s > 5.00 s".
-function compared({ value, threshold, unit, operator }) {
-  const now = format(value, unit || "short");
-  return threshold == null ? now : `${now} ${limit(operator)} ${brief(threshold, unit || "short")}`;
+// The value beside the threshold: "7.20 s > 5 s" of an alert that is raised, "1.20 s · limit 5 s" of one that is not.
+// Nothing where the value says no more than the name, such as the 0 of a target that is down.
+export function compared(alert) {
+  const { value, threshold, operator } = alert;
+  if (operator === "==") return "";
+  const unit = alert.unit || "short";
+  const now = value == null ? "no data" : format(value, unit);
+  if (threshold == null) return now;
+  const sign = isRaised(alert) && value != null ? operator : (SIGNS[operator] ?? "· alert at");
+  return `${now} ${sign} ${brief(threshold, unit)}`;
+}
+
+// What has a row: an alert, or a group. Rules that cannot be evaluated for the same reason share one, and so do the
+// alerts of one rule beyond the first few.
+function itemsOf(alerts) {
+  const rules = Map.groupBy(alerts, ({ name, state, why }) => (state === "unknown" ? why : `${state} ${name}`));
+  return [...rules.values()].flatMap((group) => {
+    const { state, name, why } = group[0];
+    if (state === "unknown") return [{ state, title: why, group: group.map((alert) => alert.name) }];
+    const rest = group.length > MOST_OF_A_RULE ? group.slice(MOST_OF_A_RULE - 1) : [];
+    const own = group.slice(0, group.length - rest.length);
+    return rest.length ? [...own, { state, title: `${name}, ${rest.length} more`, group: shortened(rest.map(where)) }] : own;
+  });
+}
+
+function showGroup(row, { state, title, group }) {
+  const [word, name, number, meter] = row.children;
+  setClass(row, `${state} group`);
+  setText(word, `${group.length} ${WORDS[state]}`);
+  link(name, title);
+  setLabel(name.children[1], group.slice(0, MOST_NAMES).join(", ") + (group.length > MOST_NAMES ? " and others" : ""));
+  setText(number, "");
+  meter.hidden = true;
+}
+
+function link(name, text, address) {
+  const [title] = name.children;
+  setLabel(title, text);
+  if (address) title.setAttribute("href", address);
+  else title.removeAttribute("href");
 }
 
 // How near a value is to its threshold, from 0 to 1; null where that says nothing.
-function near({ state, value, threshold, operator }) {
-  if (state === "unknown" || value == null || !threshold || !(operator === ">" || operator === "<")) return null;
+function near({ value, threshold, operator }) {
+  if (value == null || !threshold || !(operator in SIGNS)) return null;
   return Math.min(1, Math.max(0, operator === ">" ? value / threshold : threshold / value));
 }
-
-// "limit" and not ">": an alert that does not fire has a value on the other side.
-const limit = (operator) => ({ ">": "· limit", "<": "· at least" })[operator] ?? "· alert at";
-
-const count = (number, noun) => `${number} ${noun}${number === 1 ? " is" : "s are"} watched`;

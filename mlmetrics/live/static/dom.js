@@ -36,8 +36,20 @@ export function setClass(node, className) {
 }
 
 // The first `count` shapes of a group, made when they are missing; those beyond are hidden.
-export function shapes(group, tag, count, className = "") {
-  while (group.childNodes.length < count) addShape(group, tag, className ? { class: className } : {});
+export function shapes(group, tag, count) {
+  while (group.childNodes.length < count) addShape(group, tag);
   [...group.childNodes].forEach((node, i) => node.toggleAttribute("hidden", i >= count));
   return group.childNodes;
+}
+
+// Gives a list exactly `count` rows, each of the same parts. The part "name" has two texts, a title and what is said of it.
+export function rowsOf(list, count, parts) {
+  while (list.childElementCount < count) {
+    const row = add(list, "li");
+    for (const part of parts) add(row, part === "name" ? "div" : "span", part);
+    const name = find(".name", row);
+    add(name, "a", "title");
+    add(name, "span");
+  }
+  while (list.childElementCount > count) list.lastChild.remove();
 }

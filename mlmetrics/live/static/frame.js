@@ -8,6 +8,7 @@ const RIGHT = 10;
 const TOP = 8;
 const BOTTOM = 20;
 const SHORTEST_MS = 60_000;
+const GAP_MS = 15_000;
 const TIME_STEPS = [5, 10, 15, 30, 60, 120, 300, 600, 900].map((seconds) => seconds * 1000);
 const LABEL_WIDTH = 64;
 
@@ -24,9 +25,10 @@ export class Frame {
     plot.setAttribute("role", "slider");
     plot.setAttribute("aria-label", `${tile.title}. ${tile.description} Time`);
     plot.setAttribute("aria-valuenow", "0");
-    this.measure(plot.clientWidth, plot.clientHeight);
+    this.measure(0, 0); // until the browser tells the size: to ask for it would have it lay out the page for each chart
     this.sizes = new ResizeObserver(([entry]) => {
       this.measure(entry.contentRect.width, entry.contentRect.height);
+      this.resized?.();
       this.refresh();
     });
     this.sizes.observe(plot);
@@ -57,6 +59,8 @@ export class Frame {
     this.times = times;
     this.to = times.at(-1);
     this.from = Math.min(times[0], this.to - SHORTEST_MS);
+    // Between two ticks that are far apart, nothing is known.
+    this.gaps = new Set([...times.keys()].filter((i) => times[i] - times[i - 1] > GAP_MS));
   }
 
   x(time) {

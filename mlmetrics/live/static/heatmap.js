@@ -35,7 +35,7 @@ export class Heatmap extends Frame {
   update(times, data) {
     this.setTimes(times);
     if (!this.value) this.describe();
-    const [first, last] = used(data.buckets, data.bounds.length);
+    const [first, last] = used(data.buckets, data.bounds);
     this.rows = data.buckets.map((row) => row && row.slice(first, last));
     this.names = data.bounds.slice(first, last).map((bound) =>
       bound === "+Inf" ? "more" : `≤ ${brief(Number(bound), this.tile.unit)}`);
@@ -51,7 +51,7 @@ export class Heatmap extends Frame {
   }
 
   paint() {
-    // Columns of equal width: a tick that is missing leaves a gap, and does not shift the others.
+    // Columns of equal width. A value holds back to the tick before it, unless nothing is known of that time.
     const step = interval(this.times);
     const columns = Math.round((this.to - this.from) / step) + 1;
     const { canvas } = this;
@@ -63,12 +63,16 @@ export class Heatmap extends Frame {
     const pen = canvas.getContext("2d");
     const picture = pen.createImageData(columns, this.names.length);
     const pixels = new Uint32Array(picture.data.buffer);
+    let before = -1;
     this.rows.forEach((row, i) => {
       const x = Math.round((this.times[i] - this.from) / step);
+      const from = i === 0 || this.gaps.has(i) ? x : Math.min(x, before + 1);
+      before = x;
       row?.forEach((value, j) => {
         // The root, because most buckets have few: they would look empty beside the fullest.
         const shade = highest ? Math.ceil(Math.sqrt(Math.max(0, value ?? 0) / highest) * (SHADES - 1)) : 0;
-        pixels[(row.length - 1 - j) * columns + x] = shades[shade];
+        const line = (row.length - 1 - j) * columns;
+        pixels.fill(shades[shade], line + from, line + x + 1);
       });
     });
     pen.putImageData(picture, 0, 0);
@@ -130,7 +134,8 @@ export class Heatmap extends Frame {
 }
 
 // The part of the buckets that holds something, with an empty one on each side: the rest would only take room.
-function used(rows, count) {
+function used(rows, bounds) {
+  const count = bounds.length;
   let first = count;
   let last = 0;
   for (const row of rows) {
@@ -141,6 +146,7 @@ function used(rows, count) {
     });
   }
   if (first >= last) return [0, count];
+  if (bounds[count - 1] === "+Inf" && last === count) last = count - 1; // nothing can be expected there
   const missing = Math.max(0, LEAST_BUCKETS - (last - first));
   return [Math.max(0, first - Math.ceil(missing / 2)), Math.min(count, last + Math.ceil(missing / 2))];
 }

@@ -4,6 +4,10 @@ const KEPT_MS = 15 * 60 * 1000;
 
 export class History {
   constructor() {
+    this.clear();
+  }
+
+  clear() {
     this.times = [];
     this.tiles = new Map();
     this.newest = null; // the newest tick, for what has no past: models, alerts, targets
@@ -12,8 +16,7 @@ export class History {
   // Takes the place of all that was there.
   replace(data) {
     this.times = data.times;
-    this.tiles.clear();
-    for (const id in data.tiles) this.tiles.set(id, column(data.tiles[id]));
+    this.tiles = new Map(Object.entries(data.tiles).map(([id, tile]) => [id, column(tile)]));
     this.newest = data;
   }
 

@@ -1,27 +1,29 @@
 // A chart of lines over time, alone or stacked, with the values in its legend.
 
 import { classesOf } from "./colours.js";
-import { add, addShape, find, setClass, setLabel, setText, shapes } from "./dom.js";
+import { addShape, find, setClass, setLabel, shapes } from "./dom.js";
 import { Frame, place } from "./frame.js";
+import { Legend } from "./legend.js";
+import { entriesOf } from "./names.js";
+import { extremes, stack, trace } from "./paths.js";
 import { axisFormat, axisStep, brief, format } from "./units.js";
 
 const LABEL_HEIGHT = 34;
+const LIMIT = "limit ";
 
 export class Lines extends Frame {
   constructor(tile, article, cursor) {
     super(tile, find(".plot", article), cursor);
-    this.legend = find(".legend", article);
     this.areas = addShape(this.svg, "g", { class: "areas" });
     this.limit = addShape(this.svg, "line", { class: "threshold", hidden: "" });
     this.lines = addShape(this.svg, "g", { class: "lines" });
     this.ends = addShape(this.svg, "g", { class: "ends" });
     this.dots = addShape(this.svg, "g", { class: "dots" });
+    this.legend = new Legend(find(".legend", article), tile, (chosen) => this.stress(chosen));
     this.names = [];
-    this.items = [];
-    this.legend.addEventListener("pointerover", (event) => this.stress(event.target.closest("li")));
-    this.legend.addEventListener("pointerleave", () => this.stress(null));
-    const { threshold, unit } = tile;
-    if (threshold) setLabel(find(".limit", article), `alert ${threshold.above ? ">" : "<"} ${brief(threshold.value, unit)}`);
+    this.threshold = tile.threshold?.of_limit ? null : tile.threshold;
+    this.note = find(".limit", article);
+    if (this.threshold) setLabel(this.note, `alert ${sign(tile)} ${brief(this.threshold.value, tile.unit)}`);
   }
 
   update(times, data) {
@@ -37,35 +39,37 @@ export class Lines extends Frame {
   }
 
   build(names) {
+    const { stacked, id } = this.tile;
     this.names = names;
-    this.classes = classesOf(this.tile.id, names);
-    const alone = this.tile.stacked || names.length === 1;
-    [...shapes(this.lines, "path", names.length)].forEach((line, j) => line.setAttribute("class", `line ${this.classes[j] ?? ""}`));
-    [...shapes(this.areas, "path", alone ? names.length : 0)].forEach((area, j) =>
-      area.setAttribute("class", `area ${this.tile.stacked ? "stacked" : ""} ${this.classes[j] ?? ""}`));
-    for (const group of [this.ends, this.dots]) {
-      [...shapes(group, "circle", names.length)].forEach((dot, j) => dot.setAttribute("class", this.classes[j] ?? ""));
-    }
-    this.lines.classList.toggle("many", names.length > 8);
-    this.legend.replaceChildren();
-    this.items = names.map((name, j) => {
-      const item = add(this.legend, "li", this.classes[j]);
-      add(item, "i");
-      setLabel(add(item, "span"), name);
-      return add(item, "b");
+    const entries = entriesOf(names);
+    const colours = classesOf(id, entries.map(({ subject }) => subject));
+    const classes = [];
+    entries.forEach(({ parts }, n) => {
+      for (const { index, title } of parts) classes[index] = `${colours[n]} ${title.replace(".", "-")}`;
     });
-    if (this.more) add(this.legend, "li", "more", `and ${this.more} more`);
-    // What can be scrolled has to be reached by the keyboard.
-    if (this.legend.scrollHeight > this.legend.clientHeight + 1) this.legend.tabIndex = 0;
-    else this.legend.removeAttribute("tabindex");
+    dress(this.lines, "path", stacked ? [] : classes, "line"); // a line around nothing would look like something
+    dress(this.areas, "path", stacked || names.length === 1 ? classes : [], stacked ? "area stacked" : "area");
+    dress(this.ends, "circle", stacked ? [] : classes, "");
+    dress(this.dots, "circle", classes, "");
+    this.lines.classList.toggle("many", names.length > 8);
+    this.legend.build(entries, colours, this.more);
+    if (this.tile.threshold?.of_limit) this.tellShare(names.some((name) => name.startsWith(LIMIT)));
   }
 
-  // Lets the other lines fade while the mouse is on one entry of the legend.
-  stress(item) {
-    const chosen = item ? [...this.legend.children].indexOf(item) : -1;
-    const faded = chosen >= 0 && chosen < this.names.length;
+  resized() {
+    this.legend.scrolls = null;
+  }
+
+  // The alert is on a share of a limit that each series has for itself, if it has one.
+  tellShare(isLimited) {
+    setClass(this.note, "limit share");
+    setLabel(this.note, isLimited ? `alert ${sign(this.tile)} ${brief(this.tile.threshold.value, "percentunit")} of the limit` : "no limits are set");
+  }
+
+  // Lets the other lines fade while the mouse is on one entry of the legend. `chosen`: the places of its series.
+  stress(chosen) {
     for (const group of [this.lines, this.areas, this.ends]) {
-      [...group.childNodes].forEach((shape, j) => shape.classList.toggle("faded", faded && j !== chosen));
+      [...group.childNodes].forEach((shape, j) => shape.classList.toggle("faded", chosen !== null && !chosen.includes(j)));
     }
   }
 
@@ -78,21 +82,20 @@ export class Lines extends Frame {
     this.drawAxes(rows);
     this.drawThreshold(low, high);
     const xs = this.times.map((time) => Math.round(this.x(time) * 10) / 10);
-    const { areas, lines, ends } = this;
     this.heights.forEach((column, j) => {
-      const path = trace(column, xs, this.y);
-      lines.childNodes[j].setAttribute("d", path);
-      const area = areas.childNodes[j];
-      if (area && !area.hasAttribute("hidden")) area.setAttribute("d", this.fill(j, xs));
-      this.dot(ends.childNodes[j], column, this.times.length - 1);
+      drawn(this.lines, j)?.setAttribute("d", trace(column, xs, this.y, this.gaps));
+      drawn(this.areas, j)?.setAttribute("d", this.fill(j, xs));
+      this.dot(drawn(this.ends, j), column, this.times.length - 1);
     });
+    this.legend.arrange(this.columns);
   }
 
   // The values at the lower and upper end of the axis, and the step of its labels.
   range() {
-    const { threshold, unit } = this.tile;
+    const { threshold } = this;
+    const { unit } = this.tile;
     let [low, high] = extremes(this.heights);
-    if (threshold?.above && high > threshold.value / 2) high = Math.max(high, threshold.value * 1.05);
+    if (threshold?.above && (high > threshold.value / 2 || high === 0)) high = Math.max(high, threshold.value * 1.05);
     if (threshold && !threshold.above && low < threshold.value + (high - low) * 2) low = Math.min(low, threshold.value);
     const most = Math.max(2, Math.floor((this.bottom - this.top) / LABEL_HEIGHT));
     const narrow = unit === "percentunit" && low > 0.5 && high <= 1 && !this.tile.stacked;
@@ -112,7 +115,7 @@ export class Lines extends Frame {
   }
 
   drawThreshold(low, high) {
-    const value = this.tile.threshold?.value;
+    const value = this.threshold?.value;
     const inside = value != null && value >= low && value <= high;
     this.limit.toggleAttribute("hidden", !inside);
     if (inside) place(this.limit, { x1: this.left, x2: this.right, y1: this.y(value), y2: this.y(value) });
@@ -121,13 +124,14 @@ export class Lines extends Frame {
   fill(j, xs) {
     const column = this.heights[j];
     const under = this.tile.stacked && j > 0 ? this.heights[j - 1] : null;
+    const floor = (i) => Math.round(Math.min(this.bottom, this.y(under?.[i] ?? 0)) * 10) / 10;
     let path = "";
     for (let from = 0; from < column.length; from += 1) {
       if (column[from] == null) continue;
       let to = from;
-      while (to + 1 < column.length && column[to + 1] != null) to += 1;
+      while (to + 1 < column.length && column[to + 1] != null && !this.gaps.has(to + 1)) to += 1;
       path += trace(column.slice(from, to + 1), xs.slice(from, to + 1), this.y);
-      for (let i = to; i >= from; i -= 1) path += `L${xs[i]} ${Math.round(Math.min(this.bottom, this.y(under?.[i] ?? 0)) * 10) / 10}`;
+      for (let i = to; i >= from; i -= 1) path += `L${xs[i]} ${floor(i)}`;
       path += "Z";
       from = to;
     }
@@ -136,8 +140,8 @@ export class Lines extends Frame {
 
   dot(circle, column, i) {
     const value = column[i];
-    circle.toggleAttribute("hidden", value == null);
-    if (value != null) place(circle, { cx: this.x(this.times[i]).toFixed(1), cy: this.y(value).toFixed(1), r: 3 });
+    circle?.toggleAttribute("hidden", value == null);
+    if (circle && value != null) place(circle, { cx: this.x(this.times[i]).toFixed(1), cy: this.y(value).toFixed(1), r: 3 });
   }
 
   showCursor(i) {
@@ -147,8 +151,7 @@ export class Lines extends Frame {
   }
 
   showValues(i) {
-    this.items.forEach((item, j) => setText(item, format(this.columns[j][i], this.tile.unit)));
-    setClass(this.legend, this.cursor.time == null ? "legend" : "legend past");
+    this.legend.show(this.columns, i);
   }
 
   spoken(i) {
@@ -156,41 +159,12 @@ export class Lines extends Frame {
   }
 }
 
-// A path through the values; where one is missing, the line is broken.
-export function trace(column, xs, y) {
-  let path = "";
-  let pen = "M";
-  for (let i = 0; i < column.length; i += 1) {
-    if (column[i] == null) {
-      pen = "M";
-      continue;
-    }
-    path += `${pen}${xs[i]} ${Math.round(y(column[i]) * 10) / 10}`;
-    pen = "L";
-  }
-  return path;
+// Gives each shape of a group its colour, and hides those that are left over.
+function dress(group, tag, classes, common) {
+  [...shapes(group, tag, classes.length)].forEach((shape, j) => shape.setAttribute("class", `${common} ${classes[j] ?? ""}`));
 }
 
-export function extremes(columns) {
-  let low = Infinity;
-  let high = -Infinity;
-  for (const column of columns) {
-    for (const value of column) {
-      if (value == null) continue;
-      if (value < low) low = value;
-      if (value > high) high = value;
-    }
-  }
-  return high === -Infinity ? [0, 0] : [low, high];
-}
+const sign = ({ threshold }) => (threshold.above ? ">" : "<");
 
-// Each column on top of those before it.
-function stack(columns) {
-  const sums = [];
-  return columns.map((column) =>
-    column.map((value, i) => {
-      if (value == null) return sums[i] ?? null;
-      sums[i] = (sums[i] ?? 0) + value;
-      return sums[i];
-    }));
-}
+// The shape of a series, unless its group has none.
+const drawn = (group, j) => (group.childNodes[j]?.hasAttribute("hidden") ? undefined : group.childNodes[j]);

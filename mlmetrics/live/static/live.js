@@ -1,17 +1,20 @@
 // The page: puts the tiles, the table and the lists together, and draws them when numbers come.
 
 import { addressOf, queryOf, viewOf } from "./address.js";
-import { Alerts } from "./alerts.js";
+import { Alerts, sorted } from "./alerts.js";
+import { Bar } from "./bar.js";
 import { Cursor } from "./cursor.js";
-import { find, findAll, setClass, setText } from "./dom.js";
+import { find } from "./dom.js";
 import { Connection } from "./feed.js";
 import { Heatmap } from "./heatmap.js";
 import { History } from "./history.js";
 import { Lines } from "./lines.js";
+import { List } from "./list.js";
 import { Models } from "./models.js";
 import { Notice } from "./notice.js";
-import { List, Stat } from "./stats.js";
-import { age } from "./units.js";
+import { Stat } from "./stat.js";
+import { Strip } from "./strip.js";
+import { Targets } from "./targets.js";
 
 const KINDS = { stat: Stat, timeseries: Lines, heatmap: Heatmap, table: List };
 const MARGIN = "200px";
@@ -19,36 +22,45 @@ const MARGIN = "200px";
 const history = new History();
 const cursor = new Cursor();
 const kept = { filter: "", column: "calls", descending: true };
-const state = find("#state");
-const chosen = { service: find("#service"), model: find("#model") };
+const bar = new Bar(open);
 
 let view = viewOf(location);
 let tiles = new Map();
-let models = null;
-let alerts = null;
-let notice = null;
+let parts = {}; // what is no tile: the table, the lists, the line of alerts, the notice
 let frame = 0;
 let trouble = ["", ""];
 
 // Takes up the skeleton that the server has written into the page.
 function mount() {
-  for (const { drawn } of tiles.values()) drawn.end();
+  for (const { drawn } of tiles.values()) drawn.end?.();
   seen.disconnect();
   cursor.listeners.clear();
   const layout = JSON.parse(find("#layout").textContent);
-  tiles = new Map();
-  for (const tile of layout.rows.flatMap((row) => row.tiles)) {
-    const article = document.getElementById(`tile-${tile.id}`);
-    const drawn = new KINDS[tile.kind](tile, article, cursor);
-    tiles.set(tile.id, { drawn, article, empty: find(".empty", article) });
-    cursor.listeners.add(() => drawn.point());
-    seen.observe(article);
-  }
-  const section = find("#models");
-  models = section && new Models(section, layout.columns, kept, open);
-  alerts = new Alerts(document);
-  const card = find("#notice");
-  notice = card && new Notice(card);
+  const declared = layout.rows.flatMap((row) => row.tiles);
+  tiles = new Map(declared.map((tile) => [tile.id, mounted(tile)]));
+  const links = chartsOf(declared);
+  const [models, notice] = [find("#models"), find("#notice")];
+  parts = {
+    models: models && new Models(models, layout.columns, kept, open),
+    strip: new Strip(find("#strip"), links),
+    notice: notice && new Notice(notice),
+    alerts: new Alerts(find("#alerts"), links),
+    targets: new Targets(find("#targets")),
+  };
+}
+
+function mounted(tile) {
+  const article = document.getElementById(`tile-${tile.id}`);
+  const drawn = new KINDS[tile.kind](tile, article, cursor);
+  if (drawn.point) cursor.listeners.add(() => drawn.point());
+  if (drawn.show) seen.observe(article);
+  return { drawn, article, empty: find(".empty", article) };
+}
+
+// The chart that has the threshold of an alert, by the alert's name.
+function chartsOf(declared) {
+  const charts = declared.filter(({ kind, threshold }) => kind !== "stat" && threshold?.alert);
+  return new Map(charts.reverse().map(({ id, threshold }) => [threshold.alert, `#tile-${id}`]));
 }
 
 const seen = new IntersectionObserver((entries) => {
@@ -66,12 +78,14 @@ function draw() {
       reportError(error); // one tile that cannot be drawn takes no other with it
     }
   }
-  models?.update(newest.models);
-  alerts.update(newest, times.at(-1));
-  notice?.update(newest);
-  choose("service", newest.services);
-  choose("model", newest.all_models);
-  tell();
+  const alerts = sorted(newest.alerts);
+  parts.strip.update(alerts);
+  parts.alerts.update(alerts, times.at(-1));
+  parts.targets.update(newest.targets);
+  parts.models?.update(newest.models);
+  parts.notice?.update(newest, view);
+  bar.offer(view, newest);
+  bar.tell(trouble, history);
   Object.assign(document.documentElement.dataset, { ticks: times.length, newest: times.at(-1) });
 }
 
@@ -87,44 +101,12 @@ function plan() {
   if (!frame && !document.hidden) frame = requestAnimationFrame(draw);
 }
 
-function choose(name, values) {
-  const select = chosen[name];
-  const wanted = ["", ...new Set([...values, view[name]].filter(Boolean))];
-  if (wanted.length !== select.options.length || wanted.some((value, i) => value !== select.options[i].value)) {
-    select.replaceChildren(...wanted.map((value) => new Option(value || "all", value)));
-  }
-  if (select.value !== view[name]) select.value = view[name];
-}
-
-function tell() {
-  const [kind, why] = trouble;
-  const { newest, times } = history;
-  const old = times.length ? `; the numbers are ${age(Date.now() - times.at(-1))} old` : "";
-  const said = {
-    lost: `Connection lost, trying again${old}`,
-    late: `The server sends nothing${old}`,
-    token: why,
-    refused: `${why.trim()} Trying again${old}`,
-  }[kind];
-  document.body.classList.toggle("stale", Boolean(kind));
-  if (said) return status("bad", said);
-  if (!newest) return status("", "Connecting");
-  const { targets } = newest;
-  const down = targets.filter(({ up }) => !up).length;
-  const all = `${targets.length} target${targets.length === 1 ? "" : "s"}`;
-  return down ? status("bad", `${down} of ${all} down`) : status("good", `${all} up`);
-}
-
-function status(className, text) {
-  setClass(state, className);
-  setText(state.firstElementChild, text);
-  state.title = text;
-}
-
 const connection = new Connection({
-  history(data) {
+  async history(data) {
     history.replace(data);
     plan();
+    // A server that has come back may have other tiles.
+    if (String(Object.keys(data.tiles).sort()) !== String([...tiles.keys()].sort())) await load();
   },
   tick(data) {
     if (history.append(data)) plan();
@@ -137,7 +119,7 @@ const connection = new Connection({
   },
   state(kind, why = "") {
     trouble = [kind, why];
-    tell();
+    bar.tell(trouble, history);
   },
 });
 
@@ -163,8 +145,7 @@ async function load() {
 }
 
 async function show() {
-  history.replace({ times: [], tiles: {}, models: [], alerts: [], targets: [], services: [], all_models: [] });
-  history.newest = null;
+  history.clear();
   connection.close();
   await load();
   connection.open(`events?${queryOf(view)}`);
@@ -184,21 +165,7 @@ addEventListener("popstate", () => {
   view = next;
   void show();
 });
-for (const select of Object.values(chosen)) {
-  select.addEventListener("change", () => open({ service: chosen.service.value, model: chosen.model.value }));
-}
-find("#view").addEventListener("submit", (event) => event.preventDefault());
-find("#theme").addEventListener("click", () => {
-  const theme = document.documentElement.dataset.theme === "dark" ? "light" : "dark";
-  document.documentElement.dataset.theme = theme;
-  try {
-    localStorage.setItem("mlmetrics-theme", theme);
-  } catch {
-    // Storage may be forbidden; then the choice holds until the page is loaded again.
-  }
-  dispatchEvent(new Event("theme"));
-});
-addEventListener("theme", () => tiles.forEach(({ drawn }) => drawn.refresh()));
+addEventListener("theme", () => tiles.forEach(({ drawn }) => drawn.refresh?.()));
 document.addEventListener("visibilitychange", plan);
 
 connection.open(`events?${queryOf(view)}`);

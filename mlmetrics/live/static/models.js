@@ -1,6 +1,6 @@
 // The table by model: sorted by a column, filtered as one types, with a link from each row to its model alone.
 
-import { add, find, findAll, setClass, setLabel, setText } from "./dom.js";
+import { add, find, findAll, setLabel, setText } from "./dom.js";
 import { addressOf } from "./address.js";
 import { format } from "./units.js";
 
@@ -92,17 +92,13 @@ export class Models {
     const key = keyOf(model);
     if (!this.rows.has(key)) this.rows.set(key, this.makeRow(model));
     const row = this.rows.get(key);
-    this.columns.forEach(({ id, unit, threshold }, j) => {
+    this.columns.forEach(({ id, unit }, j) => {
       const cell = row.children[j];
       const value = model[id];
       if (id === "model") return;
       if (unit) setText(cell, format(value, unit));
       else setLabel(cell, value ?? "");
       if (id === BAR) cell.style.setProperty("--share", `${(((value ?? 0) / most) * 100).toFixed(1)}%`);
-      if (threshold) {
-        const bad = value != null && (threshold.above ? value > threshold.value : value < threshold.value);
-        setClass(cell, bad ? "number bad" : "number");
-      }
     });
     return row;
   }
@@ -111,7 +107,9 @@ export class Models {
     const row = document.createElement("tr");
     for (const { id, unit } of this.columns) {
       const cell = add(row, "td", id === BAR ? "number bar" : unit ? "number" : "text");
+      cell.dataset.column = id;
       if (id !== "model") continue;
+      cell.dataset.of = [model.service, model.operation].filter(Boolean).join(" · "); // has no column on a phone
       const link = add(cell, "a");
       setLabel(link, model.model);
       link.href = addressOf(model);

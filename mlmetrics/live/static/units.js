@@ -67,7 +67,8 @@ export function axisFormat(top, step, unit) {
   const dollars = unit.startsWith("currencyUSD") ? "$" : "";
   const decimals = Math.max(0, Math.min(6, -Math.floor(Math.log10(step / factor) + 1e-9)));
   const extra = Math.abs((step / factor) * 10 ** decimals - Math.round((step / factor) * 10 ** decimals)) > 1e-6 ? 1 : 0;
-  return (value) => dollars + (Math.abs(value) < step / 1000 ? "0" : (value / factor).toFixed(decimals + extra)) + suffix;
+  const plain = suffix.replace(/^[kMGT]/, "");
+  return (value) => dollars + (Math.abs(value) < step / 1000 ? `0${plain}` : (value / factor).toFixed(decimals + extra) + suffix);
 }
 
 // A round step that cuts `span` into at most `most` parts, in the unit that the axis is written in.
