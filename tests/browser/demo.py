@@ -141,23 +141,35 @@ def running_demo(folder: Path) -> Iterator[Demo]:
         yield Demo(folder, others, job_parser)
 
 
+# The lowest place on the screen at which a row of cards ends.
+END_OF_ROWS = """(() => {
+  const boxes = [...document.querySelectorAll(".card")].map(e => e.getBoundingClientRect());
+  const ends = boxes.map(box => box.bottom).filter(end => end < innerHeight);
+  return Math.ceil(Math.max(...ends.filter(end => !boxes.some(box => box.top < end && end < box.bottom)))) + 12;
+})()"""
+
+
 class DemoPage(LivePage):
     """A tab with the live page of the demo, whose numbers come from real services."""
 
     def __init__(self, browser: Chromium, demo: Demo, query: str, **options: Any) -> None:
         super().__init__(browser, GeneratedFeed(past=0), demo.url + query, **options)
 
-    def save(self, name: str, *, scale: float = 1, folder: Path = PICTURES) -> Path:
-        """Write what is on the screen into a picture, with so many of its points for one of the page."""
-        size = self.evaluate("({width: innerWidth, height: innerHeight, mobile: innerWidth < 600})")
+    def save(self, name: str, *, scale: float = 1) -> Path:
+        """Keep what is on the screen as a picture, with so many of its points for one of the page.
+
+        It ends below a row of cards, so that none is cut.
+        """
         self.send("Emulation.setScrollbarsHidden", hidden=True)
+        self.evaluate("document.documentElement.style.scrollbarGutter = 'auto'")
+        size = self.evaluate("({width: innerWidth, height: innerHeight, mobile: innerWidth < 600})")
         self.send("Emulation.setDeviceMetricsOverride", deviceScaleFactor=scale, **size)
         # Lines are drawn anew for another number of points, with the next frame of the screen.
         self.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(0))))")
-        picture = self.send("Page.captureScreenshot", format="png")["data"]
-        self.send("Emulation.setScrollbarsHidden", hidden=False)
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / name
+        clip = {"x": 0, "y": 0, "width": size["width"], "height": self.evaluate(END_OF_ROWS), "scale": 1}
+        picture = self.send("Page.captureScreenshot", format="png", clip=clip)["data"]
+        PICTURES.mkdir(parents=True, exist_ok=True)
+        path = PICTURES / name
         path.write_bytes(base64.b64decode(picture))
         return path
 
