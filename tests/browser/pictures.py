@@ -57,7 +57,7 @@ def take(browser: Chromium, demo: Demo) -> None:
             save(page, f"live-phone-{theme}.png")
     demo.set_first_word(SLOW_SECONDS)
     with demo_page(browser, demo) as page:
-        page.wait(f"document.querySelector('#strip').textContent.includes('{ALERT} firing')")
+        page.wait(f"document.querySelector('#strip.firing')?.textContent.includes('{ALERT}')")
         ticks = page.evaluate("Number(document.documentElement.dataset.ticks)")
         wait_for_ticks(page, ticks + FIRING_TICKS)
     for theme in ("light", "dark"):
