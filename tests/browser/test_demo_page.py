@@ -1,13 +1,12 @@
 """The live page of the running demo in Chromium: real services, real traffic, and nothing made up."""
 
-import math
 import re
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
 from tests.browser.chromium import Chromium
+from tests.browser.comparison import CALLS, ERRORS, SHOWN, Comparison
 from tests.browser.demo import (
     ALERT,
     PHONE,
@@ -19,31 +18,12 @@ from tests.browser.demo import (
     demo_page,
     running_demo,
 )
-from tests.browser.growth import NOTHING, Growth, number
+from tests.browser.growth import number
 from tests.programs import wait_until
 
 ROWS = 6
 BURST_SECONDS = 6.0
 WITHIN_SECONDS = 90.0
-# What three digits can tell, and what a rate may be off for a bucket that nearly began with the burst.
-DIGITS = 0.015
-# A rate is what was counted between the first and the last scrape of half a minute, by the seconds between them.
-LEAST_SECONDS, MOST_SECONDS = 26.0, 31.0
-CALLS, SECONDS, ERRORS = "ml_inference_total", "ml_inference_duration_seconds", "ml_inference_errors_total"
-REQUESTS, ANSWERED = "fastapi_requests_total", "fastapi_request_duration_seconds"
-TOKENS, COST = "ml_inference_tokens_total", "ml_inference_cost_usd_total"
-# All numbers of one moment: between two questions there may be a tick.
-SHOWN = """(() => {
-  const text = (e, selector) => e.querySelector(selector).textContent;
-  const all = (selector) => [...document.querySelectorAll(selector)];
-  return {
-    stats: Object.fromEntries(all(".stat").map(e => [e.dataset.tile, text(e, ".value")])),
-    legends: Object.fromEntries(all(".timeseries").map(e => [e.dataset.tile, Object.fromEntries(
-      [...e.querySelectorAll(".legend span[title]")].map(name => [name.title, text(name.parentNode, "b")]))])),
-    rows: all("#models tbody tr").map(row => [...row.children].map(cell => cell.textContent)),
-    targets: document.querySelector("#targets").textContent,
-  };
-})()"""
 
 
 @pytest.fixture(scope="module")
@@ -81,84 +61,6 @@ def wait_for_calls(page: DemoPage) -> None:
     """Wait until all models are called, and have all their numbers."""
     times = "[...document.querySelectorAll('#models td:nth-child(7)')].filter(e => /\\d/.test(e.textContent))"
     page.wait(f"{times}.length == {ROWS}")
-
-
-def differences(shown: dict[str, Any], growth: Growth) -> list[str]:
-    """Return where the page shows other numbers than the scrapes tell."""
-    exact = {name: (number(text), told) for name, (text, told) in exact_numbers(shown, growth).items()}
-    wrong = [
-        f"{name}: {value:g}, expected {told:g}"
-        for name, (value, told) in exact.items()
-        if not math.isclose(value, told, rel_tol=DIGITS)
-    ]
-    rates = {name: (number(text), told) for name, (text, told) in rates_shown(shown, growth).items()}
-    for name, (value, grown) in rates.items():
-        if not value * LEAST_SECONDS <= grown <= value * MOST_SECONDS or not grown:
-            wrong.append(f"{name}: {value:g} a second, expected {grown:g} in half a minute")
-    return wrong
-
-
-def exact_numbers(shown: dict[str, Any], growth: Growth) -> dict[str, tuple[str, float]]:
-    """Return the shares and quantiles that the page shows, each with what it should be."""
-    stats, legends = shown["stats"], shown["legends"]
-    found = {
-        "errors": (stats["errors"], 0.0),
-        "p95": (stats["response-time-p95"], growth.quantile(0.95, ANSWERED)),
-        "success": (stats["inference-success"], growth.share(CALLS)),
-        "in progress": (stats["in-progress"], 0.0),
-    }
-    for (service,) in growth.groups(REQUESTS, "service"):
-        told = growth.quantile(0.95, ANSWERED, service=service)
-        found[f"p95 of {service}"] = legends["response-time-95th-percentile"][service], told
-    for model, service, _, _, success, p50, p95, *_ in shown["rows"]:
-        of, name = {"model": model, "service": service}, f"{model} of {service}"
-        found[f"success of {name}"] = success, growth.share(CALLS, **of)
-        found[f"p50 of {name}"] = p50, growth.quantile(0.5, SECONDS, **of)
-        found[f"p95 of {name}"] = p95, growth.quantile(0.95, SECONDS, **of)
-    return found
-
-
-def rates_shown(shown: dict[str, Any], growth: Growth) -> dict[str, tuple[str, float]]:
-    """Return the rates that the page shows, each with how much was counted."""
-    stats, legends = shown["stats"], shown["legends"]
-    found = {
-        "requests": (stats["requests"], growth.total(REQUESTS)),
-        "inferences": (stats["inferences"], growth.total(CALLS)),
-        "tokens": (stats["tokens-a-second"], growth.total(TOKENS)),
-        "cost": (stats["cost-an-hour"], growth.total(COST) * 3600),
-    }
-    for (service,) in growth.groups(REQUESTS, "service"):
-        found[f"requests of {service}"] = legends["api-request-rate"][service], growth.total(REQUESTS, service=service)
-    for model, service, _, calls, *_, tokens, cost, _ in shown["rows"]:
-        of, name = {"model": model, "service": service}, f"{model} of {service}"
-        found[f"calls of {name}"] = calls, growth.total(CALLS, **of)
-        if tokens != NOTHING:
-            found[f"tokens of {name}"] = tokens, growth.total(TOKENS, **of)
-            found[f"cost of {name}"] = cost, growth.total(COST, **of) * 3600
-    return found
-
-
-class Comparison:
-    """Compares the page with the growth since a scrape, and keeps what was wrong when least was."""
-
-    def __init__(self, demo: Demo, page: DemoPage) -> None:
-        self._demo = demo
-        self._page = page
-        self._before = demo.scrape()
-        self._least: list[str] | None = None
-
-    def agrees(self) -> bool:
-        """Read both, and say whether they agree."""
-        self.growth = Growth(self._before, self._demo.scrape())
-        self.shown = self._page.evaluate(SHOWN)
-        wrong = differences(self.shown, self.growth)
-        if self._least is None or len(wrong) < len(self._least):
-            self._least = wrong
-        return not wrong
-
-    def least(self) -> str:
-        """Return what was wrong when least was."""
-        return "\n".join(self._least or ())
 
 
 def test_numbers_are_those_of_the_services(demo: Demo, browser: Chromium) -> None:
@@ -252,17 +154,26 @@ def test_phone(busy: Demo, browser: Chromium) -> None:
 
 def test_a_service_goes_down_and_comes_back(busy: Demo, page: DemoPage) -> None:
     """A service that was ended is down with the reason; once it is started again, it is up and has begun at 0."""
-    assert "4 targets up" == page.text("#state")
+    page.wait("document.querySelector('#state').textContent == '4 targets up'")
     busy.stop_job_parser()
     page.wait("document.querySelector('#state').textContent == '1 of 4 targets down'")
-    down = page.text("#targets li.firing")
-    assert down.startswith("down")
-    assert busy.job_parser_address in down
-    assert "the connection was refused: no server listens there; is the service running?" in down
+    wait_for_target(page, busy, "down", "the connection was refused: no server listens there; is the service running?")
     busy.start_job_parser()
     page.wait("document.querySelector('#state').textContent == '4 targets up'")
-    (back,) = (text for text in page.texts("#targets li") if busy.job_parser_address in text)
-    assert "counters began again at 0: the process has restarted" in back
+    wait_for_target(page, busy, "up", "counters began again at 0: the process has restarted")
+
+
+def wait_for_target(page: DemoPage, demo: Demo, state: str, told: str) -> None:
+    """Wait until the list says this of the service that was stopped."""
+
+    def found() -> list[str]:
+        return [text for text in page.texts("#targets li") if demo.job_parser_address in text]
+
+    def is_told() -> bool:
+        (text,) = found()
+        return text.startswith(state) and told in text
+
+    wait_until(is_told, timeout=WITHIN_SECONDS, what=lambda: str(found()))
 
 
 def test_an_alert_appears_and_goes(busy: Demo, page: DemoPage) -> None:
