@@ -145,7 +145,7 @@ def running_demo(folder: Path) -> Iterator[Demo]:
 END_OF_ROWS = """(() => {
   const boxes = [...document.querySelectorAll(".card")].map(e => e.getBoundingClientRect());
   const ends = boxes.map(box => box.bottom).filter(end => end < innerHeight);
-  return Math.ceil(Math.max(...ends.filter(end => !boxes.some(box => box.top < end && end < box.bottom)))) + 12;
+  return Math.ceil(Math.max(...ends.filter(end => !boxes.some(box => box.top < end && end < box.bottom)))) + 8;
 })()"""
 
 
