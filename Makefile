@@ -31,7 +31,7 @@ venv: $(VENV)/.installed-check ## Make .venv with everything that tests and chec
 servers: ## Install the real servers and the browser that tests run against (Debian, root)
 	@scripts/servers.sh $(SERVERS)
 
-demo: $(VENV)/.installed-demo ## Run the four services, a language model, Prometheus and real traffic (KEEP=1 stays up)
+demo: $(VENV)/.installed-demo ## Run the four services, a language model, Prometheus, the live page and real traffic (KEEP=1 stays up)
 	@$(PYTHON) -m examples.recruiting.demo
 
 quick: $(VENV)/.installed-test ## Run the tests that need no server, on every save; ARGS="-k http" goes to pytest
