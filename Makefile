@@ -31,7 +31,7 @@ venv: $(VENV)/.installed-check ## Make .venv with everything that tests and chec
 servers: ## Install the real servers and the browser that tests run against (Debian, root)
 	@scripts/servers.sh $(SERVERS)
 
-demo: $(VENV)/.installed-demo ## Run the four services, a language model, Prometheus and real traffic (KEEP=1 stays up)
+demo: $(VENV)/.installed-demo ## Run the four services, a language model, Prometheus, the live page and real traffic (KEEP=1 stays up)
 	@$(PYTHON) -m examples.recruiting.demo
 
 quick: $(VENV)/.installed-test ## Run the tests that need no server, on every save; ARGS="-k http" goes to pytest
@@ -106,8 +106,8 @@ workers: $(VENV)/.installed-test ## Kill workers under load for a minute, then w
 panels: $(VENV)/.installed-test ## Run every query of every panel on the Prometheus at URL=...
 	@$(PYTHON) -m mlmetrics.cli check --prometheus $(URL) --panels
 
-picture: $(VENV)/.installed-check servers ## Draw the picture of the README from live query results
-	@$(PYTHON) -m tests.monitoring.grafana.picture docs/images/main-dashboard.png
+pictures: $(VENV)/.installed-test servers ## Take the pictures of the live page that README and docs show, in Chromium
+	@$(PYTHON) -m tests.browser.pictures docs/images
 
 bench: $(VENV)/.installed-bench ## Measure, side by side with peers
 	@scripts/servers.sh wrk

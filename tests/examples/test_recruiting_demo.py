@@ -8,9 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
-from tests.programs import find_program
+from examples.recruiting.addresses import STARTED
+from examples.recruiting.demo.settings import free_ports
+from tests.programs import find_program, wait_until
 
 ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "examples.recruiting.demo"]
@@ -64,6 +67,8 @@ def test_whole_run(tmp_path: Path) -> None:
     for error in ("APIConnectionError", "APIError"):
         assert re.search(rf"\| cv-parser-service \| gpt-4 \| {error} +\|", output)
     assert "\x1b" not in output
+    assert 0 < output.index("Look at it now, in the browser: http://127.0.0.1:") < output.index("Sending traffic")
+    assert "The live page has ended with the demo; `make demo KEEP=1` keeps it up." == output.splitlines()[-1]
     assert [] == processes_using(tmp_path)
     assert [] == list(tmp_path.iterdir())
 
@@ -78,18 +83,67 @@ def test_without_prometheus(tmp_path: Path) -> None:
     assert 0 == demo.returncode, output
     assert "No Prometheus here" in output
     assert "Read back from the services' own /metrics" in output
+    assert "Look at it now" in output
 
 
-@pytest.mark.parametrize("sign", ["Starting the four services", "Sending traffic", "Staying up"])
-def test_interrupted(tmp_path: Path, sign: str) -> None:
-    """Ctrl-C while starting, during traffic or while staying up ends everything: code 130, no traceback."""
-    demo = start_demo(tmp_path, DURATION="3", KEEP="1")
+def test_stays_up(tmp_path: Path) -> None:
+    """With KEEP=1, the last line has the address of the page, which answers, and traffic goes on until Ctrl-C.
+
+    Where the wanted port of the page is taken, it has another one.
+    """
+    with socket.socket() as occupant:
+        occupant.bind(("127.0.0.1", 0))
+        occupant.listen()
+        taken = str(occupant.getsockname()[1])
+        demo = start_demo(tmp_path, DURATION="2", KEEP="1", **own_ports(), LIVE_PORT=taken)
+        begin = read_to(demo, "Sending traffic")
+        end = read_to(demo, "Look at it now")
+    gateway = re.findall(r"^  api +(http://127\.0\.0\.1:\d+)/docs", end, re.MULTILINE)[0]
+    page = end.split()[-1]
+    before = requests_of(gateway)
+    wait_until(lambda: requests_of(gateway) > before + 2, timeout=60, what=lambda: f"no traffic after {before}")
+    answer = httpx.get(page, trust_env=False)
+    demo.send_signal(signal.SIGINT)
+    rest, _ = demo.communicate(timeout=60)
+
+    assert f"Port {taken} is taken, so this demo's live page listens on {httpx.URL(page).port} (LIVE_PORT)." in begin
+    assert f"Look at it now, in the browser: {page}\n" in begin
+    assert "<h1>mlmetrics <em>live</em></h1>" in answer.text
+    assert (130, "\nEnded by SIGINT; every server has been stopped.\n") == (demo.returncode, rest)
+    assert [] == processes_using(tmp_path)
+
+
+def own_ports() -> dict[str, str]:
+    """Return the settings that put every server on a free port of its own, as PORTS=free does."""
+    variables = ["PROMETHEUS_PORT", *(service.port_variable for service in STARTED)]
+    ports = zip(variables, free_ports(len(variables)), strict=True)
+    return {"PORTS": "", **{variable: str(port) for variable, port in ports}}
+
+
+def read_to(demo: subprocess.Popen[str], sign: str) -> str:
+    """Return what the demo prints up to a line with a sign."""
     assert demo.stdout is not None
     seen = ""
     while sign not in seen:
         line = demo.stdout.readline()
         assert line, seen
         seen += line
+    return seen
+
+
+def requests_of(service: str) -> float:
+    """Return how many requests a service has counted."""
+    page = httpx.get(f"{service}/metrics", trust_env=False).text
+    return sum(
+        float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line.startswith("fastapi_requests_total{")
+    )
+
+
+@pytest.mark.parametrize("sign", ["Starting the four services", "Sending traffic", "Staying up"])
+def test_interrupted(tmp_path: Path, sign: str) -> None:
+    """Ctrl-C while starting, during traffic or while staying up ends everything: code 130, no traceback."""
+    demo = start_demo(tmp_path, DURATION="3", KEEP="1")
+    read_to(demo, sign)
     demo.send_signal(signal.SIGINT)
     output, _ = demo.communicate(timeout=60)
 

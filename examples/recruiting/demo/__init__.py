@@ -1,1 +1,1 @@
-"""The demo: four services, a Prometheus and real traffic, then tables of what was measured."""
+"""The demo: four services, a Prometheus, the live page and real traffic, then tables of what was measured."""

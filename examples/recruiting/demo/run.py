@@ -1,4 +1,4 @@
-"""The demo from start to end: start everything, send traffic, read the numbers back, end everything."""
+"""The demo from start to end: start everything, show the page, send traffic, read the numbers back, end everything."""
 
 import asyncio
 import sys
@@ -12,11 +12,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from examples.recruiting.addresses import HOST, SERVICES
 from examples.recruiting.demo.figures import Figures, PrometheusFigures, ScrapedFigures
 from examples.recruiting.demo.interrupts import Interrupted, Interrupts
+from examples.recruiting.demo.page import LivePage
 from examples.recruiting.demo.processes import Processes
 from examples.recruiting.demo.report import missing_metrics, print_tables
 from examples.recruiting.demo.server import command, find_prometheus
-from examples.recruiting.demo.settings import DemoFailure, Settings, check_ports, free_ports, is_free, read_settings
-from examples.recruiting.demo.traffic import Tally, drive
+from examples.recruiting.demo.settings import DemoFailure, Settings, check_ports, free_port_for, read_settings
+from examples.recruiting.demo.traffic import Tally, drive, linger
 
 SCRAPED_WITHIN_SECONDS = 20.0
 PLAIN_WIDTH = 110
@@ -48,13 +49,17 @@ def _run(settings: Settings, folder: Path, interrupts: Interrupts, console: Cons
         )
         processes.start_services()
         url = _start_prometheus(prometheus, settings.prometheus_port, folder, processes, console)
+        page = LivePage(free_port_for("live page", "LIVE_PORT", settings.live_port, console.print))
+        processes.start("live-page", page.command(), page.url)
         processes.wait_ready()
+        page.show(console)
         tally = _send_traffic(settings.duration_seconds, processes, console)
         figures = _read_figures(url, processes, interrupts)
         code = _report(figures, tally, console)
         if settings.keep:
-            _stay(url, processes, interrupts, console)
-        return code
+            _stay(url, page, processes, console)
+    page.tell_end(console, settings.live_port)
+    return code
 
 
 def _start_prometheus(
@@ -64,9 +69,7 @@ def _start_prometheus(
     if program is None:
         console.print("No Prometheus here: the numbers below come from the services' own /metrics instead.")
         return None
-    port = wanted_port if is_free(wanted_port) else free_ports(1)[0]
-    if port != wanted_port:
-        console.print(f"Port {wanted_port} is taken, so this demo's Prometheus listens on {port} (PROMETHEUS_PORT).")
+    port = free_port_for("Prometheus", "PROMETHEUS_PORT", wanted_port, console.print)
     url = f"http://{HOST}:{port}"
     processes.start("prometheus", command(program, folder, port), f"{url}/-/ready")
     return url
@@ -113,13 +116,12 @@ def _report(figures: Figures, tally: Tally, console: Console) -> int:
     return 1 if problems else 0
 
 
-def _stay(url: str | None, processes: Processes, interrupts: Interrupts, console: Console) -> None:
-    """Print the addresses and wait for Ctrl-C."""
-    console.print("\nStaying up until Ctrl-C:")
+def _stay(url: str | None, page: LivePage, processes: Processes, console: Console) -> None:
+    """Print the addresses, and send gentle traffic, so that the page has something to show, until Ctrl-C."""
+    console.print("\nStaying up, with some traffic, until Ctrl-C:")
     for service in SERVICES:
         console.print(f"  {service.name:20} {service.url}/docs  {service.url}/metrics")
     if url is not None:
         console.print(f"  {'Prometheus':20} {url}/targets")
-    while True:
-        processes.check()
-        interrupts.pause()
+    page.tell(console)
+    asyncio.run(linger(lambda _seconds, _sent: processes.check()))

@@ -2,12 +2,14 @@
 
 import os
 import socket
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 from examples.recruiting.addresses import HOST, STARTED
 
 PROMETHEUS_PORT = 9090
+LIVE_PORT = 5080
 
 
 class DemoFailure(Exception):
@@ -16,11 +18,12 @@ class DemoFailure(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`DURATION` (seconds of traffic), `KEEP` (stay up afterwards) and the port of Prometheus."""
+    """`DURATION` (seconds of traffic), `KEEP` (stay up afterwards), the ports of Prometheus and of the live page."""
 
     duration_seconds: float
     keep: bool
     prometheus_port: int
+    live_port: int
 
 
 def read_settings() -> Settings:
@@ -33,7 +36,12 @@ def read_settings() -> Settings:
     if duration <= 0:
         raise DemoFailure(f"DURATION={duration:g}: expected a number of seconds above 0.")
     keep = os.environ.get("KEEP", "") not in ("", "0")
-    return Settings(duration, keep, int(_number("PROMETHEUS_PORT", PROMETHEUS_PORT)))
+    return Settings(
+        duration,
+        keep,
+        prometheus_port=int(_number("PROMETHEUS_PORT", PROMETHEUS_PORT)),
+        live_port=int(_number("LIVE_PORT", LIVE_PORT)),
+    )
 
 
 def _number(variable: str, default: float) -> float:
@@ -55,7 +63,7 @@ def free_ports(count: int) -> list[int]:
 
 def move_to_free_ports() -> None:
     """Give every server a port of its own on which nothing listens now."""
-    variables = [*(service.port_variable for service in STARTED), "PROMETHEUS_PORT"]
+    variables = [*(service.port_variable for service in STARTED), "PROMETHEUS_PORT", "LIVE_PORT"]
     for variable, port in zip(variables, free_ports(len(variables)), strict=True):
         os.environ[variable] = str(port)
 
@@ -70,6 +78,15 @@ def is_free(port: int) -> bool:
         except OSError:
             return False
         return True
+
+
+def free_port_for(name: str, variable: str, wanted: int, tell: Callable[[str], None]) -> int:
+    """Return the wanted port, or tell that it is taken and return a free one."""
+    if is_free(wanted):
+        return wanted
+    (port,) = free_ports(1)
+    tell(f"Port {wanted} is taken, so this demo's {name} listens on {port} ({variable}).")
+    return port
 
 
 def check_ports() -> None:

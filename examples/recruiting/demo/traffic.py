@@ -4,12 +4,15 @@ Now and then, the language model behind the CV parser is slow, refuses, or break
 """
 
 import asyncio
+import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from itertools import cycle
 from random import Random
+from typing import Any
 
 import httpx
 
@@ -19,6 +22,7 @@ from examples.recruiting.knowledge import Kind
 
 WORKERS = 4
 PAUSE_SECONDS = 0.15
+GENTLE_FACTOR = 4
 TIMEOUT_SECONDS = 30.0
 FITTING_SHARE = 0.8
 LARGE_BYTES = 20 * 1024 * 1024
@@ -62,7 +66,7 @@ class Visitor:
 
     def __init__(self, client: httpx.AsyncClient, tally: Tally, random: Random) -> None:
         self._client = client
-        self._tally = tally
+        self.tally = tally
         self._random = random
         self._habits: list[tuple[Callable[[], Awaitable[None]], int]] = [
             (self.parse_cv, 30),
@@ -82,12 +86,12 @@ class Visitor:
             await visit()
         await self.send_large()
 
-    async def stay(self, until: float) -> None:
+    async def stay(self, until: float, slowness: float) -> None:
         """Send requests of all kinds in fixed proportions until a time of the monotonic clock."""
         visits, weights = zip(*self._habits, strict=True)
         while time.monotonic() < until:
             await self._random.choices(visits, weights)[0]()
-            await asyncio.sleep(self._random.uniform(0, 2 * PAUSE_SECONDS))
+            await asyncio.sleep(self._random.uniform(0, 2 * PAUSE_SECONDS) * slowness)
 
     async def parse_cv(self) -> None:
         """Send a CV."""
@@ -140,12 +144,12 @@ class Visitor:
         try:
             status = (await request).status_code
         except httpx.TransportError as error:
-            self._tally.statuses[0] += 1
-            self._tally.surprises[f"{path}: {type(error).__name__}"] += 1
+            self.tally.statuses[0] += 1
+            self.tally.surprises[f"{path}: {type(error).__name__}"] += 1
             return
-        self._tally.statuses[status] += 1
+        self.tally.statuses[status] += 1
         if status != expected:
-            self._tally.surprises[f"{path}: {status} instead of {expected}"] += 1
+            self.tally.surprises[f"{path}: {status} instead of {expected}"] += 1
 
 
 def upload(document: Document) -> Upload:
@@ -153,33 +157,53 @@ def upload(document: Document) -> Upload:
     return document.file, document.content
 
 
-async def trouble(until: float) -> None:
+async def trouble(until: float, slowness: float) -> None:
     """Disturb the language model, again and again until a time of the monotonic clock."""
     async with httpx.AsyncClient(base_url=LANGUAGE_MODEL.url, trust_env=False) as client:
         for requests, behaviour in cycle(TROUBLES):
             if time.monotonic() > until:
                 return
             await client.post("/behaviour", params={"requests": requests}, json=behaviour)
-            await asyncio.sleep(BETWEEN_TROUBLES_SECONDS)
+            await asyncio.sleep(BETWEEN_TROUBLES_SECONDS * slowness)
 
 
 async def drive(seconds: float, watch: Callable[[float, int], None]) -> Tally:
     """Send traffic for some seconds; `watch` is called with the seconds that have passed, and may raise to stop."""
-    tally, start = Tally(), time.monotonic()
+    async with _visitors() as (guide, *others):
+        end = time.monotonic() + seconds
+        visits = (guide.look_at_everything(), *(visitor.stay(end, 1) for visitor in others), trouble(end, 1))
+        await _watched(visits, watch, guide.tally)
+        return guide.tally
+
+
+async def linger(watch: Callable[[float, int], None]) -> None:
+    """Send the same mixture at a quarter of the pace, until `watch` raises."""
+    async with _visitors() as (_guide, *others):
+        visits = (visitor.stay(math.inf, GENTLE_FACTOR) for visitor in others)
+        await _watched((*visits, trouble(math.inf, GENTLE_FACTOR)), watch, others[0].tally)
+
+
+@asynccontextmanager
+async def _visitors() -> AsyncIterator[list[Visitor]]:
+    tally = Tally()
     async with httpx.AsyncClient(base_url=API.url, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
-        guide, *others = (Visitor(client, tally, Random(seed)) for seed in range(WORKERS))
-        end = start + seconds
-        visits = (guide.look_at_everything(), *(visitor.stay(end) for visitor in others), trouble(end))
-        tasks = [asyncio.create_task(visit) for visit in visits]
-        try:
-            while not all(task.done() for task in tasks):
-                watch(time.monotonic() - start, tally.sent)
-                await asyncio.sleep(0.1)
-        finally:
-            for task in tasks:
-                task.cancel()
-            ends = await asyncio.gather(*tasks, return_exceptions=True)
+        yield [Visitor(client, tally, Random(seed)) for seed in range(WORKERS)]
+
+
+async def _watched(
+    visits: Iterable[Coroutine[Any, Any, None]], watch: Callable[[float, int], None], tally: Tally
+) -> None:
+    """Run visits until all have ended, or until `watch` or one of them raises."""
+    start = time.monotonic()
+    tasks = [asyncio.create_task(visit) for visit in visits]
+    try:
+        while not all(task.done() for task in tasks):
+            watch(time.monotonic() - start, tally.sent)
+            await asyncio.sleep(0.1)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ends = await asyncio.gather(*tasks, return_exceptions=True)
     for ended in ends:
         if isinstance(ended, Exception):
             raise ended
-    return tally
