@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from mlmetrics.live.data import PromQLError, Results
-from mlmetrics.live.target import Access, checked, context_of
+from mlmetrics.live.addresses import checked, trusting
+from mlmetrics.live.target import Access
 
 _OK = 200
 
@@ -20,7 +21,7 @@ class Server:
         self.url = checked(url, "expected an address of a Prometheus, such as http://localhost:9090").rstrip("/")
         self._parts = urllib.parse.urlsplit(self.url)
         self._access = access
-        self._context = context_of(access)
+        self._context = trusting(access.ca_file)
         self._kept = threading.local()
         self._connections: list[http.client.HTTPConnection] = []
         self._is_over = False
