@@ -1,4 +1,4 @@
-"""The configuration where no file gives one: services and operations as the pages of the targets show them."""
+"""The configuration for what is read: its services and, where no file gives them, the operations on its pages."""
 
 import contextlib
 import json
@@ -34,6 +34,16 @@ def discovered(
         if _is_accepted([*sections, section]):
             sections.append(section)
     return replace(parse("\n".join(sections)), services=tuple(_services(targets)))
+
+
+def of_targets(config: Config, targets: Iterable[Target]) -> Config:
+    """Return a configuration with the services that are read in place of those that it names.
+
+    Otherwise every service that is not read would be down, and one that the configuration does not name would be left
+    out of what is shown of its services.
+    """
+    named = {service.name: service for service in config.services}
+    return replace(config, services=tuple(named.get(each.name, each) for each in _services(targets)))
 
 
 def _services(targets: Iterable[Target]) -> Iterator[Service]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from mlmetrics.live.data import Moment, PromQLError, Results
+from mlmetrics.live.data import Moment, results_of
 from mlmetrics.live.models import COLUMNS, ModelQueries
 from mlmetrics.live.numbers import rounded
 from mlmetrics.live.tiles import Tile, TileRow, series_name
@@ -115,7 +115,7 @@ class ViewState:
         for tile in self.tiles:
             data = self._data[tile.id]
             if isinstance(data, Heat):
-                data.add(_buckets(_results(moment, tile.queries[0].text)))
+                data.add(_buckets(results_of(moment, tile.queries[0].text)))
             else:
                 data.add(_named(tile, moment))
         if len(self.times) > MOST_TIMES + _TIDY_TIMES:
@@ -168,18 +168,10 @@ def _empty(tile: Tile) -> Lines | Heat:
     return Heat() if tile.panel.kind == "heatmap" else Lines()
 
 
-def _results(moment: Moment, query: str) -> Results:
-    """Return the results of a query; one that several series contradict has none, as in a panel with an error."""
-    try:
-        return moment.results(query)
-    except PromQLError:
-        return []
-
-
 def _named(tile: Tile, moment: Moment) -> dict[str, float | int | None]:
     found: dict[str, float | int | None] = {}
     for query in tile.queries:
-        for labels, value in _results(moment, query.text):
+        for labels, value in results_of(moment, query.text):
             found[series_name(query.legend, dict(labels))] = rounded(value)
     return found
 

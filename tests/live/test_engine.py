@@ -1,21 +1,26 @@
 """Tiles, rules and views over a history that a test writes: what is found on pages, and how alerts go on."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import pytest
 
-from mlmetrics.live.alerts import NEEDS_PROMETHEUS, threshold_of, written
+from mlmetrics.live.alerts import NOT_ALL, made, threshold_of, written
+from mlmetrics.live.data import PromQLError, Results
 from mlmetrics.live.discovery import discovered
 from mlmetrics.live.engine import Engine
+from mlmetrics.live.rules import NEEDS_PROMETHEUS
 from mlmetrics.live.text import Interned, PageReader
 from mlmetrics.live.tiles import page_rows, slug
 from mlmetrics.live.views import MOST_SERIES, MOST_TIMES, View
 from mlmetrics.monitoring.config import Config
 from mlmetrics.monitoring.loading import parse
+from mlmetrics.monitoring.rules.model import AlertingRule
 
 STEP_MS = 2000
 BEGIN_MS = 1_700_000_000_000
 TARGET = ("cv", "here:1")
+ONE_SERVICE = '[[service]]\nname = "cv"\ntargets = ["here:1"]\n'
 LABELS = (("instance", "here:1"), ("job", "cv"))
 Page = Callable[[int], str]
 
@@ -50,6 +55,20 @@ class Told:
     def alert(self, name: str) -> list[dict[str, object]]:
         """Return the rows of an alert."""
         return [each for each in self.engine.common()["alerts"] if each["name"] == name]
+
+
+@dataclass
+class Asked:
+    """A moment with the same results for every query; without results, each is refused."""
+
+    milliseconds: int
+    found: Results | None
+
+    def results(self, _query: str) -> Results:
+        """Return the results."""
+        if self.found is None:
+            raise PromQLError("refused")
+        return self.found
 
 
 def requests(failing: bool) -> Page:  # noqa: FBT001 - one of two kinds
@@ -180,6 +199,62 @@ class TestAlerts:
         told.tell(requests(failing=False), times=3)
         (row,) = told.alert("HighErrorRate")
         assert (0.5, "percentunit") == (row["threshold"], row["unit"])
+
+    def test_says_why_a_passed_limit_is_inactive(self) -> None:
+        """A value over its limit whose rule asks for more calls is inactive, and that is said."""
+        told = Told()
+        told.tell(lambda turn: f'fastapi_requests_total{{service="cv",status="500"}} {turn // 20}\n', times=60)
+        (row,) = told.alert("HighErrorRate")
+        assert ("inactive", 1, 0.05, NOT_ALL) == tuple(row[key] for key in ("state", "value", "threshold", "summary"))
+
+    def test_leaves_out_what_is_made_of_nothing(self) -> None:
+        """A rule on a metric that another rule records is left out if nobody records what that is made from."""
+        told = Told()
+        told.tell(requests(failing=False), times=3)
+        names = {each["name"] for each in told.engine.common()["alerts"]}
+        assert {"HighErrorRate", "ServiceDown", "InstanceDown"} <= names
+        assert not {"DailySpend", "MatchingScoreDrift", "PredictedClassDrift"} & names
+
+    def test_needs_no_time_of_start(self) -> None:
+        """Where the time of a process's start is not known, rules that only use it beside others are there."""
+        told = Told()
+        told.tell(lambda turn: f'ml_model_load_total{{model="m",outcome="failure",service="cv"}} {turn}\n', times=3)
+        assert ["firing"] == [each["state"] for each in told.alert("ModelLoadFailed")]
+
+    def test_ages_are_times(self) -> None:
+        """The age of a price table is compared in seconds, and is shown as a time."""
+        told = Told()
+        told.tell(lambda _turn: f'mlmetrics_price_table_timestamp_seconds{{table="t"}} {BEGIN_MS / 1000}\n', times=3)
+        (row,) = told.alert("PriceTableOld")
+        assert ("s", 6, 90 * 86400) == (row["unit"], row["value"], row["threshold"])
+
+    def test_services_that_are_not_read(self) -> None:
+        """Services of a configuration that are not read are not down, and one that it does not name is there too."""
+        config = parse("".join(f'[[service]]\nname = "{each}"\ntargets = ["there:1"]\n' for each in ("api", "other")))
+        told = Told(config)
+        told.tell(
+            lambda _turn: 'process_resident_memory_bytes 1e6\nfastapi_requests_total{service="cv",status="200"} 1\n', 3
+        )
+        (row,) = told.alert("ServiceDown")
+        assert ("inactive", {"job": "cv"}) == (row["state"], row["labels"])
+        data = told.engine.views[View()].data({}, 1)
+        assert ["here:1 · cv"] == [each["name"] for each in data["tiles"]["memory"]["series"]]
+
+    def test_a_rule_that_fails_once(self) -> None:
+        """A rule that cannot be evaluated at one moment keeps its alerts and says why, and goes on later."""
+        rule = made(AlertingRule("Rule", "a > 1", "4s", {}, {}), parse(ONE_SERVICE))
+
+        def at(seconds: int, results: Results | None) -> tuple[object, object, object]:
+            rule.evaluate(Asked(seconds * 1000, results))
+            (row,) = rule.rows()
+            return row["state"], row["since"], row["why"]
+
+        series: Results = [((("model", "m"),), 2.0)]
+        assert ("pending", 1000, "") == at(1, series)
+        assert ("pending", 1000, "refused") == at(3, None)
+        assert ("firing", 1000, "") == at(5, series)
+        assert ("inactive", None, "") == at(7, [])
+        assert ("unknown", None, "refused") == at(9, None)
 
     @pytest.mark.parametrize(
         ("query", "expected"),
