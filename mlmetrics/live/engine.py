@@ -25,6 +25,7 @@ RATE_SECONDS = (4.0, 8.0, 16.0, 30.0)
 PAST_SECONDS = 1.0
 """How long a new view may take for its past."""
 INTERVAL_MS = 2000
+MOST_CHOICES = 1000
 _SERVICE, _MODEL = "service", "model"
 
 
@@ -200,7 +201,10 @@ class Engine:
             }
             self._lists = (
                 versions,
-                {"services": sorted(values[_SERVICE] - {""}), "all_models": sorted(values[_MODEL] - {""})},
+                {
+                    "services": sorted(values[_SERVICE] - {""})[:MOST_CHOICES],
+                    "all_models": sorted(values[_MODEL] - {""})[:MOST_CHOICES],
+                },
             )
         return self._lists[1]
 

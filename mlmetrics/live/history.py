@@ -29,6 +29,8 @@ MAX_CHARACTERS = 100_000_000
 """Of the labels of all series together, which may be that many bytes."""
 LONGEST_LABEL = 1000
 """A series with a longer text is refused: nobody can read it, and every viewer would be sent it."""
+MOST_ENDED = 10_000
+"""Series of one target that have ended: with labels that change at every scrape, they would slow every tick."""
 _FEWEST_SCRAPES = 3
 
 
@@ -166,7 +168,8 @@ class History:
                     series.begin_again(scrape)
             elif series.gone == NEVER:
                 series.end(scrape)
-        if source.refused:  # what has ended makes room for the next page
+        ended = sum(series.gone != NEVER for series in source.series)
+        if source.refused or ended > MOST_ENDED:  # what has ended makes room for the next page
             self._forget_ended(source, NEVER - 1)
 
     def has_room(self, source: Source) -> bool:

@@ -13,6 +13,7 @@ from mlmetrics.live.tiles import Tile, TileRow, series_name
 
 MOST_TIMES = 450
 MOST_SERIES = 24
+MOST_MODELS = 500
 _TIDY_TIMES = 60
 Numbers = list[float | int | None]
 Buckets = tuple[tuple[str, ...], Numbers]
@@ -94,6 +95,7 @@ class ViewState:
         self.models = models
         self.times: list[int] = []
         self.table: list[dict[str, Any]] = []
+        self.more_models = 0
         self.tiles = [tile for _, tiles in rows for tile in tiles]
         self._data: dict[str, Lines | Heat] = {tile.id: _empty(tile) for tile in self.tiles}
 
@@ -134,7 +136,8 @@ class ViewState:
 
     def tabulate(self, moment: Moment, errors: Mapping[tuple[str, ...], str]) -> None:
         """Bring the table to a moment."""
-        self.table = list(self.models.rows(moment, errors))
+        rows = list(self.models.rows(moment, errors))
+        self.table, self.more_models = rows[:MOST_MODELS], max(0, len(rows) - MOST_MODELS)
 
     def shift(self, milliseconds: int) -> None:
         """Move all times, because the clock has jumped."""
@@ -150,6 +153,7 @@ class ViewState:
             "times": self.times if last is None else self.times[-last:],
             "tiles": {name: each.data(last) for name, each in self._data.items()},
             "models": self.table,
+            **({"more_models": self.more_models} if self.more_models else {}),
             **common,
         }
 

@@ -212,3 +212,12 @@ def test_an_empty_label_is_none() -> None:
     page.read('a{x="",y="1"} 1\na{x="2"} 1\n')
     assert {(*TARGET, ("y", "1")), (*TARGET, ("x", "2"))} == {each.labels for each in page.history.families["a"].series}
     assert {"instance", "job", "x", "y"} == set(page.history.labels("a"))
+
+
+def test_forgets_what_has_ended_when_it_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels that change at every scrape leave so many ended series at most, for each of them costs time."""
+    monkeypatch.setattr("mlmetrics.live.history.MOST_ENDED", 25)
+    page = Page()
+    for scrape in range(100):
+        page.read("".join(f'a{{n="{scrape}-{number}"}} 1\n' for number in range(10)))
+        assert page.history.series <= 35
