@@ -1,6 +1,5 @@
 """What the page is made from: results of queries at one time, from samples in memory or from a Prometheus."""
 
-from collections.abc import Iterable
 from typing import Protocol
 
 from mlmetrics.live.history import History
@@ -11,6 +10,7 @@ from mlmetrics.live.promql.vectors import Vector
 from mlmetrics.live.text import Labels
 
 Results = list[tuple[Labels, float]]
+_MOST_QUERIES = 4096
 
 
 class Moment(Protocol):
@@ -26,6 +26,14 @@ class Moment(Protocol):
         Raises:
             PromQLError: The query cannot be evaluated.
         """
+
+
+def results_of(moment: Moment, query: str) -> Results:
+    """Return the results of a query; one without an answer has none, as in a panel with an error."""
+    try:
+        return moment.results(query)
+    except PromQLError:
+        return []
 
 
 class Memory:
@@ -44,13 +52,10 @@ class Memory:
         """Return a query, ready to be evaluated; each is read once."""
         found = self._nodes.get(query)
         if found is None:
+            if len(self._nodes) > _MOST_QUERIES:  # those of views that nobody watches any more
+                self._nodes.clear()
             found = self._nodes[query] = compile_query(self._evaluator, query)
         return found
-
-    def forget(self, queries: Iterable[str]) -> None:
-        """Forget queries that nobody asks any more."""
-        for query in queries:
-            self._nodes.pop(query, None)
 
 
 class MemoryMoment:
@@ -73,4 +78,4 @@ class MemoryMoment:
         return list(found.items())
 
 
-__all__ = ["Memory", "MemoryMoment", "Moment", "PromQLError", "Results"]
+__all__ = ["Memory", "MemoryMoment", "Moment", "PromQLError", "Results", "results_of"]

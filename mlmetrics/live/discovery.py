@@ -1,9 +1,10 @@
-"""The configuration where no file gives one: services and operations as the pages of the targets show them."""
+"""The configuration for what is read: its services and, where no file gives them, the operations on its pages."""
 
 import contextlib
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 
 from mlmetrics.catalog import SHIPPED
 from mlmetrics.errors import ConfigurationError
@@ -12,6 +13,8 @@ from mlmetrics.monitoring.loading import parse
 from mlmetrics.monitoring.verify.own_operations import own_operations
 
 _PLACEHOLDER = '[[service]]\nname = "service"\ntargets = ["localhost:5051"]\n'
+MOST_OPERATIONS = 20
+"""Of a project's own: each has a row of tiles, alerts of its own, and costs time in every tick."""
 Target = tuple[str, str]
 """A job and an address."""
 
@@ -26,14 +29,28 @@ def discovered(
         labels_of: returns the labels of a sample, those of the target included.
         targets: the job and the address of each target.
     """
-    sections = [_PLACEHOLDER, *(f"[[operation]]\nname = {_text(name)}\n" for name in SHIPPED)]
+    sections: tuple[str, ...] = ()
+    config = _defaults_with(sections)
     for row in own_operations(names, lambda name: _own(labels_of(name))):
         labels = ", ".join(_text(label) for label in row.labels if label != "service")
         score = "true" if row.score is not None else "false"
         section = f"[[operation]]\nname = {_text(row.name)}\nlabels = [{labels}]\nscore = {score}\n"
-        if _is_accepted([*sections, section]):
-            sections.append(section)
-    return replace(parse("\n".join(sections)), services=tuple(_services(targets)))
+        if len(sections) == MOST_OPERATIONS:
+            break
+        with contextlib.suppress(ConfigurationError):  # a name that no configuration takes
+            config = _defaults_with((*sections, section))
+            sections = (*sections, section)
+    return replace(config, services=tuple(_services(targets)))
+
+
+def of_targets(config: Config, targets: Iterable[Target]) -> Config:
+    """Return a configuration with the services that are read in place of those that it names.
+
+    Otherwise every service that is not read would be down, and one that the configuration does not name would be left
+    out of what is shown of its services.
+    """
+    named = {service.name: service for service in config.services}
+    return replace(config, services=tuple(named.get(each.name, each) for each in _services(targets)))
 
 
 def _services(targets: Iterable[Target]) -> Iterator[Service]:
@@ -46,12 +63,11 @@ def _services(targets: Iterable[Target]) -> Iterator[Service]:
             yield Service(name=job, targets=tuple(instances))
 
 
-def _is_accepted(sections: Iterable[str]) -> bool:
-    try:
-        parse("\n".join(sections))
-    except ConfigurationError:
-        return False
-    return True
+@lru_cache(maxsize=64)
+def _defaults_with(sections: tuple[str, ...]) -> Config:
+    """Return the defaults with more operations; reading a configuration takes a while."""
+    shipped = (f"[[operation]]\nname = {_text(name)}\n" for name in SHIPPED)
+    return parse("\n".join((_PLACEHOLDER, *shipped, *sections)))
 
 
 def _own(labels: Collection[str]) -> list[str]:

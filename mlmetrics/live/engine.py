@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from mlmetrics.live.alerts import Rules
 from mlmetrics.live.data import Memory, MemoryMoment, Results
-from mlmetrics.live.discovery import discovered
+from mlmetrics.live.discovery import discovered, of_targets
 from mlmetrics.live.history import KEPT_SECONDS, History, Limits
 from mlmetrics.live.models import last_errors, model_queries
 from mlmetrics.live.promql.semantics import PROMETHEUS_3, Semantics
 from mlmetrics.live.promql.vectors import NAME
+from mlmetrics.live.rules import Rules
 from mlmetrics.live.tiles import choices_of, tile_rows
 from mlmetrics.live.views import MOST_TIMES, View, ViewState
 from mlmetrics.monitoring.config import Config
@@ -25,6 +25,7 @@ RATE_SECONDS = (4.0, 8.0, 16.0, 30.0)
 PAST_SECONDS = 1.0
 """How long a new view may take for its past."""
 INTERVAL_MS = 2000
+MOST_CHOICES = 1000
 _SERVICE, _MODEL = "service", "model"
 
 
@@ -38,7 +39,7 @@ class Engine:
         self.memory = Memory(self.history, semantics)
         self.views: dict[View, ViewState] = {}
         self._given = config
-        self._config = config
+        self._config: Config | None = None
         self._rules: Rules | None = None
         self._rule_sources: dict[str, Any] = {}
         self._alerts = self.history.source("alerts")
@@ -108,13 +109,15 @@ class Engine:
             self._rate_seconds = rate_seconds
             return self._remake_views()
         self._known, self._rate_seconds = known, rate_seconds
-        if self._given is None:
-            self._config = self._discovered(targets)
-        if self._config is not None and (self._rules is None or self._given is None):
-            self._make_rules(self._config)
+        config = self._configuration(targets)
+        if config != self._config or self._rules is None:
+            self._config = config
+            self._make_rules(config)
         return self._remake_views()
 
-    def _discovered(self, targets: list[tuple[str, str]]) -> Config:
+    def _configuration(self, targets: list[tuple[str, str]]) -> Config:
+        if self._given is not None:
+            return of_targets(self._given, targets)
         return discovered(self.history.families.keys(), self.history.labels, targets)
 
     def _make_rules(self, config: Config) -> None:
@@ -136,7 +139,7 @@ class Engine:
         return changed
 
     def _made(self, view: View) -> ViewState:
-        config = self._config = self._config or self._discovered([])
+        config = self._config = self._config or self._configuration([])
         choices = choices_of(
             config, view.service, view.model, rate_seconds=self._rate_seconds, range_seconds=float(KEPT_SECONDS)
         )
@@ -214,7 +217,10 @@ class Engine:
             }
             self._lists = (
                 versions,
-                {"services": sorted(values[_SERVICE] - {""}), "all_models": sorted(values[_MODEL] - {""})},
+                {
+                    "services": sorted(values[_SERVICE] - {""})[:MOST_CHOICES],
+                    "all_models": sorted(values[_MODEL] - {""})[:MOST_CHOICES],
+                },
             )
         return self._lists[1]
 

@@ -25,15 +25,26 @@ MAX_SERIES = 200_000
 MAX_SAMPLES = 30_000_000
 """Changed samples. One takes 6 bytes where the numbers are whole, else 10; with the room that the allocator leaves
 between them 13 were measured. So all of them take 400 MB, and the most series 200 MB more."""
+MAX_CHARACTERS = 100_000_000
+"""Of the labels of all series together, which may be that many bytes."""
+LONGEST_LABEL = 1000
+"""A series with a longer text is refused: nobody can read it, and every viewer would be sent it."""
+MOST_ENDED = 10_000
+"""Series of one target that have ended: with labels that change at every scrape, they would slow every tick."""
 _FEWEST_SCRAPES = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much a history keeps: series, and changed samples. Each source may use its share of the samples."""
+    """How much a history keeps: series, changed samples, and characters of labels.
+
+    Each source that has pages may use its share of the samples. Half of the series are shared in the same way, so that
+    a target with too many leaves room for the others; the other half is for whoever comes first.
+    """
 
     series: int = MAX_SERIES
     samples: int = MAX_SAMPLES
+    characters: int = MAX_CHARACTERS
 
 
 @dataclass(eq=False, slots=True)
@@ -52,14 +63,15 @@ class History:
         self.families: dict[str, Family] = {}
         self.sources: list[Source] = []
         self.series = 0
-        self._pages = 0
+        self._characters = 0
+        self._pages = self._beyond = 0
         self._kept_ms = round(kept_seconds * 1000) + _SLACK_MS
 
     def source(self, name: str, *, has_pages: bool = False) -> Source:
         """Add a source; those that have pages share the samples that may be kept."""
-        made = Source(name)
-        self._pages += has_pages
+        made = Source(name, has_pages)
         self.sources.append(made)
+        self._count()
         return made
 
     def read(self, source: Source, time: int, reading: Reading, target: Labels = ()) -> None:
@@ -107,6 +119,7 @@ class History:
         """Forget a source and all its series."""
         self.sources.remove(source)
         self._remove(source.series)
+        self._count()
 
     def has(self, name: str) -> bool:
         """Whether a series of this name is there, or was in the time that is kept."""
@@ -120,7 +133,7 @@ class History:
     def labels(self, name: str) -> list[str]:
         """Return the labels that series of a name have."""
         found = self.families.get(name)
-        return [label for label, _ in found.series[0].labels] if found else []
+        return list(dict.fromkeys(label for each in found.series for label, _ in each.labels)) if found else []
 
     def _begin(self, source: Source, time: int) -> int:
         """Add the time of a scrape, which is later than that of the one before; return its number."""
@@ -136,15 +149,15 @@ class History:
         first = dict(reading.changed)
         known = {(each.name, each.labels): each for each in source.series}
         present: set[Series] = set()
-        source.refused = 0
+        source.refused = source.unreadable = 0
         for head in reading.heads or ():
             series = head.series
             if series is None:
                 key = head.name, with_target(head.labels, target)
                 series = known.get(key) or self._add(source, key, scrape, first[head])
             if series is None:
-                source.refused += 1
-            elif series not in present:  # of two heads of a series, such as with labels in another order, one counts
+                continue
+            if series not in present:  # of two heads of a series, such as with labels in another order, one counts
                 present.add(series)  # type: ignore[arg-type]  # a series
                 head.series = series
             else:
@@ -155,12 +168,31 @@ class History:
                     series.begin_again(scrape)
             elif series.gone == NEVER:
                 series.end(scrape)
+        ended = sum(series.gone != NEVER for series in source.series)
+        if source.refused or ended > MOST_ENDED:  # what has ended makes room for the next page
+            self._forget_ended(source, NEVER - 1)
+
+    def has_room(self, source: Source) -> bool:
+        """Whether a source may have one more series."""
+        if self._characters >= self.limits.characters:
+            return False
+        return len(source.series) < self._own or self._beyond < self.limits.series // 2
+
+    @property
+    def _own(self) -> int:
+        """How many series each source may have, however many the others have."""
+        return self.limits.series // (2 * max(1, self._pages))
 
     def _add(self, source: Source, key: tuple[str, Labels], scrape: int, value: float) -> Series | None:
-        if self.series >= self.limits.series:
-            return None
         name, labels = key
+        if any(len(text) > LONGEST_LABEL for _, text in labels):
+            source.unreadable += 1
+            return None
+        if not self.has_room(source):
+            source.refused += 1
+            return None
         made = Series(name, labels, source, scrape, value)
+        self._beyond += len(source.series) >= self._own
         source.series.append(made)
         family = self.families.get(name)
         if family is None:
@@ -168,6 +200,7 @@ class History:
         family.series.append(made)
         family.version += 1
         self.series += 1
+        self._characters += _characters(made)
         source.samples += 1
         return made
 
@@ -191,6 +224,10 @@ class History:
         del source.times[: scrape - source.base]
         source.base = scrape
         source.samples -= sum(series.trim(scrape) for series in source.series)
+        self._forget_ended(source, scrape)
+
+    def _forget_ended(self, source: Source, scrape: int) -> None:
+        """Forget the series of a source that ended at a scrape or before."""
         ended = [series for series in source.series if series.gone <= scrape]
         if ended:
             source.series = [series for series in source.series if series.gone > scrape]
@@ -206,12 +243,27 @@ class History:
             family.series = [series for series in family.series if series not in gone]
             family.version += 1
             self.series -= len(gone)
+            self._characters -= sum(map(_characters, gone))
             if not family.series:
                 del self.families[name]
+        self._count()
+
+    def _count(self) -> None:
+        """See how many sources share, and how many series they have beyond what each may have."""
+        self._pages = sum(source.has_pages for source in self.sources)
+        self._beyond = sum(max(0, len(source.series) - self._own) for source in self.sources)
+
+
+def _characters(series: Series) -> int:
+    return sum(len(text) for _, text in series.labels)
 
 
 def with_target(labels: Labels, target: Labels) -> Labels:
-    """Return labels with those of the target; a label of the page of the same name gets `exported_` before it."""
+    """Return labels with those of the target; a label of the page of the same name gets `exported_` before it.
+
+    A label with an empty text is none, as in Prometheus.
+    """
+    labels = tuple([pair for pair in labels if pair[1]])
     if not target:
         return labels
     names = {name for name, _ in target}

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mlmetrics.live.data import Moment
+from mlmetrics.live.data import Moment, results_of
 from mlmetrics.live.history import History
 from mlmetrics.live.numbers import rounded
 from mlmetrics.live.reading import metrics_of
@@ -40,7 +40,7 @@ class ModelQueries:
         """Yield the rows, those with most calls first."""
         found: dict[Key, dict[str, float]] = {}
         for column, text in self.texts.items():
-            for labels, value in moment.results(text):
+            for labels, value in results_of(moment, text):
                 texts = dict(labels)
                 found.setdefault(tuple(texts.get(name, "") for name in BY), {})[column] = value
         numbers = [name for name, _, unit in COLUMNS if unit]

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from mlmetrics.errors import ConfigurationError
 from mlmetrics.live.clock import Clock
-from mlmetrics.live.history import History
+from mlmetrics.live.history import LONGEST_LABEL, History
 from mlmetrics.live.target import Access, Answer, Target, make_targets
 from mlmetrics.live.text import Interned, Labels, PageReader, Reading, TextError
 
@@ -65,6 +65,8 @@ class Scraped:
             self.why = self._notes(at)
 
     def _read(self, page: str, at: int) -> None:
+        if self._pages.refused and self._history.has_room(self._pages):
+            self._reader.forget()
         reading = self._reader.read(page)
         if reading.heads is not None:
             if not reading.heads:
@@ -110,7 +112,9 @@ class Scraped:
         notes = []
         if self._pages.refused:
             most = self._history.limits.series
-            notes.append(f"{self._pages.refused} series are left out: more than {most} in all")
+            notes.append(f"{self._pages.refused} series left out: too many in all (at most {most})")
+        if self._pages.unreadable:
+            notes.append(f"{self._pages.unreadable} series left out: a label of over {LONGEST_LABEL} characters")
         if self._pages.shortened:
             seconds = (self._pages.times[-1] - self._pages.times[0]) / 1000
             notes.append(f"only the last {seconds / 60:.1f} minutes are kept: too many values change")

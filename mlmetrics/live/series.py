@@ -167,17 +167,20 @@ def _is_small(value: float) -> bool:
 class Source:
     """What is read at the same instants: the times of its scrapes, and its series.
 
-    `base` is the number of the first scrape whose time is kept. `refused` is the number of series of its last page that
-    were over the limit; `shortened` says that older samples were dropped because there were too many.
+    `has_pages` says that it is a target and no rule. `base` is the number of the first scrape whose time is kept.
+    `refused` is the number of series of its last page that were over the limit, and `unreadable` that of those with too
+    long a label. `shortened` says that older samples were dropped because there were too many.
     """
 
     name: str
+    has_pages: bool = False
     times: list[int] = field(default_factory=list)
     base: int = 0
     failures: list[int] = field(default_factory=list)
     series: list[Series] = field(default_factory=list)
     samples: int = 0
     refused: int = 0
+    unreadable: int = 0
     shortened: bool = False
 
     @property

@@ -14,7 +14,8 @@ import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from mlmetrics.errors import ConfigurationError, MLMetricsError
+from mlmetrics.errors import MLMetricsError
+from mlmetrics.live.addresses import checked, instance_of, page_of, trusting
 from mlmetrics.monitoring.verify.pages import metrics_address
 
 TIMEOUT_SECONDS = 5.0
@@ -29,7 +30,7 @@ _ACCEPTED = {
 _MOVED = {301, 302, 303, 307, 308}
 _NO_ACCESS = {401, 403}
 _OK, _NOT_FOUND = 200, 404
-_PORTS = {"http": 80, "https": 443}
+_CUT = "the answer ends before its end; the target may have been stopped"
 _EXPECTED = "expected an address such as http://localhost:5051/metrics"
 
 
@@ -62,17 +63,17 @@ class Target:
 
     def __init__(self, url: str, access: Access, context: ssl.SSLContext | None) -> None:
         self.url = url
-        self.instance = _instance(url)
+        self.instance = instance_of(url)
         self._access = access
         self._context = context
         self._connection: http.client.HTTPConnection | None = None
-        self._is_asking = self._is_over = False
+        self._is_asking = self._is_over = self._is_given_up = False
         self._place: tuple[str, str] = ("", "")
 
     def ask(self) -> Answer:
         """Return the page, or why there is none."""
         begun = time.monotonic()
-        self._is_asking = True
+        self._is_asking, self._is_given_up = True, False
         try:
             page, why = self._page(begun), ""
         except TargetError as error:
@@ -80,12 +81,15 @@ class Target:
         except Exception as error:  # noqa: BLE001 - whatever one target does, the others go on
             page, why = "", _reason(error, self._access.timeout_seconds)
         self._is_asking = False
+        if self._is_given_up:  # what was read until then may look whole
+            page, why = "", _late(self._access.timeout_seconds)
         if why or self._is_over:
             self.close()
         return Answer(begun, time.monotonic() - begun, page, why)
 
     def give_up(self) -> None:
         """End an answer that another thread waits for; the connection is closed there."""
+        self._is_given_up = True
         connection = self._connection
         if connection is not None and connection.sock is not None:
             with contextlib.suppress(OSError):  # the other side was faster
@@ -152,8 +156,10 @@ class Target:
             try:
                 kept.request("GET", path, headers=headers)
                 return kept.getresponse()
-            except (ConnectionError, http.client.RemoteDisconnected, http.client.CannotSendRequest):
-                pass  # the target has closed the kept connection
+            except (ConnectionError, http.client.CannotSendRequest):
+                if self._is_given_up:
+                    raise
+                # The target has closed the kept connection.
         self.close()
         connection = self._connected(parts)
         self._connection, self._place = connection, place
@@ -175,61 +181,29 @@ class Target:
             left -= len(part)
             if left < 0:
                 raise TargetError(f"is larger than {self._access.largest_bytes / 1e6:g} MB; expected a metrics page")
-            if time.monotonic() - begun > self._access.timeout_seconds:
+            is_late = time.monotonic() - begun > self._access.timeout_seconds
+            if is_late or self._is_given_up or self._is_over:
                 raise TimeoutError
             yield part
         if response.length or (unpacking and not unpacking.eof and response.status == _OK):
-            raise TargetError("the answer ends before its end; the target may have been stopped")
+            raise TargetError(_CUT)
         response.close()  # the connection is free for the next request
 
 
 def make_targets(urls: Sequence[str], access: Access) -> list[Target]:
     """Return the targets at addresses; `localhost:5051` stands for `http://localhost:5051`.
 
+    A page that is named twice, such as by `localhost` and by `127.0.0.1`, is one target: its calls count once.
+
     Raises:
         ConfigurationError: An address, or the file of certificates, is invalid.
     """
-    context = context_of(access)
-    return [Target(checked(url, _EXPECTED), access, context) for url in dict.fromkeys(urls)]
-
-
-def context_of(access: Access) -> ssl.SSLContext:
-    """Return what trusts the authorities of the system, and those of a file.
-
-    Raises:
-        ConfigurationError: The file has no certificates.
-    """
-    try:
-        context = ssl.create_default_context(cafile=access.ca_file or None)
-    except OSError as error:  # those of TLS too
-        raise ConfigurationError(f"{access.ca_file}: expected a file of certificates in PEM ({error})") from error
-    if access.ca_file:
-        context.load_default_certs()
-    return context
-
-
-def checked(url: str, expected: str) -> str:
-    """Return an address of HTTP, with its scheme.
-
-    Raises:
-        ConfigurationError: It is none; the text says what was expected.
-    """
-    full = url if "://" in url else f"http://{url}"
-    try:
-        parts = urllib.parse.urlsplit(full)
-        is_good = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0 and "@" not in parts.netloc
-    except ValueError:
-        is_good = False
-    if not is_good or any(character.isspace() or not character.isprintable() for character in full):
-        raise ConfigurationError(f"URL = {url!r}: {expected}")
-    return full
-
-
-def _instance(url: str) -> str:
-    """Return host and port, as Prometheus names an instance."""
-    parts = urllib.parse.urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{host}:{parts.port or _PORTS[parts.scheme]}"
+    context = trusting(access.ca_file)
+    places: dict[tuple[str, str], str] = {}
+    for url in urls:
+        full = checked(url, _EXPECTED)
+        places.setdefault(page_of(full), full)
+    return [Target(url, access, context) for url in places.values()]
 
 
 def _check_status(status: int, access: Access) -> None:
@@ -251,15 +225,20 @@ def _reason(error: Exception, timeout_seconds: float) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message}); give the file of its authority (--ca-file)"
     if isinstance(error, TimeoutError):
-        return f"no whole answer within {timeout_seconds:g} s; the service may hang"
+        return _late(timeout_seconds)
     reasons = (text for kind, text in _REASONS.items() if isinstance(error, kind))
     return next(reasons, f"cannot be read: {str(error) or type(error).__name__}")
+
+
+def _late(timeout_seconds: float) -> str:
+    return f"no whole answer within {timeout_seconds:g} s; the service may hang"
 
 
 _REASONS: Mapping[type[Exception], str] = {
     ConnectionRefusedError: "the connection was refused: no server listens there; is the service running?",
     socket.gaierror: "the host is not known; is its name right?",
     ssl.SSLError: "TLS failed; is it an https address?",
+    http.client.IncompleteRead: _CUT,
     http.client.BadStatusLine: "does not speak HTTP; expected the address of a metrics page",
     zlib.error: "its answer cannot be unpacked; expected gzip or plain text",
 }

@@ -25,6 +25,7 @@ _COMMENT = re.compile(
     r"#(?: (?:HELP [a-zA-Z_:][a-zA-Z0-9_:]*(?: [^\"]*)?|TYPE [a-zA-Z_:][a-zA-Z0-9_:]* [a-z]+|(?!HELP|TYPE)[^\"]*))?"
 )
 _SHOWN = 80
+_MOST_PAIRS = 500_000
 
 
 class TextError(MLMetricsError, ValueError):
@@ -58,10 +59,16 @@ class Reading:
 
 
 class Interned:
-    """Pairs of a label and its value, each kept once for all series that have it."""
+    """Pairs of a label and its value, each kept once for all series that have it.
+
+    Where values change all the time, those of earlier pages are forgotten; a pair that comes again is then kept twice.
+    """
 
     def __init__(self) -> None:
         self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def __len__(self) -> int:
+        return len(self._pairs)
 
     def labels(self, pairs: Iterable[tuple[str, str]]) -> Labels:
         """Return labels in order."""
@@ -69,6 +76,8 @@ class Interned:
         return tuple(sorted(kept.get(pair) or self._keep(pair) for pair in pairs))
 
     def _keep(self, pair: tuple[str, str]) -> tuple[str, str]:
+        if len(self._pairs) >= _MOST_PAIRS:
+            self._pairs.clear()
         made = (intern(pair[0]), intern(pair[1]))
         return self._pairs.setdefault(made, made)
 
@@ -94,6 +103,10 @@ class PageReader:
                 self._lines = lines
                 return Reading(changed, None)
         return self._whole(lines)
+
+    def forget(self) -> None:
+        """Forget the page before, so that all heads of the next one are told."""
+        self._lines, self._rows = [], []
 
     def _changed(self, lines: list[str]) -> list[tuple[Head, float]] | None:
         """Return the samples that changed, None if a line has another head than before."""

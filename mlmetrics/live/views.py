@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
-from mlmetrics.live.data import Moment, PromQLError, Results
+from mlmetrics.live.data import Moment, results_of
 from mlmetrics.live.models import COLUMNS, ModelQueries
 from mlmetrics.live.numbers import FOR_SHADES, rounded
 from mlmetrics.live.tiles import Tile, TileRow, series_name
 
 MOST_TIMES = 450
 MOST_SERIES = 24
+MOST_MODELS = 500
 _TIDY_TIMES = 60
 Numbers = list[float | int | None]
 Buckets = tuple[tuple[str, ...], Numbers]
@@ -94,6 +95,7 @@ class ViewState:
         self.models = models
         self.times: list[int] = []
         self.table: list[dict[str, Any]] = []
+        self.more_models = 0
         self.tiles = [tile for _, tiles in rows for tile in tiles]
         self._data: dict[str, Lines | Heat] = {tile.id: _empty(tile) for tile in self.tiles}
 
@@ -115,7 +117,7 @@ class ViewState:
         for tile in self.tiles:
             data = self._data[tile.id]
             if isinstance(data, Heat):
-                data.add(_buckets(_results(moment, tile.queries[0].text)))
+                data.add(_buckets(results_of(moment, tile.queries[0].text)))
             else:
                 data.add(_named(tile, moment))
         if len(self.times) > MOST_TIMES + _TIDY_TIMES:
@@ -134,7 +136,8 @@ class ViewState:
 
     def tabulate(self, moment: Moment, errors: Mapping[tuple[str, ...], str]) -> None:
         """Bring the table to a moment."""
-        self.table = list(self.models.rows(moment, errors))
+        rows = list(self.models.rows(moment, errors))
+        self.table, self.more_models = rows[:MOST_MODELS], max(0, len(rows) - MOST_MODELS)
 
     def shift(self, milliseconds: int) -> None:
         """Move all times, because the clock has jumped."""
@@ -150,6 +153,7 @@ class ViewState:
             "times": self.times if last is None else self.times[-last:],
             "tiles": {name: each.data(last) for name, each in self._data.items()},
             "models": self.table,
+            **({"more_models": self.more_models} if self.more_models else {}),
             **common,
         }
 
@@ -168,18 +172,10 @@ def _empty(tile: Tile) -> Lines | Heat:
     return Heat() if tile.panel.kind == "heatmap" else Lines()
 
 
-def _results(moment: Moment, query: str) -> Results:
-    """Return the results of a query; one that several series contradict has none, as in a panel with an error."""
-    try:
-        return moment.results(query)
-    except PromQLError:
-        return []
-
-
 def _named(tile: Tile, moment: Moment) -> dict[str, float | int | None]:
     found: dict[str, float | int | None] = {}
     for query in tile.queries:
-        for labels, value in _results(moment, query.text):
+        for labels, value in results_of(moment, query.text):
             found[series_name(query.legend, dict(labels))] = rounded(value)
     return found
 

@@ -71,6 +71,24 @@ def _cut(request: QuietHandler, _server: PageServer) -> None:
     request.close_connection = True
 
 
+def _endless(line: bytes, pause_seconds: float, begin: bytes = b"HTTP/1.1 200 OK\r\n") -> Way:
+    """Return a way to send the same bytes again and again, after a beginning."""
+
+    def send(request: QuietHandler, server: PageServer) -> None:
+        request.wfile.write(begin)
+        with contextlib.suppress(ConnectionError):  # the other side has given up
+            while not server.over.wait(pause_seconds):
+                request.wfile.write(line)
+        request.close_connection = True
+
+    return send
+
+
+def _chunks(request: QuietHandler, _server: PageServer) -> None:
+    request.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\na 1\n\r\nno number\r\n")
+    request.close_connection = True
+
+
 def _no_http(request: QuietHandler, _server: PageServer) -> None:
     request.wfile.write(b"SSH-2.0-OpenSSH_9.2\r\n")
     request.close_connection = True
@@ -88,6 +106,11 @@ WAYS: dict[str, Way] = {
     "/hang": _hang,
     "/drip": _drip,
     "/cut": _cut,
+    "/chunks": _chunks,
+    "/headers": _endless(b"X-A: y\r\n", 0),
+    "/slow-headers": _endless(b"X", 0.05),
+    "/continue": _endless(b"HTTP/1.1 100 Continue\r\n\r\n", 0.05, b""),
+    "/slow-body": _endless(b"#", 0.05, b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"),
     "/no-http": _no_http,
     "/html/metrics": _page(b"<!doctype html><p>Sign in", **{"Content-Type": "text/html"}),
     "/docs": _page(b"<html><p>Docs", **{"Content-Type": "text/html"}),

@@ -1,77 +1,12 @@
-"""Tiles, rules and views over a history that a test writes: what is found on pages, and how alerts go on."""
-
-from collections.abc import Callable
+"""Tiles, rules and views over a history that a test writes, and what is found on pages."""
 
 import pytest
 
-from mlmetrics.live.alerts import NEEDS_PROMETHEUS, threshold_of, written
-from mlmetrics.live.discovery import discovered
-from mlmetrics.live.engine import Engine
-from mlmetrics.live.text import Interned, PageReader
+from mlmetrics.live.discovery import MOST_OPERATIONS, discovered
 from mlmetrics.live.tiles import page_rows, slug
-from mlmetrics.live.views import MOST_SERIES, MOST_TIMES, View
-from mlmetrics.monitoring.config import Config
+from mlmetrics.live.views import MOST_MODELS, MOST_SERIES, MOST_TIMES, View
 from mlmetrics.monitoring.loading import parse
-
-STEP_MS = 2000
-BEGIN_MS = 1_700_000_000_000
-TARGET = ("cv", "here:1")
-LABELS = (("instance", "here:1"), ("job", "cv"))
-Page = Callable[[int], str]
-
-
-class Told:
-    """An engine that is told pages of one target, every two seconds."""
-
-    def __init__(self, config: Config | None = None) -> None:
-        self.engine = Engine(config)
-        self.reader = PageReader(Interned())
-        self.source = self.engine.history.source("here", has_pages=True)
-        self.about = self.engine.history.source("about here")
-        self.turn = 0
-        self.engine.open(View())
-
-    def tell(self, page: Page, times: int = 1) -> bool:
-        """Tell pages; return whether the layout has changed at the last one."""
-        is_new = False
-        for _ in range(times):
-            self.turn += 1
-            at = BEGIN_MS + self.turn * STEP_MS
-            self.engine.history.read(self.source, at, self.reader.read(page(self.turn)), LABELS)
-            self.engine.history.record(self.about, at, {("up", LABELS): 1.0})
-            is_new = self.engine.refresh(at, [TARGET], [])
-        return is_new
-
-    def tiles(self) -> dict[str, str]:
-        """Return the titles of the tiles by their ids."""
-        rows = self.engine.views[View()].layout()["rows"]
-        return {tile["id"]: tile["title"] for row in rows for tile in row["tiles"]}
-
-    def alert(self, name: str) -> list[dict[str, object]]:
-        """Return the rows of an alert."""
-        return [each for each in self.engine.common()["alerts"] if each["name"] == name]
-
-
-def requests(failing: bool) -> Page:  # noqa: FBT001 - one of two kinds
-    """Return pages of a service with requests, all or none of which fail."""
-
-    def page(turn: int) -> str:
-        good, bad = (0, turn) if failing else (turn, 0)
-        return "".join(
-            f'fastapi_requests_total{{method="GET",route="/",service="cv",status="{status}"}} {10 * count}\n'
-            for status, count in (("200", good), ("500", bad))
-        )
-
-    return page
-
-
-def own(turn: int) -> str:
-    """Return a page with an operation of a project's own."""
-    name, labels = "ml_retrieval", 'index="docs",service="cv"'
-    lines = [f'{name}_total{{{labels},outcome="{each}"}} {turn}' for each in ("success", "failure", "cancelled")]
-    lines += [f'{name}_duration_seconds_bucket{{{labels},le="{bound}"}} {turn}' for bound in ("1.0", "+Inf")]
-    lines += [f"{name}_duration_seconds_count{{{labels}}} {turn}", f"{name}_in_progress{{{labels}}} 1"]
-    return "\n".join(lines) + "\n"
+from tests.live.told import Told, own, requests
 
 
 class TestTiles:
@@ -115,6 +50,18 @@ class TestTiles:
 
 class TestViews:
     """Views and their past."""
+
+    def test_few_models(self) -> None:
+        """The table has so many rows at most, those with most calls, and says how many are left out."""
+        told = Told()
+        labels = [f'model="m{number}",operation="",outcome="success",service="cv"' for number in range(MOST_MODELS + 6)]
+        told.tell(
+            lambda turn: "".join(f"ml_inference_total{{{each}}} {place * turn}\n" for place, each in enumerate(labels)),
+            2,
+        )
+        data = told.engine.views[View()].data({}, 1)
+        assert (MOST_MODELS, 6) == (len(data["models"]), data["more_models"])
+        assert f"m{MOST_MODELS + 5}" == data["models"][0]["model"]
 
     def test_a_new_view_has_its_past(self) -> None:
         """A view that is opened later has the values of earlier times, as the view of everything has them."""
@@ -160,70 +107,15 @@ class TestViews:
         assert (before + 5000, alert["since"] + 5000) == (told.engine.views[View()].times[-1], after["since"])  # type: ignore[operator]  # a number
 
 
-class TestAlerts:
-    """The states of alerts."""
-
-    def test_goes_on_to_fire(self) -> None:
-        """A condition that holds is pending for the time of the rule, then fires, and ends when it no longer holds."""
-        told = Told()
-        told.tell(requests(failing=False), times=20)
-        (row,) = told.alert("HighErrorRate")
-        assert ("inactive", 0) == (row["state"], row["value"])
-        told.tell(lambda turn: requests(failing=True)(turn).replace('"200"} 0', '"200"} 200'), times=15)
-        (row,) = told.alert("HighErrorRate")
-        assert ("pending", {"service": "cv"}) == (row["state"], row["labels"])
-        told.tell(lambda turn: requests(failing=True)(turn).replace('"200"} 0', '"200"} 200'), times=160)
-        (row,) = told.alert("HighErrorRate")
-        assert ("firing", "critical", 0.05) == (row["state"], row["severity"], row["threshold"])
-        assert "cv answers with errors" == row["summary"]
-        assert told.engine.history.has("ALERTS")
-        told.tell(lambda _turn: 'other{service="cv"} 1\n', times=200)
-        assert {"inactive"} == {each["state"] for each in told.alert("HighErrorRate")}
-
-    def test_needs_a_prometheus(self) -> None:
-        """A rule that looks back further than a quarter of an hour is unknown."""
-        told = Told()
-        told.tell(lambda turn: f'ml_inference_cost_usd_total{{model="m",operation="",service="cv"}} {turn}\n', times=3)
-        states = {each["name"]: (each["state"], each["why"]) for each in told.engine.common()["alerts"]}
-        assert ("unknown", NEEDS_PROMETHEUS) == states["CostBudget"] == states["DailySpend"]
-
-    def test_thresholds_of_a_configuration(self) -> None:
-        """A configuration decides about thresholds, and about which alerts there are."""
-        text = '[[service]]\nname = "cv"\ntargets = ["here:1"]\n[alert.HighErrorRate]\nshare = 0.5\n'
-        told = Told(parse(text))
-        told.tell(requests(failing=False), times=3)
-        (row,) = told.alert("HighErrorRate")
-        assert (0.5, "percentunit") == (row["threshold"], row["unit"])
-
-    @pytest.mark.parametrize(
-        ("query", "expected"),
-        [
-            ("a / b > 0.05 and c >= 20", ("a / b", ">", 0.05)),
-            ("label_replace(a == 0 or absent(b), 'x', '$1', 'y', '(.+)')", ("a == 0", "==", 0.0)),
-            ("(sum(a{b=~'5(\\\\.0)?'}) > 3)", ('sum(a{b=~"5(\\\\.0)?"})', ">", 3.0)),
-        ],
-    )
-    def test_finds_what_is_compared(self, query: str, expected: tuple[str, str, float]) -> None:
-        """The value of an alert is what its outermost comparison compares."""
-        found = threshold_of(query)
-        assert found is not None
-        assert expected[1:] == (found.operator, found.value)
-        assert found.query.replace(" ", "") in expected[0].replace(" ", "")
-
-    @pytest.mark.parametrize("query", ["vector(1)", "a > b"])
-    def test_some_compare_nothing(self, query: str) -> None:
-        """A rule without a comparison with a number has no threshold."""
-        assert threshold_of(query) is None
-
-    def test_writes_templates(self) -> None:
-        """The texts of rules are written with labels and values."""
-        template = '{{ $labels.a }}{{ $labels.b }}: {{ $value | printf "%.4g" }}, {{ $value | humanizePercentage }}'
-        assert "x: 0.1235, 12.35%" == written(template, {"a": "x"}, 0.12345)
-        assert "x: ?, ?" == written(template, {"a": "x"}, None)
-
-
 class TestDiscovery:
     """The configuration from pages."""
+
+    def test_so_many_operations(self) -> None:
+        """Of a page with very many names, so many are taken for operations that the page stays quick."""
+        names = {f"ml_own{number:02}_total" for number in range(40)}
+        found = discovered(names, lambda _name: ["index", "outcome", "service"], [])
+        own = [each.name for each in found.operations if not each.ships]
+        assert [f"own{number:02}" for number in range(MOST_OPERATIONS)] == own
 
     def test_leaves_out_names_that_no_configuration_takes(self) -> None:
         """A service or an operation with such a name is left out, and the others stay."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlmetrics.live.history import SWEEP_SCRAPES, History, Limits
+from mlmetrics.live.history import LONGEST_LABEL, SWEEP_SCRAPES, History, Limits
 from mlmetrics.live.series import MOST_SCRAPES
 from mlmetrics.live.text import Interned, PageReader
 
@@ -162,3 +162,62 @@ def test_keeps_any_number(values: tuple[float, ...]) -> None:
     for value in values:
         page.read(f"a {value}\n")
     assert [[float(value) for value in values]] == page.values("a")
+
+
+def test_leaves_room_for_others() -> None:
+    """A target that has too many series takes half of the room at most, and others have their share."""
+    history = History(Limits(series=20))
+    pages = [Page(history) for _ in range(2)]
+    history.sources.clear()
+    for page in pages:
+        page.source = history.source("page", has_pages=True)
+    pages[0].read("".join(f'a{{n="{number}"}} 1\n' for number in range(100)))
+    pages[1].read("".join(f'b{{n="{number}"}} 1\n' for number in range(100)))
+    assert [15, 5] == [len(page.source.series) for page in pages]
+    assert [85, 95] == [page.source.refused for page in pages]
+
+
+def test_names_that_change_at_every_scrape() -> None:
+    """Series that have ended make room for those of the next page, and memory does not grow."""
+    page = Page(History(Limits(series=40)))
+    for scrape in range(200):
+        page.read("".join(f'a_{scrape}_{number}{{n="{scrape}"}} 1\n' for number in range(10)))
+        assert page.history.series <= 40
+    assert sum(len(family.series) for family in page.history.families.values()) == page.history.series
+    page.read("b 1\n")
+    page.read("b 1\n")
+    assert page.history.has("b")
+
+
+@pytest.mark.parametrize(("length", "kept"), [(LONGEST_LABEL, 1), (LONGEST_LABEL + 1, 0)])
+def test_refuses_long_labels(length: int, kept: int) -> None:
+    """A series with a text that nobody can read is refused and counted; the others go on."""
+    page = Page()
+    page.read(f'a{{text="{"x" * length}"}} 1\nb 1\n')
+    assert (kept, 1 - kept) == (page.history.series - 1, page.source.unreadable)
+
+
+def test_refuses_more_text_than_the_limit() -> None:
+    """All labels together have so many characters at most; when series end, others have room."""
+    page = Page(History(Limits(characters=1000)))
+    for scrape in range(30):
+        page.read("".join(f'a{{text="{scrape}-{number}{"x" * 100}"}} 1\n' for number in range(20)))
+        assert page.history.series < 12
+    assert page.source.refused
+
+
+def test_an_empty_label_is_none() -> None:
+    """A label with an empty text is left out, as Prometheus does it."""
+    page = Page()
+    page.read('a{x="",y="1"} 1\na{x="2"} 1\n')
+    assert {(*TARGET, ("y", "1")), (*TARGET, ("x", "2"))} == {each.labels for each in page.history.families["a"].series}
+    assert {"instance", "job", "x", "y"} == set(page.history.labels("a"))
+
+
+def test_forgets_what_has_ended_when_it_is_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels that change at every scrape leave so many ended series at most, for each of them costs time."""
+    monkeypatch.setattr("mlmetrics.live.history.MOST_ENDED", 25)
+    page = Page()
+    for scrape in range(100):
+        page.read("".join(f'a{{n="{scrape}-{number}"}} 1\n' for number in range(10)))
+        assert page.history.series <= 35

@@ -4,7 +4,7 @@ from mlmetrics.live.clock import Clock
 from mlmetrics.live.history import History, Limits
 from mlmetrics.live.scraping import Scraped
 from mlmetrics.live.target import Access, Answer, make_targets
-from mlmetrics.live.text import Interned
+from mlmetrics.live.text import Interned, PageReader
 
 
 class Time:
@@ -107,7 +107,7 @@ def test_tells_that_buckets_have_changed() -> None:
 def test_tells_what_is_left_out() -> None:
     """Series over the limit and samples over their number are told, and the others go on."""
     said = Said("cv", Limits(series=2))
-    assert "2 series are left out: more than 2 in all" == said.say("a 1\nb 1\nc 1\nd 1\n")
+    assert "2 series left out: too many in all (at most 2)" == said.say("a 1\nb 1\nc 1\nd 1\n")
     assert {"instance=here:1,job=cv": 1.0} == said.newest("a")
     said = Said("cv", Limits(samples=20))
     told = [said.say(f"a {number}\n") for number in range(40)]
@@ -137,3 +137,33 @@ def test_a_clock_that_drifts() -> None:
     assert 0 == clock.jump()
     time.wall += 0.4
     assert 800 == clock.jump()
+
+
+def test_tells_of_labels_that_nobody_can_read() -> None:
+    """Series with a label of a megabyte are left out and told, and the others go on."""
+    said = Said("cv")
+    told = said.say(f'a{{text="{"x" * 1_000_000}"}} 1\nb 1\n')
+    assert "1 series left out: a label of over 1000 characters" == told
+    assert {"instance=here:1,job=cv": 1.0} == said.newest("b")
+
+
+def test_takes_what_was_left_out_when_there_is_room() -> None:
+    """When others end, series that had no room are taken, though the page has the same lines as before."""
+    said = Said("cv", Limits(series=4))
+    other = said.history.source("other", has_pages=True)
+    reader = PageReader(Interned())
+    said.history.read(other, 1, reader.read("a 1\nb 1\nc 1\n"))
+    assert "2 series left out" in said.say("d 1\ne 1\nf 1\n")
+    said.history.drop(other)
+    assert not said.say("d 1\ne 1\nf 1\n")
+    assert said.history.has("f")
+
+
+def test_learning_the_job_changes_no_share() -> None:
+    """A target counts once, though its series begin anew when its job is known."""
+    said = Said("", Limits(samples=40))
+    said.say('a{service="cv"} 1\n')
+    for number in range(30):
+        said.say(f'a{{service="cv"}} {number}\n')
+    (pages, *_) = (each for each in said.history.sources if each.has_pages)
+    assert not pages.shortened

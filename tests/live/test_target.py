@@ -68,6 +68,8 @@ def test_unpacks(server: PageServer) -> None:
         ("/no-http", "does not speak HTTP; expected the address of a metrics page"),
         ("/unpacked/metrics", "its answer cannot be unpacked; expected gzip or plain text"),
         ("/file/metrics", "redirects to 'file:///etc/passwd'; expected an address of a metrics page"),
+        ("/headers", "cannot be read: got more than 100 headers"),
+        ("/chunks", "the answer ends before its end; the target may have been stopped"),
         ("/loop/metrics", "redirects more than 3 times; expected the address of a metrics page"),
     ],
 )
@@ -94,7 +96,21 @@ def test_an_answer_that_is_given_up(server: PageServer) -> None:
         asked.give_up()
         thread.join(10)
     (answer,) = answers
-    assert answer.why
+    assert "no whole answer within 60 s; the service may hang" == answer.why
+
+
+@pytest.mark.parametrize("path", ["/slow-headers", "/continue", "/slow-body"])
+def test_an_answer_without_an_end(server: PageServer, path: str) -> None:
+    """An answer of which a little comes now and then is ended from outside; what was read until then is no page."""
+    answers: list[Answer] = []
+    before = len(server.requests)
+    with target(f"{server.url}{path}", timeout_seconds=60) as asked:
+        thread = threading.Thread(target=lambda: answers.append(asked.ask()))
+        thread.start()
+        wait_until(lambda: len(server.requests) > before, timeout=10, what=lambda: "no request came")
+        asked.give_up()
+        thread.join(10)
+    assert ["no whole answer within 60 s; the service may hang"] == [answer.why for answer in answers]
 
 
 def test_nobody_listens() -> None:
@@ -145,6 +161,12 @@ def test_names_the_instance() -> None:
         "http://[::1]:5/metrics": "[::1]:5",
     }
     assert expected == {url: make_targets([url], Access())[0].instance for url in expected}
+
+
+def test_the_same_page_twice() -> None:
+    """A page that is named in several ways is one target, named as it was first."""
+    given = ["localhost:5051", "http://127.0.0.1:5051/metrics", "http://LOCALHOST:5051/", "http://localhost:5051/own"]
+    assert ["http://localhost:5051", given[-1]] == [each.url for each in make_targets(given, Access())]
 
 
 @pytest.mark.parametrize(

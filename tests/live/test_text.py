@@ -168,3 +168,13 @@ def test_refuses_with_the_line() -> None:
     """A page that is no text of Prometheus is refused with the number and the text of its first wrong line."""
     with pytest.raises(TextError, match="line 2 is not text of Prometheus: '<p>nothing</p>'; expected such as name"):
         PageReader(Interned()).read("up 1\n<p>nothing</p>\n")
+
+
+def test_remembers_so_many_labels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels that change at every page are not kept for ever."""
+    monkeypatch.setattr("mlmetrics.live.text._MOST_PAIRS", 10)
+    interned = Interned()
+    reader = PageReader(interned)
+    for number in range(100):
+        reader.read(f'a{{x="{number}"}} 1\n')
+        assert len(interned) <= 10
