@@ -1,7 +1,9 @@
 """The HTTP API of a Prometheus, asked many queries at a time: every thread keeps a connection of its own."""
 
+import contextlib
 import http.client
 import json
+import socket
 import threading
 import urllib.parse
 from collections.abc import Iterable, Mapping
@@ -94,9 +96,12 @@ class Server:
         return made
 
     def close(self) -> None:
-        """End all connections; those that are in use end with their answer."""
+        """End all connections; what is asked from now on is refused."""
         self._is_over = True
         for connection in self._connections:
+            if connection.sock is not None:
+                with contextlib.suppress(OSError):  # the other side was faster
+                    connection.sock.shutdown(socket.SHUT_RDWR)
             connection.close()
 
 

@@ -117,9 +117,9 @@ class PrometheusReader:
         return self._views[view].data({"alerts": alerts, "targets": self._targets(), **known.choices}, last)
 
     def close(self) -> None:
-        """End all threads."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        """End all connections, and with them all that is asked or waits to be."""
         self._server.close()
+        self._threads.shutdown(wait=False)
 
     def _targets(self) -> list[dict[str, Any]]:
         """Return the targets, after the server itself if there is something to say about it."""

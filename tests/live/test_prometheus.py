@@ -1,5 +1,6 @@
 """The page on a real Prometheus: the same tiles, asked of the server, and the server's own alerts."""
 
+import asyncio
 import contextlib
 import json
 import threading
@@ -20,7 +21,7 @@ from tests.apps import HandlerServer, QuietHandler
 from tests.live.following import newest, until
 from tests.live.test_feed import Turning
 from tests.monitoring.grafana.stage import each_second
-from tests.programs import free_port
+from tests.programs import free_port, wait_until
 from tests.servers import Prometheus
 
 OPENS = "open"
@@ -36,6 +37,7 @@ class Gate(HandlerServer):
         self.hangs = threading.Event()
         self.over = threading.Event()
         self.refused = "none"
+        self.asked = 0
         self._url = url
 
     def handler(self) -> type[BaseHTTPRequestHandler]:
@@ -47,6 +49,7 @@ class Gate(HandlerServer):
 
             def do_GET(self) -> None:  # noqa: N802 - as http.server calls it
                 body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+                gate.asked += 1
                 if gate.hangs.is_set():
                     gate.over.wait(30)
                 if not self.path.startswith("/prometheus/"):
@@ -155,8 +158,9 @@ async def test_alerts_of_the_server(ruled: Prometheus) -> None:
     assert "MatchingScoreDrift" not in {each["name"] for each in data["alerts"]}
 
 
-async def test_a_rule_that_the_server_cannot_evaluate(service: Turning) -> None:
+async def test_a_rule_that_the_server_cannot_evaluate(service: Turning, monkeypatch: pytest.MonkeyPatch) -> None:
     """A rule that fails there is unknown, with the server's reason."""
+    monkeypatch.setattr(module, "LOOK_SECONDS", 0.0)
     rule = {"alert": "HighErrorRate", "expr": "fastapi_requests_total * on () ml_inference_total > 1"}
     rules = {"rules/x.yml": yaml_text({"groups": [{"name": "mlmetrics-alerts", "rules": [rule]}]})}
     with Prometheus(scraping(service, rule_files=["rules/x.yml"]), rules) as running:
@@ -209,6 +213,17 @@ async def test_a_server_that_hangs(gate: Gate, monkeypatch: pytest.MonkeyPatch) 
         data = await until(feed, lambda each: [""] == [target["why"] for target in each["targets"]])
         assert newest(data, "inferences")["Inferences"]
         assert "unknown" not in {each["state"] for each in data["alerts"]}
+
+
+async def test_ends_while_it_is_asking(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The end of the page does not wait for a server that hangs, nor for queries that have not been sent."""
+    monkeypatch.setattr(module, "PATIENCE_SECONDS", 3600.0)
+    async with live_feed([], prometheus=f"{gate.url}/prometheus", token=OPENS) as feed:
+        await until(feed, lambda each: newest(each, "inferences").get("Inferences"))
+        gate.hangs.set()
+        asked = gate.asked + module.CONNECTIONS
+        await asyncio.to_thread(wait_until, lambda: gate.asked >= asked, timeout=60, what=lambda: "nothing was asked")
+    await asyncio.wait_for(asyncio.get_running_loop().shutdown_default_executor(), 60)
 
 
 async def test_a_query_that_is_refused(gate: Gate) -> None:
