@@ -30,6 +30,14 @@ class TestModels:
         assert pytest.approx(100 * rows[3]["calls"] / rows[0]["calls"], abs=0.1) == widths[3]
         assert "(12)" == page.text("#models-count")
 
+    def test_more_than_are_sent(self, page: LivePage) -> None:
+        """Models that the server has left out, because there are very many, are counted."""
+        before = page.feed.change
+        page.feed.change = lambda tick: tick.update(more_models=4_800)
+        page.tick()
+        assert "(12 of 4812)" == page.text("#models-count")
+        page.feed.change = before
+
     def test_sorted_by_a_click(self, page: LivePage) -> None:
         """A click sorts by a column, the next one the other way; what is missing is last both times."""
         page.click("th[data-column=cost] button")

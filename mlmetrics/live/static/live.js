@@ -82,7 +82,7 @@ function draw() {
   parts.strip.update(alerts);
   parts.alerts.update(alerts, times.at(-1));
   parts.targets.update(newest.targets);
-  parts.models?.update(newest.models);
+  parts.models?.update(newest.models, newest.more_models);
   parts.notice?.update(newest, view);
   bar.offer(view, newest);
   bar.tell(trouble, history);

@@ -14,6 +14,7 @@ export class Models {
     this.empty = find(".empty", section);
     this.rows = new Map();
     this.models = [];
+    this.left = 0;
     this.heads = findAll("th", section);
     for (const head of this.heads) find("button", head).addEventListener("click", () => this.sortBy(head.dataset.column));
     this.filter = find("#filter", section);
@@ -26,8 +27,9 @@ export class Models {
     this.mark();
   }
 
-  update(models) {
-    this.models = models;
+  // left: how many further models there are, which the server does not send.
+  update(models, left = 0) {
+    Object.assign(this, { models, left });
     this.draw();
   }
 
@@ -64,7 +66,7 @@ export class Models {
       this.body.replaceChildren(...rows);
       focused?.focus({ preventScroll: true });
     }
-    const all = this.models.length;
+    const all = this.models.length + this.left;
     setText(find("#models-count", this.section), shown.length === all ? `(${all})` : `(${shown.length} of ${all})`);
     this.empty.hidden = shown.length > 0;
     if (!shown.length) {
