@@ -2,7 +2,7 @@
 
 import { add, addShape, find, setText } from "./dom.js";
 import { extremes, trace } from "./paths.js";
-import { parts } from "./units.js";
+import { brief, parts } from "./units.js";
 
 const WIDTH = 100;
 const HEIGHT = 26;
@@ -20,6 +20,8 @@ export class Stat {
     this.area = addShape(svg, "path", { class: "area" });
     this.line = addShape(svg, "path", { class: "line" });
     this.name = find("h3", article);
+    const { threshold, unit } = tile;
+    if (threshold) article.dataset.limit = `${threshold.above ? ">" : "<"} ${brief(threshold.value, unit)}`;
   }
 
   update(times, data) {
