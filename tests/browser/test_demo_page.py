@@ -107,6 +107,7 @@ class TestTable:
 
     def test_a_click_drills_down(self, page: DemoPage) -> None:
         """A click on a model shows it alone, with its past; the browser's way back leads to all again."""
+        page.wait("Number(document.documentElement.dataset.ticks) > 9")
         page.evaluate(
             "[...document.querySelectorAll('#models tr')].find(e => e.cells[0].textContent == 'gpt-4').id = 'gpt'"
         )
@@ -117,7 +118,8 @@ class TestTable:
         legends = page.evaluate(SHOWN)["legends"]
         assert ["cv-parser-service"] == list(legends["api-request-rate"])
         assert ["gpt-4 · cv-parser-service"] == list(legends["success-rate-by-model"])
-        assert page.evaluate("Number(document.documentElement.dataset.ticks)") > 5
+        # Without a past there would be one time, or two; a busy machine computes fewer than there were.
+        assert page.evaluate("Number(document.documentElement.dataset.ticks)") > 2
         page.evaluate("history.back()")
         page.wait(f"document.querySelectorAll('#models tbody tr').length == {ROWS}")
         assert "" == page.evaluate("location.search")
