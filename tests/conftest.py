@@ -65,13 +65,13 @@ SLOW = (
 # the others, one at a time.
 ALONE = (
     *("cli/init/test_layouts.py", "integration/test_prometheus_pair.py", "monitoring/grafana/test_panels.py", "scale"),
-    *("live/test_differential.py", "live/test_feed.py", "live/test_misbehaving.py", "live/test_prometheus.py"),
+    *("live/test_differential.py", "live/test_feed.py", "live/test_prometheus.py"),
     *("monitoring/verify/files/test_own_files.py", "monitoring/verify/test_few_panels.py"),
     "monitoring/verify/test_panel_queries.py",
     "monitoring/verify/test_victoria.py",
 )
 # These wait for servers too, but however long it takes, and leave the processor idle: they run beside those.
-WAITING = ("integration",)
+WAITING = ("integration", "live/test_misbehaving.py")
 # These take longest, and fail seldom where the others pass: `make long` runs them, not `make test`.
 LONG = (
     *("cli/init/test_layouts.py", "integration/test_alerts_rehearsal.py", "integration/test_prometheus_pair.py"),
