@@ -74,14 +74,11 @@ def last_errors(history: History) -> dict[Key, str]:
     newest: dict[Key, tuple[int, float, str]] = {}
     family = history.families.get(ERRORS)
     for series in family.series if family is not None else ():
-        # A series that was there from the first page on may count failures of long ago.
-        is_old = series.changed == series.born == 0
-        if series.last > 0 and series.changed >= series.source.base:
-            time = 0 if is_old else series.source.time(series.changed)
-        elif series.last > 0:
-            time = 0
-        else:
+        if series.last <= 0:
             continue
+        # A series that was there from the first page on may count failures of long ago.
+        is_dated = series.changed >= series.source.base and (series.changed, series.born) != (0, 0)
+        time = series.source.time(series.changed) if is_dated else 0
         labels = dict(series.labels)
         key = tuple(labels.get(name, "") for name in BY)
         newest[key] = max(newest.get(key, (-1, 0.0, "")), (time, series.last, labels.get("error_type", "")))

@@ -16,12 +16,13 @@ from dataclasses import dataclass
 
 from mlmetrics.errors import MLMetricsError
 from mlmetrics.live.addresses import checked, instance_of, page_of, trusting
-from mlmetrics.monitoring.verify.pages import metrics_address
+from mlmetrics.monitoring.verify.pages import is_html, metrics_address
 
 TIMEOUT_SECONDS = 5.0
 LARGEST_BYTES = 10_000_000
 _REDIRECTS = 3
 _CHUNK_BYTES = 1 << 18
+_FIRST_BYTES = 64
 _ACCEPTED = {
     "Accept": "text/plain;version=0.0.4",
     "Accept-Encoding": "gzip",
@@ -217,7 +218,7 @@ def _check_status(status: int, access: Access) -> None:
 
 
 def _is_html(content_type: str, body: bytes) -> bool:
-    return "html" in content_type or body[:64].lstrip()[:15].lower().startswith((b"<!doctype html", b"<html"))
+    return is_html(body[:_FIRST_BYTES].decode(errors="replace"), content_type)
 
 
 def _reason(error: Exception, timeout_seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""One browser for all tests of the live page; each has tabs of its own."""
+"""One browser for all tests; each has tabs of its own."""
 
 from collections.abc import Iterator
 

@@ -59,13 +59,6 @@ class Chat:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Chromium]:
-    """Start the browser."""
-    with Chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def servers() -> Iterator[Chat]:
     """Start the language model and the chat."""
     with UvicornServer("examples.language_model.server:app", ready_path="/health") as language_model:

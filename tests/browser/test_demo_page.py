@@ -27,13 +27,6 @@ WITHIN_SECONDS = 90.0
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Chromium]:
-    """Start the browser."""
-    with Chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     """Start the demo, and its page once all that the services count has been counted before."""
     with running_demo(tmp_path_factory.mktemp("demo")) as demo:

@@ -85,23 +85,8 @@ def test_a_target_that_hangs(server: PageServer, path: str) -> None:
     assert "no whole answer within 0.3 s; the service may hang" == found.why
 
 
-def test_an_answer_that_is_given_up(server: PageServer) -> None:
-    """Another thread can end an answer that is waited for."""
-    answers: list[Answer] = []
-    before = len(server.requests)
-    with target(f"{server.url}/hang", timeout_seconds=60) as asked:
-        thread = threading.Thread(target=lambda: answers.append(asked.ask()))
-        thread.start()
-        wait_until(lambda: len(server.requests) > before, timeout=10, what=lambda: "no request came")
-        asked.give_up()
-        thread.join(10)
-    (answer,) = answers
-    assert "no whole answer within 60 s; the service may hang" == answer.why
-
-
-@pytest.mark.parametrize("path", ["/slow-headers", "/continue", "/slow-body"])
-def test_an_answer_without_an_end(server: PageServer, path: str) -> None:
-    """An answer of which a little comes now and then is ended from outside; what was read until then is no page."""
+def given_up(server: PageServer, path: str) -> Answer:
+    """Return the answer that one thread waits for and another one gives up."""
     answers: list[Answer] = []
     before = len(server.requests)
     with target(f"{server.url}{path}", timeout_seconds=60) as asked:
@@ -110,7 +95,19 @@ def test_an_answer_without_an_end(server: PageServer, path: str) -> None:
         wait_until(lambda: len(server.requests) > before, timeout=10, what=lambda: "no request came")
         asked.give_up()
         thread.join(10)
-    assert ["no whole answer within 60 s; the service may hang"] == [answer.why for answer in answers]
+    (answer,) = answers
+    return answer
+
+
+def test_an_answer_that_is_given_up(server: PageServer) -> None:
+    """Another thread can end an answer that is waited for."""
+    assert "no whole answer within 60 s; the service may hang" == given_up(server, "/hang").why
+
+
+@pytest.mark.parametrize("path", ["/slow-headers", "/continue", "/slow-body"])
+def test_an_answer_without_an_end(server: PageServer, path: str) -> None:
+    """An answer of which a little comes now and then is ended from outside; what was read until then is no page."""
+    assert "no whole answer within 60 s; the service may hang" == given_up(server, path).why
 
 
 def test_nobody_listens() -> None:

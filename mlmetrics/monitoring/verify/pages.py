@@ -99,7 +99,7 @@ def _fetch_metrics(url: str, timeout_seconds: float) -> tuple[str, str, str]:
         if not missing or inner is None:
             raise
         return inner, *fetch(inner, timeout_seconds)
-    if inner is not None and _is_html(text, content_type):
+    if inner is not None and is_html(text, content_type):
         try:
             return inner, *fetch(inner, timeout_seconds)
         except ConfigurationError:
@@ -120,7 +120,7 @@ def metrics_address(url: str) -> str | None:
 
 def _other_than_metrics(page: MetricsPage, text: str, content_type: str) -> str:
     """Return what a page is if it has no metrics, empty if it has some."""
-    if _is_html(text, content_type):
+    if is_html(text, content_type):
         return "is an HTML page, not metrics"
     if page.names or page.growing:
         return ""
@@ -130,5 +130,6 @@ def _other_than_metrics(page: MetricsPage, text: str, content_type: str) -> str:
     return f"has no metrics but {media or 'an unknown content type'}: {text.strip().splitlines()[0][:60]!r}"
 
 
-def _is_html(text: str, content_type: str) -> bool:
+def is_html(text: str, content_type: str) -> bool:
+    """Return whether a page is one of HTML, by its type or its first characters."""
     return "html" in content_type or text.lstrip()[:15].lower().startswith(("<!doctype html", "<html"))
